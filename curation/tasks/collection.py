@@ -1,0 +1,125 @@
+"""Candidates to samples: one row per question, with every candidate that is not one of them in the books.
+
+A question that stands in several places is one sample, named by task and prompt; it belongs to its first place, so that
+the count of copies never weighs in training or in a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from curation.tasks.candidates import CANDIDATE
+from curation.tasks.settings import TaskSettings
+from records import MESSAGES, Outcome, sample_id
+
+SAMPLES = pl.Schema(
+    {
+        "sample_id": pl.String(),
+        "doc_id": pl.String(),
+        "source": pl.String(),
+        "locator": pl.String(),
+        "group": pl.String(),
+        "slice": pl.String(),
+        "task": pl.String(),
+        "messages": MESSAGES,
+        "reference": pl.String(),
+        "openness": pl.String(),
+        "checker": pl.String(),
+        "line": pl.Int64(),
+        "name": pl.String(),
+    }
+)
+"""The columns of samples, before they have a split."""
+
+TEST_CODE = r"(^|/)(([^/]*_)?tests?|conftest\.py|test_[^/]*\.py|[^/]*_tests?\.py)(/|$|#)"
+COPY = "copy of another sample"
+
+
+def collect_samples(
+    corpus: pl.DataFrame, extracted: pl.DataFrame, settings: TaskSettings, sources: Sequence[str] = ()
+) -> Outcome:
+    """Samples (columns `SAMPLES`) of the kept contents, sorted by sample_id.
+
+    `corpus` has one row per content, `extracted` is the output of `extract_samples`; evidence of contents outside the
+    corpus is passed over. Of equal samples the first stays, by source in the order of `sources` (others after them, by
+    name), then locator, then position in the content.
+    Books, in samples: kept + dropped are the candidates found, by the rule that each one broke (rules of the recipe,
+    then test code for docstrings, then copies); a content that could not be read counts as one failed.
+    """
+    joined = corpus.select("doc_id", "source", "locator", "content_digest").join(
+        extracted.select("content_digest", pl.col("samples").cast(pl.List(CANDIDATE)), "error"), on="content_digest"
+    )
+    found = _named(_exploded(joined, settings), settings)
+    judged = found.with_columns(_reason(found, settings, sources).alias("dropped"))
+    samples = judged.filter(pl.col("dropped").is_null()).select(SAMPLES.names()).cast(SAMPLES).sort("sample_id")
+    return Outcome(
+        samples,
+        dropped=_counts(judged["dropped"]),
+        failed=_counts(joined["error"].str.split(": ").list.first()),
+        notes={
+            "contents without samples": joined.filter(pl.col("samples").list.len() == 0).height,
+            "samples by slice": _counts(samples["slice"]),
+            "samples with a reference": samples["reference"].count(),
+        },
+    )
+
+
+def _exploded(joined: pl.DataFrame, settings: TaskSettings) -> pl.DataFrame:
+    """One row per candidate, with its position in the content and the group that it belongs to."""
+    rows = (
+        joined.filter(pl.col("samples").list.len() > 0)
+        .with_columns(position=pl.int_ranges(pl.col("samples").list.len()))
+        .explode("samples", "position")
+        .unnest("samples")
+    )
+    return rows.with_columns(group=pl.coalesce("group", group_of(settings.depth)), task=pl.lit(settings.task))
+
+
+def group_of(depth: int) -> pl.Expr:
+    """The group of a place: the first `depth` components of the locator without the file's suffix; 0: the content.
+
+    `numpy/linalg/norm.py` is `numpy` at depth 1, as `argparse.py` is `argparse`; a depth beyond the path's own makes
+    each file a group. What follows a `#` (line of a table, member) is no part of it.
+    """
+    if depth == 0:
+        return pl.col("content_digest")
+    parts = pl.col("locator").str.replace(r"#[^/]*$", "").str.split("/")
+    named = parts.list.head(depth).list.join("/")
+    return pl.when(parts.list.len() > depth).then(named).otherwise(named.str.replace(r"([^/])\.[^./]+$", "$1"))
+
+
+def _named(found: pl.DataFrame, settings: TaskSettings) -> pl.DataFrame:
+    names = [
+        None if dropped else sample_id(settings.task, messages)
+        for messages, dropped in zip(found["messages"].to_list(), found["dropped"].to_list(), strict=True)
+    ]
+    return found.with_columns(pl.Series("sample_id", names, pl.String))
+
+
+def _reason(found: pl.DataFrame, settings: TaskSettings, sources: Sequence[str]) -> pl.Series:
+    """Why each candidate is dropped; null for those that are kept."""
+    in_tests = pl.col("locator").str.contains(TEST_CODE) & pl.lit(settings.recipe == "docstrings")
+    reasons = found.select(pl.coalesce("dropped", pl.when(in_tests).then(pl.lit("test code"))).alias("reason"))[
+        "reason"
+    ]
+    place = pl.col("source").replace_strict(
+        {name: rank for rank, name in enumerate(sources)}, default=len(sources), return_dtype=pl.Int64
+    )
+    firsts = (
+        found.with_columns(reason=reasons, rank=place)
+        .with_row_index("row")
+        .filter(pl.col("reason").is_null())
+        .sort("rank", "source", "locator", "position")
+        .unique("sample_id", keep="first", maintain_order=True)["row"]
+    )
+    rows = pl.int_range(found.height, eager=True)
+    copies = reasons.is_null() & ~rows.is_in(firsts.cast(pl.Int64).implode())
+    return found.select(pl.when(copies).then(pl.lit(COPY)).otherwise(reasons).alias("dropped"))["dropped"]
+
+
+def _counts(reasons: pl.Series) -> dict[str, int]:
+    """How often each value occurs, the most frequent first; nulls are not counted."""
+    counts = reasons.drop_nulls().value_counts(name="count").sort("count", reasons.name, descending=[True, False])
+    return dict(counts.iter_rows())

@@ -1,0 +1,60 @@
+"""What the `task:` section of `headwater.yaml` holds: what a sample is, and how an answer to it is checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+RECIPES = ("docstrings", "chat", "qa", "completion")
+"""The built-in recipes; any other name is `package.module:function`, one's own."""
+
+OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+PROMPT_CHARS = {"docstrings": 600, "completion": 600}
+"""Default `max_chars` by recipe (others: 4,000). Short where a small model is to train in minutes without a GPU."""
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """How samples are made. Raises ValueError for a recipe that is neither built in nor `package.module:function`."""
+
+    # docstrings, chat, qa, completion, or package.module:function for one's own
+    recipe: str
+    # the task's name, which enters sample_id; the recipe when empty
+    name: str = ""
+    # qa: which column of a record is the question, answer, context, system (inferred when absent)
+    columns: dict[str, str] = field(default_factory=dict)
+    # "open" (people and open-ended metrics judge), or the checker of closed-ended answers, such as "exact"
+    checker: str = "open"
+    # longest prompt in characters, all messages together; None: 600 for docstrings and completion, else 4,000
+    max_chars: int | None = None
+    # completion: longest reference in characters
+    reference_chars: int = 200
+    # components of the locator that name the group; 0: each document is one; None: 1 for docstrings, else 0
+    group_depth: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.recipe not in RECIPES and not OWN.fullmatch(self.recipe):
+            raise ValueError(
+                f"task.recipe: {self.recipe!r} is none of {', '.join(RECIPES)}; "
+                "write one of these, or package.module:function for a function of your own"
+            )
+        for name, least in (("max_chars", 1), ("reference_chars", 1), ("group_depth", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"task.{name}: {value} is too small; write {least} or more")
+
+    @property
+    def task(self) -> str:
+        """The name that enters `sample_id`."""
+        return self.name or self.recipe
+
+    @property
+    def prompt_chars(self) -> int:
+        """The prompt's limit in force."""
+        return PROMPT_CHARS.get(self.recipe, 4000) if self.max_chars is None else self.max_chars
+
+    @property
+    def depth(self) -> int:
+        """The group's depth in force."""
+        return int(self.recipe == "docstrings") if self.group_depth is None else self.group_depth
