@@ -21,6 +21,7 @@ SAMPLES = pl.Schema(
         "source": pl.String(),
         "locator": pl.String(),
         "group": pl.String(),
+        "groups": pl.List(pl.String()),
         "slice": pl.String(),
         "task": pl.String(),
         "messages": MESSAGES,
@@ -31,7 +32,8 @@ SAMPLES = pl.Schema(
         "name": pl.String(),
     }
 )
-"""The columns of samples, before they have a split."""
+"""The columns of samples, before they have a split. `groups` are the groups of all places where the question stands,
+`group` that of the first: a split has to look at all of them, for the first place may change when data comes."""
 
 TEST_CODE = r"(^|/)(([^/]*_)?tests?|conftest\.py|test_[^/]*\.py|[^/]*_tests?\.py)(/|$|#)"
 COPY = "copy of another sample"
@@ -51,12 +53,18 @@ def collect_samples(
     joined = corpus.select("doc_id", "source", "locator", "content_digest").join(
         extracted.select("content_digest", pl.col("samples").cast(pl.List(CANDIDATE)), "error"), on="content_digest"
     )
-    found = _named(_exploded(joined, settings), settings)
-    judged = found.with_columns(_reason(found, settings, sources).alias("dropped"))
-    samples = judged.filter(pl.col("dropped").is_null()).select(SAMPLES.names()).cast(SAMPLES).sort("sample_id")
+    found = _judged(_named(_exploded(joined, settings), settings), settings, sources)
+    everywhere = found.filter(pl.col("dropped").is_null() | pl.col("dropped").eq(COPY)).group_by("sample_id")
+    samples = (
+        found.filter(pl.col("dropped").is_null())
+        .join(everywhere.agg(groups=pl.col("group").unique().sort()), on="sample_id")
+        .select(SAMPLES.names())
+        .cast(SAMPLES)
+        .sort("sample_id")
+    )
     return Outcome(
         samples,
-        dropped=_counts(judged["dropped"]),
+        dropped=_counts(found["dropped"]),
         failed=_counts(joined["error"].str.split(": ").list.first()),
         notes={
             "contents without samples": joined.filter(pl.col("samples").list.len() == 0).height,
@@ -98,25 +106,17 @@ def _named(found: pl.DataFrame, settings: TaskSettings) -> pl.DataFrame:
     return found.with_columns(pl.Series("sample_id", names, pl.String))
 
 
-def _reason(found: pl.DataFrame, settings: TaskSettings, sources: Sequence[str]) -> pl.Series:
-    """Why each candidate is dropped; null for those that are kept."""
+def _judged(found: pl.DataFrame, settings: TaskSettings, sources: Sequence[str]) -> pl.DataFrame:
+    """The candidates in the order of their places, with the rule that drops each; null for those that are kept."""
+    ranks = {name: rank for rank, name in enumerate(sources)}
+    place = pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
     in_tests = pl.col("locator").str.contains(TEST_CODE) & pl.lit(settings.recipe == "docstrings")
-    reasons = found.select(pl.coalesce("dropped", pl.when(in_tests).then(pl.lit("test code"))).alias("reason"))[
-        "reason"
-    ]
-    place = pl.col("source").replace_strict(
-        {name: rank for rank, name in enumerate(sources)}, default=len(sources), return_dtype=pl.Int64
+    ordered = found.sort(place, "source", "locator", "position").with_columns(
+        dropped=pl.coalesce("dropped", pl.when(in_tests).then(pl.lit("test code")))
     )
-    firsts = (
-        found.with_columns(reason=reasons, rank=place)
-        .with_row_index("row")
-        .filter(pl.col("reason").is_null())
-        .sort("rank", "source", "locator", "position")
-        .unique("sample_id", keep="first", maintain_order=True)["row"]
-    )
-    rows = pl.int_range(found.height, eager=True)
-    copies = reasons.is_null() & ~rows.is_in(firsts.cast(pl.Int64).implode())
-    return found.select(pl.when(copies).then(pl.lit(COPY)).otherwise(reasons).alias("dropped"))["dropped"]
+    standing = pl.when(pl.col("dropped").is_null()).then("sample_id")
+    copied = standing.is_not_null() & ~standing.is_first_distinct()
+    return ordered.with_columns(dropped=pl.when(copied).then(pl.lit(COPY)).otherwise("dropped"))
 
 
 def _counts(reasons: pl.Series) -> dict[str, int]:

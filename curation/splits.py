@@ -1,0 +1,168 @@
+"""Which samples a model learns from, which it is chosen on, and which it is judged on, once.
+
+Lee et al. (Deduplicating Training Data Makes Language Models Better, ACL 2022) found about 4% of the validation samples
+of common corpora in their training data, nearly verbatim. Two ties are kept here. A *group* (package, document, user)
+has its side by a hash of seed and name, whatever else there is: data that comes later moves nothing. Then near-duplicate
+prompts follow the most protected of them: test before validation before train. Only prompts tie clusters, never groups:
+were a package as a whole to follow one copied function, packages would chain into one component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from curation.deduplication import GroupSettings, near_duplicate_groups
+from curation.tasks.docstrings import RETURN_QUESTION
+from records import Outcome, digest
+
+SPLITS = ("test", "validation", "train")
+"""By rank: the first wins where near-duplicates differ."""
+
+LEAKS = {
+    "held_out_id": pl.String,
+    "held_out_split": pl.String,
+    "other_id": pl.String,
+    "other_split": pl.String,
+    "jaccard": pl.Float64,
+}
+"""The columns of `straddling`."""
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How samples are divided. Raises ValueError for shares that leave nothing to train on."""
+
+    # draws the sides of the groups
+    seed: int = 0
+    # share of the groups that goes to test
+    test: float = 0.1
+    # share of the groups that goes to validation
+    validation: float = 0.05
+    # Jaccard similarity (runs of three words) at or over which prompts stay together
+    threshold: float = 0.6
+
+    def __post_init__(self) -> None:
+        if min(self.test, self.validation) < 0 or self.test + self.validation >= 1:
+            raise ValueError(
+                f"test: {self.test} and validation: {self.validation} must be 0 or more, and leave a share for training"
+            )
+        GroupSettings(self.threshold)
+
+
+def side(group: str, settings: SplitSettings) -> str:
+    """A group's own split: a function of seed and name alone."""
+    drawn = int(digest("split", str(settings.seed), group)[:12], 16) / 16**12
+    if drawn < settings.test:
+        return "test"
+    return "validation" if drawn < settings.test + settings.validation else "train"
+
+
+def assign_splits(samples: pl.DataFrame, settings: SplitSettings) -> Outcome:
+    """The samples with `split`, sorted by sample_id; every sample gets one, also those without a reference.
+
+    A sample has its group's side (the most protected one, if the same question stands in several `groups`), unless a
+    prompt near to its own, or another sample of the same function (document, line and name), is more protected: then it
+    moves there. Books in samples; notes say how many moved.
+    """
+    clusters = near_duplicate_groups(_texts(samples), GroupSettings(settings.threshold))
+    own = pl.Series([_rank(groups, settings) for groups in samples["groups"].to_list()], dtype=pl.Int64)
+    ranked = samples.with_columns(own=own, rank=own).join(
+        clusters.select(sample_id="content_digest", cluster="group"), on="sample_id"
+    )
+    settled = _settled(ranked)
+    split = settled.select(pl.col("rank").replace_strict(dict(enumerate(SPLITS)), return_dtype=pl.String))["rank"]
+    table = settled.select(samples.columns).with_columns(split.alias("split")).sort("sample_id")
+    return Outcome(table, notes=_notes(settled, table))
+
+
+def _rank(groups: Sequence[str], settings: SplitSettings) -> int:
+    return min(SPLITS.index(side(group, settings)) for group in groups)
+
+
+def _settled(ranked: pl.DataFrame) -> pl.DataFrame:
+    """Each sample at the lowest rank of its cluster and of its function, until none moves any more."""
+    function = pl.when(pl.col("line").is_not_null()).then(pl.struct("doc_id", "line", "name"))
+    ranked = ranked.with_columns(function=function.rank("dense"))
+    while True:
+        lower = pl.min_horizontal("rank", pl.col("rank").min().over("cluster"), _least("function"))
+        moved = ranked.with_columns(rank=lower)
+        if moved["rank"].equals(ranked["rank"]):
+            return moved
+        ranked = moved
+
+
+def _least(key: str) -> pl.Expr:
+    return pl.when(pl.col(key).is_not_null()).then(pl.col("rank").min().over(key))
+
+
+def _notes(settled: pl.DataFrame, table: pl.DataFrame) -> dict[str, object]:
+    counts = {split: table.filter(split=split).height for split in reversed(SPLITS)}
+    own = dict(settled.group_by("own").agg(pl.col("group").n_unique()).iter_rows())
+    notes: dict[str, object] = {
+        "samples by split": counts,
+        "groups by split": {split: own.get(SPLITS.index(split), 0) for split in counts},
+        "moved to the side of a near-duplicate": settled.filter(pl.col("rank") != pl.col("own")).height,
+        "largest near-duplicate cluster": settled.group_by("cluster").len()["len"].max() or 0,
+    }
+    if empty := [split for split, count in counts.items() if not count]:
+        notes["empty splits"] = f"{', '.join(empty)}: make groups smaller (task.group_depth) or try another seed"
+    return notes
+
+
+def straddling(samples: pl.DataFrame, threshold: float = 0.8, seed: int = 1) -> pl.DataFrame:
+    """Leaks: samples of different splits whose prompts are at least this similar; empty when all is well.
+
+    Columns held_out_id, held_out_split, other_id, other_split, jaccard, the most similar first; one row for each
+    sample that is more protected than a near-duplicate of its own. `seed` draws a sketch that `assign_splits` has not
+    used, so that a pair which one sketch misses is found by the other; similarity itself is measured, not estimated.
+    """
+    texts = _texts(samples).join(samples.select(content_digest="sample_id", split="split"), on="content_digest")
+    seen = GroupSettings(threshold)
+    settings = replace(seen, signature=replace(seen.signature, seed=seed))
+    suspects = (
+        texts.join(near_duplicate_groups(texts, settings), on="content_digest")
+        .filter(pl.col("split").n_unique().over("group") > 1)
+        .sort("content_digest")
+    )
+    found = [
+        leak for _, members in suspects.group_by("group", maintain_order=True) for leak in _leaks(members, settings)
+    ]
+    leaks = pl.DataFrame(found, schema=LEAKS, orient="row").filter(pl.col("jaccard") >= threshold)
+    return leaks.sort("jaccard", "held_out_id", descending=[True, False])
+
+
+def _leaks(members: pl.DataFrame, settings: GroupSettings) -> Iterator[tuple[str, str, str, str, float]]:
+    """For each member the most similar one that is less protected."""
+    from curation.deduplication.shingles import shingle_sets
+
+    sets = shingle_sets(members["text"].to_arrow(), settings.signature)
+    shingles = [sets.hashes[start : start + size] for start, size in zip(sets.starts, sets.sizes, strict=True)]
+    ids, splits = members["content_digest"].to_list(), members["split"].to_list()
+    ranks = [SPLITS.index(split) for split in splits]
+    for i, own in enumerate(ranks):
+        others = [(_jaccard(shingles[i], shingles[j]), -j) for j, rank in enumerate(ranks) if rank > own]
+        if others:
+            similarity, j = max(others)
+            yield ids[i], splits[i], ids[-j], splits[-j], similarity
+
+
+def _jaccard(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> float:
+    """Similarity of two sorted sets; 1 for two empty ones (texts without a word share a group only when they are equal)."""
+    common = len(np.intersect1d(left, right, assume_unique=True))
+    union = len(left) + len(right) - common
+    return common / union if union else 1.0
+
+
+def _texts(samples: pl.DataFrame) -> pl.DataFrame:
+    """What is compared: all turns but the system's, without the words that a whole slice shares."""
+    turns = pl.col("messages").list.eval(
+        pl.when(pl.element().struct.field("role") != "system").then(
+            pl.element().struct.field("content").str.strip_prefix(RETURN_QUESTION)
+        )
+    )
+    return samples.select(content_digest="sample_id", text=turns.list.drop_nulls().list.join("\n"))
