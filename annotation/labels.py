@@ -1,0 +1,157 @@
+"""Brings people's answers back, as rows that stay what they are.
+
+A row's name is made of the task, the configuration, the annotator's pseudonym and the number of that annotator's answer to
+the task: never of Label Studio's ids, which begin again at 1 in a new database. No time stands in a row, so that pulling twice gives the
+same table, digest for digest. A label that was pulled once is not lost when its task or project is: it is carried over
+from the table before. One that was taken back on the server is kept too, and marked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+import records
+from annotation import client as api
+from annotation.blinding import pseudonym, unseal
+from annotation.client import Client
+from annotation.credentials import Credentials
+from annotation.projects import OurProject, our_projects
+
+LABEL_SCHEMA = {
+    "annotation_id": pl.String,
+    "sample_id": pl.String,
+    "task_digest": pl.String,
+    "project": pl.String,
+    "annotator": pl.String,
+    "ordinal": pl.Int64,
+    "kind": pl.String,
+    "value": pl.String,
+    "note": pl.String,
+    "model_a": pl.String,
+    "model_b": pl.String,
+    "prompt_text": pl.String,
+    "output_a": pl.String,
+    "output_b": pl.String,
+    "lead_time": pl.Float64,
+    "config_digest": pl.String,
+    "status": pl.String,
+    "raw": pl.String,
+}
+"""One row per answer. `ordinal` counts one annotator's answers to one task, from 0. `value` is one of `VALUES`, null when
+skipped or invalid; `lead_time` is in seconds; `status` is submitted, skipped, invalid (does not fit the configuration, which
+Label Studio accepts through its API), withdrawn (the task is no longer asked) or retracted (taken back on the server); `raw`
+is Label Studio's result as JSON. `model_a` and `model_b` are null only when the workspace's key was lost."""
+
+VALUES = ("a", "b", "tie", "both_bad", "cannot_answer")
+
+
+def pull(
+    client: Client,
+    desired: pl.DataFrame,
+    secret: Credentials,
+    known: pl.DataFrame | None = None,
+    progress: records.Progress = records.silent,
+) -> pl.DataFrame:
+    """All labels of the workspace's projects (`LABEL_SCHEMA`), by annotation_id.
+
+    `desired` are the tasks that are asked now (`routing.TASK_SCHEMA`): labels of others are `withdrawn`. `known` is the
+    table of the pull before; its labels are kept where the server has lost them. Raises LabelStudioError when the server
+    cannot be reached or a configuration was edited by hand.
+    """
+    ours, emails = our_projects(client, secret.workspace), api.users(client)
+    found = [
+        (project, task, annotation)
+        for project in ours
+        for task in api.tasks(client, project.id, "answered", progress)
+        if "task_digest" in task["data"]
+        for annotation in task["annotations"]
+    ]
+    found.sort(key=lambda item: (item[2]["created_at"], item[2]["id"]))
+    counts: dict[tuple[str, str, str], int] = {}
+    rows = [_label(project, task, annotation, emails, secret, counts) for project, task, annotation in found]
+    pulled = pl.DataFrame(rows, schema=LABEL_SCHEMA)
+    if known is not None:
+        pulled = pl.concat([pulled, _carried_over(client, ours, known, pulled)])
+    return _with_withdrawn(pulled, desired).sort("annotation_id")
+
+
+def state_digest(client: Client, secret: Credentials) -> str:
+    """Changes when a task or label of the workspace does: one request per project, a tenth of a second. For a sensor."""
+    states = [(ours.id, *api.project_state(client, ours.id)) for ours in our_projects(client, secret.workspace)]
+    return records.digest("label studio", secret.workspace, json.dumps(states))
+
+
+def _label(
+    project: OurProject,
+    task: Mapping[str, Any],
+    annotation: Mapping[str, Any],
+    emails: Mapping[int, str],
+    secret: Credentials,
+    counts: dict[tuple[str, str, str], int],
+) -> dict[str, Any]:
+    """One row; `counts` numbers the answers of one annotator to one task in the order they were made."""
+    data, digest = task["data"], str(task["data"]["task_digest"])
+    annotator = pseudonym(secret.key, emails.get(annotation["completed_by"], "an account that is gone"))
+    slot = (project.config_digest, digest, annotator)
+    counts[slot] = ordinal = counts.get(slot, -1) + 1
+    raw = {name: annotation[name] for name in ("result", "was_cancelled", "lead_time")}
+    value, note, status = _answer(raw)
+    models = unseal(secret.key, digest, str(data.get("sealed", ""))) or (None, None)
+    shown = {name: data.get(name) for name in ("sample_id", "task_digest", "prompt_text", "output_a", "output_b")}
+    return shown | {
+        "annotation_id": records.digest("annotation", *slot, str(ordinal)),
+        "project": project.name,
+        "annotator": annotator,
+        "ordinal": ordinal,
+        "kind": "preference",
+        "value": value,
+        "note": note,
+        "model_a": models[0],
+        "model_b": models[1],
+        "lead_time": annotation["lead_time"],
+        "config_digest": project.config_digest,
+        "status": status,
+        "raw": json.dumps(raw, sort_keys=True, ensure_ascii=False),
+    }
+
+
+def _answer(raw: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
+    """Value, note and status of an answer as Label Studio keeps it."""
+    if raw["was_cancelled"]:
+        return None, None, "skipped"
+    given = {item.get("from_name"): item.get("value", {}) for item in raw["result"] or []}
+    choices = given.get("preference", {}).get("choices", [])
+    note = "\n".join(given.get("note", {}).get("text", [])) or None
+    if len(choices) != 1 or choices[0] not in VALUES:
+        return None, note, "invalid"
+    return choices[0], note, "submitted"
+
+
+def _carried_over(
+    client: Client, ours: Sequence[OurProject], known: pl.DataFrame, pulled: pl.DataFrame
+) -> pl.DataFrame:
+    """Known labels that the server does not have: as they are when their task is gone too, else retracted."""
+    absent = known.select(LABEL_SCHEMA).join(pulled, on="annotation_id", how="anti")
+    lost = absent.filter(pl.col("status") != "retracted")
+    if lost.is_empty():
+        return absent
+    there = [
+        {"config_digest": project.config_digest, "task_digest": task["data"].get("task_digest")}
+        for project in ours
+        for task in api.tasks(client, project.id)
+    ]
+    present = pl.DataFrame(there, schema={"config_digest": pl.String, "task_digest": pl.String})
+    retracted = lost.join(present, on=["config_digest", "task_digest"], how="semi")["annotation_id"].to_list()
+    first_status = pl.col("raw").map_elements(lambda raw: _answer(json.loads(raw))[2], return_dtype=pl.String)
+    is_retracted = (pl.col("status") == "retracted") | pl.col("annotation_id").is_in(retracted)
+    return absent.with_columns(status=pl.when(is_retracted).then(pl.lit("retracted")).otherwise(first_status))
+
+
+def _with_withdrawn(labels: pl.DataFrame, desired: pl.DataFrame) -> pl.DataFrame:
+    is_asked = pl.col("task_digest").is_in(desired["task_digest"].to_list())
+    is_withdrawn = is_asked.not_() & (pl.col("status") != "retracted")
+    return labels.with_columns(status=pl.when(is_withdrawn).then(pl.lit("withdrawn")).otherwise("status"))

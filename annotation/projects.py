@@ -1,0 +1,102 @@
+"""What annotators see: labelling configurations as files one can read, and how a workspace's projects are told apart.
+
+Titles of projects are not unique in Label Studio, and several workspaces may share a server. So each project carries a
+mark in its description, which names the workspace, the project and the digest of the labelling configuration. Labels
+answer a configuration, guidelines included: another configuration is another project, never an edit under people's hands.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
+
+import records
+from annotation.client import Client, RemoteProject, projects
+from annotation.errors import LabelStudioError
+from annotation.settings import ProjectSettings
+
+TITLE_LIMIT = 50
+CLOSED = "Closed: "
+MARK = re.compile(r"\[headwater (?P<workspace>\S+) (?P<name>\S+) (?P<config>[0-9a-f]{32})\]")
+
+
+@dataclass(frozen=True)
+class OurProject:
+    """A project of this workspace on the server, and the digest of the configuration that its labels answer."""
+
+    remote: RemoteProject
+    name: str
+    config_digest: str
+
+    @property
+    def id(self) -> int:
+        """The number by which the server knows it."""
+        return self.remote.id
+
+
+def label_config(settings: ProjectSettings) -> str:
+    """The labelling configuration (XML) of a project: the file of its kind, with its guidelines filled in as plain text."""
+    guidelines = settings.guidelines
+    if guidelines is None:
+        guidelines = _file(f"{settings.kind}.guidelines.txt").strip()
+    return _file(f"{settings.kind}.xml").replace("{guidelines}", quoteattr(guidelines, {"\n": "&#10;"}))
+
+
+def config_digest(settings: ProjectSettings) -> str:
+    """The digest of `label_config`: it names the version of the question that a label answers."""
+    return records.digest("label config", _canonical(label_config(settings)))
+
+
+def project_fields(settings: ProjectSettings, workspace: str) -> dict[str, object]:
+    """The fields that a new project is made with. Raises LabelStudioError for a name or title that Label Studio refuses."""
+    if not 3 <= len(settings.title) <= TITLE_LIMIT:
+        raise LabelStudioError(
+            f"annotation.projects, {settings.name}: the title must have 3 to {TITLE_LIMIT} characters"
+        )
+    if not re.fullmatch(r"\S+", settings.name):
+        raise LabelStudioError(f"annotation.projects: the name {settings.name!r} must be one word")
+    mark = f"[headwater {workspace} {settings.name} {config_digest(settings)}]"
+    return {
+        "title": settings.title,
+        "description": f"Tasks come from Headwater and answers go back to it. Keep this line: {mark}",
+        "label_config": label_config(settings),
+        "show_skip_button": True,
+        "enable_empty_annotation": False,
+        "maximum_annotations": 1,
+    }
+
+
+def our_projects(client: Client, workspace: str) -> list[OurProject]:
+    """The projects of this workspace, oldest first. Raises LabelStudioError when a configuration was edited by hand."""
+    found = []
+    for remote in projects(client):
+        mark = MARK.search(remote.description)
+        if mark is None or mark["workspace"] != workspace:
+            continue
+        if records.digest("label config", _canonical(remote.label_config)) != mark["config"]:
+            raise LabelStudioError(
+                f"the labelling interface of project {remote.id} at {client.url} was edited by hand, so its labels answer an unknown "
+                "question: undo the edit, or delete the line in brackets from its description; a new project is then opened"
+            )
+        found.append(OurProject(remote, mark["name"], mark["config"]))
+    return found
+
+
+def address(client: Client, project_id: int) -> str:
+    """Where a person opens the project."""
+    return f"{client.url}/projects/{project_id}/data"
+
+
+def _file(name: str) -> str:
+    return resources.files("annotation").joinpath("configs", name).read_text(encoding="utf-8")
+
+
+def _canonical(xml: str) -> str:
+    """The XML without what means nothing (white space, order of attributes); as it stands when it is none."""
+    try:
+        return ElementTree.canonicalize(xml, strip_text=True)
+    except ElementTree.ParseError:
+        return xml
