@@ -1,0 +1,54 @@
+"""Deduplication: exact copies by normalised text, near-duplicates by verified Jaccard similarity, survivors by policy.
+
+The modules that compile (and so import Numba, half a second) are loaded on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from curation.deduplication.settings import DeduplicationSettings, GroupSettings, SignatureSettings
+from records import Outcome, Progress, silent
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "DeduplicationSettings",
+    "GroupSettings",
+    "SignatureSettings",
+    "find_duplicates",
+    "near_duplicate_groups",
+    "signatures",
+]
+
+
+def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
+    """Evidence for exact and near-duplicates: see `curation.deduplication.evidence`."""
+    from curation.deduplication import evidence
+
+    return evidence.signatures(contents, settings)
+
+
+def find_duplicates(
+    contents: pl.DataFrame | pl.LazyFrame,
+    places: pl.DataFrame,
+    signatures: pl.DataFrame,
+    settings: DeduplicationSettings,
+    source_order: Sequence[str],
+    progress: Progress = silent,
+) -> Outcome:
+    """Which documents double another: see `curation.deduplication.duplicates`."""
+    from curation.deduplication import duplicates
+
+    return duplicates.find_duplicates(contents, places, signatures, settings, source_order, progress)
+
+
+def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.DataFrame:
+    """Which short texts belong together: see `curation.deduplication.groups`."""
+    from curation.deduplication import groups
+
+    return groups.near_duplicate_groups(texts, settings)

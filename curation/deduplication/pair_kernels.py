@@ -1,0 +1,217 @@
+"""The inner loops over pairs: who shares a band with whom, how similar they truly are, who stays, who belongs together.
+
+A *form* is a normalised text; contents of one form have the same bands and shingles. Forms and contents are numbered in
+the order of the survivor policy, so the lower number goes first everywhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.deduplication.compilation import compiled
+
+Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
+Hashes = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
+
+
+@compiled
+def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool_], buckets: Indices) -> int:
+    """Number the buckets of two or more forms: `buckets` gets one number per form and band, -1 where it is alone."""
+    n, width = bands.shape
+    size = 16
+    while size < 2 * n:
+        size *= 2
+    table, members = np.empty(size, np.int32), np.empty(size, np.int32)
+    total = 0
+    for band in range(width):
+        table[:] = -1
+        members[:] = 0
+        for form in range(n):
+            if not has_bands[form]:
+                buckets[form, band] = -1
+                continue
+            key = bands[form, band]
+            slot = int((np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+            while table[slot] >= 0 and bands[table[slot], band] != key:
+                slot = (slot + 1) & (size - 1)
+            if table[slot] < 0:
+                table[slot] = form
+            members[slot] += 1
+            buckets[form, band] = slot
+        for slot in range(size):
+            if members[slot] > 1:
+                members[slot] = total
+                total += 1
+            else:
+                members[slot] = -1
+        for form in range(n):
+            if buckets[form, band] >= 0:
+                buckets[form, band] = members[buckets[form, band]]
+    return total
+
+
+@compiled
+def root(parents: Indices, i: int) -> int:
+    """The head of the tree that i is in, halving the path to it."""
+    while parents[i] != i:
+        parents[i] = parents[parents[i]]
+        i = parents[i]
+    return i
+
+
+@compiled
+def join(parents: Indices, i: int, j: int) -> int:
+    """Make one tree of two, headed by the lower number."""
+    a, b = root(parents, i), root(parents, j)
+    low, high = min(a, b), max(a, b)
+    parents[high] = low
+    return low
+
+
+@compiled
+def components(buckets: Indices, n_buckets: int, parents: Indices) -> None:
+    """Join the forms that share a bucket, directly or through others: `parents` holds the first form of each component."""
+    first = np.full(n_buckets, -1, np.int32)
+    for form in range(len(buckets)):
+        parents[form] = form
+        for bucket in buckets[form]:
+            if bucket >= 0:
+                if first[bucket] < 0:
+                    first[bucket] = form
+                else:
+                    join(parents, first[bucket], form)
+    for form in range(len(buckets)):
+        parents[form] = root(parents, form)
+
+
+@compiled
+def jaccard(a: Hashes, b: Hashes) -> float:
+    """The Jaccard similarity of two sets, given as sorted arrays; 0 for two empty ones."""
+    i, j, common = 0, 0, 0
+    while i < len(a) and j < len(b):
+        x, y = a[i], b[j]
+        common += x == y
+        i += x <= y
+        j += y <= x
+    union = len(a) + len(b) - common
+    return common / union if union else 0.0
+
+
+@compiled
+def can_reach(a: int, b: int, threshold: float) -> bool:
+    """Whether sets of these sizes can be as similar as the threshold."""
+    return min(a, b) >= threshold * max(a, b)
+
+
+@compiled
+def elect(
+    rows: Indices,
+    forms: Indices,
+    buckets: Indices,
+    heads: Indices,
+    kept_of_form: Indices,
+    starts: Ints,
+    sizes: Ints,
+    shingles: Hashes,
+    threshold: float,
+    kept: Indices,
+    similarity: Floats,
+) -> tuple[Indices, Floats]:
+    """Decide on the contents `rows`, in order: who is kept (`kept[i]` = -1), or in whose stead i is dropped.
+
+    Form f has the shingles shingles[starts[f] : starts[f] + sizes[f]]. `heads` (-1 for each bucket) and `kept_of_form`
+    (-1 for each form) are filled. Returns the pairs that were verified, a content and a kept one before it, and how
+    similar each is.
+    """
+    width = buckets.shape[1]
+    members, following = np.empty(len(rows) * width, np.int32), np.empty(len(rows) * width, np.int32)
+    looked_at = np.full(len(kept_of_form), -1, np.int32)
+    pairs: Indices = np.empty((64, 2), np.int32)
+    measured: Floats = np.empty(64, np.float64)
+    entries, n = 0, 0
+    for row in rows:
+        form = forms[row]
+        best, highest = kept_of_form[form], 1.0
+        if best < 0:
+            highest = -1.0
+            own = shingles[starts[form] : starts[form] + sizes[form]]
+            for bucket in buckets[form]:
+                entry = heads[bucket] if bucket >= 0 else -1
+                while entry >= 0:
+                    other = members[entry]
+                    entry = following[entry]
+                    there = forms[other]
+                    if looked_at[there] == row or not can_reach(len(own), sizes[there], threshold):
+                        continue
+                    looked_at[there] = row
+                    similar = jaccard(own, shingles[starts[there] : starts[there] + sizes[there]])
+                    if n == len(pairs):
+                        pairs = np.concatenate((pairs, np.empty_like(pairs)))
+                        measured = np.concatenate((measured, np.empty_like(measured)))
+                    pairs[n, 0], pairs[n, 1], measured[n] = row, other, similar
+                    n += 1
+                    if similar > highest or (similar == highest and other < best):
+                        best, highest = other, similar
+        if best >= 0 and highest >= threshold:
+            kept[row], similarity[row] = best, highest
+            continue
+        kept[row] = -1
+        kept_of_form[form] = row
+        for bucket in buckets[form]:
+            if bucket >= 0:
+                members[entries], following[entries] = row, heads[bucket]
+                heads[bucket] = entries
+                entries += 1
+    return pairs[:n], measured[:n]
+
+
+@compiled
+def group(
+    buckets: Indices, n_buckets: int, starts: Ints, sizes: Ints, shingles: Hashes, threshold: float, parents: Indices
+) -> None:
+    """Join all forms that share a bucket and reach the threshold: `parents` holds the first form of each group.
+
+    Each bucket keeps its forms by group, and a form is compared with a group until one of it is similar, so that many
+    copies of one text cost one comparison each.
+    """
+    n, width = buckets.shape
+    heads = np.full(n_buckets, -1, np.int32)
+    next_group, first_member = np.empty(n * width, np.int32), np.empty(n * width, np.int32)
+    member, next_member = np.empty(n * width, np.int32), np.empty(n * width, np.int32)
+    looked_at = np.full(n, -1, np.int32)
+    entries = 0
+    for form in range(n):
+        parents[form] = form
+        own = shingles[starts[form] : starts[form] + sizes[form]]
+        for bucket in buckets[form]:
+            if bucket < 0:
+                continue
+            home, entry = -1, heads[bucket]
+            while entry >= 0:
+                at = first_member[entry]
+                joined = root(parents, member[at]) == root(parents, form)
+                while at >= 0 and not joined:
+                    other = member[at]
+                    at = next_member[at]
+                    if looked_at[other] == form:
+                        continue
+                    looked_at[other] = form
+                    if not can_reach(len(own), sizes[other], threshold):
+                        continue
+                    if jaccard(own, shingles[starts[other] : starts[other] + sizes[other]]) >= threshold:
+                        join(parents, other, form)
+                        joined = True
+                home = entry if joined else home
+                entry = next_group[entry]
+            member[entries] = form
+            if home >= 0:
+                next_member[entries], first_member[home] = first_member[home], entries
+            else:
+                next_member[entries], first_member[entries] = -1, entries
+                next_group[entries], heads[bucket] = heads[bucket], entries
+            entries += 1
+    for form in range(n):
+        parents[form] = root(parents, form)

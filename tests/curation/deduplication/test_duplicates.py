@@ -1,0 +1,169 @@
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import records
+from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates
+from curation.deduplication.duplicates import fetching
+from curation.deduplication.election import elect as elect_contents
+from tests.curation.deduplication import reference
+from tests.curation.deduplication.reference import signed
+
+SOURCES = ["first", "second", "third"]
+WORDS = st.lists(st.sampled_from("abcdef"), max_size=14).map(" ".join)
+EDITED = st.tuples(st.sampled_from(["a b c d e f a c", "f e d c b a b d"]), WORDS.map(lambda w: w[:3])).map(" ".join)
+TEXT = st.one_of(WORDS, EDITED, EDITED.map(lambda t: t.replace(" ", "\n ")), st.sampled_from(["", " ", "!", "?!", "a"]))
+PLACES = st.lists(st.tuples(st.sampled_from(SOURCES), TEXT), max_size=14)
+LOOSE = DeduplicationSettings(
+    threshold=0.5, signature=SignatureSettings(shingle_words=2, bands=8, rows=2), fetch_bytes=20
+)
+
+
+def tables(places):
+    """Documents in the given order of locators, their contents, and the signatures of those."""
+    documents = pl.DataFrame(
+        [
+            (records.doc_id(source, f"{i:03}"), source, f"{i:03}", records.content_digest(text), text)
+            for i, (source, text) in enumerate(places)
+        ],
+        schema=["doc_id", "source", "locator", "content_digest", "text"],
+        orient="row",
+        schema_overrides=dict.fromkeys(["doc_id", "source", "locator", "content_digest", "text"], pl.String),
+    )
+    contents = documents.select("content_digest", "text").unique("content_digest")
+    return documents, contents
+
+
+def expected(places, evidence, settings):
+    """{doc_id: (kept_id, kind, jaccard)} by the words of the design."""
+    order = sorted(range(len(places)), key=lambda i: (SOURCES.index(places[i][0]), i))
+    bands = dict(evidence.select("content_digest", "bands").iter_rows())
+    first, rank = {}, {}
+    for i in order:
+        digest = records.content_digest(places[i][1])
+        first.setdefault(digest, records.doc_id(places[i][0], f"{i:03}"))
+        keys = {"source": SOURCES.index(places[i][0]), "longest": -len(places[i][1])}
+        rank.setdefault(digest, (*(keys[key] for key in settings.policy), digest))
+    texts = {records.content_digest(text): text for _, text in places}
+    dropped = reference.elect([(d, texts[d], bands[d]) for d in sorted(rank, key=rank.__getitem__)], settings)
+    removed = {}
+    for i in order:
+        digest, name = records.content_digest(places[i][1]), records.doc_id(places[i][0], f"{i:03}")
+        kept, kind, similarity = dropped.get(digest, (digest, "exact", 1.0))
+        if name != first[kept]:
+            removed[name] = (first[kept], kind, similarity)
+    return removed
+
+
+@settings(max_examples=400, deadline=None)
+@given(PLACES, st.sampled_from([("source", "longest"), ("longest",), ()]), st.randoms(use_true_random=False))
+def test_it_finds_what_the_words_of_the_design_find(places, policy, shuffler):
+    wanted = DeduplicationSettings(LOOSE.threshold, policy, LOOSE.signature, LOOSE.fetch_bytes)
+    documents, contents = tables(places)
+    evidence = signed(contents["text"].to_list(), LOOSE.signature)
+    outcome = find_duplicates(contents, documents, evidence, wanted, SOURCES)
+    found = {doc: tuple(rest) for doc, *rest in outcome.table.iter_rows()}
+    assert found == expected(places, evidence, wanted)
+    assert outcome.kept + sum(outcome.dropped.values()) == len(places)
+
+    seed = shuffler.randrange(1000)
+    again = find_duplicates(
+        contents.sample(fraction=1, shuffle=True, seed=seed).lazy(),
+        documents.sample(fraction=1, shuffle=True, seed=seed),
+        evidence.sample(fraction=1, shuffle=True, seed=seed),
+        DeduplicationSettings(LOOSE.threshold, policy, LOOSE.signature),
+        SOURCES,
+    )
+    assert again.table.equals(outcome.table)
+    assert again.others["pairs"].equals(outcome.others["pairs"])
+
+
+def many(texts):
+    documents, contents = tables([("first", text) for text in texts])
+    evidence = signed(contents["text"].to_list())
+    return documents, contents, evidence
+
+
+def test_a_hundred_thousand_copies_cost_no_comparison():
+    documents, contents, evidence = many(["the same words stand in every one of these files"] * 100_000)
+    outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
+    assert outcome.dropped == {"exact": 99_999}
+    assert outcome.notes["pairs verified"] == 0
+    assert outcome.table["kept_id"].unique().to_list() == [records.doc_id("first", "000")]
+
+
+def test_copies_that_differ_in_white_space_are_exact_and_cost_no_comparison():
+    documents, contents, evidence = many(["some words\n" + " " * i + "and others follow here" for i in range(2000)])
+    fetched = []
+
+    def fetch(digests):
+        fetched.extend(digests)
+        return fetching(contents)(digests)
+
+    election = elect_contents(evidence, fetch, DeduplicationSettings())
+    assert (election.kept >= 0).sum() == 1999
+    assert not fetched
+    outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
+    assert outcome.dropped == {"exact": 1999}
+
+
+def test_near_copies_cost_one_comparison_each():
+    words = [f"w{i}" for i in range(200)]
+    documents, contents, evidence = many([" ".join([*words, f"n{i}"]) for i in range(3000)])
+    outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
+    assert outcome.dropped == {"near": 2999}
+    assert outcome.notes["pairs verified"] == 2999
+    assert outcome.table["jaccard"].unique().to_list() == [pytest.approx(196 / 198)]
+
+
+def test_only_candidates_are_fetched():
+    texts = [" ".join(f"{i}x{j}" for j in range(40)) for i in range(500)]
+    _, contents, evidence = many([*texts, texts[7] + " end"])
+    fetched = []
+
+    def fetch(digests):
+        fetched.extend(digests)
+        return fetching(contents)(digests)
+
+    elect_contents(evidence, fetch, DeduplicationSettings())
+    assert sorted(fetched) == sorted(records.content_digest(text) for text in (texts[7], texts[7] + " end"))
+
+
+def test_a_dropped_contents_documents_are_near_those_of_the_first_place_of_the_kept_one():
+    base = " ".join(f"w{i}" for i in range(100))
+    documents, contents = tables([("second", base + " x"), ("first", base), ("third", base + " x"), ("third", base)])
+    evidence = signed(contents["text"].to_list())
+    table = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES).table
+    kept = records.doc_id("first", "001")
+    assert dict(table.select("doc_id", "kind").iter_rows()) == {
+        records.doc_id("second", "000"): "near",
+        records.doc_id("third", "002"): "near",
+        records.doc_id("third", "003"): "exact",
+    }
+    assert table["kept_id"].to_list() == [kept] * 3
+
+
+def test_a_content_whose_signature_failed_is_a_duplicate_of_itself_alone():
+    documents, contents = tables([("first", "a b"), ("first", "a b"), ("first", "c d")])
+    evidence = signed(["c d"])
+    outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
+    assert outcome.table.select("doc_id", "kept_id").rows() == [
+        (records.doc_id("first", "001"), records.doc_id("first", "000"))
+    ]
+
+
+def test_mistakes_are_named():
+    documents, contents = tables([("first", "a b c d e f g h"), ("first", "a b c d e f g h i")])
+    evidence = signed(contents["text"].to_list())
+    with pytest.raises(ValueError, match="no key 'newset'; it is a list of source, longest"):
+        find_duplicates(contents, documents, evidence, DeduplicationSettings(policy=("newset",)), SOURCES)
+    with pytest.raises(ValueError, match="source 'first' has documents but is not among the sources"):
+        find_duplicates(contents, documents, evidence, DeduplicationSettings(), ["second"])
+    with pytest.raises(LookupError, match="has a signature but no text"):
+        find_duplicates(contents.head(0), documents, evidence, DeduplicationSettings(), SOURCES)
+    other = DeduplicationSettings(signature=SignatureSettings(bands=7))
+    with pytest.raises(ValueError, match="compute the signatures with the settings"):
+        find_duplicates(contents, documents, evidence, other, SOURCES)
+    with pytest.raises(ValueError, match=r"threshold: 1\.5"):
+        DeduplicationSettings(threshold=1.5)

@@ -1,0 +1,171 @@
+import random
+import unicodedata
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.deduplication import SignatureSettings, signatures
+from curation.deduplication.shingles import shingle_sets
+from tests.curation.deduplication import reference
+from tests.curation.deduplication.reference import signed
+
+TEXTS = st.lists(
+    st.one_of(
+        st.none(),
+        st.text(max_size=60),
+        st.text(st.sampled_from("aAbß İŉﬁ\u0301\u0327éΣς\u1100\u1161\u11a8가\t\n\u2003\u00a0_9٣𐐀-."), max_size=40),
+    ),
+    max_size=8,
+)
+SMALL = SignatureSettings(shingle_words=2, bands=3, rows=2)
+
+
+def batch(texts, kind=None):
+    kind = kind or pa.string()
+    names = pa.array([str(i) for i in range(len(texts))], pa.string())
+    return pa.record_batch({"content_digest": names, "text": pa.array(texts, kind)})
+
+
+@settings(max_examples=400, deadline=None)
+@given(TEXTS)
+def test_a_text_has_the_words_the_shingles_and_the_normal_form_that_python_finds(texts):
+    rows = signatures(batch(texts), SMALL).to_pylist()
+    sets = shingle_sets(pa.array(texts, pa.string()), SMALL)
+    whole = {}
+    for text, row, size in zip(texts, rows, sets.sizes, strict=True):
+        expected = reference.shingles(text, 2)
+        assert row["n_words"] == sum(1 for _ in reference.re.findall(r"\w+", unicodedata.normalize("NFC", text or "")))
+        assert size == len(expected)
+        assert (row["bands"] == b"") == (not expected)
+        assert (row["normal_digest"] is None) == (text is None)
+        if text is not None:
+            assert row["n_characters"] == len(unicodedata.normalize("NFC", text))
+            assert whole.setdefault(reference.normal(text), row["normal_digest"]) == row["normal_digest"]
+    assert len(set(whole.values())) == len(whole)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_shingle_sets_meet_where_pythons_do(texts):
+    sets = shingle_sets(pa.array(texts, pa.string()), SMALL)
+    ours = [set(sets.hashes[s : s + n].tolist()) for s, n in zip(sets.starts, sets.sizes, strict=True)]
+    theirs = [reference.shingles(text, 2) for text in texts]
+    for i in range(len(texts)):
+        for j in range(i):
+            assert len(ours[i] & ours[j]) == len(theirs[i] & theirs[j])
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS, st.integers(1, 4), st.integers(0, 8))
+def test_a_row_depends_on_its_text_alone(texts, threads, cut):
+    together = signatures(batch(texts), SMALL)
+    threaded = signatures(batch(texts), SignatureSettings(shingle_words=2, bands=3, rows=2, threads=threads))
+    apart = [signatures(batch(texts).slice(at, 1), SMALL).to_pylist()[0] for at in range(len(texts))]
+    assert threaded.to_pylist() == together.to_pylist() == apart
+    assert signatures(batch(texts).slice(cut), SMALL).to_pylist() == apart[cut:]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary()])
+def test_every_arrow_type_of_text_reads_alike(kind):
+    texts = ["one two three", None, "", "e\u0301tat é"]
+    values = [text if text is None or not pa.types.is_binary(kind) else text.encode() for text in texts]
+    assert signatures(batch(values, kind), SMALL).to_pylist() == signatures(batch(texts), SMALL).to_pylist()
+
+
+def test_bytes_that_are_no_utf8_end_a_word_and_harm_nothing():
+    broken = [
+        b"a b\xff c",
+        "a b\ud800 c".encode("utf-8", "surrogatepass"),
+        b"\xc3",
+        b"e\xcc\x81 \xf4\x90\x80\x80",
+        b"\xe2\x82",
+    ]
+    rows = signatures(batch(broken, pa.binary()), SMALL).to_pylist()
+    assert [row["n_words"] for row in rows] == [3, 3, 0, 1, 0]
+    assert len({row["normal_digest"] for row in rows}) == 5
+    assert rows[0]["bands"] == rows[1]["bands"] == signatures(batch(["a b c"]), SMALL).to_pylist()[0]["bands"]
+
+
+def test_a_null_column_and_an_empty_batch_have_signatures():
+    assert signatures(batch([None, None], pa.null()), SMALL).column("bands").to_pylist() == [b"", b""]
+    assert signatures(batch([]), SMALL).num_rows == 0
+
+
+def test_blocks_of_a_long_text_do_not_show():
+    words = [f"w{i}" for i in range(20_000)]
+    text, k = " ".join(words), 5
+    sizes = shingle_sets(pa.array([text, text + " ."]), SignatureSettings()).sizes
+    assert sizes.tolist() == [len(words) - k + 1] * 2
+    first, second = signed([text, "  ".join(words)])["bands"].to_list()
+    assert first == second
+    periodic = signed([" ".join(words[:n] * (60_000 // n)) for n in (1, 2, 3000)])
+    assert periodic["n_words"].to_list() == [60_000] * 3
+    once = signed([" ".join(["w0"] * 5), " ".join((words[:2] * 3)[:6]), " ".join((words[:3000] * 2)[:3004])])
+    assert periodic["bands"].to_list() == once["bands"].to_list()
+
+
+@pytest.mark.parametrize("size", [5, 20, 150, 1500])
+def test_bins_of_the_sketch_agree_as_often_as_the_texts_are_similar(size):
+    seeded, one_bin_a_band = random.Random(size), SignatureSettings(shingle_words=1, bands=2000, rows=1)
+    for share in (0.3, 0.8):
+        common = max(1, round(2 * size * share / (1 + share)))
+        words = seeded.sample(range(10**9), 2 * size - common)
+        a, b = words[:size], words[:common] + words[size:]
+        true = common / len(words)
+        left, right = (
+            np.frombuffer(bands, "<u4")
+            for bands in signed([" ".join(map(str, t)) for t in (a, b)], one_bin_a_band)["bands"]
+        )
+        assert 0 < true < 1
+        assert abs(np.mean(left == right) - true) < 4 * (true * (1 - true) / 2000) ** 0.5
+
+
+def test_recall_of_pairs_at_the_threshold_is_what_the_bands_promise():
+    seeded, texts = random.Random(5), []
+    for _ in range(1500):
+        n = seeded.choice([12, 60, 300])
+        words = [str(seeded.randrange(10**6)) for _ in range(n)]
+        cut = max(1, round((n - 4) * 0.19 / 1.81 / 2))
+        texts += [" ".join(words), " ".join(words[:-cut] + ["x"] * cut)]
+    frame = signed(texts)["bands"].to_list()
+    similar = [
+        reference.share_a_band(frame[i], frame[i + 1])
+        for i in range(0, len(texts), 2)
+        if reference.jaccard(reference.shingles(texts[i], 5), reference.shingles(texts[i + 1], 5)) >= 0.8
+    ]
+    assert len(similar) > 900
+    assert sum(similar) / len(similar) >= 0.985
+
+
+def test_seed_and_shingle_width_enter_the_bands_but_not_the_digest():
+    text = ["some seven words that make three shingles"]
+    plain = signed(text)
+    for other in (SignatureSettings(seed=1), SignatureSettings(shingle_words=4), SignatureSettings(rows=5)):
+        assert signed(text, other)["bands"].item() != plain["bands"].item()
+        assert signed(text, other)["normal_digest"].item() == plain["normal_digest"].item()
+
+
+def test_without_normalising_a_text_is_its_bytes():
+    apart = signed(["a  b", "a b", "e\u0301", "\u00e9"], SignatureSettings(normalise=False))
+    assert apart["normal_digest"].n_unique() == 4
+    assert signed(["a  b", "a b", "e\u0301", "\u00e9"])["normal_digest"].n_unique() == 2
+
+
+def test_the_sketch_is_the_same_on_every_machine():
+    row = signed(["The quick brown fox jumps over the lazy dog, ÄÖÜ straße 中文 と"]).row(0, named=True)
+    assert (row["normal_digest"], row["n_words"], row["n_characters"]) == ("8af5797680d959ea772cb65a3bd6c425", 13, 60)
+    assert row["bands"][:12].hex() == "ebe4166fef038bb10743989b"
+
+
+def test_settings_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="bands: 0 is too small"):
+        SignatureSettings(bands=0)
+
+
+def test_frames_of_polars_pass_through():
+    frame = pl.DataFrame({"content_digest": ["x"], "text": ["one two"]})
+    assert signatures(frame.to_arrow().to_batches()[0], SMALL).num_rows == 1
