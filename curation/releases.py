@@ -33,12 +33,13 @@ _LAYOUTS: dict[str, pa.Schema] = {
     ),
     "preferences": pa.schema(
         [("sample_id", pa.string()), ("prompt", _TURNS), ("chosen", _TURNS), ("rejected", _TURNS)]
-        + [(name, pa.string()) for name in ("slice", "chosen_model", "rejected_model")]
+        + [(name, pa.string()) for name in ("slice", "task_digest", "chosen_model", "rejected_model")]
     ),
 }
 INSTRUCTIONS = ("sample_id", "messages", "reference", "slice", "openness", "split")
 PREFERENCES = (*_LAYOUTS["preferences"].names, "split")
 """The columns of the two kinds as frames."""
+_KEYS: dict[str, tuple[str, ...]] = {"instructions": ("sample_id",), "preferences": ("sample_id", "task_digest")}
 
 
 def instructions(samples: pl.DataFrame) -> pl.DataFrame:
@@ -64,7 +65,7 @@ def _canonical(value: object) -> bytes:
 
 
 def write_release(frame: pl.DataFrame, folder: Path, kind: Kind, facts: Mapping[str, str]) -> None:
-    """Write the rows of `instructions` or `preferences` as the release `folder`; `facts` stand in its card.
+    """Write the rows of `instructions`, or those of `curation.preferences`, as the release `folder`; `facts` stand in its card.
 
     A folder that already holds this release is left as it is. Raises FileExistsError where another one lies, and
     ValueError when there are no rows.
@@ -93,7 +94,7 @@ def _check_same(folder: Path, version: str) -> None:
 def _write_splits(frame: pl.DataFrame, folder: Path, kind: Kind) -> dict[str, int]:
     counts = {}
     for split in SPLITS:
-        rows = frame.filter(split=split).sort("sample_id")
+        rows = frame.filter(split=split).sort(_KEYS[kind])
         if rows.height:
             table = _stored(rows, kind).to_arrow().cast(_LAYOUTS[kind])
             pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet", compression="zstd")
@@ -111,7 +112,7 @@ def _stored(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
 
 
 def read_release(folder: Path) -> pl.DataFrame:
-    """The rows of a release as they were handed to `write_release`, sorted by sample_id.
+    """The rows of a release as they were handed to `write_release`, sorted by their key.
 
     Raises FileNotFoundError where no complete release lies.
     """
@@ -120,7 +121,7 @@ def read_release(folder: Path) -> pl.DataFrame:
         pl.read_parquet(folder / "data" / f"{split}-00000-of-00001.parquet").with_columns(split=pl.lit(split))
         for split in manifest["splits"]
     ]
-    rows = pl.concat(parts).sort("sample_id")
+    rows = pl.concat(parts).sort(_KEYS[manifest["kind"]])
     if manifest["kind"] == "preferences":
         return rows.select(PREFERENCES)
     reference = pl.col("completion").list.first().struct.field("content")

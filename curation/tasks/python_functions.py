@@ -40,8 +40,9 @@ def parse(text: str) -> tuple[ast.Module, list[bytes]]:
             tree = ast.parse(source)
         except SyntaxError as error:
             raise UnreadableContent(f"not Python 3: {error.msg} at line {error.lineno}") from error
-        except (ValueError, RecursionError) as error:
-            raise UnreadableContent(f"not Python 3: {type(error).__name__}") from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            # CPython's parser says MemoryError at its own limit of nesting (6,000 levels).
+            raise UnreadableContent(f"not Python 3: {type(error).__name__}, as for code nested too deeply") from error
     return tree, source.encode().split(b"\n")
 
 
