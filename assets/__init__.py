@@ -1,0 +1,12 @@
+"""What exists: every stage of the lineage graph, from left to right."""
+
+from assets import annotation, curation, datasets, documents, evaluation, models
+
+STAGES = [
+    *documents.STAGES,
+    *curation.STAGES,
+    *datasets.STAGES,
+    *models.STAGES,
+    *evaluation.STAGES,
+    *annotation.STAGES,
+]

@@ -1,0 +1,58 @@
+"""From the corpus to releases: what the task's recipe finds, its splits, and immutable dataset versions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pyarrow as pa
+
+from curation import releases
+from curation.inventory import Source
+from curation.splits import SplitSettings, assign_splits
+from curation.tasks import TaskSettings, collect_samples, extract_samples
+from pipelines.stages import Run, measure, stage
+from records import Outcome
+
+
+@measure(group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",))
+def candidates(contents: pa.RecordBatch, task: TaskSettings) -> pa.RecordBatch:
+    """What the task's recipe finds in each content: questions, with their answers where the content gives one."""
+    return extract_samples(contents, task)
+
+
+@stage(group="datasets", code_version="1", primary_key="sample_id", outside=("doc_id",), unit="samples", needs=("task",))
+def samples(
+    corpus: pl.LazyFrame, candidates: pl.DataFrame, task: TaskSettings, splits: SplitSettings, sources: tuple[Source, ...]
+) -> Outcome:
+    """The task's samples, each once, on its side of the split: no copied question straddles."""
+    places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
+    collected = collect_samples(places, candidates, task, [source.name for source in sources])
+    divided = assign_splits(collected.table, splits)
+    return replace(collected, table=divided.table, kept=collected.table.height, notes={**collected.notes, **divided.notes})
+
+
+@stage(group="datasets", code_version="1", primary_key="sample_id", counts="samples", unit="samples", needs=("task",), kinds=("parquet",))
+def instructions(samples: pl.DataFrame, run: Run) -> Outcome:
+    """The release to finetune on: samples that have an answer, as `datasets.load_dataset` reads them."""
+    rows = releases.instructions(samples)
+    return Outcome(rows, dropped={"no reference": samples.height - rows.height}, notes=_released(rows, "instructions", run))
+
+
+@stage(group="datasets", code_version="1", primary_key="sample_id", unit="annotations", needs=("annotation",), kinds=("parquet",))
+def preferences(annotations: pl.DataFrame, annotation_tasks: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
+    """The release of what people preferred: one chosen and one rejected answer per sample."""
+    outcome = releases.preferences(samples, annotations, annotation_tasks)
+    return replace(outcome, notes={**outcome.notes, **_released(outcome.table, "preferences", run)})
+
+
+def _released(rows: pl.DataFrame, kind: releases.Kind, run: Run) -> dict[str, str]:
+    if rows.is_empty():
+        return {}
+    version = releases.release_name(releases.row_hashes(rows))[:16]
+    folder = run.workspace.releases / kind / version
+    releases.write_release(rows, folder, kind, {"workspace": run.workspace.root.name})
+    return {"release": version, "folder": str(folder.relative_to(run.workspace.state / "store"))}
+
+
+STAGES = [candidates, samples, instructions, preferences]

@@ -1,0 +1,49 @@
+"""From raw files to documents: what is there, and what could be read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from curation.inventory import Source, root_of, take_inventory
+from curation.reading import ReadingSettings, count_files, read_files
+from pipelines.digests import frame_version
+from pipelines.stages import Changes, Observation, Output, Run, fold, observable
+from pipelines.store import Books, Change
+from pipelines.workspace import Workspace
+
+FILE = ("source", "path", "bytes_digest")
+
+
+@observable(group="sources", each="sources")
+def source(entry: Source, workspace: Workspace) -> Observation:
+    """A place raw data comes from: its files, by the digest of their bytes."""
+    cache = workspace.state / "inventories" / f"{entry.name}.parquet"
+    inventory = take_inventory(entry, workspace.root, cache)
+    return Observation(frame_version(inventory), inventory)
+
+
+def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
+    return Books("files", files, *count_files(tables["documents"], tables["failures"]))
+
+
+@fold(
+    group="documents",
+    code_version="1",
+    of="source",
+    key=FILE,
+    outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),
+    books=_books,
+    uses=("resiliparse", "charset-normalizer"),
+)
+def documents(
+    state: Mapping[str, pl.LazyFrame], added: pl.DataFrame, removed: pl.DataFrame, reading: ReadingSettings, run: Run
+) -> Changes:
+    """The text of every document at its place; what could not be read stands in `failures`, with its reason."""
+    roots = {entry.name: root_of(entry, run.workspace.root) for entry in run.workspace.config.sources}
+    read, failed = read_files(added, roots, reading, run.progress)
+    return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)})
+
+
+STAGES = [source, documents]

@@ -1,0 +1,135 @@
+"""Prompt against finetune: answers of each contestant on the same samples, scores with intervals, and the product."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from evaluation.plots import intervals
+from evaluation.prompts import prompts_table
+from evaluation.proposals import propose
+from evaluation.scores import choose_prompt, human_win_rate, score_contestants
+from evaluation.selection import drawn, held_out_questions, open_questions, trial_questions
+from evaluation.settings import EvaluationSettings, ProposalSettings
+from pipelines.contestants import ask, base_contestant, finetuned, prompts_of
+from pipelines.settings import BaseEntry, ModelSettings
+from pipelines.stages import Observation, Output, Release, Run, observable, stage
+from pipelines.workspace import Workspace
+from records import Outcome, Picture, digest
+
+LIBRARIES = ("torch", "transformers", "peft")
+ANSWER = ("sample_id", "purpose", "prompt", "model")
+
+
+@observable(group="sources", needs=("prompts",))
+def prompts(workspace: Workspace) -> Observation:
+    """The prompt files, each by the digest of what it says."""
+    table = prompts_table([workspace.root / path for path in workspace.config.prompts])
+    named = [f"{name}={version}" for name, version in table.select("prompt", "digest").iter_rows()]
+    return Observation(digest("prompts", *named), table)
+
+
+@stage(group="evaluation", code_version="1", each="bases", primary_key=ANSWER, unit="answers", recorded=True, pool="gpu", uses=LIBRARIES)
+def prompt_trials(
+    entry: BaseEntry, base_model: pl.DataFrame, prompts: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings, run: Run
+) -> Outcome:
+    """The base's answers to a few validation samples under every prompt."""
+    questions = trial_questions(samples, evaluation, prompts_of(prompts))
+    return _answered(ask(run, base_contestant(base_model, None, None), questions, evaluation.generation))
+
+
+@stage(group="evaluation", code_version="1", each="bases", primary_key="prompt", unit="prompts")
+def best_prompt(entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings) -> Outcome:
+    """The prompt that does best on validation; the test split has no say."""
+    return choose_prompt(prompt_trials, samples, evaluation.bootstrap)
+
+
+@stage(group="evaluation", code_version="1", each="bases", primary_key=ANSWER, unit="answers", recorded=True, pool="gpu", uses=LIBRARIES)
+def base_answers(
+    entry: BaseEntry,
+    base_model: pl.DataFrame,
+    best_prompt: pl.DataFrame | None,
+    prompts: pl.DataFrame | None,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    run: Run,
+) -> Outcome:
+    """The base's answers on the test split, under the best prompt, and how likely it finds the references."""
+    contestant = base_contestant(base_model, best_prompt, prompts)
+    return _answered(ask(run, contestant, held_out_questions(samples, evaluation, contestant.prompt), evaluation.generation))
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    each="models",
+    joins={"base_model": "base_name"},
+    primary_key=ANSWER,
+    unit="answers",
+    recorded=True,
+    pool="gpu",
+    uses=LIBRARIES,
+)
+def answers(
+    entry: ModelSettings, model: pl.DataFrame, base_model: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings, run: Run
+) -> Outcome:
+    """The finetuned model's answers on the test split, and how likely it finds the references."""
+    return _answered(ask(run, finetuned(model, base_model, run), held_out_questions(samples, evaluation, None), evaluation.generation))
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    unit="samples",
+    outputs=(Output("scores", ("model", "prompt", "split", "metric")), Output("comparisons", ("metric", "split", "model_a", "model_b"))),
+)
+def scores(
+    base_answers: dict[str, pl.DataFrame],
+    answers: dict[str, pl.DataFrame],
+    samples: pl.DataFrame,
+    instructions: Release,
+    evaluation: EvaluationSettings,
+    annotations: pl.DataFrame | None,
+) -> Outcome:
+    """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
+
+    The base may have seen such text when it was trained: its scores can flatter it.
+    """
+    contestants = {f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()} | answers
+    outcome = score_contestants(contestants, samples, instructions.version, evaluation.bootstrap)
+    table = outcome.table
+    if annotations is not None and annotations.height:
+        table = pl.concat([table, human_win_rate(annotations, instructions.version)])
+    return Outcome(
+        table, kept=outcome.kept, dropped=outcome.dropped, failed=outcome.failed, others=outcome.others, notes=outcome.notes, pictures=_pictures(table)
+    )
+
+
+@stage(
+    group="evaluation", code_version="1", needs=("proposals",), primary_key="sample_id", unit="samples", recorded=True, pool="gpu", uses=LIBRARIES
+)
+def proposals(
+    model: dict[str, pl.DataFrame],
+    base_model: dict[str, pl.DataFrame],
+    samples: pl.DataFrame,
+    proposals: ProposalSettings,
+    evaluation: EvaluationSettings,
+    run: Run,
+) -> Outcome:
+    """The product: what the finetuned model answers where nobody has answered yet, each at its file and line."""
+    entries = {entry.name: entry for entry in run.workspace.config.models}
+    entry = entries[proposals.model or list(entries)[-1]]
+    waiting = drawn(samples.filter((pl.col("openness") == "open") & pl.col("reference").is_null()), proposals.seed, proposals.limit)
+    contestant = finetuned(model[entry.name], base_model[entry.base_name], run)
+    return propose(ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation), samples)
+
+
+def _answered(rows: pl.DataFrame) -> Outcome:
+    failed = rows.filter(pl.col("error").is_not_null()).group_by("error").len()
+    return Outcome(rows, kept=rows["error"].null_count(), failed=dict(failed.iter_rows()))
+
+
+def _pictures(table: pl.DataFrame) -> list[Picture]:
+    return [Picture(f"{metric}", intervals(rows)) for (metric,), rows in table.sort("metric", "model").group_by("metric", maintain_order=True)]
+
+
+STAGES = [prompts, prompt_trials, best_prompt, base_answers, answers, scores, proposals]

@@ -1,0 +1,89 @@
+"""Foundation models and what was made of them: bases, finetunes, and the table of all models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import polars as pl
+
+from pipelines.settings import BaseEntry, ModelSettings, canonical
+from pipelines.stages import Release, Run, stage
+from records import Outcome
+from training.base import prepare_base
+from training.finetune import FinetuneJob
+
+LIBRARIES = ("torch", "transformers", "peft")
+MODELS = {
+    "model": pl.String(),
+    "version": pl.String(),
+    "base": pl.String(),
+    "dataset_version": pl.String(),
+    "phase": pl.String(),
+    "settings": pl.String(),
+    "folder": pl.String(),
+}
+
+
+@stage(group="models", code_version="1", each="bases", primary_key="name", unit="models", kinds=("safetensors",))
+def base_model(entry: BaseEntry, run: Run) -> Outcome:
+    """A foundation model as it is, before anything of ours: which weights these are, and where they came from."""
+    folder = run.workspace.state / "store" / "bases" / entry.name
+    base = prepare_base(entry.base, folder, run.progress)
+    row = dataclasses.asdict(base)
+    notes = {"origin": base.origin, "weights": base.digest}
+    if folder.is_dir():
+        notes["folder"] = str(folder.relative_to(run.workspace.state / "store"))
+    return Outcome(pl.DataFrame([row]), notes=notes)
+
+
+@stage(
+    group="models",
+    code_version="1",
+    each="models",
+    joins={"base_model": "base_name"},
+    primary_key="model",
+    unit="models",
+    recorded=True,
+    pool="gpu",
+    uses=LIBRARIES,
+    kinds=("safetensors",),
+)
+def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release, run: Run) -> Outcome:
+    """A model adapted to the task: an adapter of low rank, named by its recipe."""
+    out = run.folder() / "adapter"
+    base = base_model.row(0, named=True)
+    ledger = run.launch("training.finetune", FinetuneJob(str(instructions.folder), base["path"], str(out), entry.settings, instructions.version))
+    row = {
+        "model": entry.name,
+        "version": run.key[:16],
+        "base": entry.base,
+        "dataset_version": instructions.version,
+        "phase": entry.phase,
+        "settings": json.dumps(canonical(entry.settings), sort_keys=True),
+        "folder": str(out.relative_to(run.workspace.artifacts)),
+    }
+    facts = {"dataset": f"{entry.dataset} {instructions.version}", "base weights": base["digest"], "ledger": ledger}
+    notes = {**facts, **_against(run, entry, facts), "folder": str(out.relative_to(run.workspace.state / "store"))}
+    return Outcome(pl.DataFrame([row], schema=MODELS), notes=notes)
+
+
+def _against(run: Run, entry: ModelSettings, facts: dict[str, object]) -> dict[str, str]:
+    """What changed against the model's predecessor."""
+    before = run.workspace.store.head(run.node)
+    if before is None:
+        return {"against its predecessor": "the first of its name"}
+    old = before.settings.get(f"models_{entry.name}", {}).get("settings", {})
+    new = canonical(entry.settings)
+    changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
+    changed += [f"{name}: {before.notes.get(name)} → {facts[name]}" for name in ("dataset", "base weights") if before.notes.get(name) != facts[name]]
+    return {"against its predecessor": "; ".join(changed) or "code or libraries"}
+
+
+@stage(group="models", code_version="1", primary_key="model", unit="models")
+def models(model: dict[str, pl.DataFrame]) -> Outcome:
+    """All models: base, dataset version, phase and settings of each."""
+    return Outcome(pl.concat(model.values()).sort("model"))
+
+
+STAGES = [base_model, model, models]

@@ -1,0 +1,62 @@
+"""Which samples are asked, and what: the same for every contestant, drawn by seed and never by place or order.
+
+A likelihood costs a tenth of an answer, so perplexity is had on more samples than chrF, and the answered ones are among
+the weighed ones.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from evaluation.prompts import Prompt, render
+from evaluation.settings import EvaluationSettings
+from records import MESSAGES, digest
+
+QUESTIONS = {
+    "sample_id": pl.String(),
+    "purpose": pl.String(),
+    "prompt": pl.String(),
+    "messages": MESSAGES,
+    "reference": pl.String(),
+    "want": pl.String(),
+}
+"""The schema of the questions that `inference.run` reads."""
+
+
+def drawn(samples: pl.DataFrame, seed: int, limit: int) -> pl.DataFrame:
+    """`limit` of the samples (all, if there are fewer), in an order drawn by seed and sample_id."""
+    draws = pl.Series("_draw", [digest("draw", str(seed), name) for name in samples["sample_id"]], dtype=pl.String)
+    return samples.with_columns(draws).sort("_draw").head(limit).drop("_draw")
+
+
+def held_out_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompt: Prompt | None) -> pl.DataFrame:
+    """What a contestant is asked on the test split (`QUESTIONS`), under a prompt or none."""
+    test = samples.filter((pl.col("split") == "test") & pl.col("reference").is_not_null())
+    weighed = drawn(test.filter(pl.col("openness") == "open"), settings.seed, max(settings.weighed, settings.answered))
+    both = pl.int_range(pl.len()) < settings.answered
+    open_ones = weighed.with_columns(want=pl.when(both).then(pl.lit("both")).otherwise(pl.lit("likelihood")))
+    closed = drawn(test.filter(pl.col("openness") == "closed"), settings.seed, settings.closed).with_columns(want=pl.lit("generate"))
+    return questions(pl.concat([open_ones, closed]), "test", prompt)
+
+
+def trial_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompts: list[Prompt]) -> pl.DataFrame:
+    """What each prompt is tried on: the same open validation samples for all."""
+    validation = samples.filter((pl.col("split") == "validation") & pl.col("reference").is_not_null() & (pl.col("openness") == "open"))
+    chosen = drawn(validation, settings.seed, settings.prompt_samples).with_columns(want=pl.lit("generate"))
+    return pl.concat([questions(chosen, "validation", prompt) for prompt in prompts])
+
+
+def open_questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None) -> pl.DataFrame:
+    """An answer is asked of every sample."""
+    return questions(samples.with_columns(want=pl.lit("generate")), purpose, prompt)
+
+
+def questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None) -> pl.DataFrame:
+    """Samples (with `want`) as questions under a prompt; a closed sample asks for itself, and gets none."""
+    name = "none" if prompt is None else prompt.name
+    rows = []
+    for sample in samples.select("sample_id", "messages", "reference", "want", "openness").iter_rows(named=True):
+        own = None if sample["openness"] == "closed" else prompt
+        messages = render(own, sample["messages"])
+        rows.append((sample["sample_id"], purpose, name, messages, sample["reference"], sample["want"]))
+    return pl.DataFrame(rows, schema=QUESTIONS, orient="row")

@@ -1,0 +1,34 @@
+"""The code location: the graph of the workspace that HEADWATER_WORKSPACE names, as Dagster definitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from assets import STAGES
+from pipelines.automation import automation_sensor
+from pipelines.dagster_assets import asset_of, observables, source_assets
+from pipelines.graph import Graph, build_graph
+from pipelines.lost_runs import lost_runs_sensor
+from pipelines.observation import observation_sensor
+from pipelines.schedules import build_schedules
+from pipelines.workspace import Workspace, find_workspace
+
+
+def definitions_of(root: Path) -> dg.Definitions:
+    """All of the workspace in a folder as Dagster sees it."""
+
+    def load() -> tuple[Workspace, Graph]:
+        workspace = Workspace(root)
+        return workspace, build_graph(STAGES, workspace.config)
+
+    workspace, graph = load()
+    return dg.Definitions(
+        assets=[*source_assets(graph, load), *(asset_of(node, load) for node in graph.stages())],
+        schedules=build_schedules(workspace.config.schedules, list(graph.makers)),
+        sensors=[observation_sensor(observables(graph, workspace)), automation_sensor(), lost_runs_sensor()],
+    )
+
+
+defs = definitions_of(find_workspace().root)

@@ -1,0 +1,158 @@
+"""Measuring row by row on all cores, so that a poison record fails alone.
+
+Batches go to worker processes, which may die. A batch that raises or kills its worker is halved until the culprit stands
+alone; that one is recorded as failed, with its error, and all others are measured. Errors that may pass (no memory, a
+lost file) are raised instead: they are not facts about a content. Where batches end never shows in a result.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from pipelines.stages import Stage
+from records import Progress
+
+BATCH_ROWS = 2_000
+BATCH_BYTES = 8 << 20
+SCAN_ROWS = 40_000
+PASSING = (MemoryError, OSError)
+
+Measured = pl.DataFrame
+
+
+def evidence(stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: Mapping[str, Any], progress: Progress) -> pl.DataFrame:
+    """The evidence of the contents named in `came`: one row each, with `error` null where it was measured.
+
+    `contents` holds content_digest and the columns that the measure asks for; copies are measured once.
+    """
+    if not came.height:
+        return _run(stage, contents.select("content_digest", *stage.columns).head(0).collect().to_arrow(), options).head(0)
+    parts: list[pl.DataFrame] = []
+    with _Workers(stage, options) as workers:
+        for start in range(0, came.height, SCAN_ROWS):
+            names = came.slice(start, SCAN_ROWS).lazy()
+            rows = contents.select("content_digest", *stage.columns).join(names, on="content_digest", how="semi")
+            batches = list(_batches(rows.unique("content_digest", keep="first", maintain_order=True).collect()))
+            for part in workers.measured(batches):
+                parts.append(part)
+                progress(sum(part.height for part in parts), came.height, "contents")
+    return pl.concat(parts, how="diagonal_relaxed").sort("content_digest")
+
+
+def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut where either limit is met; a single large content is a batch of its own."""
+    sizes = sum((frame[name].cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64) for name in frame.columns), start=pl.zeros(frame.height, dtype=pl.Int64, eager=True))
+    start = held = 0
+    for place, size in enumerate(sizes.to_list()):
+        if place > start and (held + size > BATCH_BYTES or place - start >= BATCH_ROWS):
+            yield frame.slice(start, place - start)
+            start, held = place, 0
+        held += size
+    if start < frame.height:
+        yield frame.slice(start)
+
+
+def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFrame:
+    batch = table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+    found = stage.function(_plain_strings(batch), **options)
+    frame = pl.DataFrame(pl.from_arrow(found))
+    if frame["content_digest"].to_list() != table["content_digest"].to_pylist():
+        raise RuntimeError(f"measure {stage.name} must return exactly one row per content, in the order given")
+    return frame if "error" in frame.columns else frame.with_columns(error=pl.lit(None, dtype=pl.String))
+
+
+def _plain_strings(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """String views and large strings as plain large strings, so that a kernel meets one layout."""
+    schema = pa.schema([pa.field(field.name, pa.large_string() if pa.types.is_string_view(field.type) or pa.types.is_string(field.type) else field.type) for field in batch.schema])
+    return batch.cast(schema)
+
+
+def _ipc(frame: pl.DataFrame) -> bytes:
+    sink = io.BytesIO()
+    frame.write_ipc(sink)
+    return sink.getvalue()
+
+
+def _in_worker(module: str, name: str, data: bytes, options: Mapping[str, Any]) -> bytes:
+    stage: Stage = getattr(importlib.import_module(module), name)
+    return _ipc(_run(stage, pl.read_ipc(io.BytesIO(data)).to_arrow(), options))
+
+
+class _Workers:
+    """Worker processes for one measure, made anew when one of them dies."""
+
+    def __init__(self, stage: Stage, options: Mapping[str, Any]) -> None:
+        self._stage, self._options = stage, options
+        self._cores = len(os.sched_getaffinity(0))
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _submit(self, batch: pl.DataFrame, workers: int) -> Future[bytes]:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+        return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch), dict(self._options))
+
+    def measured(self, batches: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The evidence of each batch, as it comes."""
+        troubled: list[pl.DataFrame] = []
+        running = {self._submit(batch, min(self._cores, len(batches))): batch for batch in batches}
+        for future in as_completed(running):
+            try:
+                yield pl.read_ipc(io.BytesIO(future.result()))
+            except PASSING:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it was, it is found and recorded by halving below
+                troubled.append(running[future])
+        if troubled:
+            self._close()
+        for batch in troubled:
+            yield from self._halved(batch)
+
+    def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        try:
+            yield pl.read_ipc(io.BytesIO(self._submit(batch, 1).result()))
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is recorded with the content that it belongs to
+            if isinstance(error, BrokenProcessPool):
+                self._close()
+            if batch.height == 1:
+                said = "WorkerDied: the worker died on this content" if isinstance(error, BrokenProcessPool) else _said(error)
+                yield batch.select("content_digest", error=pl.lit(said))
+            else:
+                half = batch.height // 2
+                yield from self._halved(batch.slice(0, half))
+                yield from self._halved(batch.slice(half))
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def _one_thread() -> None:
+    """Workers are parallel already: one thread each."""
+    for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+Measure = Callable[..., pa.RecordBatch]

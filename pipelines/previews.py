@@ -1,0 +1,71 @@
+"""What a person sees of a table: a few rows, and what came and went.
+
+Text stays in the workspace: Dagster's database and logs get names, numbers and lengths; the rows as they are go into a
+file under `.headwater/previews/` that only the owner can read.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.store import Books, Commit
+from pipelines.workspace import Workspace
+from records import Picture
+
+ROWS = 10
+PLAIN = frozenset(
+    "annotator bytes_digest chosen config_digest content_digest doc_id digest group jaccard kept_id kind line locator media_type metric model "
+    "model_a model_b model_version name openness path phase project prompt purpose rule sample_id slice source split stage status task "
+    "verdict version dataset_version".split()
+)
+"""String columns that hold names, never text of the data."""
+
+
+def preview_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows for Dagster: names and numbers as they are, of all other columns only the length."""
+    rows = []
+    for row in frame.iter_rows(named=True):
+        rows.append({name: _shown(name, value) for name, value in row.items()})
+    return rows
+
+
+def _shown(name: str, value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return value[:60] if name in PLAIN else f"({len(value):,} characters)"
+    return f"({len(value):,} items)" if hasattr(value, "__len__") else str(value)
+
+
+def write_preview(workspace: Workspace, commit: Commit) -> Path:
+    """Write a table's first rows, as they are, into a file of the workspace; returns the file."""
+    workspace.previews.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = workspace.previews / f"{commit.table}.json"
+    rows = workspace.store.scan(commit.table, commit.number).head(ROWS).collect()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(rows.to_dicts(), file, ensure_ascii=False, indent=1, default=str)
+    return path
+
+
+def books_markdown(books: Books) -> str:
+    """The accounting of a stage as a Markdown table."""
+    lines = [f"| {books.unit} | rows |", "| --- | ---: |", f"| **in** | {books.taken:,} |", f"| kept | {books.kept:,} |"]
+    lines += [f"| dropped: {_cell(reason)} | {count:,} |" for reason, count in sorted(books.dropped.items(), key=lambda item: -item[1])]
+    lines += [f"| failed: {_cell(reason)} | {count:,} |" for reason, count in sorted(books.failed.items(), key=lambda item: -item[1])]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def picture_markdown(picture: Picture) -> str:
+    """A picture as Markdown that Dagster shows without asking any server."""
+    return f"![{picture.title}](data:image/png;base64,{base64.b64encode(picture.png).decode()})"

@@ -1,0 +1,117 @@
+"""`headwater run`: what is out of date is found in the store; only that is given to Dagster.
+
+The plan needs no Dagster, so a workspace where nothing changed is known to be fresh in a second. What is planned runs in
+this process, on the workspace's own Dagster instance: the UI shows these runs beside those of schedules and sensors.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipelines.engine import reasons
+from pipelines.graph import Graph, Node
+from pipelines.stages import Observation
+from pipelines.workspace import VARIABLE, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do: each node with why; nodes below one that runs wait for what becomes of it."""
+
+    wanted: tuple[Node, ...]
+    why: dict[str, list[str]]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes that would run, in order."""
+        return [node for node in self.wanted if node.name in self.why]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A stage that failed, and what it said."""
+
+    node: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run."""
+
+    plan: Plan
+    failures: list[Failure] = field(default_factory=list)
+    unequal: list[str] = field(default_factory=list)
+
+
+def plan(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: bool = False) -> Plan:
+    """What is out of date among the named assets and all they depend on (among all assets, when none is named).
+
+    Raises GraphError for a name that is no asset.
+    """
+    wanted = [node for node in (graph.upstream(names) if names else graph) if node.stage.kind != "observable"]
+    forced = {graph.node_of(name).name for name in names} if names else {node.name for node in wanted}
+    seen: dict[str, Observation] = {}
+    why: dict[str, list[str]] = {}
+    for node in wanted:
+        above = [graph.makers[name].name for name in node.dependencies() if name in graph.makers]
+        running = [name for name in above if name in why]
+        found = ["forced"] if force and node.name in forced else [] if running else reasons(node, graph, workspace, seen)
+        found += [f"{name} runs" for name in running]
+        if found:
+            why[node.name] = found
+    return Plan(tuple(wanted), why)
+
+
+def run(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: bool = False) -> Report:
+    """Materialise what the plan names, in this process, and say what failed."""
+    found = plan(workspace, graph, names, force)
+    if not found.nodes:
+        return Report(found)
+    os.environ[VARIABLE] = str(workspace.root)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _materialise(workspace, graph, found, force)
+
+
+def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -> Report:
+    import dagster as dg
+
+    from pipelines.dagster_assets import FORCE_TAG, observables
+    from pipelines.definitions import definitions_of
+    from pipelines.instance import write_dagster_yaml
+    from pipelines.lost_runs import fail_lost_runs, run_tags
+    from pipelines.observation import observe
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    home = workspace.dagster_home
+    write_dagster_yaml(home)
+    os.environ["DAGSTER_HOME"] = str(home)
+    with dg.DagsterInstance.from_config(str(home)) as instance, run_tags(home) as tags:
+        fail_lost_runs(instance)
+        observe(instance, observables(graph, workspace))
+        job = definitions_of(workspace.root).resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(output.name) for node in found.nodes for output in node.outputs],
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={**tags, **({FORCE_TAG: "true"} if force else {})},
+        )
+        failures = [Failure(event.step_key or "", _error(event)) for event in result.all_events if event.is_step_failure]
+    return Report(found, failures)
+
+
+def _error(event: object) -> str:
+    """The innermost error of a failed step, without Dagster's frames around it."""
+    error = event.step_failure_data.error  # type: ignore[attr-defined]
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "unknown error"
+
+
+__all__ = ["Failure", "Plan", "Report", "plan", "run"]

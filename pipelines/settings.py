@@ -1,0 +1,194 @@
+"""`headwater.yaml`: the one file that says what a workspace is, checked before anything runs.
+
+Each part is the settings dataclass of the function it is for, so that the function's own defaults are the file's
+defaults, and so that a part enters the keys of just those stages that ask for its type. Fields marked as runtime (ports,
+threads, devices) cannot change a result and enter no key. An unknown key is an error that names its path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import typing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from annotation.settings import AnnotationSettings, LabelStudioSettings
+from curation.deduplication.settings import DeduplicationSettings
+from curation.inventory import Source
+from curation.quality import QualitySettings
+from curation.reading import ReadingSettings
+from curation.splits import SplitSettings
+from curation.tasks.settings import TaskSettings
+from curation.verdicts import Rules
+from evaluation.settings import EvaluationSettings, ProposalSettings
+from pipelines.schedules import ScheduleSettings
+from records import digest
+from training.finetune import FinetuneSettings
+
+FILE = "headwater.yaml"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+class SettingsError(ValueError):
+    """`headwater.yaml` says something that cannot be; the message names the file, the key and the mend."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PromptFile:
+    """A prompt file, by its path in the workspace."""
+
+    # where it is, relative to the workspace
+    path: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings:
+    """One entry of `models`: what is adapted, on what, and how."""
+
+    # what the model is called: letters, digits and underscores
+    name: str
+    # a Hugging Face id, or a folder that begins with ./ or /
+    base: str
+    # the release it learns from
+    dataset: typing.Literal["instructions"] = "instructions"
+    # how its weights change
+    phase: typing.Literal["sft"] = "sft"
+    # the finetune's own settings
+    settings: FinetuneSettings = FinetuneSettings()
+
+    @property
+    def base_name(self) -> str:
+        """The name of the base's own asset."""
+        return slug(self.base)
+
+
+@dataclasses.dataclass(frozen=True)
+class BaseEntry:
+    """A base model that some entry of `models` names."""
+
+    # the name of its asset
+    name: str
+    # as `models` names it
+    base: str
+
+
+def slug(text: str) -> str:
+    """A name of letters, digits and underscores: the last component of a model's id, in lower case."""
+    return re.sub(r"\W+", "_", text.rstrip("/").split("/")[-1]).strip("_").lower() or "base"
+
+
+class Config(BaseModel):
+    """All of `headwater.yaml`. Only `sources` is needed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sources: tuple[Source, ...] = Field(min_length=1)
+    reading: ReadingSettings = ReadingSettings()
+    deduplication: DeduplicationSettings = DeduplicationSettings()
+    quality: QualitySettings = QualitySettings()
+    rules: Rules = Rules()
+    task: TaskSettings | None = None
+    splits: SplitSettings = SplitSettings()
+    prompts: tuple[str, ...] = ()
+    models: tuple[ModelSettings, ...] = ()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    proposals: ProposalSettings | None = None
+    annotation: AnnotationSettings | None = None
+    label_studio: LabelStudioSettings = LabelStudioSettings()
+    schedules: tuple[ScheduleSettings, ...] = ()
+
+    @field_validator("sources", "models")
+    @classmethod
+    def _names(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        seen: set[str] = set()
+        for entry in entries:
+            if not NAME.fullmatch(entry.name):
+                raise ValueError(f"name {entry.name!r}: use letters, digits and underscores, beginning with a letter")
+            if entry.name in seen:
+                raise ValueError(f"two entries are called {entry.name!r}: rename one")
+            seen.add(entry.name)
+        return entries
+
+    @property
+    def bases(self) -> tuple[BaseEntry, ...]:
+        """The base models that `models` names, each once."""
+        found: dict[str, str] = {}
+        for model in self.models:
+            if found.setdefault(model.base_name, model.base) != model.base:
+                raise SettingsError(f"models: {model.base!r} and {found[model.base_name]!r} would have one name; move one of the folders")
+        return tuple(BaseEntry(name, base) for name, base in found.items())
+
+    @property
+    def source_order(self) -> tuple[str, ...]:
+        """The sources' names in the file's order, which decides between copies."""
+        return tuple(source.name for source in self.sources)
+
+    def section_of(self, kind: Any) -> str | None:
+        """The part of the file whose type is `kind`; None when no part has it."""
+        return _sections().get(kind)
+
+
+@cache
+def _sections() -> dict[Any, str]:
+    found: dict[Any, str] = {}
+    for name, info in Config.model_fields.items():
+        kinds = [info.annotation, *typing.get_args(info.annotation)]
+        found |= {kind: name for kind in kinds if dataclasses.is_dataclass(kind) or typing.get_origin(kind) is tuple}
+    return found
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a `headwater.yaml`.
+
+    Raises SettingsError with the file, the path of the key and what is wrong with it.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: should hold keys such as `sources:`; `headwater init DIR` writes a commented one")
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        lines = [f"  {_key(entry['loc'])}: {_say(entry)}" for entry in error.errors()]
+        raise SettingsError("\n".join([f"{path}:", *lines])) from error
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _say(entry: Any) -> str:
+    if entry["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return "there is no such setting; docs/settings.md lists them"
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
+def canonical(value: Any) -> Any:
+    """A part of the settings as plain data, without its runtime fields: what enters a key."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field for field in dataclasses.fields(value) if not field.metadata.get("runtime")]
+        return {field.name: canonical(getattr(value, field.name)) for field in fields}
+    if isinstance(value, BaseModel):
+        return {name: canonical(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [canonical(item) for item in value]
+    return value
+
+
+def settings_version(value: Any) -> str:
+    """The data version of a part of the settings."""
+    return digest("settings", json.dumps(canonical(value), sort_keys=True, ensure_ascii=False))

@@ -1,0 +1,97 @@
+"""What runs and what is out of date, as Dagster's own event log says it: what every asset of a tick is judged by.
+
+This is the one place that uses private parts of Dagster: the resolver behind the badge "Unsynced" in its UI, which
+compares code versions and data versions with what the last materialisation recorded, and the reader of runs in progress.
+No public function tells either; `tests/pipelines/test_snapshot.py` tells when they move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import dagster as dg
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph, BaseAssetNode
+from dagster._core.definitions.data_version import (
+    CachingStaleStatusResolver,
+    StaleCause,
+    StaleCauseCategory,
+    StaleStatus,
+)
+from dagster._core.definitions.temporal_context import TemporalContext
+
+Graph = BaseAssetGraph[BaseAssetNode]
+
+UNSEEN = "INITIAL"
+"""What Dagster takes for the data version of a source that nobody has observed."""
+
+
+class Snapshot(NamedTuple):
+    """What one tick sees of the world; every asset is judged by the same one.
+
+    `busy` are planned by a run that is not past them yet. `causes` says of an asset that is out of date what differs:
+    parents with other data, and the asset itself for all else (never built, its code, its dependencies). `absent` were never materialised or observed. `marks` names what stands of each asset now: it is what
+    a failed try of its children is remembered against.
+    """
+
+    busy: frozenset[dg.AssetKey]
+    causes: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
+    absent: frozenset[dg.AssetKey]
+    marks: Mapping[dg.AssetKey, str]
+
+
+def take_snapshot(instance: dg.DagsterInstance, graph: Graph, time: TemporalContext) -> Snapshot:
+    """Ask Dagster what runs and what is out of date: the one place that uses its private parts.
+
+    First the runs, then the versions, each read afresh: a run that ends between the two is seen as ended, and with
+    what it materialised. The other way round its asset would look idle and out of date, and would run again.
+    """
+    runs, view = (AssetGraphView(temporal_context=time, instance=instance, asset_graph=graph) for _ in range(2))
+    plans, records = (each.get_inner_queryer_for_back_compat() for each in (runs, view))
+    built = sorted(graph.materializable_asset_keys)
+    plans.prefetch_asset_records(built)
+    busy = {key for key in built if plans.get_in_progress_asset_subset(asset_key=key).bool_value}
+    records.prefetch_asset_records(built)
+    resolver = CachingStaleStatusResolver(instance, graph, view, records)
+    stale = [key for key in built if resolver.get_status(key) != StaleStatus.FRESH]
+    causes = {key: _differing(key, resolver.get_stale_causes(key)) for key in stale}
+    entries = {key: records.get_asset_record(key) for key in built}
+    events = {key: entry and entry.asset_entry.last_materialization_storage_id for key, entry in entries.items()}
+    seen = {key: resolver.get_current_data_version(key).value for key in graph.observable_asset_keys}
+    absent = {key for key, event in events.items() if event is None}
+    absent |= {key for key, version in seen.items() if version == UNSEEN}
+    marks = {key: str(mark) for key, mark in {**events, **seen}.items()}
+    return Snapshot(frozenset(busy), causes, frozenset(absent), marks)
+
+
+def _differing(key: dg.AssetKey, causes: Sequence[StaleCause]) -> frozenset[dg.AssetKey]:
+    data = [cause for cause in causes if cause.category == StaleCauseCategory.DATA]
+    parents = [cause.dependency_asset_key for cause in data if cause.dependency_asset_key]
+    return frozenset(parents) | (frozenset() if causes and len(parents) == len(causes) else {key})
+
+
+class Taken(NamedTuple):
+    """A snapshot, the tick it was taken for, and the last event that Dagster had recorded then."""
+
+    tick: datetime
+    last_event: int | None
+    snapshot: Snapshot
+
+
+_taken: WeakKeyDictionary[Graph, Taken] = WeakKeyDictionary()
+"""The last snapshot of a graph. A house at rest is looked at 17,000 times a day: where nothing ran, and no event was
+recorded since, the snapshot still holds (40 assets and 20 sources: 0.4 s of CPU saved at each tick)."""
+
+
+def snapshot_of(view: AssetGraphView) -> Snapshot:
+    """The snapshot of the tick that this view belongs to."""
+    last = _taken.get(view.asset_graph)
+    if last and (last.tick == view.effective_dt or (last.last_event == view.last_event_id and not last.snapshot.busy)):
+        return last.snapshot
+    time = TemporalContext(effective_dt=view.effective_dt, last_event_id=view.last_event_id)
+    snapshot = take_snapshot(view.instance, view.asset_graph, time)
+    _taken[view.asset_graph] = Taken(view.effective_dt, view.last_event_id, snapshot)
+    return snapshot

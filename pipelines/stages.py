@@ -1,0 +1,198 @@
+"""The three decorators that make assets of plain functions, and the observables at the graph's edge.
+
+A function says what it needs by its parameters: a table by its name (annotated as a Polars frame), a part of
+`headwater.yaml` by the type of its settings, its own entry of a list by `Entry`, and what a running stage may use by
+`Run`. The decorators only write that down; `graph.py` resolves the names against a workspace, and `engine.py` runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from pipelines.store import Books, Change
+from records import Progress
+
+Kind = Literal["measure", "fold", "stage", "observable"]
+Group = Literal["sources", "documents", "curation", "annotation", "datasets", "models", "evaluation", "feedback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A table that a stage writes: its name, its primary key, and the columns that do not count in its digest."""
+
+    name: str
+    primary_key: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an observable saw: the version of the thing, and the thing."""
+
+    version: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A released dataset as an input: its name (the digest of its rows) and the folder it lies in."""
+
+    version: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a fold does to its tables, by name, with facts worth showing."""
+
+    tables: Mapping[str, Change]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a stage may use of the run it is in: where it works, under which key, and who watches."""
+
+    workspace: Any
+    node: str
+    key: str
+    progress: Progress
+    launch: Callable[[str, Any], dict[str, Any]]
+    """Run a library program (`module`, job) in a process of its own and return what it reports."""
+
+    def folder(self) -> Path:
+        """The folder for what this run makes beside tables (weights, releases), named by the key."""
+        path: Path = self.workspace.artifacts / self.node / self.key[:16]
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A decorated function: what it is called, what it needs, and what it writes."""
+
+    name: str
+    function: Callable[..., Any]
+    kind: Kind
+    group: Group
+    code_version: str
+    outputs: tuple[Output, ...] = ()
+    uses: tuple[str, ...] = ()
+    """Distributions whose version counts in the key."""
+    of: str = ""
+    """The input of a measure or a fold."""
+    key: tuple[str, ...] = ("content_digest",)
+    """The columns of `of` that name one element."""
+    columns: tuple[str, ...] = ()
+    """The further columns of `of` that a measure needs."""
+    counts: str = ""
+    """The input whose rows are the units of the books."""
+    unit: str = "rows"
+    books: Callable[[Mapping[str, pl.LazyFrame], int], Books] | None = None
+    """How a fold counts its whole state, given how many units came in."""
+    each: str = ""
+    """The list in the settings of which every entry makes a stage of its own."""
+    joins: Mapping[str, str] = field(default_factory=dict)
+    """For an input that is made per entry of another list: the attribute of this entry that names the other."""
+    needs: tuple[str, ...] = ()
+    """Parts of the settings without which the stage is absent."""
+    recorded: bool = False
+    """The result cannot be the same on every machine: its version is the name of its recipe."""
+    world: bool = False
+    """The stage acts on the outside world: it always looks, whatever its key."""
+    pool: str | None = None
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        """The function's docstring."""
+        return inspect.cleandoc(self.function.__doc__ or "")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the plain function, as a notebook or a test does."""
+        return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a stage's function: what it asks for, and whether it can do without."""
+
+    name: str
+    annotation: Any
+    optional: bool
+
+
+def parameters(function: Callable[..., Any]) -> list[Parameter]:
+    """The parameters of a function with their annotations; `X | None` makes an input optional."""
+    hints = typing.get_type_hints(function)
+    found = []
+    for name in inspect.signature(function).parameters:
+        hint = hints.get(name, Any)
+        optional = isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
+        inner = next((arm for arm in typing.get_args(hint) if arm is not type(None)), hint) if optional else hint
+        found.append(Parameter(name, inner, optional))
+    return found
+
+
+def _outputs(function: Callable[..., Any], primary_key: str | tuple[str, ...], outside: tuple[str, ...]) -> tuple[Output, ...]:
+    return (Output(function.__name__, (primary_key,) if isinstance(primary_key, str) else primary_key, outside),)
+
+
+Decorator = Callable[[Callable[..., Any]], Stage]
+
+
+def measure(*, group: Group, code_version: str, of: str, columns: tuple[str, ...] = ("text",), **options: Any) -> Decorator:
+    """A batch of contents to a batch of evidence: exactly one row per content, computed once per content and key."""
+
+    def decorate(function: Callable[..., Any]) -> Stage:
+        outputs = _outputs(function, "content_digest", ())
+        return Stage(function.__name__, function, "measure", group, code_version, outputs, of=of, columns=columns, unit="contents", **options)
+
+    return decorate
+
+
+def fold(*, group: Group, code_version: str, of: str, key: tuple[str, ...], outputs: tuple[Output, ...], **options: Any) -> Decorator:
+    """(state, added, removed) to changes of state: for what must cost only what changed.
+
+    The elements that the state has seen are the distinct keys in its output tables together.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Stage:
+        return Stage(function.__name__, function, "fold", group, code_version, outputs, of=of, key=key, **options)
+
+    return decorate
+
+
+def stage(
+    *,
+    group: Group,
+    code_version: str,
+    primary_key: str | tuple[str, ...] = (),
+    outside: tuple[str, ...] = (),
+    outputs: tuple[Output, ...] = (),
+    **options: Any,
+) -> Decorator:
+    """Whole tables to a table: for what is cheap or must see everything. Returns at once when its key is what it was."""
+
+    def decorate(function: Callable[..., Any]) -> Stage:
+        own = outputs or _outputs(function, primary_key, outside)
+        return Stage(function.__name__, function, "stage", group, code_version, own, **options)
+
+    return decorate
+
+
+def observable(*, group: Group, each: str = "", needs: tuple[str, ...] = ()) -> Decorator:
+    """A thing at the edge of the graph, which others change: seen, versioned by content, never made."""
+
+    def decorate(function: Callable[..., Any]) -> Stage:
+        return Stage(function.__name__, function, "observable", group, "", each=each, needs=needs)
+
+    return decorate

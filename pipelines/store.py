@@ -1,0 +1,259 @@
+"""The store: working tables in Delta Lake, each commit carrying what it was made from.
+
+The store is the truth about what has been computed, and Dagster's event log a copy of it: the key, the versions of the
+inputs and the digest stand in the commit itself, so that data and memory can never disagree. A commit is a
+compare-and-swap: it succeeds only on the version of the table that the writer started from. Delta's column statistics are
+switched off, because they would keep pieces of text in the log after the rows are gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest, table_version
+
+MERGE_SHARE = 0.2
+"""Below this share of changed rows a change is merged; above it the table is written anew."""
+COMPACT_FILES = 24
+"""A table of more files than this is compacted after a commit."""
+RETENTION_HOURS = 24 * 7
+"""Old versions can be read for this long after they were replaced."""
+
+_METADATA = "headwater"
+_CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0"}
+
+
+class CommitConflict(Exception):
+    """Another writer committed to the table since this one read it: start again from what is there now."""
+
+
+class PrimaryKeyError(ValueError):
+    """Two rows of a table have the same primary key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The accounting of one stage: taken in = kept + dropped + failed, in a unit that the stage names."""
+
+    unit: str
+    taken: int
+    kept: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> int:
+        """How many units are in no book; 0 when nothing was lost (negative when some were counted twice)."""
+        return self.taken - self.kept - sum(self.dropped.values()) - sum(self.failed.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit of one table says of itself."""
+
+    table: str
+    key: str
+    recipe: str
+    inputs: dict[str, str]
+    settings: dict[str, Any]
+    code_version: str
+    version: str
+    total: str
+    rows: int
+    schema: str
+    added: int
+    removed: int
+    books: Books | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    number: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows that come to a table, and the keys (a frame of one or more of its columns) of rows that go."""
+
+    added: pl.DataFrame | None = None
+    removed: pl.DataFrame | None = None
+
+
+class Store:
+    """Tables under one root, by name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def location(self, table: str) -> str:
+        """Where a table lies."""
+        return str(self.root / "tables" / table)
+
+    def _open(self, table: str, number: int | None = None) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location(table), version=number)
+        except TableNotFoundError:
+            return None
+
+    def tables(self) -> list[str]:
+        """The names of all tables that have been committed."""
+        folder = self.root / "tables"
+        return sorted(path.name for path in folder.iterdir() if (path / "_delta_log").is_dir()) if folder.is_dir() else []
+
+    def head(self, table: str) -> Commit | None:
+        """The newest commit of a table; None when there is none yet."""
+        opened = self._open(table)
+        return None if opened is None else self._commit_of(table, opened.history(1)[0])
+
+    def history(self, table: str) -> list[Commit]:
+        """All commits of a table that are still known, newest first."""
+        opened = self._open(table)
+        return [] if opened is None else [self._commit_of(table, entry) for entry in opened.history()]
+
+    @staticmethod
+    def _commit_of(table: str, entry: dict[str, Any]) -> Commit:
+        if _METADATA not in entry:
+            raise ValueError(
+                f"table {table}: version {entry['version']} was not written by Headwater; "
+                "restore the table to the version before it, or remove the table's folder and run again"
+            )
+        said = json.loads(entry[_METADATA])
+        books = Books(**said.pop("books")) if said.get("books") else None
+        said.pop("books", None)
+        return Commit(**said, books=books, number=entry["version"])
+
+    def scan(self, table: str, number: int | None = None) -> pl.LazyFrame:
+        """A table's rows, lazily, as of a commit's number (the newest when None)."""
+        opened = self._open(table, number)
+        if opened is None:
+            raise LookupError(f"table {table} does not exist yet; `headwater run {table}` makes it")
+        return pl.scan_delta(opened).drop(ROW_HASH)
+
+    def find(self, table: str, version: str) -> Commit:
+        """The newest commit of a table with that version: a prefix of its digest, or the number of the commit."""
+        for commit in self.history(table):
+            if commit.version.startswith(version) or str(commit.number) == version:
+                return commit
+        raise LookupError(f"table {table} has no version {version}; `headwater table {table} --versions` lists them")
+
+    def replace(self, frame: pl.DataFrame, commit: Commit, head: Commit | None, primary_key: Sequence[str], outside: Sequence[str] = ()) -> Commit:
+        """Commit `frame` as the whole new state of a table: only the rows that differ are written when few do."""
+        _check_unique(commit.table, frame, primary_key)
+        hashed = frame.with_columns(row_hashes(frame, outside))
+        if head is None or outside or head.schema != schema_digest(frame, outside):
+            came, went = self._came_and_went(commit.table, hashed, head)
+            return self._overwrite(hashed, commit, head, came.height, went.height, outside)
+        came, went = self._came_and_went(commit.table, hashed, head)
+        if came.height + went.height > MERGE_SHARE * max(head.rows, 1):
+            return self._overwrite(hashed, commit, head, came.height, went.height, outside)
+        return self._merge(came, went, commit, head)
+
+    def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
+        """Commit rows that come and rows that go, at a cost that is proportional to the change."""
+        present = pl.scan_delta(self._pinned(commit.table, head))
+        hashes = pl.DataFrame(schema={ROW_HASH: pl.Binary})
+        if change.removed is not None and change.removed.height:
+            keys = change.removed.columns
+            hashes = present.select(*keys, ROW_HASH).join(change.removed.lazy().unique(), on=keys, how="semi").select(ROW_HASH).collect()
+        came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
+        _check_unique(commit.table, came, primary_key)
+        came = came.with_columns(row_hashes(came))
+        kept = present.select(*primary_key, ROW_HASH).join(hashes.lazy(), on=ROW_HASH, how="anti")
+        if kept.join(came.lazy().select(primary_key), on=list(primary_key), how="semi", nulls_equal=True).head(1).collect().height:
+            raise PrimaryKeyError(f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays")
+        return self._merge(came, hashes, commit, head)
+
+    def _pinned(self, table: str, head: Commit) -> DeltaTable:
+        opened = self._open(table, head.number)
+        if opened is None:
+            raise CommitConflict(f"table {table} is gone")
+        return opened
+
+    def _came_and_went(self, table: str, hashed: pl.DataFrame, head: Commit | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        if head is None:
+            return hashed, hashed.select(ROW_HASH).head(0)
+        old = pl.scan_delta(self._pinned(table, head)).select(ROW_HASH).collect()
+        return hashed.join(old, on=ROW_HASH, how="anti"), old.join(hashed.select(ROW_HASH), on=ROW_HASH, how="anti")
+
+    def _overwrite(self, hashed: pl.DataFrame, commit: Commit, head: Commit | None, came: int, went: int, outside: Iterable[str]) -> Commit:
+        total = hash_sum(hashed[ROW_HASH])
+        commit = _finished(commit, total, hashed.height, schema_digest(hashed, outside), came, went)
+        target = self.location(commit.table) if head is None else self._pinned(commit.table, head)
+        return self._written(
+            commit,
+            lambda properties: write_deltalake(
+                target,
+                hashed.to_arrow(),
+                mode="error" if head is None else "overwrite",
+                schema_mode=None if head is None else "overwrite",
+                configuration=_CONFIGURATION if head is None else None,
+                commit_properties=properties,
+            ),
+        )
+
+    def _merge(self, came: pl.DataFrame, went: pl.DataFrame, commit: Commit, head: Commit) -> Commit:
+        total = int(head.total, 16) + hash_sum(came[ROW_HASH]) - hash_sum(went[ROW_HASH])
+        rows = head.rows + came.height - went.height
+        commit = _finished(commit, total, rows, head.schema, came.height, went.height)
+        table = self._pinned(commit.table, head)
+        if not went.height:
+            return self._written(commit, lambda properties: write_deltalake(table, came.to_arrow(), mode="append", commit_properties=properties))
+        source = pl.concat([came.with_columns(_goes=pl.lit(False)), went.with_columns(_goes=pl.lit(True))], how="diagonal")
+        columns = {name: f"came.`{name}`" for name in came.columns}
+        return self._written(
+            commit,
+            lambda properties: table.merge(
+                source.to_arrow(), f"kept.{ROW_HASH} = came.{ROW_HASH}", source_alias="came", target_alias="kept", commit_properties=properties
+            )
+            .when_matched_delete(predicate="came.`_goes`")
+            .when_not_matched_insert(columns, predicate="NOT came.`_goes`")
+            .execute(),
+        )
+
+    def _written(self, commit: Commit, write: Any) -> Commit:
+        try:
+            write(_properties(commit))
+        except CommitFailedError as error:
+            raise CommitConflict(f"table {commit.table} was changed by another run") from error
+        except DeltaError as error:
+            if "already exists" in str(error):
+                raise CommitConflict(f"table {commit.table} was made by another run") from error
+            raise
+        return self._tidied(commit)
+
+    def _tidied(self, commit: Commit) -> Commit:
+        """Compact a table of many small files and drop what is past its retention; the commit stays what it says."""
+        table = self._open(commit.table)
+        if table is not None and len(table.file_uris()) > COMPACT_FILES:
+            try:
+                table.optimize.compact(commit_properties=_properties(commit))
+                table.vacuum(retention_hours=RETENTION_HOURS, dry_run=False)
+            except CommitFailedError as error:
+                raise CommitConflict(f"table {commit.table} was changed by another run") from error
+        head = self.head(commit.table)
+        return head if head is not None else commit
+
+
+def _properties(commit: Commit) -> CommitProperties:
+    said = asdict(commit)
+    said.pop("number")
+    return CommitProperties(custom_metadata={_METADATA: json.dumps(said, ensure_ascii=False)}, max_commit_retries=0)
+
+
+def _finished(commit: Commit, total: int, rows: int, schema: str, added: int, removed: int) -> Commit:
+    total %= 1 << 128
+    version = commit.version or table_version(total, rows, schema)
+    return replace(commit, version=version, total=f"{total:032x}", rows=rows, schema=schema, added=added, removed=removed)
+
+
+def _check_unique(table: str, frame: pl.DataFrame, primary_key: Sequence[str]) -> None:
+    repeated = frame.select(primary_key).is_duplicated()
+    if repeated.any():
+        example = frame.select(primary_key).filter(repeated).row(0)
+        raise PrimaryKeyError(f"table {table}: {repeated.sum()} rows share a primary key {tuple(primary_key)}, for instance {example}")

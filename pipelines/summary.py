@@ -1,0 +1,107 @@
+"""How a run ends: what came in and what became of it, the dataset, the model, its scores, and what to type next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.graph import Graph
+from pipelines.store import Commit
+from pipelines.workspace import Workspace
+
+REASONS = 5
+
+
+def summarise(console: Console, workspace: Workspace, graph: Graph, seconds: Mapping[str, float]) -> None:
+    """Print the summary of a workspace; `seconds` are those of the stages that ran."""
+    heads = {name: head for name in graph.makers if (head := workspace.store.head(name)) is not None}
+    console.print(_accounts(graph, heads, seconds))
+    _print_reasons(console, heads)
+    _print_results(console, workspace, heads)
+    console.print(f"\n[bold]Next:[/] {' · '.join(_next_steps(workspace, heads))}", highlight=False)
+
+
+def _accounts(graph: Graph, heads: Mapping[str, Commit], seconds: Mapping[str, float]) -> Table:
+    table = Table(title="in = kept + dropped + failed", title_justify="left")
+    for name in ("stage", "unit", "in", "kept", "dropped", "failed", "seconds"):
+        table.add_column(name, justify="left" if name in {"stage", "unit"} else "right")
+    for node in graph.stages():
+        head = heads.get(node.outputs[0].name)
+        if head is not None and head.books is not None:
+            books = head.books
+            numbers = (books.taken, books.kept, sum(books.dropped.values()), sum(books.failed.values()))
+            took = f"{seconds[node.name]:.1f}" if node.name in seconds else "unchanged"
+            table.add_row(node.name, books.unit, *(f"{number:,}" for number in numbers), took)
+    return table
+
+
+def top_reasons(heads: Mapping[str, Commit], limit: int = REASONS) -> list[tuple[str, int]]:
+    """The most frequent reasons of all stages for which something was dropped or failed."""
+    counts: Counter[str] = Counter()
+    for head in heads.values():
+        if head.books is not None:
+            for reason, count in (*head.books.dropped.items(), *head.books.failed.items()):
+                counts[f"{head.table}: {reason}"] = count
+    return [(reason, count) for reason, count in counts.most_common(limit) if count]
+
+
+def _print_reasons(console: Console, heads: Mapping[str, Commit]) -> None:
+    reasons = top_reasons(heads)
+    if reasons:
+        console.print("\n[bold]Top reasons[/]")
+        for reason, count in reasons:
+            console.print(f"  {count:>9,}  {escape(reason)}", highlight=False)
+
+
+def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, Commit]) -> None:
+    for dataset in ("instructions", "preferences"):
+        if dataset in heads and heads[dataset].notes.get("release"):
+            console.print(f"\n[bold]Dataset[/] {dataset} {heads[dataset].notes['release']}: {heads[dataset].rows:,} rows", highlight=False)
+    if "models" in heads:
+        for row in workspace.store.scan("models").collect().iter_rows(named=True):
+            console.print(f"[bold]Model[/] {row['model']} {row['version']} ({row['phase']} of {row['base']} on {row['dataset_version']})", highlight=False)
+    if "scores" in heads:
+        console.print(scores_table(workspace.store.scan("scores").collect()))
+        console.print(comparisons_table(workspace.store.scan("comparisons").collect()))
+        console.print("The base may have seen this text when it was trained; its scores can flatter it.", style="dim")
+    if "label_studio_projects" in heads and "server" in heads["label_studio_projects"].notes:
+        console.print(heads["label_studio_projects"].notes["server"], highlight=False)
+
+
+def scores_table(scores: pl.DataFrame) -> Table:
+    """Scores with their intervals."""
+    table = Table(title="scores", title_justify="left")
+    for name in ("metric", "model", "prompt", "split", "value", "interval", "n"):
+        table.add_column(name, justify="right" if name in {"value", "interval", "n"} else "left")
+    for row in scores.sort("metric", "model").iter_rows(named=True):
+        span = "" if row["low"] is None else f"{row['low']:.3g} – {row['high']:.3g}"
+        value = "" if row["value"] is None else f"{row['value']:.3g}"
+        table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}")
+    return table
+
+
+def comparisons_table(comparisons: pl.DataFrame) -> Table:
+    """Paired differences with their intervals and p-values."""
+    table = Table(title="paired comparisons", title_justify="left")
+    for name in ("metric", "comparison", "difference", "interval", "p", "n"):
+        table.add_column(name, justify="left" if name in {"metric", "comparison"} else "right")
+    for row in comparisons.sort("metric").iter_rows(named=True):
+        shown = [f"{row[name]:.3g}" if row[name] is not None else "" for name in ("difference", "low", "high", "p_value")]
+        table.add_row(row["metric"], f"{row['model_b']} − {row['model_a']}", shown[0], f"{shown[1]} – {shown[2]}", shown[3], f"{row['n']:,}")
+    return table
+
+
+def _next_steps(workspace: Workspace, heads: Mapping[str, Commit]) -> Iterator[str]:
+    option = f" -w {workspace.root}"
+    if "proposals" in heads:
+        yield f"headwater table proposals{option}"
+    elif "corpus" in heads:
+        yield f"headwater table corpus{option}"
+    if "models" in heads:
+        yield f"headwater try FILE{option}"
+    yield f"headwater up{option}"

@@ -1,0 +1,86 @@
+"""Reading what was made: tables on the screen and in files, and releases to take away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from curation.releases import export_release
+from pipelines.store import Commit, Store
+from pipelines.workspace import Workspace
+
+CELL = 60
+FORMATS = (".parquet", ".csv", ".jsonl")
+
+
+def _at(store: Store, name: str, version: str | None) -> Commit:
+    head = store.head(name) if version is None else store.find(name, version)
+    if head is None:
+        known = ", ".join(store.tables()) or "none yet; `headwater run` makes them"
+        raise LookupError(f"there is no table {name!r}; there are: {known}")
+    return head
+
+
+def print_table(console: Console, store: Store, name: str, version: str | None, limit: int) -> None:
+    """Print a table's first rows; long texts are cut. Raises LookupError when there is no such table or version."""
+    commit = _at(store, name, version)
+    rows = store.scan(name, commit.number).head(limit).collect()
+    table = Table(title=f"{name} {commit.version[:12]}: {commit.rows:,} rows", title_justify="left")
+    for column in rows.columns:
+        table.add_column(column, overflow="fold")
+    for row in rows.iter_rows():
+        table.add_row(*(escape(_cell(value)) for value in row))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    line = " ".join(text.split())
+    return line if len(line) <= CELL else line[: CELL - 1] + "…"
+
+
+def print_versions(console: Console, store: Store, name: str) -> None:
+    """Print a table's versions, newest first."""
+    _at(store, name, None)
+    table = Table("commit", "version", "rows", "came", "went")
+    for commit in store.history(name):
+        table.add_row(*(str(value) for value in (commit.number, commit.version[:12], commit.rows, commit.added, commit.removed)))
+    console.print(table)
+
+
+def write_table(store: Store, name: str, version: str | None, path: Path) -> int:
+    """Write a table to a file by its ending; the number of rows. Nested columns become JSON in CSV."""
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: end the name in one of {', '.join(FORMATS)}")
+    rows = store.scan(name, _at(store, name, version).number)
+    if path.suffix == ".parquet":
+        rows.sink_parquet(path)
+    elif path.suffix == ".jsonl":
+        rows.collect().write_ndjson(path)
+    else:
+        rows.collect().with_columns(_flat(rows)).write_csv(path)
+    return _at(store, name, version).rows
+
+
+def _flat(rows: pl.LazyFrame) -> list[pl.Expr]:
+    nested = [name for name, kind in rows.collect_schema().items() if kind.is_nested()]
+    return [pl.col(name).map_elements(lambda value: json.dumps(pl.Series(value).to_list(), ensure_ascii=False), return_dtype=pl.String) for name in nested]
+
+
+def export_dataset(workspace: Workspace, dataset: str, version: str | None, destination: Path) -> str:
+    """Copy a release to a folder; its version. Raises LookupError when there is no such dataset or version."""
+    folder = workspace.releases / dataset
+    known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if version is None:
+        head = workspace.store.head(dataset)
+        version = head.notes.get("release") if head else None
+    found = [name for name in known if version and name.startswith(version)]
+    if len(found) != 1:
+        raise LookupError(f"dataset {dataset!r} has no release {version or ''}; there are: {', '.join(known) or 'none yet; `headwater run` makes them'}")
+    export_release(folder / found[0], destination)
+    return found[0]

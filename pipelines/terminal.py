@@ -1,0 +1,65 @@
+"""What a person at a terminal sees while a run is on: a line per stage, with rate and time left."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from pipelines.store import Books
+from pipelines.watching import describe
+from pipelines.workspace import Workspace
+
+LINE_SECONDS = 5.0
+
+
+class TerminalWatcher:
+    """Shows the running stage with its progress, and a line for each stage that has ended.
+
+    On a terminal the progress moves in place; in a log it is a line every few seconds.
+    """
+
+    def __init__(self, console: Console, workspace: Workspace) -> None:
+        self._console, self._workspace = console, workspace
+        self._begun: dict[str, float] = {}
+        self._said: dict[str, float] = {}
+        columns = (SpinnerColumn(), TextColumn("{task.fields[node]}"), BarColumn(bar_width=24), TextColumn("{task.fields[said]}"))
+        self._bars = Progress(*columns, console=console, transient=True) if console.is_terminal else None
+        self._task: TaskID | None = None
+        self.seconds: dict[str, float] = {}
+
+    def started(self, node: str) -> None:
+        """A stage has begun."""
+        self._begun[node] = self._said[node] = time.monotonic()
+        if self._bars is not None:
+            self._bars.start()
+            self._task = self._bars.add_task("", total=None, node=node, said="")
+
+    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+        """A stage has come so far."""
+        now = time.monotonic()
+        said = describe(done, total, unit, now - self._begun.get(node, now))
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=done, total=total, said=said)
+        elif now - self._said.get(node, now) >= LINE_SECONDS:
+            self._said[node] = now
+            self._console.print(f"  {node}: {said}", highlight=False)
+
+    def ended(self, node: str) -> None:
+        """A stage has ended."""
+        self.seconds[node] = time.monotonic() - self._begun.get(node, time.monotonic())
+        if self._bars is not None and self._task is not None:
+            self._bars.remove_task(self._task)
+            self._bars.stop()
+            self._task = None
+        head = self._workspace.store.head(node)
+        books = books_line(head.books) if head and head.books else ""
+        self._console.print(f"[green]✓[/] {node:<24} {self.seconds[node]:>7.1f} s  {books}", highlight=False)
+
+
+def books_line(books: Books) -> str:
+    """The accounting of a stage in one line."""
+    parts = [f"{books.taken:,} {books.unit} in", f"{books.kept:,} kept"]
+    parts += [f"{sum(counts.values()):,} {name}" for name, counts in (("dropped", books.dropped), ("failed", books.failed)) if counts]
+    return ", ".join(parts)

@@ -1,0 +1,90 @@
+"""`headwater up`: the Dagster UI with its daemon and a Label Studio server, until Ctrl-C.
+
+What runs already is reused, and left running at the end. An edited headwater.yaml changes which assets there are, so
+Dagster is told to load the workspace anew; an edit that does not parse is said, and the last good one stays in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from annotation import server as label_studio
+from annotation.server import Server
+from pipelines.serving import Running, query, start_dagster, wait_for_end, wait_until_ready
+from pipelines.settings import FILE, SettingsError, load_config
+from pipelines.watching import describe
+from pipelines.workspace import Workspace
+
+RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "headwater") { __typename } }"""
+
+
+def serve(workspace: Workspace, console: Console, port: int | None, with_label_studio: bool) -> int:
+    """Start the servers, say where they are, and wait for the end; the exit code.
+
+    Raises ServingError or LabelStudioError when a server does not come up; what was started is ended then.
+    """
+    load_config(workspace.root / FILE)
+    server: Server | None = None
+    running = start_dagster(workspace.root, port=port)
+    try:
+        if with_label_studio:
+            server = _label_studio(workspace, console)
+        with console.status("Dagster is starting"):
+            wait_until_ready(running)
+        _introduce(console, running, server)
+        wait_for_end(_alive(workspace, running, console))
+    finally:
+        console.print("ending", highlight=False)
+        running.stop()
+        if server is not None and not server.reused:
+            label_studio.stop(server)
+    return 0
+
+
+def _label_studio(workspace: Workspace, console: Console) -> Server:
+    with console.status("Label Studio is starting (its first start makes an environment of its own: some minutes)") as status:
+
+        def progress(done: int, total: int | None = None, unit: str = "rows") -> None:
+            status.update(f"Label Studio is starting: {describe(done, total, unit, 0)}")
+
+        return label_studio.start(workspace.config.label_studio, workspace.label_studio, progress)
+
+
+def _introduce(console: Console, running: Running, server: Server | None) -> None:
+    console.print(f"[bold]Dagster[/]       {running.url}{'' if running.started else '  (ran already)'}", highlight=False)
+    console.print(f"              log: {running.log}", highlight=False)
+    if server is not None:
+        console.print(f"[bold]Label Studio[/]  {server.url}{'  (ran already)' if server.reused else ''}", highlight=False)
+        if server.email:
+            console.print(f"              sign in as {server.email} with the password {server.password}", highlight=False, markup=False)
+        if server.log is not None:
+            console.print(f"              log: {server.log}", highlight=False)
+        console.print("              `headwater annotators add EMAIL` makes an account for a person", highlight=False)
+    console.print("Ctrl-C ends them.")
+
+
+def _alive(workspace: Workspace, running: Running, console: Console) -> Callable[[], bool]:
+    """Whether Dagster lives; looks on the way whether headwater.yaml was edited."""
+    path = workspace.root / FILE
+    seen = [path.read_bytes()]
+
+    def alive() -> bool:
+        now = path.read_bytes() if path.exists() else b""
+        if now != seen[0]:
+            seen[0] = now
+            _reload(workspace, running, console)
+        return running.alive()
+
+    return alive
+
+
+def _reload(workspace: Workspace, running: Running, console: Console) -> None:
+    try:
+        load_config(workspace.root / FILE)
+    except (SettingsError, OSError) as error:
+        console.print(f"{FILE} was edited, and cannot be read; the settings before it stay in force:\n{error}", style="yellow", highlight=False, markup=False)
+        return
+    query(running, RELOAD)
+    console.print(f"{FILE} was edited: Dagster has loaded it", highlight=False)

@@ -1,0 +1,95 @@
+"""Who watches a run: the terminal, Dagster's log, or nobody.
+
+A stage says how far it is through a plain callback and knows nothing of screens; what is done with that is decided once
+per process, here. The default says nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+LOG_SECONDS = 10.0
+
+
+class Watcher(Protocol):
+    """Told what happens to each stage of a run."""
+
+    def started(self, node: str) -> None: ...
+
+    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None: ...
+
+    def ended(self, node: str) -> None: ...
+
+
+class Nobody:
+    """The watcher that says nothing."""
+
+    def started(self, node: str) -> None:
+        """A stage has begun."""
+
+    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+        """A stage has come so far."""
+
+    def ended(self, node: str) -> None:
+        """A stage has ended."""
+
+
+class LogWatcher:
+    """Writes a line of progress to a log every few seconds, with rate and time left."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._clock = say, clock
+        self._since = self._last = clock()
+
+    def started(self, node: str) -> None:
+        """A stage has begun."""
+        self._since = self._last = self._clock()
+
+    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+        """A stage has come so far."""
+        now = self._clock()
+        if now - self._last >= LOG_SECONDS:
+            self._last = now
+            self._say(f"{node}: {describe(done, total, unit, now - self._since)}")
+
+    def ended(self, node: str) -> None:
+        """A stage has ended."""
+
+
+def describe(done: int, total: int | None, unit: str, seconds: float) -> str:
+    """How far, how fast, and how long still: "1,200 of 4,000 files, 310/s, 9 s left"."""
+    rate = done / seconds if seconds > 0 else 0.0
+    text = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
+    if rate:
+        text += f", {rate:,.0f}/s" if rate >= 10 else f", {rate:.2g}/s"
+        if total and done <= total:
+            text += f", {(total - done) / rate:,.0f} s left"
+    return text
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+_NOBODY = Nobody()
+
+
+def watcher() -> Watcher:
+    """The watcher of this run."""
+    return _watcher.get() or _NOBODY
+
+
+def is_watched() -> bool:
+    """Whether somebody watches already."""
+    return _watcher.get() is not None
+
+
+@contextmanager
+def watched_by(new: Watcher) -> Iterator[None]:
+    """Let `new` watch what runs in this block."""
+    token = _watcher.set(new)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
