@@ -33,8 +33,9 @@ class Snapshot(NamedTuple):
     """What one tick sees of the world; every asset is judged by the same one.
 
     `busy` are planned by a run that is not past them yet. `causes` says of an asset that is out of date what differs:
-    parents with other data, and the asset itself for all else (never built, its code, its dependencies). `absent` were never materialised or observed. `marks` names what stands of each asset now: it is what
-    a failed try of its children is remembered against.
+    parents with other data, and the asset itself for all else (never built, its code, its dependencies). `absent` were
+    never materialised or observed. `marks` names what stands of each asset now: what a failed try of its children is
+    remembered against.
     """
 
     busy: frozenset[dg.AssetKey]
@@ -74,24 +75,33 @@ def _differing(key: dg.AssetKey, causes: Sequence[StaleCause]) -> frozenset[dg.A
 
 
 class Taken(NamedTuple):
-    """A snapshot, the tick it was taken for, and the last event that Dagster had recorded then."""
+    """A snapshot, the tick it was taken for, and the last event that was recorded then, in which of Dagster's homes."""
 
     tick: datetime
+    home: str
     last_event: int | None
     snapshot: Snapshot
 
+    def holds(self, view: AssetGraphView) -> bool:
+        """Whether it is of this tick, or nothing ran then and nothing was recorded since (a wiped asset leaves no
+        record, so it is believed for a minute at most)."""
+        if (view.instance.root_directory, view.last_event_id) != (self.home, self.last_event):
+            return False
+        age = (view.effective_dt - self.tick).total_seconds()
+        return age == 0 or (not self.snapshot.busy and 0 < age < 60)
+
 
 _taken: WeakKeyDictionary[Graph, Taken] = WeakKeyDictionary()
-"""The last snapshot of a graph. A house at rest is looked at 17,000 times a day: where nothing ran, and no event was
-recorded since, the snapshot still holds (40 assets and 20 sources: 0.4 s of CPU saved at each tick)."""
+"""The last snapshot of a graph. A house at rest is looked at 17,000 times a day, and a snapshot of 40 assets and 20
+sources costs 0.3 s of CPU; to find that the last one holds costs nothing."""
 
 
 def snapshot_of(view: AssetGraphView) -> Snapshot:
     """The snapshot of the tick that this view belongs to."""
     last = _taken.get(view.asset_graph)
-    if last and (last.tick == view.effective_dt or (last.last_event == view.last_event_id and not last.snapshot.busy)):
+    if last and last.holds(view):
         return last.snapshot
     time = TemporalContext(effective_dt=view.effective_dt, last_event_id=view.last_event_id)
     snapshot = take_snapshot(view.instance, view.asset_graph, time)
-    _taken[view.asset_graph] = Taken(view.effective_dt, view.last_event_id, snapshot)
+    _taken[view.asset_graph] = Taken(view.effective_dt, view.instance.root_directory, view.last_event_id, snapshot)
     return snapshot

@@ -1,0 +1,78 @@
+"""What stands at the head of the graph: sources, settings, prompts and base models, whose owner is not Headwater.
+
+They are observable source assets, and `observation_sensor` reports their data versions without a run: a tick over a dozen
+costs hundredths of a second, whereas Dagster's own observation costs a run (a process of seconds, a row in the list of
+runs, a place in the queue). They must be *observable*: of a plain external asset Dagster ignores every observation, and
+what is below it never learns that it changed.
+
+The version is recorded before anything reads the source, so what a stage has read is never older than what Dagster
+says that it read: a change in between costs a run that finds nothing to do, and is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import dagster as dg
+
+DATA_VERSION = "dagster/data_version"
+"""The tag by which Dagster knows the data version of an observation."""
+
+
+class ObservationError(Exception):
+    """Sources that could not be looked at, each with its error. The others were reported all the same."""
+
+    def __init__(self, errors: Mapping[str, Exception]) -> None:
+        lines = [f"{key}: {type(error).__name__}: {error}" for key, error in sorted(errors.items())]
+        super().__init__("These sources could not be looked at; what is below them waits.\n" + "\n".join(lines))
+        self.errors = dict(errors)
+
+
+def observe(instance: dg.DagsterInstance, observables: Mapping[str, Callable[[], str]]) -> list[str]:
+    """Look at each source, and record an observation of those whose data version is not the one recorded last.
+
+    `observables` maps an asset key (`"sources/docs"`) to a function that gives its data version. Returns the keys that
+    changed. Raises ObservationError after the last source, when one could not be looked at.
+    """
+    changed, errors = [], {}
+    for name, version_of in observables.items():
+        try:
+            version = version_of()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one source, the others are looked at
+            errors[name] = error
+            continue
+        key = dg.AssetKey.from_user_string(name)
+        if version != recorded_version(instance, key):
+            instance.report_runless_asset_event(dg.AssetObservation(key, tags={DATA_VERSION: version}))
+            changed.append(name)
+    if errors:
+        raise ObservationError(errors) from next(iter(errors.values()))
+    return changed
+
+
+def recorded_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
+    """The data version of a source as it was observed last; None when it never was."""
+    records = instance.fetch_observations(key, limit=1).records
+    observation = records[0].asset_observation if records else None
+    return observation.tags.get(DATA_VERSION) if observation else None
+
+
+def observation_sensor(
+    observables: Mapping[str, Callable[[], str]], name: str = "observation", minimum_interval_seconds: int = 10
+) -> dg.SensorDefinition:
+    """A sensor that calls `observe` at every tick. A source that cannot be looked at makes the tick fail, in red, with
+    its name and error; the other sources are reported before."""
+
+    def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        changed = observe(context.instance, observables)
+        return dg.SkipReason(
+            f"New data: {', '.join(changed)}" if changed else f"{len(observables)} looked at: no change"
+        )
+
+    return dg.SensorDefinition(
+        name,
+        evaluation_fn=look,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=minimum_interval_seconds,
+        description="Looks at sources, settings and prompts, and reports those whose data version is new.",
+    )
