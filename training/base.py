@@ -15,8 +15,8 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
@@ -83,18 +83,27 @@ def prepare_base(name: str, folder: Path, progress: records.Progress = records.s
     return found if found is not None else _prepare(name, repository, revision or None, folder, progress)
 
 
-def weights_digest(folder: Path) -> str:
-    """The digest of a model folder: over the sorted (file name, SHA-256) of its `MODEL_FILES`."""
+def base_at(folder: Path) -> BaseModel:
+    """The base model that lies in `folder`, by its card if `prepare_base` laid it down; its own folder name otherwise."""
+    card = folder / CARD
+    if not card.is_file():
+        return replace(_local(str(folder.resolve())), name=folder.name)
+    facts = json.loads(card.read_text(encoding="utf-8"))
+    return BaseModel(facts["name"], facts["origin"], facts["digest"], str(folder))
+
+
+def weights_digest(folder: Path, patterns: Sequence[str] = MODEL_FILES) -> str:
+    """The digest of a model folder: over the sorted (file name, SHA-256) of the files that match `patterns`."""
     parts: list[str] = []
-    for path in _model_files(folder):
+    for path in _model_files(folder, patterns):
         with path.open("rb") as file:
             parts += [path.name, hashlib.file_digest(file, "sha256").hexdigest()]
     return records.digest("weights", *parts)
 
 
-def _model_files(folder: Path) -> list[Path]:
+def _model_files(folder: Path, patterns: Sequence[str] = MODEL_FILES) -> list[Path]:
     files = (path for path in folder.iterdir() if path.is_file())
-    return sorted((p for p in files if any(fnmatch(p.name, pattern) for pattern in MODEL_FILES)), key=lambda p: p.name)
+    return sorted((p for p in files if any(fnmatch(p.name, pattern) for pattern in patterns)), key=lambda p: p.name)
 
 
 def _local(name: str) -> BaseModel:
