@@ -15,11 +15,14 @@ from records import Message
 
 PAIRS = (
     ("question", "answer"),
+    ("question", "answers"),
     ("prompt", "response"),
     ("instruction", "output"),
     ("instruction", "response"),
     ("prompt", "completion"),
+    ("prompt", "chosen"),
     ("query", "answer"),
+    ("query", "response"),
     ("input", "output"),
 )
 CONTEXTS = {"question": "context", "instruction": "input", "query": "context"}
@@ -69,8 +72,10 @@ def _names(row: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, s
 
 
 def _text(row: Mapping[str, object], column: str) -> str | None:
-    """A value as text; a list (SQuAD's several answers) gives its first."""
+    """A value as text; of several answers (a list, or SQuAD's object with a list as `text`) the first."""
     value = row.get(column)
+    if isinstance(value, dict) and isinstance(value.get("text"), list):
+        value = value["text"]
     if isinstance(value, list):
         value = value[0] if value else None
     if value is None or isinstance(value, str):

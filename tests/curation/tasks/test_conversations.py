@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from curation.tasks import TaskSettings
+from curation.formats import rows
+from curation.tasks import TaskSettings, json_contents
 from tests.curation.tasks.building import CHAT, RECORD, as_json, error_of, extracted
 
 ASK = {"role": "user", "content": "What is a fold?"}
@@ -76,6 +77,9 @@ def test_what_is_not_json_says_so_without_its_text() -> None:
         ({"instruction": "Sort.", "input": "", "output": "a b"}, "Sort.", "a b"),
         ({"input": "b a", "output": "a b"}, "b a", "a b"),
         ({"context": "It rains.", "question": "Why?", "answer": ["So.", "Thus."]}, "It rains.\n\nWhy?", "So."),
+        ({"question": "Why?", "answers": {"text": ["So.", "Thus."], "answer_start": [0, 4]}}, "Why?", "So."),
+        ({"question": "Why?", "answers": {"text": [], "answer_start": []}}, "Why?", None),
+        ({"query": "Why?", "response": "So."}, "Why?", "So."),
         ({"question": "2 + 2?", "answer": 4}, "2 + 2?", "4"),
         ({"question": "Why?"}, "Why?", None),
         ({"question": "Why?", "answer": None}, "Why?", None),
@@ -85,6 +89,13 @@ def test_columns_are_inferred(row: dict, question: str, answer: str | None) -> N
     sample = one(row, TaskSettings("qa"), RECORD)
     assert sample["messages"] == [{"role": "user", "content": question}]
     assert sample["reference"] == answer
+
+
+def test_what_readers_take_for_a_record_has_a_question_and_an_answer() -> None:
+    assert (json_contents.CHAT, json_contents.RECORD) == (rows.CHAT, rows.RECORD)
+    for question, answer in rows.PAIRS:
+        sample = one({question: "Why?", answer: "So."}, TaskSettings("qa"), RECORD)
+        assert (sample["messages"][0]["content"], sample["reference"]) == ("Why?", "So.")
 
 
 def test_columns_can_be_stated() -> None:
