@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from curation.inventory import Source, root_of, take_inventory
-from curation.reading import ReadingSettings, count_files, read_files
+from curation.reading import ReadingSettings, failed_files, read_files
 from pipelines.digests import frame_version
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
 from pipelines.store import Books, Change
@@ -25,7 +25,8 @@ def source(entry: Source, workspace: Workspace) -> Observation:
 
 
 def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
-    return Books("files", files, *count_files(tables["documents"], tables["failures"]))
+    read = tables["documents"].select("source", "path").unique().collect().height
+    return Books("files", files, read, {}, failed_files(tables["failures"].collect()))
 
 
 @fold(

@@ -4,8 +4,6 @@ Nothing is decided here. An asset's body brings its node up to date and reports 
 Dagster's own lineage, staleness and history speak of data, not of runs. Law 1 is a blocking check of every stage.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,8 @@
-"""The code location: the graph of the workspace that HEADWATER_WORKSPACE names, as Dagster definitions."""
+"""The code location: the graph of one workspace as Dagster definitions."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -10,10 +11,10 @@ from assets import STAGES
 from pipelines.automation import automation_sensor
 from pipelines.dagster_assets import asset_of, observables, source_assets
 from pipelines.graph import Graph, build_graph
-from pipelines.lost_runs import lost_runs_sensor
+from pipelines.housekeeping import housekeeping_sensor
 from pipelines.observation import observation_sensor
 from pipelines.schedules import build_schedules
-from pipelines.workspace import Workspace, find_workspace
+from pipelines.workspace import VARIABLE, Workspace, find_workspace
 
 
 def definitions_of(root: Path) -> dg.Definitions:
@@ -27,8 +28,13 @@ def definitions_of(root: Path) -> dg.Definitions:
     return dg.Definitions(
         assets=[*source_assets(graph, load), *(asset_of(node, load) for node in graph.stages())],
         schedules=build_schedules(workspace.config.schedules, list(graph.makers)),
-        sensors=[observation_sensor(observables(graph, workspace)), automation_sensor(), lost_runs_sensor()],
+        sensors=[observation_sensor(observables(graph, workspace)), automation_sensor(), housekeeping_sensor()],
     )
 
 
-defs = definitions_of(find_workspace().root)
+def __getattr__(name: str) -> dg.Definitions:
+    """`defs`, made when Dagster asks for it: of the workspace that HEADWATER_WORKSPACE names, else of the nearest one."""
+    if name != "defs":
+        raise AttributeError(name)
+    named = os.environ.get(VARIABLE)
+    return definitions_of(find_workspace(Path(named) if named else None).root)

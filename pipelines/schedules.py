@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
 
-from pipelines.settings import ScheduleSettings
+if TYPE_CHECKING:
+    from pipelines.settings import ScheduleSettings
 
 
 def build_schedules(settings: Sequence[ScheduleSettings], assets: Collection[str]) -> list[dg.ScheduleDefinition]:

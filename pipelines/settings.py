@@ -27,7 +27,6 @@ from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
 from curation.verdicts import Rules
 from evaluation.settings import EvaluationSettings, ProposalSettings
-from pipelines.schedules import ScheduleSettings
 from records import digest
 from training.finetune import FinetuneSettings
 
@@ -40,11 +39,17 @@ class SettingsError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
-class PromptFile:
-    """A prompt file, by its path in the workspace."""
+class ScheduleSettings:
+    """One entry of `schedules`."""
 
-    # where it is, relative to the workspace
-    path: str
+    # what the UI calls it: letters, digits and underscores
+    name: str
+    # five fields: minute, hour, day of the month, month, day of the week
+    cron: str
+    # the IANA name of the time zone of these hours
+    timezone: str = "UTC"
+    # which assets run; all, when none is named
+    assets: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
