@@ -1,0 +1,41 @@
+# `make demo` and `make test` do all set-up; `make setup` is that set-up alone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo test test-long check screenshot bench-gpu clean
+
+setup: $(READY)
+
+# torch goes first: what follows then finds a build that fits, and fetches no second one.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headwater needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,annotation,dev]'
+	@touch $@
+
+demo: $(READY)
+	@test -f demo/headwater.yaml || $(BIN)/headwater init demo --template docstrings
+	$(BIN)/headwater run -w demo
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/pytest -m 'not long'
+
+test-long: $(READY)
+	$(BIN)/pytest -m long
+
+screenshot: $(READY)
+	$(BIN)/python docs/screenshot.py
+
+bench-gpu: $(READY)
+	$(BIN)/python benchmarks/gpu.py
+
+clean:
+	rm -rf .venv demo build *.egg-info
