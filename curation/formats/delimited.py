@@ -1,0 +1,50 @@
+"""CSV and TSV: a row is a document; a row with too many or too few fields fails alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from curation.formats.decoding import decode
+from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable
+from curation.formats.rows import Row, extracts
+
+TSV = "text/tab-separated-values"
+_DELIMITERS = ",;\t|"
+
+
+def read_delimited(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """A document per row, at `row=` and its number from 1; the first line is the header and no row."""
+    return extracts(_rows(decode(data), media_type, settings), media_type, settings)
+
+
+def _rows(text: str, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+    csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, media_type), strict=True)
+    number = 0
+    try:
+        header = next(lines, [])
+        for fields in lines:
+            if fields:
+                number += 1
+                yield _row(f"row={number}", header, fields)
+    except csv.Error as error:
+        message = "mend the quotes: from here on no row can be told from the next"
+        if number == 0:
+            raise Unreadable("malformed CSV", message) from error
+        yield Poison(f"row={number + 1}", "malformed CSV", message)
+
+
+def _row(part: str, header: list[str], fields: list[str]) -> Row:
+    if len(fields) != len(header):
+        return Poison(part, "malformed CSV", f"{len(fields)} fields where the header has {len(header)}")
+    return part, dict(zip(header, fields, strict=True))
+
+
+def _delimiter(text: str, media_type: str) -> str:
+    """The tab for TSV, else the delimiter that the header line holds most of."""
+    if media_type == TSV:
+        return "\t"
+    header = text.partition("\n")[0]
+    return max(_DELIMITERS, key=header.count)

@@ -1,0 +1,70 @@
+"""What every reader of a format takes and gives, and the limits that hold for all of them.
+
+A reader is a function from a file's bytes to extracts. A file that cannot be read at all raises `Unreadable`; a record
+that cannot be read is a `Poison` among its healthy neighbours, so that it fails alone. Limits are on work (bytes,
+records, nesting), never on time, so that they mean the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+TEXT_COLUMNS = ("text", "content", "body", "document", "article", "markdown", "passage", "raw_content")
+
+MiB = 1 << 20
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    """How files become documents."""
+
+    # Bytes of one file; a larger one is a failure "over the limit".
+    max_bytes: int = 64 * MiB
+    # Records of one file (lines of JSONL, rows of a table).
+    max_records: int = 1_000_000
+    # Characters of text that one file may give (a compressed table can hold far more than its bytes).
+    max_characters: int = 256 * MiB
+    # Nesting of HTML elements; an extractor's cost grows with the square of it.
+    max_nesting: int = 1_000
+    # How the text of a web page is found: `fast` is resiliparse's main content.
+    html: Literal["fast"] = "fast"
+    # Columns that hold the text of a table-like file: the first that a row has. With none of them, the file's column
+    # of strings with the most text is taken.
+    text_columns: tuple[str, ...] = TEXT_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """One document to be: `part` is its place within the file ("" for the whole, `L12`, `row=5`)."""
+
+    part: str
+    media_type: str
+    text: str
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """One record that cannot be read, and why; `detail` names the mend and never quotes the data."""
+
+    part: str
+    error: str
+    detail: str
+
+
+Item = Extract | Poison
+"""What a reader yields."""
+
+Reader = Callable[[bytes, str, ReadingSettings], Iterator[Item]]
+"""A reader takes a file's bytes, its media type and the settings. It raises `Unreadable` for the whole file."""
+
+
+class Unreadable(Exception):
+    """A file that gives no document: `error` is the short reason that failures are counted by, `detail` the mend."""
+
+    def __init__(self, error: str, detail: str) -> None:
+        super().__init__(f"{error}: {detail}")
+        self.error = error
+        self.detail = detail

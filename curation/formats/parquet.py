@@ -1,0 +1,30 @@
+"""Parquet: a row is a document. Read in small batches, for a small file can hold very much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from curation.formats.extracts import Item, ReadingSettings, Unreadable
+from curation.formats.rows import Row, extracts
+
+PARQUET = "application/vnd.apache.parquet"
+_BATCH = 1024
+
+
+def read_parquet(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """A document per row, at `row=` and its number from 1."""
+    return extracts(_rows(data), media_type, settings)
+
+
+def _rows(data: bytes) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        number = 0
+        for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches(batch_size=_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"row={number}", row
+    except (pa.ArrowException, OSError) as error:
+        raise Unreadable("malformed Parquet", "the file is cut short or damaged: write it again") from error

@@ -1,0 +1,154 @@
+"""What one row of a table-like file is: a chat, a prompt with its response, or a text.
+
+JSON lines, JSON arrays, CSV and Parquet differ only in how rows are had. A row that is a chat (OpenAI `messages`,
+ShareGPT `conversations`) or a record (a prompt and a response) is kept whole, as canonical JSON with a media type of
+its own: flattened to text it could not be told apart again. Any other row is the text in its text column. When no
+column has a known name, the column with the most characters of text in the file's first rows is taken, so that one
+answer holds for the whole file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import chain, islice
+from typing import cast
+
+from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
+from records import Message
+
+CHAT = "application/vnd.headwater.chat+json"
+RECORD = "application/vnd.headwater.record+json"
+
+PAIRS = (
+    ("prompt", "response"),
+    ("prompt", "completion"),
+    ("prompt", "chosen"),
+    ("instruction", "response"),
+    ("instruction", "output"),
+    ("question", "answer"),
+    ("question", "answers"),
+    ("query", "response"),
+    ("query", "answer"),
+    ("input", "output"),
+)
+"""Columns that make a row a record when it has both."""
+
+_CHAT_COLUMNS = ("messages", "conversations", "conversation")
+_SHAREGPT_ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+}
+_SAMPLE_ROWS = 1000
+_NO_TEXT = "name the text column in `reading.text_columns`, or exclude the file"
+
+Row = tuple[str, object] | Poison
+"""A row's place and its value, or why it could not be had."""
+
+
+def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """The documents of a table-like file; text rows carry `media_type`.
+
+    Raises Unreadable when there are rows, but none of the first thousand holds any text.
+    """
+    stream = iter(rows)
+    head = list(islice(stream, _SAMPLE_ROWS))
+    values = [row[1] for row in head if not isinstance(row, Poison)]
+    columns = (*settings.text_columns, *longest_column(values))
+    if values and all(isinstance(extract("", value, columns, media_type), Poison) for value in values):
+        raise Unreadable("no text", _NO_TEXT)
+    for row in chain(head, stream):
+        yield row if isinstance(row, Poison) else extract(*row, columns, media_type)
+
+
+def extract(part: str, value: object, columns: Sequence[str], media_type: str) -> Item:
+    """One row's document: the chat, the record, or the text in the first of the columns that the row has."""
+    if isinstance(value, str):
+        return Extract(part, media_type, value)
+    if is_chat(value):
+        return _chat(part, cast(Sequence[object], value), None)
+    if not isinstance(value, Mapping):
+        return Poison(part, "no text", "the row is neither an object, a string nor a chat")
+    title = value.get("title") if isinstance(value.get("title"), str) else None
+    turns = next((value[name] for name in _CHAT_COLUMNS if is_chat(value.get(name))), None)
+    if turns is not None:
+        return _chat(part, turns, title)
+    if is_record(value):
+        return _canonical(part, RECORD, value, title)
+    text = next((value[name] for name in columns if isinstance(value.get(name), str)), None)
+    return Poison(part, "no text", _NO_TEXT) if text is None else Extract(part, media_type, text, title)
+
+
+def longest_column(values: Iterable[object]) -> tuple[str, ...]:
+    """The column with the most characters of text in these rows (the first by name among equals), if there is one."""
+    sizes: Counter[str] = Counter()
+    for value in values:
+        if isinstance(value, Mapping):
+            sizes.update(
+                {str(name): len(text) for name, text in value.items() if isinstance(text, str) and text.strip()}
+            )
+    return (min(sizes, key=lambda name: (-sizes[name], name)),) if sizes else ()
+
+
+def is_chat(value: object) -> bool:
+    """Whether a value is a list of turns, each an object with a speaker and something said."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(turn, Mapping) and ("role" in turn or "from" in turn) for turn in value)
+
+
+def is_record(value: Mapping[str, object]) -> bool:
+    """Whether a row has a prompt and a response."""
+    return any(value.get(asked) and value.get(answered) for asked, answered in PAIRS)
+
+
+def _chat(part: str, turns: Sequence[object], title: str | None) -> Item:
+    try:
+        messages = [_message(cast(Mapping[str, object], turn)) for turn in turns]
+    except ValueError as error:
+        return Poison(part, "malformed chat", str(error))
+    return _canonical(part, CHAT, messages, title)
+
+
+def _message(turn: Mapping[str, object]) -> Message:
+    """A turn as role and content. Raises ValueError for a turn that says nothing in words."""
+    role = turn.get("role", turn.get("from"))
+    said = _said(turn.get("content", turn.get("value")))
+    if not isinstance(role, str) or said is None:
+        raise ValueError("a turn has no role, or no text (a call of a tool, a picture)")
+    return Message(role=_SHAREGPT_ROLES.get(role, role), content=said)
+
+
+def _said(content: object) -> str | None:
+    """The text of a turn: a string, or the parts of type `text` when there are no others."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not content:
+        return None
+    parts = [part.get("text") if isinstance(part, Mapping) else None for part in content]
+    return "".join(cast(list[str], parts)) if all(isinstance(part, str) for part in parts) else None
+
+
+def _canonical(part: str, media_type: str, value: object, title: str | None) -> Item:
+    try:
+        text = json.dumps(
+            value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain
+        )
+    except (ValueError, TypeError, RecursionError):
+        return Poison(part, "malformed record", "a value has no JSON form (infinite, binary or nested too deep)")
+    return Extract(part, media_type, text, title)
+
+
+def _plain(value: object) -> str:
+    """The JSON form of what only Parquet and CSV know. Raises TypeError for bytes and the like."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(type(value).__name__)

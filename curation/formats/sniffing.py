@@ -1,0 +1,103 @@
+"""What a file is: its content says so first, its ending only helps.
+
+Bytes that are text in no encoding are known by their magic numbers or are just binary. Among texts, HTML and JSON show
+themselves; Markdown, CSV or Python look like any other text, so there the ending decides. A name that lies (a picture
+called `.txt`, JSON lines called `.json`) does no harm. A magic number made of letters counts only in bytes that are no
+text: an essay may begin with `GIF89a`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from curation.formats.decoding import is_text
+
+BINARY = "application/octet-stream"
+JSON = "application/json"
+JSON_LINES = "application/jsonl"
+
+_BINARY_MAGIC = (
+    (b"PAR1", "application/vnd.apache.parquet"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+    *((b"BZh%d1AY&SY" % level, "application/x-bzip2") for level in range(1, 10)),
+    (b"\xfd7zXZ\0", "application/x-xz"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"\x7fELF", "application/x-elf"),
+    (b"SQLite format 3\0", "application/vnd.sqlite3"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+    (b"\0asm", "application/wasm"),
+    (b"wOFF", "font/woff"),
+    (b"wOF2", "font/woff2"),
+    (b"\x93NUMPY", "application/x-numpy"),
+    (b"ARROW1", "application/vnd.apache.arrow.file"),
+    (b"GGUF", "application/x-gguf"),
+)
+_NO_TEXT_MAGIC = tuple(entry for entry in _BINARY_MAGIC if not entry[0].isalnum())
+_TEXTUAL_MAGIC = ((b"%PDF-", "application/pdf"), (b"%!PS", "application/postscript"), (b"{\\rtf", "application/rtf"))
+_HTML = re.compile(  # possessive throughout: without that, a page of many comments takes minutes
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s++html|html)[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
+_SHEBANG = re.compile(rb"#![^\n]*?\b(python|sh|bash|perl|ruby|node)[\d.]*\b")
+_SHEBANG_TYPES = {
+    b"python": "text/x-python",
+    b"sh": "text/x-sh",
+    b"bash": "text/x-sh",
+    b"perl": "text/x-perl",
+    b"ruby": "text/x-ruby",
+    b"node": "text/javascript",
+}
+_HEAD = 4096
+
+
+def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
+    """The media type of a file's bytes; `endings` maps a lower-case ending with its dot to the type it hints at."""
+    if not is_text(data):
+        return _magic(data, _BINARY_MAGIC) or _magic(data, _TEXTUAL_MAGIC) or BINARY
+    head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe").replace(b"\0", b"")
+    if found := _magic(head, _TEXTUAL_MAGIC) or _magic(data, _NO_TEXT_MAGIC):
+        return found
+    if _HTML.match(head):
+        return "text/html"
+    hint = endings.get(PurePosixPath(path).suffix.lower(), "")
+    if hint in ("", JSON, JSON_LINES) and (shape := _json_shape(data, hint)):
+        return shape
+    return hint or _shebang(head) or "text/plain"
+
+
+def _magic(data: bytes, table: tuple[tuple[bytes, str], ...]) -> str:
+    return next((name for magic, name in table if data.startswith(magic)), "")
+
+
+def _shebang(head: bytes) -> str:
+    found = _SHEBANG.match(head)
+    return _SHEBANG_TYPES[found[1]] if found else ""
+
+
+def _json_shape(data: bytes, hint: str) -> str:
+    """JSON (one value) or JSON lines (a value a line), whatever the ending says; "" when it is neither."""
+    start = data[:64].removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"").lstrip()[:1]
+    if start not in (b"{", b"["):
+        return hint
+    first, _, rest = data.partition(b"\n")
+    rest = rest.lstrip()
+    if rest and _is_json(first) and (hint or _is_json(rest.partition(b"\n")[0])):
+        return JSON_LINES
+    if hint:
+        return JSON if start == b"[" else hint
+    return JSON if _is_json(data) else ""
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data), dict | list)
+    except (ValueError, RecursionError):
+        return False

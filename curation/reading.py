@@ -1,0 +1,196 @@
+"""Files to documents, with every file accounted for.
+
+The law of this module: a file of the inventory gives documents (one or more), or else exactly one failure whose locator
+is the file itself; records of it that fail alone stand beside in `failures`, each with its own locator. So, in files,
+in = read + failed. The bytes are checked against the inventory's digest: what changed in between is not read, for
+its documents would stand under the name of bytes that they did not come from.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+import xxhash
+
+import records
+from curation.formats import Extract, Poison, ReadingSettings, Unreadable, media_type, read_items
+from curation.formats.decoding import decode
+from curation.inventory import MENDS, open_regular, problem_of
+from records import Progress, silent
+
+__all__ = ["DOCUMENTS", "FAILURES", "ReadingSettings", "failed_files", "file_locator", "read_files"]
+
+STAGE = "documents"
+
+DOCUMENTS = pl.Schema(
+    {
+        "doc_id": pl.String,
+        "source": pl.String,
+        "path": pl.String,
+        "bytes_digest": pl.String,
+        "locator": pl.String,
+        "media_type": pl.String,
+        "title": pl.String,
+        "text": pl.String,
+        "content_digest": pl.String,
+    }
+)
+"""One row per document; `path` and `bytes_digest` are those of its file in the inventory."""
+
+FAILURES = pl.Schema(
+    {
+        "stage": pl.String,
+        "source": pl.String,
+        "path": pl.String,
+        "bytes_digest": pl.String,
+        "locator": pl.String,
+        "error": pl.String,
+        "detail": pl.String,
+    }
+)
+"""One row per file or record that never became a document; (`source`, `locator`) is unique."""
+
+_REPORT_EVERY = 100
+_AGAIN = "it is read anew in the next run"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One row of the inventory, and where the file lies."""
+
+    source: str
+    path: str
+    size: int
+    bytes_digest: str
+    problem: str | None
+    root: Path
+
+
+def read_files(
+    files: pl.DataFrame, roots: Mapping[str, Path], settings: ReadingSettings, progress: Progress = silent
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read a batch of the inventory into `DOCUMENTS` and `FAILURES`, in the batch's order.
+
+    `files` has the columns of `INVENTORY`; `roots` gives each source's folder (`curation.inventory.root_of`). All the
+    batch's text is in memory at once, so the batch bounds it. Raises KeyError for a source without a root.
+    """
+    documents: list[tuple[str | None, ...]] = []
+    failures: list[tuple[str, ...]] = []
+    columns = files.select("source", "path", "size", "bytes_digest", "problem").iter_rows()
+    for done, (source, path, size, digest, problem) in enumerate(columns, 1):
+        file = _File(source, path, size, digest, problem, roots[source])
+        for item in _read(file, settings):
+            if isinstance(item, Extract):
+                documents.append(_document(file, item))
+            else:
+                failures.append(_failure(file, item))
+        if done % _REPORT_EVERY == 0 or done == files.height:
+            progress(done, files.height, "files")
+    return (
+        pl.DataFrame(documents, schema=DOCUMENTS, orient="row"),
+        pl.DataFrame(failures, schema=FAILURES, orient="row"),
+    )
+
+
+def file_locator(path: str) -> str:
+    """The locator of a whole file: its path, with `#` doubled so that no file is taken for another one's record."""
+    return path.replace("#", "##")
+
+
+def failed_files(failures: pl.DataFrame) -> dict[str, int]:
+    """How many files gave no document, by reason; `failures` may hold records that failed alone, which do not count."""
+    whole = failures.filter(pl.col("locator") == pl.col("path").str.replace_all("#", "##", literal=True))
+    return dict(whole.group_by("error").len().sort("error").iter_rows())
+
+
+def _document(file: _File, item: Extract) -> tuple[str | None, ...]:
+    locator = _locator(file, item.part)
+    name = records.doc_id(file.source, locator)
+    content = records.content_digest(item.text)
+    return (
+        name, file.source, file.path, file.bytes_digest, locator, item.media_type, item.title, item.text, content
+    )  # fmt: skip
+
+
+def _failure(file: _File, item: Poison) -> tuple[str, ...]:
+    locator = _locator(file, item.part)
+    return (STAGE, file.source, file.path, file.bytes_digest, locator, item.error, item.detail)
+
+
+def _locator(file: _File, part: str) -> str:
+    return f"{file_locator(file.path)}#{part}" if part else file_locator(file.path)
+
+
+def _read(file: _File, settings: ReadingSettings) -> list[Extract | Poison]:
+    """What one file gives; a file that gives no document has one Poison without a part, at the end."""
+    try:
+        items = list(_healthy(file, settings))
+    except Unreadable as error:
+        return [Poison("", error.error, error.detail)]
+    except MemoryError:
+        raise  # the machine's doing, not the file's: not to be remembered
+    except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
+        return [Poison("", "reader failed", _where(error))]
+    if not any(isinstance(item, Extract) for item in items):
+        items.append(Poison("", "no text", "no record of the file could be read; see its own failures, if any"))
+    return items
+
+
+def _healthy(file: _File, settings: ReadingSettings) -> Iterator[Extract | Poison]:
+    """The file's items within the limits, each with text that a table can hold."""
+    data = _bytes(file, settings)
+    if not data.strip():
+        yield Extract("", media_type(data, file.path), decode(data))
+        return
+    characters = 0
+    items = read_items(data, file.path, settings)
+    for item in islice(items, settings.max_records):
+        characters += len(item.text) if isinstance(item, Extract) else 0
+        if characters > settings.max_characters:
+            raise Unreadable("over the limit", f"more text than reading.max_characters ({settings.max_characters})")
+        yield _checked(item)
+    if next(items, None) is not None:
+        raise Unreadable("over the limit", f"more records than reading.max_records ({settings.max_records})")
+
+
+def _bytes(file: _File, settings: ReadingSettings) -> bytes:
+    """The bytes that the inventory saw. Raises Unreadable when they cannot be had, are too many or are others."""
+    if file.problem:
+        raise Unreadable(file.problem, MENDS.get(file.problem, "see what the operating system says of it"))
+    if file.size > settings.max_bytes:
+        mend = f"larger than reading.max_bytes ({settings.max_bytes}): raise it, or split the file"
+        raise Unreadable("over the limit", mend)
+    try:
+        with open_regular(file.root / file.path) as opened:
+            data = opened.read(file.size + 1)  # one more than expected tells that it grew
+    except OSError as error:
+        problem = problem_of(error)
+        raise Unreadable(problem, MENDS.get(problem, "see what the operating system says of it")) from error
+    if xxhash.xxh3_128_hexdigest(data) != file.bytes_digest:
+        raise Unreadable("changed while being read", _AGAIN)
+    return data
+
+
+def _checked(item: Extract | Poison) -> Extract | Poison:
+    """The item, or why its text is none: escapes in JSON can spell NULs and halves of characters."""
+    if isinstance(item, Poison):
+        return item
+    if "\0" in item.text:
+        return Poison(item.part, "binary", "the text holds NUL characters: remove them")
+    try:
+        for text in (item.text, item.title or ""):
+            _ = text.isascii() or text.encode("utf-8")
+    except UnicodeEncodeError:
+        return Poison(item.part, "not Unicode", "the text holds half a surrogate pair: write the record again")
+    return item
+
+
+def _where(error: Exception) -> str:
+    """The error's kind and place in the code; its message might quote the data."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}; exclude the file, and report it"
