@@ -15,6 +15,7 @@ Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @compiled
@@ -144,7 +145,7 @@ def elect(
                     other = members[entry]
                     entry = following[entry]
                     there = forms[other]
-                    if looked_at[there] == row or not can_reach(len(own), sizes[there], threshold):
+                    if looked_at[there] == row:
                         continue
                     looked_at[there] = row
                     similar = jaccard(own, shingles[starts[there] : starts[there] + sizes[there]])
@@ -215,3 +216,125 @@ def group(
             entries += 1
     for form in range(n):
         parents[form] = root(parents, form)
+
+
+@compiled
+def mark_sharing(
+    wanted: npt.NDArray[np.uint32], bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool_], sharing: Flags
+) -> None:
+    """Mark the rows of `bands` that share a band with a row of `wanted`."""
+    n, width = wanted.shape
+    size = 16
+    while size < 4 * n * width:
+        size *= 2
+    table = np.zeros(size, np.uint64)
+    for i in range(n):
+        for band in range(width):
+            key = np.uint64(band + 1) << np.uint64(32) | np.uint64(wanted[i, band])
+            slot = int((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+            while table[slot] != 0 and table[slot] != key:
+                slot = (slot + 1) & (size - 1)
+            table[slot] = key
+    for row in range(len(bands)):
+        if not has_bands[row] or sharing[row]:
+            continue
+        for band in range(width):
+            key = np.uint64(band + 1) << np.uint64(32) | np.uint64(bands[row, band])
+            slot = int((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+            while table[slot] != 0 and table[slot] != key:
+                slot = (slot + 1) & (size - 1)
+            if table[slot] == key:
+                sharing[row] = True
+                break
+
+
+@compiled
+def repair(
+    buckets: Indices,
+    bucket_starts: Ints,
+    bucket_members: Indices,
+    complete: Flags,
+    known: Hashes,
+    known_similarity: Floats,
+    set_of: Indices,
+    starts: Ints,
+    sizes: Ints,
+    shingles: Hashes,
+    threshold: float,
+    was_kept: Flags,
+    dirty: Flags,
+    kept: Indices,
+    similarity: Floats,
+    unread: Flags,
+    unmet: Flags,
+) -> tuple[Indices, Floats]:
+    """Decide again on the `dirty` contents, in order, and on those that their decisions touch: dirty, kept and similarity
+    are brought up to date, and the pairs of the dirty ones returned with their similarity.
+
+    Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not
+    read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. A content that cannot be
+    decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that share a
+    bucket with it (it is not `complete`). What lies behind it is then a guess; fill the gap and begin again.
+    """
+    n, width = buckets.shape
+    members, following = np.empty(n * width, np.int32), np.empty(n * width, np.int32)
+    heads = np.full(len(bucket_starts) - 1, -1, np.int32)
+    looked_at = np.full(n, -1, np.int32)
+    pairs: Indices = np.empty((64, 2), np.int32)
+    measured: Floats = np.empty(64, np.float64)
+    entries, total = 0, 0
+    for row in range(n):
+        if dirty[row]:
+            unmet[row] = not complete[row]
+            best, highest, undecided = -1, -1.0, unmet[row]
+            entry = heads[buckets[row, width - 1]] if buckets[row, width - 1] >= 0 else -1
+            if entry >= 0:
+                best, highest = members[entry], 1.0
+            column = width - 1 if best >= 0 or undecided else 0
+            while column < width - 1:
+                entry = heads[buckets[row, column]] if buckets[row, column] >= 0 else -1
+                column += 1
+                while entry >= 0:
+                    other = members[entry]
+                    entry = following[entry]
+                    if looked_at[other] == row:
+                        continue
+                    looked_at[other] = row
+                    key = np.uint64(row) << np.uint64(32) | np.uint64(other)
+                    at = int(np.searchsorted(known, key))
+                    a, b = set_of[row], set_of[other]
+                    if at < len(known) and known[at] == key:
+                        similar = known_similarity[at]
+                    elif a >= 0 and b >= 0:
+                        similar = jaccard(
+                            shingles[starts[a] : starts[a] + sizes[a]], shingles[starts[b] : starts[b] + sizes[b]]
+                        )
+                    else:
+                        unread[row], unread[other], undecided = True, True, True
+                        continue
+                    if total == len(pairs):
+                        pairs = np.concatenate((pairs, np.empty_like(pairs)))
+                        measured = np.concatenate((measured, np.empty_like(measured)))
+                    pairs[total, 0], pairs[total, 1], measured[total] = row, other, similar
+                    total += 1
+                    if similar > highest or (similar == highest and other < best):
+                        best, highest = other, similar
+            if undecided:
+                continue
+            stays = best < 0 or highest < threshold
+            kept[row], similarity[row] = (-1, 0.0) if stays else (best, highest)
+            if stays != was_kept[row]:
+                for bucket in buckets[row]:
+                    if bucket < 0:
+                        continue
+                    for at in range(bucket_starts[bucket], bucket_starts[bucket + 1]):
+                        other = bucket_members[at]
+                        if other > row and (stays or kept[other] == row):
+                            dirty[other] = True
+        if kept[row] == -1:
+            for bucket in buckets[row]:
+                if bucket >= 0:
+                    members[entries], following[entries] = row, heads[bucket]
+                    heads[bucket] = entries
+                    entries += 1
+    return pairs[:total], measured[:total]

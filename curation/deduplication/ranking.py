@@ -31,4 +31,6 @@ def ranked_places(places: pl.DataFrame, source_order: Sequence[str]) -> pl.DataF
         raise ValueError(
             f"source {stray['source'][0]!r} has documents but is not among the sources; add it to their order"
         )
-    return known.sort("source_rank", "locator", "doc_id").select("doc_id", "content_digest", "source_rank")
+    return known.sort("source_rank", "locator", "doc_id").select(
+        "doc_id", "content_digest", pl.col("source_rank").cast(pl.Int64)
+    )
