@@ -35,13 +35,17 @@ def held_out_questions(samples: pl.DataFrame, settings: EvaluationSettings, prom
     weighed = drawn(test.filter(pl.col("openness") == "open"), settings.seed, max(settings.weighed, settings.answered))
     both = pl.int_range(pl.len()) < settings.answered
     open_ones = weighed.with_columns(want=pl.when(both).then(pl.lit("both")).otherwise(pl.lit("likelihood")))
-    closed = drawn(test.filter(pl.col("openness") == "closed"), settings.seed, settings.closed).with_columns(want=pl.lit("generate"))
+    closed = drawn(test.filter(pl.col("openness") == "closed"), settings.seed, settings.closed).with_columns(
+        want=pl.lit("generate")
+    )
     return questions(pl.concat([open_ones, closed]), "test", prompt)
 
 
 def trial_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompts: list[Prompt]) -> pl.DataFrame:
     """What each prompt is tried on: the same open validation samples for all."""
-    validation = samples.filter((pl.col("split") == "validation") & pl.col("reference").is_not_null() & (pl.col("openness") == "open"))
+    validation = samples.filter(
+        (pl.col("split") == "validation") & pl.col("reference").is_not_null() & (pl.col("openness") == "open")
+    )
     chosen = drawn(validation, settings.seed, settings.prompt_samples).with_columns(want=pl.lit("generate"))
     return pl.concat([questions(chosen, "validation", prompt) for prompt in prompts])
 

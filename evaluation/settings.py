@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluation.inference import GenerationSettings
 from evaluation.statistics import BootstrapSettings
@@ -23,9 +23,9 @@ class EvaluationSettings:
     # draws the samples
     seed: int = 0
     # how a model is asked
-    generation: GenerationSettings = GenerationSettings()
+    generation: GenerationSettings = field(default_factory=GenerationSettings)
     # how intervals and tests are computed
-    bootstrap: BootstrapSettings = BootstrapSettings()
+    bootstrap: BootstrapSettings = field(default_factory=BootstrapSettings)
 
 
 @dataclass(frozen=True)

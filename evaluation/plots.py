@@ -1,0 +1,111 @@
+"""Two small pictures for an asset's page: scores with their intervals, and where a number lies.
+
+Drawn by matplotlib's Agg canvas, without a display and without pyplot's global state; the PNG carries no date and no
+version, so that the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, DPI = 6.4, 100
+INK, SOFT, MARK = "#1f3a5f", "#9db4d0", "#c2410c"
+
+
+def intervals(rows: pl.DataFrame, title: str | None = None) -> bytes:
+    """A PNG of scores with their intervals, one line per row: model, prompt, metric, value, low, high and n.
+
+    Rows of several metrics get a panel each, since their units differ; rows without a value are left out.
+    """
+    shown = rows.filter(pl.col("value").is_not_null())
+    parts = [part for _, part in shown.group_by("metric", maintain_order=True)]
+    heights = [1 + part.height for part in parts] or [1]
+    figure = _figure(0.8 + 0.32 * sum(heights) + 0.35 * len(heights))
+    grid = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, part in zip(grid, parts, strict=False):
+        _panel(axes, part)
+    if not parts:
+        _nothing(grid[0])
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    return _png(figure)
+
+
+def histogram(values: Sequence[float] | pl.Series, title: str, threshold: float | None = None) -> bytes:
+    """A PNG of how many values lie where (40 bins; those that are not finite are left out), with the threshold as a line."""
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    figure = _figure(2.6)
+    axes = figure.subplots()
+    if len(numbers):
+        axes.hist(numbers, bins=min(40, max(1, len(np.unique(numbers)))), color=SOFT, edgecolor=INK, linewidth=0.4)
+        axes.set_ylabel("rows", fontsize=9)
+    else:
+        _nothing(axes)
+    if threshold is not None:
+        axes.axvline(threshold, color=MARK, linewidth=1.5, label=f"threshold {threshold:g}")
+        axes.legend(fontsize=8, frameon=False)
+    axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
+    _quiet(axes)
+    return _png(figure)
+
+
+def _panel(axes: Axes, part: pl.DataFrame) -> None:
+    """One metric: a point and a bar per row, its numbers written beside it."""
+    part = part.reverse()
+    for place, row in enumerate(part.iter_rows(named=True)):
+        low, high = (row[end] if row[end] is not None else row["value"] for end in ("low", "high"))
+        axes.plot([low, high], [place, place], color=SOFT, linewidth=4, solid_capstyle="butt")
+        axes.plot([row["value"]], [place], "o", color=INK, markersize=5)
+        said = f"{row['value']:.3g}  [{low:.3g}, {high:.3g}]  n={row['n']}"
+        axes.annotate(said, (1.02, place), xycoords=("axes fraction", "data"), fontsize=8, va="center", color=INK)
+    axes.set_yticks(range(part.height), [_label(row) for row in part.iter_rows(named=True)], fontsize=8)
+    axes.set_ylim(-0.7, part.height - 0.3)
+    axes.set_title(_plain(part["metric"][0]), fontsize=10, color=INK, loc="left")
+    _quiet(axes)
+
+
+def _label(row: dict[str, object]) -> str:
+    """The contestant: its model, and its prompt where it has one."""
+    prompt = row.get("prompt")
+    name = f"{row['model']} ({prompt})" if prompt and prompt != "none" else str(row["model"])
+    return _plain(name if len(name) <= 32 else name[:31] + "…")
+
+
+def _plain(text: str) -> str:
+    """The text itself: matplotlib would read dollar signs as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def _quiet(axes: Axes) -> None:
+    axes.tick_params(labelsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _nothing(axes: Axes) -> None:
+    axes.text(0.5, 0.5, "nothing to show", ha="center", va="center", transform=axes.transAxes, fontsize=9)
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()

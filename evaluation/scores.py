@@ -1,0 +1,274 @@
+"""Scores of contestants on the same samples, paired tests between them, and what people preferred.
+
+A contestant is a model as it is asked: a base under a prompt, or a finetune. Each score is over the samples that the
+contestant answered; each comparison is paired, over those that both did, which is what makes small differences visible
+(Miller 2024, section 4). Prompts compete on validation; the test split is scored once, with the winner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Literal
+
+import polars as pl
+
+from evaluation.metrics import METRICS, sample_metrics
+from evaluation.statistics import (
+    BootstrapSettings,
+    Difference,
+    Estimate,
+    Integers,
+    mean_interval,
+    paired_difference,
+    wilson,
+)
+from records import Outcome
+
+SCORES = {
+    "model": pl.String(),
+    "model_version": pl.String(),
+    "prompt": pl.String(),
+    "dataset_version": pl.String(),
+    "split": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+}
+"""The schema of scores. `low` and `high` are null where n is 1."""
+
+COMPARISONS = {
+    "metric": pl.String(),
+    "split": pl.String(),
+    "model_a": pl.String(),
+    "model_b": pl.String(),
+    "value_a": pl.Float64(),
+    "value_b": pl.Float64(),
+    "difference": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "p_value": pl.Float64(),
+    "n": pl.Int64(),
+    "detectable": pl.Float64(),
+    "better": pl.String(),
+}
+"""The schema of comparisons: `difference` is b - a, on the n samples that both answered; `detectable` the smallest true
+difference that such a set finds four times in five; `better` the model that the interval favours, null when it holds 0."""
+
+CHOICES = {
+    "prompt": pl.String(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+    "chosen": pl.Boolean(),
+}
+"""The schema of `choose_prompt`."""
+
+WINS = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
+"""What an answer gives to the model that stood as a."""
+
+ANSWERED = ("submitted", "withdrawn")
+"""Statuses of answers that count: one whose task is no longer asked is still what a person prefers."""
+
+SCORED = ("chrf", "exact_match", "perplexity", "bits_per_byte")
+DIGITS = 9
+"""Scores are rounded to 9 decimals: sums may differ in their last bits between numbers of threads."""
+
+
+def score_contestants(
+    contestants: Mapping[str, pl.DataFrame],
+    samples: pl.DataFrame,
+    dataset_version: str,
+    settings: BootstrapSettings,
+    split: Literal["test", "validation"] = "test",
+) -> Outcome:
+    """Scores (SCORES) of contestants by name, and comparisons of every two (COMPARISONS) under `others`.
+
+    A contestant's rows are `inference.OUTPUTS` with `model_version`; those whose purpose is `split` count. In the order
+    given a comparison's `model_a` stands before its `model_b`. The books count samples of `samples`: kept are scored for
+    every contestant, failed have an error or no row from one of them, dropped nobody was asked.
+    """
+    rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
+    found = {name: _by_metric(sample_metrics(outputs, samples), samples) for name, outputs in rows.items()}
+    scores = [
+        score
+        for name, outputs in rows.items()
+        for score in _scores(name, outputs, found[name], dataset_version, split, settings)
+    ]
+    comparisons = [
+        row for a, b in combinations(found, 2) for row in _comparisons(a, b, found[a], found[b], split, settings)
+    ]
+    comparisons_table = _table(comparisons, COMPARISONS)
+    kept, dropped, failed = _books(rows, samples)
+    return Outcome(_table(scores, SCORES), kept, dropped, failed, others={"comparisons": comparisons_table})
+
+
+def choose_prompt(
+    outputs: pl.DataFrame, samples: pl.DataFrame, settings: BootstrapSettings, metric: str = "chrf"
+) -> Outcome:
+    """The prompts (CHOICES) by their score on the samples that were answered under all of them; the best is `chosen`.
+
+    `outputs` are one model's answers under several prompts. Ties go to the first name. The books count prompts; a note
+    counts the answers that could not be compared.
+
+    Raises:
+        ValueError: no sample was answered under every prompt.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"metric {metric!r} is unknown; choose one of {', '.join(METRICS)}")
+    values = sample_metrics(outputs, samples).filter(pl.col("metric") == metric)
+    values = values.join(samples.select("sample_id", "group"), on="sample_id").sort("sample_id")
+    prompts = sorted(outputs["prompt"].unique())
+    complete = values.group_by("sample_id").len().filter(pl.col("len") == len(prompts))
+    if complete.is_empty():
+        raise ValueError(f"no sample has {metric} under all of the prompts {', '.join(prompts)}: nothing to choose by")
+    shared = values.join(complete, on="sample_id", how="semi")
+    rows = [
+        {"prompt": prompt} | _fields(_estimate(shared.filter(prompt=prompt), metric, settings)) for prompt in prompts
+    ]
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    best = min(rows, key=lambda row: (sign * row["value"], row["prompt"]))
+    table = _table([row | {"chosen": row is best} for row in rows], CHOICES)
+    return Outcome(table, notes={"metric": metric, "answers not compared": outputs.height - shared.height})
+
+
+def human_win_rate(
+    annotations: pl.DataFrame, dataset_version: str | None = None, confidence: float = 0.95
+) -> pl.DataFrame:
+    """How often people prefer each model over its rivals, as rows of SCORES (split "people", metric "human_win_rate").
+
+    `annotations` has sample_id, task_digest, annotator, ordinal, kind, value, status, model_a, model_b. Of an annotator's
+    answers to a task the last counts; `tie` and `both_bad` are half a win for each, `cannot_answer` says nothing. Several
+    people's answers to one task are one opinion (their mean), so n counts tasks, and Wilson's interval is over those.
+    """
+    counted = annotations.filter(
+        pl.col("status").is_in(ANSWERED) & pl.col("value").is_in(list(WINS)) & (pl.col("kind") == "preference")
+    ).drop_nulls(["model_a", "model_b"])
+    last = counted.sort("ordinal").unique(["task_digest", "annotator"], keep="last")
+    won = last.with_columns(a=pl.col("value").replace_strict(WINS, return_dtype=pl.Float64))
+    sides = [
+        won.select("task_digest", model="model_a", win="a"),
+        won.select("task_digest", model="model_b", win=1 - pl.col("a")),
+    ]
+    tasks = pl.concat(sides).group_by("model", "task_digest").agg(pl.col("win").mean())
+    rows = tasks.group_by("model").agg(value=pl.col("win").mean(), n=pl.len()).sort("model")
+    about = {"dataset_version": dataset_version, "split": "people", "metric": "human_win_rate"}
+    return _table([about | row | _wilson_fields(row["value"], row["n"], confidence) for row in rows.to_dicts()], SCORES)
+
+
+def _wilson_fields(share: float, n: int, confidence: float) -> dict[str, object]:
+    return _fields(Estimate(share, *wilson(share, n, confidence), n))
+
+
+def _by_metric(values: pl.DataFrame, samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Sample metrics (with their sample's group) by metric, each sorted by sample: the resamples depend on the order."""
+    grouped = values.join(samples.select("sample_id", "group"), on="sample_id").sort("sample_id")
+    parts = {metric: grouped.filter(metric=metric) for metric in SCORED}
+    return {metric: part for metric, part in parts.items() if part.height}
+
+
+def _clusters(values: pl.DataFrame, settings: BootstrapSettings) -> Integers | None:
+    """Each row's group as a number, where groups are what is drawn."""
+    if settings.unit == "sample":
+        return None
+    return values["group"].rank("dense").cast(pl.Int64).to_numpy()
+
+
+def _scores(
+    name: str,
+    outputs: pl.DataFrame,
+    found: Mapping[str, pl.DataFrame],
+    dataset_version: str,
+    split: str,
+    settings: BootstrapSettings,
+) -> Iterator[dict[str, object]]:
+    if found:
+        about = {
+            "model": name,
+            "model_version": _only(outputs, "model_version", name),
+            "prompt": _only(outputs, "prompt", name) or "none",
+            "dataset_version": dataset_version,
+            "split": split,
+        }
+        for metric, values in found.items():
+            yield about | {"metric": metric} | _fields(_estimate(values, metric, settings))
+
+
+def _only(outputs: pl.DataFrame, column: str, name: str) -> str | None:
+    """The one value that a contestant's rows have in a column."""
+    values = outputs[column].unique().to_list()
+    if len(values) != 1:
+        raise ValueError(f"contestant {name!r} has answers of several {column}s; give each a name of its own")
+    return None if values[0] is None else str(values[0])
+
+
+def _estimate(values: pl.DataFrame, metric: str, settings: BootstrapSettings) -> Estimate:
+    """The score and its bootstrap interval; Wilson's where all samples agree, for then a bootstrap would claim certainty."""
+    kind, numbers = METRICS[metric], values["value"].to_numpy()
+    clusters = _clusters(values, settings)
+    found = mean_interval(numbers, values["weight"].to_numpy(), clusters, kind.transform, settings)
+    if kind.proportion and found.value in (0.0, 1.0):
+        low, high = wilson(found.value, found.n, settings.confidence)
+        return Estimate(found.value, low, high, found.n)
+    return found
+
+
+def _comparisons(
+    a: str,
+    b: str,
+    found_a: Mapping[str, pl.DataFrame],
+    found_b: Mapping[str, pl.DataFrame],
+    split: str,
+    settings: BootstrapSettings,
+) -> Iterator[dict[str, object]]:
+    """One row per metric that both have on some samples; no perplexity across tokenizers, where its units differ."""
+    for metric in (metric for metric in SCORED if metric in found_a and metric in found_b):
+        both = found_a[metric].join(found_b[metric], on="sample_id", suffix="_b").sort("sample_id")
+        same_units = metric != "perplexity" or bool((both["weight"] == both["weight_b"]).all())
+        if both.height and same_units:
+            names = {"metric": metric, "split": split, "model_a": a, "model_b": b}
+            found = _difference(both, metric, settings)
+            yield names | _fields(found) | {"better": _better(found, a, b, METRICS[metric].higher_is_better)}
+
+
+def _difference(both: pl.DataFrame, metric: str, settings: BootstrapSettings) -> Difference:
+    values_a, values_b, weights_a, weights_b = (
+        both[column].to_numpy() for column in ("value", "value_b", "weight", "weight_b")
+    )
+    transform, clusters = METRICS[metric].transform, _clusters(both, settings)
+    return paired_difference(values_a, values_b, weights_a, weights_b, clusters, transform, settings)
+
+
+def _better(found: Difference, a: str, b: str, higher_is_better: bool) -> str | None:
+    if found.low is None or found.high is None or found.low <= 0 <= found.high:
+        return None
+    return b if (found.low > 0) == higher_is_better else a
+
+
+def _fields(found: Estimate | Difference) -> dict[str, object]:
+    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in vars(found).items()}
+
+
+def _books(rows: Mapping[str, pl.DataFrame], samples: pl.DataFrame) -> tuple[int, dict[str, int], dict[str, int]]:
+    """Kept, dropped and failed samples; a sample that failed twice counts once, for the first contestant."""
+    asked = pl.concat([outputs.select("sample_id") for outputs in rows.values()]).unique() if rows else samples.clear()
+    named = samples.select("sample_id").join(asked.select("sample_id"), on="sample_id", how="semi")
+    left = named
+    failed: dict[str, int] = {}
+    for name, outputs in rows.items():
+        good = outputs.filter(pl.col("error").is_null())
+        errors = left.join(good, on="sample_id", how="anti").join(outputs, on="sample_id", how="left")
+        for reason, count in (
+            errors.select(pl.col("error").fill_null("not asked")).to_series().value_counts(sort=True).rows()
+        ):
+            failed[f"{name}: {reason}"] = count
+        left = left.join(good, on="sample_id", how="semi")
+    unasked = samples.height - named.height
+    return left.height, {"nobody was asked": unasked} if unasked else {}, failed
+
+
+def _table(rows: list[dict[str, object]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict(schema))
