@@ -36,10 +36,11 @@ from pipelines.lost_runs import fail_lost_runs, lock
 HOST = "127.0.0.1"
 READY = """{
   workspaceOrError { __typename
-    ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message } } } }
-    ... on PythonError { message } }
+    ... on Workspace { locationEntries { locationOrLoadError { __typename ... on PythonError { ...Why } } } }
+    ... on PythonError { ...Why } }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
-}"""
+}
+fragment Why on PythonError { message errorChain { error { message } } }"""
 
 
 class ServingError(Exception):
@@ -225,7 +226,8 @@ def _waits_for(running: Running) -> str:
     for entry in location.get("locationEntries", []):
         location = entry["locationOrLoadError"] or {}
     if location.get("__typename") == "PythonError":
-        raise ServingError(f"Dagster cannot load the workspace: {location['message']}")
+        errors = [location, *(each["error"] for each in location["errorChain"])]
+        raise ServingError(f"Dagster cannot load the workspace: {errors[-1]['message'].strip()}")
     if location.get("__typename") != "RepositoryLocation":
         return "the code location"
     daemons = answer["instance"]["daemonHealth"]["allDaemonStatuses"]

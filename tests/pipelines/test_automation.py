@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.automation import OutOfDate, automation_sensor, out_of_date
 from pipelines.observation import ObservationError, observe, recorded_version
-from tests.pipelines.toy_definitions import GRAPH, build, observables
+from tests.pipelines.toy_definitions import GRAPH, assets, observables
 
 ALL = set(GRAPH)
 
@@ -45,13 +45,16 @@ class House:
         """What one evaluation asks for; the code is loaded afresh, as by a reload of the code location."""
         self.now += timedelta(seconds=seconds)
         result = dg.evaluate_automation_conditions(
-            build(self.workspace, self.condition), self.instance, cursor=self.cursor, evaluation_time=self.now
+            dg.Definitions(assets(self.workspace, self.condition)),
+            self.instance,
+            cursor=self.cursor,
+            evaluation_time=self.now,
         )
         self.cursor = result.cursor
         return {each.key.to_user_string() for each in result.results if not each.true_subset.is_empty}
 
     def run(self, names: set[str]) -> bool:
-        defs = build(self.workspace, self.condition)
+        defs = dg.Definitions(assets(self.workspace, self.condition))
         job = defs.resolve_implicit_global_asset_job_def()
         keys = [dg.AssetKey(name) for name in names]
         return job.execute_in_process(instance=self.instance, asset_selection=keys, raise_on_error=False).success
@@ -67,6 +70,11 @@ class House:
             runs.append(asked)
             self.run(asked)
         raise AssertionError(f"It does not come to rest: {runs}")
+
+    def wear_out(self) -> None:
+        """Ticks a minute apart, until what fails has failed for good."""
+        for _ in range(6):
+            self.run(asked) if (asked := self.tick(61)) else None
 
     def made(self, name: str) -> object:
         return json.loads((self.workspace / "out" / f"{name}.json").read_text())["value"]
@@ -181,7 +189,7 @@ def test_a_change_that_is_observed_during_the_step_is_picked_up_after_it(built: 
 
 def queue_run(house: House, names: set[str]) -> dg.DagsterRun:
     """A run that is planned and does not come to its turn."""
-    job = build(house.workspace, house.condition).resolve_implicit_global_asset_job_def()
+    job = dg.Definitions(assets(house.workspace, house.condition)).resolve_implicit_global_asset_job_def()
     subset = job.get_subset(asset_selection=frozenset(dg.AssetKey(name) for name in names))
     return house.instance.create_run_for_job(
         subset, status=dg.DagsterRunStatus.STARTED, asset_selection=subset.asset_selection
@@ -222,7 +230,7 @@ def test_a_failing_asset_is_tried_twice_with_a_pause_and_not_again(built: House)
     built.write("c", "fourth")
     built.observe()
     asked: list[set[str]] = []
-    for _ in range(30):
+    for _ in range(18):
         asked.append(built.tick())
         built.run(asked[-1]) if asked[-1] else None
     assert [names for names in asked if "corpus" in names] == [{"corpus", "verdicts"}, {"corpus"}]
@@ -235,8 +243,7 @@ def test_a_failed_asset_is_tried_again_when_an_input_is_new(built: House) -> Non
     built.control(fail=["corpus"])
     built.write("c", "fourth")
     built.observe()
-    for _ in range(20):
-        built.run(asked) if (asked := built.tick()) else None
+    built.wear_out()
     built.control()
     assert built.tick() == set()
     built.write("d", "fifth!")
@@ -246,8 +253,7 @@ def test_a_failed_asset_is_tried_again_when_an_input_is_new(built: House) -> Non
 
 def test_a_failed_asset_is_tried_again_when_its_code_is_new(built: House) -> None:
     built.control(fail=["corpus"], code={"corpus": "2"})
-    for _ in range(20):
-        built.run(asked) if (asked := built.tick()) else None
+    built.wear_out()
     built.control(code={"corpus": "3"})
     assert built.settle() == [{"corpus"}]
 
@@ -256,8 +262,7 @@ def test_what_a_failed_run_never_came_to_runs_when_a_person_has_mended_it(house:
     """The chain of a first build breaks in the middle; a hand run of the broken asset is enough for the rest."""
     house.control(fail=["corpus"])
     house.observe()
-    for _ in range(20):
-        house.run(asked) if (asked := house.tick()) else None
+    house.wear_out()
     assert not (house.workspace / "out" / "report.json").exists()
     house.control()
     assert house.tick() == set()

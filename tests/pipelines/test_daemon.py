@@ -1,0 +1,141 @@
+"""The automation under the real daemon, with its real event log: one house, changed step by step.
+
+Each step waits until the house is at rest: no run is on, and since then the sources were looked at, and after that the
+automation. The parts of the condition are tried one by one in `test_automation.py`.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines.serving import Running, query, start_dagster, wait_until_ready
+from tests.pipelines.test_serving import ENVIRONMENT, ON, TOY
+from tests.pipelines.toy_definitions import GRAPH
+
+SWITCH_ON = """mutation($name: String!) { startSchedule(scheduleSelector: {
+  repositoryName: "__repository__", repositoryLocationName: "headwater", scheduleName: $name
+}) { __typename } }"""
+RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "headwater") { __typename } }'
+
+
+class House:
+    """The toy's workspace, and what its daemon has done."""
+
+    def __init__(self, workspace: Path, running: Running, instance: dg.DagsterInstance) -> None:
+        self.workspace, self.running, self.instance = workspace, running, instance
+
+    def write(self, name: str, text: str) -> None:
+        (self.workspace / name).write_text(text)
+
+    def control(self, **settings: object) -> None:
+        self.write("control.json", json.dumps(settings))
+
+    def made(self, name: str) -> object:
+        return json.loads((self.workspace / "out" / f"{name}.json").read_text())["value"]
+
+    def calls(self) -> list[str]:
+        path = self.workspace / "calls"
+        return path.read_text().split() if path.exists() else []
+
+    def take_calls(self) -> dict[str, int]:
+        calls = self.calls()
+        (self.workspace / "calls").unlink(missing_ok=True)
+        return {name: calls.count(name) for name in GRAPH if name in calls}
+
+    def until(self, true: Callable[[], object], seconds: float = 90) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, f"it did not come; computed so far: {self.calls()}"
+            time.sleep(0.1)
+
+    def tick_after(self, sensor: str, moment: float) -> float:
+        """When the first tick that began after the moment ended; 0 if none did."""
+        states = {state.instigator_name: state for state in self.instance.all_instigator_state()}
+        if sensor not in states:
+            return 0
+        ticks = self.instance.get_ticks(states[sensor].instigator_origin_id, states[sensor].selector_id, limit=20)
+        return min((tick.end_timestamp for tick in ticks if tick.timestamp > moment and tick.end_timestamp), default=0)
+
+    def at_rest_since(self, moment: float) -> bool:
+        looked = self.tick_after("observation", moment)
+        return bool(looked and self.tick_after("automation", looked))
+
+    def rest(self) -> dict[str, int]:
+        """Wait until nothing is left to do; how often each asset was computed since the last time."""
+        since = [time.time()]
+
+        def resting() -> bool:
+            if self.instance.get_runs(dg.RunsFilter(statuses=ON), limit=1):
+                since[0] = time.time()
+            return self.at_rest_since(since[0])
+
+        self.until(resting, 180)
+        return self.take_calls()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    workspace = tmp_path_factory.mktemp("house")
+    (workspace / "raw").mkdir()
+    for name, text in [("raw/a", "one"), ("raw/b", "three"), ("threshold", "4")]:
+        (workspace / name).write_text(text)
+    running = start_dagster(workspace, module=TOY, environment=ENVIRONMENT)
+    try:
+        with dg.DagsterInstance.from_config(str(running.home)) as instance:
+            wait_until_ready(running)
+            yield House(workspace, running, instance)
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def switched_on(house: House) -> float:
+    """When the schedule was switched on: first of all, so that its minute passes while the rest is tried."""
+    answer = query(house.running, SWITCH_ON, name="minutely")
+    assert answer["startSchedule"]["__typename"] == "ScheduleStateResult"
+    return time.time()
+
+
+def test_the_first_build_is_one_run(house: House, switched_on: float) -> None:
+    house.until(lambda: "report" in house.calls())
+    assert house.rest() == dict.fromkeys(GRAPH, 1)
+    runs = house.instance.get_runs(dg.RunsFilter(tags={"dagster/from_automation_condition": "true"}))
+    assert len(runs) == 1
+
+
+def test_a_touched_file_and_an_exact_copy_stop_where_the_version_stays(house: House) -> None:
+    os.utime(house.workspace / "raw" / "a", (1, 1))
+    house.write("raw/copy", "one")
+    assert house.rest() == {"documents": 1, "corpus": 1, "verdicts": 1}
+
+
+def test_changes_during_a_run_failures_and_new_code(house: House) -> None:
+    """`documents` is slow, and changes again while it runs; `verdicts` is broken; `samples` has new code."""
+    house.control(sleep={"documents": 3}, fail=["verdicts"], code={"samples": "2"})
+    query(house.running, RELOAD)
+    house.write("raw/c", "fourth")
+    house.until(lambda: "documents" in house.calls())
+    house.write("raw/d", "fifth!")
+    calls = house.rest()
+    assert house.made("samples") == ["FIFTH!", "FOURTH", "ONE", "THREE"]
+    assert house.made("verdicts") == ["three"], "the broken one keeps its old table"
+    assert calls["documents"] == 2
+    assert calls["verdicts"] <= 4, "two tries for each of two inputs"
+
+    house.control(code={"samples": "2"})
+    house.write("threshold", "6")
+    assert house.rest() == {"verdicts": 1, "report": 1}
+    assert house.made("report") == [["FIFTH!", "FOURTH", "ONE", "THREE"], ["fifth!", "fourth"]]
+
+
+def test_a_schedule_fires_once_it_is_switched_on(house: House, switched_on: float) -> None:
+    fired = dg.RunsFilter(tags={"dagster/schedule_name": "minutely"}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    house.until(lambda: house.instance.get_runs(fired), switched_on + 130 - time.time())
+    made = house.instance.get_latest_materialization_event(dg.AssetKey("clock"))
+    assert made.run_id in {run.run_id for run in house.instance.get_runs(fired)}
+    assert house.take_calls() == {}, "nothing but its asset ran"

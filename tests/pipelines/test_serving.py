@@ -1,0 +1,165 @@
+"""Dagster's processes: started, found again, ended and killed, on a toy workspace."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from pipelines.instance import dagster_home, write_dagster_yaml, write_workspace_yaml
+from pipelines.lost_runs import lock
+from pipelines.serving import Running, ServingError, query, start_dagster, wait_for_end, wait_until_ready
+
+ROOT = Path(__file__).parents[2]
+TOY = "tests.pipelines.toy_definitions"
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+ON = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.QUEUED]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a").write_text("one")
+    (tmp_path / "threshold").write_text("1")
+    return tmp_path
+
+
+@pytest.fixture
+def started(workspace: Path) -> Iterator[list[Running]]:
+    """What a test starts, ended after it whatever happens."""
+    all_started: list[Running] = []
+    yield all_started
+    for running in all_started:
+        running.stop()
+
+
+def group(running: Running) -> list[int]:
+    """The living processes of the server."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            except FileNotFoundError:
+                continue
+            found += [int(folder.name)] if int(its_group) == running.pid and state != "Z" else []
+    return found
+
+
+def listening(pids: list[int]) -> set[str]:
+    """The addresses, in the kernel's own hexadecimal, at which any of the processes listens by TCP."""
+    inodes = {str(fd.readlink()) for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+
+
+def until(true: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.1)
+
+
+def test_a_life(workspace: Path, started: list[Running]) -> None:
+    (workspace / "control.json").write_text(json.dumps({"sleep": {"documents": 600}}))
+    first = start_dagster(workspace, module=TOY, environment=ENVIRONMENT)
+    started.append(first)
+    wait_until_ready(first)
+    assert listening(group(first)) == {"0100007F"}, "127.0.0.1 alone"
+
+    again = start_dagster(workspace, module=TOY)
+    assert (again.port, again.pid, again.started) == (first.port, first.pid, False)
+    wait_until_ready(again)
+    again.stop()
+    assert first.alive() and again.alive(), "what was found running is not ended"
+
+    until((workspace / "calls").exists)
+    home = dagster_home(workspace)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.process.wait()
+        assert not first.alive() and not again.alive()
+        (run,) = instance.get_runs(dg.RunsFilter(statuses=ON))
+        (workspace / "control.json").write_text("{}")
+        second = start_dagster(workspace, module=TOY, environment=ENVIRONMENT)
+        started.append(second)
+        assert second.started
+        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+        wait_until_ready(second)
+        until((workspace / "out" / "report.json").exists)
+        second.stop()
+        second.stop()
+        assert group(second) == []
+        assert instance.get_runs(dg.RunsFilter(statuses=ON)) == []
+    assert "Traceback" not in second.log.read_text()
+
+
+def test_a_workspace_that_cannot_be_loaded_says_why(workspace: Path, started: list[Running]) -> None:
+    (workspace / "broken.py").write_text("raise ValueError('headwater.yaml: sources: there is none')\n")
+    started.append(start_dagster(workspace, module="broken", environment={"PYTHONPATH": str(workspace)}))
+    with pytest.raises(ServingError, match=r"ValueError: headwater\.yaml: sources: there is none$"):
+        wait_until_ready(started[0])
+
+
+def test_a_server_that_dies_says_what_its_log_said(workspace: Path) -> None:
+    home = dagster_home(workspace)
+    log = workspace / "log"
+    log.write_text("first\nthe end\n")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with pytest.raises(ServingError, match="the end"):
+        wait_until_ready(Running(home, 1, dead.pid, log, dead))
+
+
+def test_a_taken_port_is_named_and_nothing_is_left(workspace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ServingError, match=f"Port {port} of 127.0.0.1 is taken"):
+            start_dagster(workspace, port=port)
+    held = lock(dagster_home(workspace) / "serving.lock")
+    assert held is not None, "the lock is free again"
+    os.close(held)
+
+
+def test_dagster_takes_the_settings(tmp_path: Path) -> None:
+    home = tmp_path / "sub" / "home"
+    path = write_dagster_yaml(home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        assert instance.event_log_storage.get_pool_config().default_pool_limit == 1
+        assert instance.run_coordinator.dequeue_interval_seconds == 1
+    (home / "storage").mkdir(exist_ok=True)
+    before = path.stat().st_mtime_ns
+    write_dagster_yaml(home)
+    assert path.stat().st_mtime_ns == before, "an unchanged file is not written"
+    assert sorted(each.name for each in home.iterdir() if each.name.startswith(".")) == []
+
+
+def test_the_location_is_the_same_as_in_the_root(tmp_path: Path) -> None:
+    ours = yaml.safe_load(write_workspace_yaml(tmp_path).read_text())
+    assert yaml.safe_load((ROOT / "workspace.yaml").read_text()) == ours
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_end_is_waited_for(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+    assert wait_for_end(lambda: True) == number
+    assert signal.getsignal(number) == before
+    assert wait_for_end(lambda: False) == 0
+
+
+def test_a_wrong_question_is_refused(workspace: Path, started: list[Running]) -> None:
+    running = Running(dagster_home(workspace), 1, 1, workspace / "log")
+    with pytest.raises(Exception, match=r"refused|Connect"):
+        query(running, "{ nothing }")
