@@ -49,6 +49,7 @@ class Outcome:
 
     `table` is the new table. `kept` is how many units of the input came through (the rows of `table` when None);
     `dropped` and `failed` count the others by reason. `others` are further tables of the same stage, by name.
+    `checks` says of each of the stage's own checks what is wrong, or "" when nothing is.
     `notes` are facts that a person wants to see beside the table (numbers, short texts, markdown), never text of the data.
     """
 
@@ -59,6 +60,7 @@ class Outcome:
     others: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     pictures: Sequence[Picture] = ()
+    checks: Mapping[str, str] = field(default_factory=dict)
 
 
 def digest(*parts: str | bytes) -> str:

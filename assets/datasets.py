@@ -7,21 +7,22 @@ from dataclasses import replace
 import polars as pl
 import pyarrow as pa
 
+import curation.preferences
 from curation import releases
 from curation.inventory import Source
-from curation.splits import SplitSettings, assign_splits
+from curation.splits import SplitSettings, assign_splits, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from pipelines.stages import Run, measure, stage
 from records import Outcome
 
 
-@measure(group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",))
+@measure(group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",), uses=("python",))
 def candidates(contents: pa.RecordBatch, task: TaskSettings) -> pa.RecordBatch:
     """What the task's recipe finds in each content: questions, with their answers where the content gives one."""
     return extract_samples(contents, task)
 
 
-@stage(group="datasets", code_version="1", primary_key="sample_id", outside=("doc_id",), unit="samples", needs=("task",))
+@stage(group="datasets", code_version="1", primary_key="sample_id", outside=("doc_id",), unit="samples", needs=("task",), checks=("no_leak",))
 def samples(
     corpus: pl.LazyFrame, candidates: pl.DataFrame, task: TaskSettings, splits: SplitSettings, sources: tuple[Source, ...]
 ) -> Outcome:
@@ -29,7 +30,14 @@ def samples(
     places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
     collected = collect_samples(places, candidates, task, [source.name for source in sources])
     divided = assign_splits(collected.table, splits)
-    return replace(collected, table=divided.table, kept=collected.table.height, notes={**collected.notes, **divided.notes})
+    leaks = straddling(divided.table)
+    return replace(
+        collected,
+        table=divided.table,
+        kept=collected.table.height,
+        notes={**collected.notes, **divided.notes, "leaks": leaks.height},
+        checks={"no_leak": f"{leaks.height} held-out samples have a near-duplicate on another side of the split" if leaks.height else ""},
+    )
 
 
 @stage(group="datasets", code_version="1", primary_key="sample_id", counts="samples", unit="samples", needs=("task",), kinds=("parquet",))
@@ -39,10 +47,10 @@ def instructions(samples: pl.DataFrame, run: Run) -> Outcome:
     return Outcome(rows, dropped={"no reference": samples.height - rows.height}, notes=_released(rows, "instructions", run))
 
 
-@stage(group="datasets", code_version="1", primary_key="sample_id", unit="annotations", needs=("annotation",), kinds=("parquet",))
-def preferences(annotations: pl.DataFrame, annotation_tasks: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
-    """The release of what people preferred: one chosen and one rejected answer per sample."""
-    outcome = releases.preferences(samples, annotations, annotation_tasks)
+@stage(group="datasets", code_version="1", primary_key=("sample_id", "task_digest"), unit="tasks", needs=("annotation",), kinds=("parquet",))
+def preferences(annotations: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
+    """The release of what people preferred: one chosen and one rejected answer per task."""
+    outcome = curation.preferences.preferences(samples, annotations)
     return replace(outcome, notes={**outcome.notes, **_released(outcome.table, "preferences", run)})
 
 

@@ -79,6 +79,7 @@ def answers(
 @stage(
     group="evaluation",
     code_version="1",
+    counts="samples",
     unit="samples",
     outputs=(Output("scores", ("model", "prompt", "split", "metric")), Output("comparisons", ("metric", "split", "model_a", "model_b"))),
 )

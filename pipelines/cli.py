@@ -23,7 +23,8 @@ app = typer.Typer(
 annotators = typer.Typer(help="People who label.", no_args_is_help=True)
 app.add_typer(annotators, name="annotators")
 
-out = Console()
+WIDTH = None if sys.stdout.isatty() else 120
+out = Console(width=WIDTH)
 err = Console(stderr=True)
 
 WorkspaceOption = Annotated[

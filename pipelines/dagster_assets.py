@@ -77,7 +77,7 @@ def asset_of(node: Node, load: Load) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=node.name,
         specs=specs,
-        check_specs=[dg.AssetCheckSpec(CHECK, asset=output.name, blocking=True, description="in = kept + dropped + failed") for output in node.outputs],
+        check_specs=_check_specs(node),
         op_tags={"headwater/stage": node.stage.name},
         pool=node.stage.pool,
     )
@@ -122,8 +122,23 @@ def _result(node: Node, ran: Ran, commit: Commit, workspace: Workspace) -> dg.Ma
         asset_key=commit.table,
         data_version=dg.DataVersion(commit.version),
         metadata=metadata_of(ran, commit, workspace),
-        check_results=[_check(commit)],
+        check_results=[_check(commit), *_own_checks(node, commit)],
     )
+
+
+def _check_specs(node: Node) -> list[dg.AssetCheckSpec]:
+    specs = [dg.AssetCheckSpec(CHECK, asset=output.name, blocking=True, description="in = kept + dropped + failed") for output in node.outputs]
+    return specs + [dg.AssetCheckSpec(name, asset=node.outputs[0].name, blocking=True) for name in node.stage.checks]
+
+
+def _own_checks(node: Node, commit: Commit) -> list[dg.AssetCheckResult]:
+    if commit.table != node.outputs[0].name:
+        return []
+    wrong = {name: commit.checks.get(name, "the stage did not answer it") for name in node.stage.checks}
+    return [
+        dg.AssetCheckResult(asset_key=commit.table, check_name=name, passed=not said, metadata={"said": said or "nothing is wrong"})
+        for name, said in wrong.items()
+    ]
 
 
 def _check(commit: Commit) -> dg.AssetCheckResult:

@@ -9,6 +9,7 @@ again; see its issues 14842 and 25439).
 from __future__ import annotations
 
 import importlib.metadata
+import platform
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -45,7 +46,11 @@ class Ran:
 
 def libraries(node: Node) -> dict[str, str]:
     """The versions of the distributions that a node's key names."""
-    return {name: importlib.metadata.version(name) for name in node.stage.uses}
+    return {name: _version(name) for name in node.stage.uses}
+
+
+def _version(name: str) -> str:
+    return ".".join(platform.python_version_tuple()[:2]) if name == "python" else importlib.metadata.version(name)
 
 
 def recipe_of(node: Node, pinned: Pinned) -> str:
@@ -199,9 +204,8 @@ def _replace(
     commits = {}
     for place, output in reversed(list(enumerate(node.outputs))):
         frame = outcome.table if place == 0 else outcome.others[output.name]
-        commit = replace(
-            draft, table=output.name, books=books, notes=dict(outcome.notes) if place == 0 else {}, seconds=round(time.monotonic() - begun, 3)
-        )
+        said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)} if place == 0 else {}
+        commit = replace(draft, table=output.name, books=books, seconds=round(time.monotonic() - begun, 3), **said)
         commits[output.name] = workspace.store.replace(frame, commit, heads[output.name], output.primary_key, output.outside)
     return commits
 

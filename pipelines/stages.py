@@ -86,7 +86,7 @@ class Stage:
     code_version: str
     outputs: tuple[Output, ...] = ()
     uses: tuple[str, ...] = ()
-    """Distributions whose version counts in the key."""
+    """Distributions whose version counts in the key; `python` is the language itself."""
     of: str = ""
     """The input of a measure or a fold."""
     key: tuple[str, ...] = ("content_digest",)
@@ -108,6 +108,8 @@ class Stage:
     """The result cannot be the same on every machine: its version is the name of its recipe."""
     world: bool = False
     """The stage acts on the outside world: it always looks, whatever its key."""
+    checks: tuple[str, ...] = ()
+    """The names of the stage's own blocking checks, which its outcome answers."""
     pool: str | None = None
     kinds: tuple[str, ...] = ()
 

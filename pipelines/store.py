@@ -73,6 +73,7 @@ class Commit:
     removed: int
     books: Books | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     number: int = -1
 

@@ -17,6 +17,8 @@ FINETUNE = {
     "": "steps: 30, batch: 8, learning_rate: 0.001, max_length: 512",
 }
 GENERATION = {"docstrings": "max_new_tokens: 32, stop_at_line: true", "": "max_new_tokens: 64"}
+SPLIT_SEED = {"docstrings": "4"}
+"""Groups (packages) differ much in size; this seed leaves the large ones of a common environment in training."""
 ANSWERED = {"docstrings": ("100", "400"), "": ("40", "200")}
 
 CODE = '  - name: code\n    path: {path}\n    exclude: ["**/.git/**", "**/.venv/**", "**/node_modules/**"]'
@@ -58,6 +60,8 @@ def _text(folder: Path, template: Template, code: Path | None, prompts: list[str
     text = _read(f"{template}.yaml")
     if template == "docstrings":
         text = text.replace("{{sources}}", _code_sources(code))
+        if code is not None:
+            text = text.replace("recipe: docstrings", "group_depth: 99        # each file is a group: a code base of one's own is one package\n  recipe: docstrings")
     else:
         (folder / "data").mkdir(exist_ok=True)
         text = text.replace("{{data}}", "data    # a folder or a file; a relative path starts at the workspace")
@@ -67,6 +71,7 @@ def _text(folder: Path, template: Template, code: Path | None, prompts: list[str
     model = _read("_model.yaml").replace("{{prompts}}", "\n".join(f"  - {prompt}" for prompt in prompts))
     model = model.replace("{{{finetune}}}", "{" + FINETUNE.get(template, FINETUNE[""]) + "}")
     model = model.replace("{{{generation}}}", "{" + GENERATION.get(template, GENERATION[""]) + "}")
+    model = model.replace("{{seed}}", SPLIT_SEED.get(template, "0"))
     model = model.replace("{{answered}}", answered).replace("{{weighed}}", weighed)
     return text + model + _read("_docstrings_tail.yaml" if template == "docstrings" else "_tail.yaml")
 
