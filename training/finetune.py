@@ -168,7 +168,9 @@ def _spend_memory(model: Any, settings: FinetuneSettings, layout: Layout, device
     wanted = settings.gradient_checkpointing
     places = max(layout.tokens_per_pass, layout.capacity)
     if wanted == "on" or (wanted == "auto" and must_checkpoint(model.config.get_text_config(), places, device)):
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # its name since transformers 5.23; the old one warns, and goes in 6
+        enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False})
     if settings.compile:
         for module in model.modules():
             if type(module).__name__ in (model._no_split_modules or ()):

@@ -10,6 +10,7 @@ optimizer works on float32 copies, and the adapter is their rounding (Micikevici
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,9 @@ def attach(model: Any, *, rank: int, alpha: float, targets: str | Sequence[str],
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config, autocast_adapter_dtype=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
 
 @contextmanager

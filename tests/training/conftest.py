@@ -41,4 +41,7 @@ def release(folder: Path, train: pl.DataFrame, validation: pl.DataFrame | None =
     return folder
 
 
-PAIRS = [(f"def add{n}(a, b):\n    return a + b + {n}\n" + "    # more\n" * (n % 5), f"Return the sum plus {n}.") for n in range(40)]
+PAIRS = [
+    (f"def add{n}(a, b):\n    return a + b + {n}\n" + "    # more\n" * (n % 5), f"Return the sum plus {n}.")
+    for n in range(40)
+]

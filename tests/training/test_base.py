@@ -81,7 +81,9 @@ def test_the_second_call_finds_it_and_asks_nobody(ways: dict[str, list[str]], tm
 
 
 def test_a_failure_leaves_nothing_and_says_what_was_tried(ways: dict[str, list[str]], tmp_path: Path):
-    with pytest.raises(BaseModelError, match=r"(?s)the Hugging Face hub: .*nobody there.*local cache.*not cached.*path"):
+    with pytest.raises(
+        BaseModelError, match=r"(?s)the Hugging Face hub: .*nobody there.*local cache.*not cached.*path"
+    ):
         prepare_base("some/model", tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
@@ -145,7 +147,10 @@ class Hub(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         names = sorted(file.name for file in self.folder.iterdir())
         if path.startswith("/api/models/tiny/model/tree/"):
-            tree = [{"type": "file", "path": name, "size": (self.folder / name).stat().st_size, "oid": name} for name in names]
+            tree = [
+                {"type": "file", "path": name, "size": (self.folder / name).stat().st_size, "oid": name}
+                for name in names
+            ]
             self.send(json.dumps(tree).encode(), body)
         elif path.startswith("/api/models/tiny/model"):
             files = [{"rfilename": name} for name in names]
