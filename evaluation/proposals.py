@@ -41,7 +41,7 @@ def propose(outputs: pl.DataFrame, samples: pl.DataFrame) -> Outcome:
     judged = joined.with_columns(cleaned, path=pl.col("locator").str.split("#").list.first()).with_columns(
         failed=_reason()
     )
-    table = judged.filter(pl.col("failed").is_null()).select(PROPOSALS)
+    table = judged.filter(pl.col("failed").is_null()).select(list(PROPOSALS))
     failed = judged["failed"].drop_nulls().value_counts(name="count").sort("count", "failed", descending=[True, False])
     return Outcome(table.sort("source", "path", "line", "sample_id"), failed=dict(failed.iter_rows()))
 
