@@ -141,3 +141,19 @@ def test_a_content_cannot_be_added_twice():
     state = applied(EMPTY, update_survivors(EMPTY, table_of(["a b"], [0]), NOTHING, fetch_of(["a b"]), LOOSE))
     with pytest.raises(ValueError, match="is added but there already; remove it in the same update"):
         update_survivors(state, table_of(["a b"], [0]), NOTHING, fetch_of(["a b"]), LOOSE)
+
+
+def test_a_pair_goes_when_its_kept_content_stays_no_longer():
+    fine = DeduplicationSettings(0.7, signature=SignatureSettings(shingle_words=1, bands=40, rows=1))
+    texts = ["a b c d", "a b c d e", "e f g h"]  # the last shares a word, and so a band, with the second alone
+    first, second, third = (records.content_digest(text) for text in texts)
+    table = table_of(texts, [0, 1, 2]).drop("bands")
+    table = table.join(signed(texts, fine.signature).select("content_digest", "bands"), on="content_digest")
+    state = applied(
+        EMPTY, update_survivors(EMPTY, table.filter(pl.col("source_rank") > 0), NOTHING, fetch_of(texts), fine)
+    )
+    assert state.pairs.rows() == [(third, second, 1 / 8)]
+    state = applied(
+        state, update_survivors(state, table.filter(pl.col("source_rank") == 0), NOTHING, fetch_of(texts), fine)
+    )
+    assert state.pairs.rows() == [(second, first, 4 / 5)]
