@@ -62,12 +62,12 @@ def _start(folder: Path) -> None:
     if context is None:
         subprocess.run(command, env=environment, check=False)
         return
-    from dagster import DagsterPipesExecutionError, PipesSubprocessClient
+    from dagster import PipesSubprocessClient
 
     try:
         PipesSubprocessClient(env=environment).run(command=command, context=context.op_execution_context)
-    except DagsterPipesExecutionError as error:
-        raise ProgramFailed(f"{error}\nits log is {folder / 'log.txt'}:\n{_tail(folder / 'log.txt')}") from error
+    except Exception as error:  # Dagster keeps its class for this private
+        raise ProgramFailed(f"the program failed; its log is {folder / 'log.txt'}, and ends:\n{_tail(folder / 'log.txt')}") from error
 
 
 def _tail(path: Path) -> str:
