@@ -26,8 +26,14 @@ PHRASES = (
 )
 
 
-def make_tiny_model(folder: Path, *, hidden_size: int = 64, layers: int = 2, seed: int = 0) -> Path:
-    """Write model and tokenizer to `folder` (safetensors, float32) and return it."""
+def make_tiny_model(
+    folder: Path, *, hidden_size: int = 64, layers: int = 2, spread: float = 0.02, seed: int = 0
+) -> Path:
+    """Write model and tokenizer to `folder` (safetensors, float32) and return it.
+
+    With the usual `spread` of its random weights, the rows of its head are too small for a frozen head to tell tokens
+    apart: a LoRA that shall learn something needs about 0.1.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -40,8 +46,7 @@ def make_tiny_model(folder: Path, *, hidden_size: int = 64, layers: int = 2, see
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=1024,
-        # five times the usual: a frozen head of small random rows could never tell one token from another
-        initializer_range=0.1,
+        initializer_range=spread,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

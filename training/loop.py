@@ -79,6 +79,7 @@ def train(
     weights = MasterWeights(trained, learning_rate=rates.learning_rate, weight_decay=rates.weight_decay)
     steps = plan_steps(examples, batch)
     losses: list[float] = []
+    progress(0, len(steps), "steps")
     model.train()
     for number, step in enumerate(steps):
         rate = rate_at(number, len(steps), rates)

@@ -18,7 +18,7 @@ SCHEMA = {"sample_id": pl.String, "prompt": records.MESSAGES, "completion": reco
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("base") / "tiny")
+    return make_tiny_model(tmp_path_factory.mktemp("base") / "tiny", spread=0.1)
 
 
 def table(pairs: Sequence[Pair]) -> pl.DataFrame:

@@ -24,8 +24,8 @@ def test_a_local_folder_is_used_in_place(base: Path, tmp_path: Path):
 
 
 def test_the_digest_is_of_the_weights_and_not_of_where_they_lie(base: Path, tmp_path: Path):
-    same = make_tiny_model(tmp_path / "elsewhere")
-    other = make_tiny_model(tmp_path / "other", seed=1)
+    same = make_tiny_model(tmp_path / "elsewhere", spread=0.1)
+    other = make_tiny_model(tmp_path / "other", spread=0.1, seed=1)
     (same / "notes.txt").write_text("not part of the model")
     assert weights_digest(same) == weights_digest(base) != weights_digest(other)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,13 @@ def made(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
         seen.append((done, total, unit))
 
     result = run(FinetuneJob(str(data), str(base), str(out), QUICK, "v1"), progress)
-    assert seen == [(step, 20, "steps") for step in range(1, 21)]
+    assert seen == [(step, 20, "steps") for step in range(21)]
     return out, dict(result)
+
+
+def test_settings_can_be_read_without_torch():
+    code = "import sys; import training.finetune, training.base; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def contents(folder: Path) -> dict[str, str]:
