@@ -29,7 +29,7 @@ OLDEST = (1, 23)
 PAGE = 500
 READ_ATTEMPTS = 3
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
-Show = Literal["all", "answered", "newest"]
+Show = Literal["all", "answered"]
 
 
 @dataclass(frozen=True)
@@ -151,19 +151,26 @@ def import_tasks(client: Client, project_id: int, tasks: Sequence[Mapping[str, o
 def tasks(
     client: Client, project_id: int, show: Show = "all", progress: records.Progress = records.silent
 ) -> Iterator[dict[str, Any]]:
-    """The tasks of a project by id: all of them without annotations, or the answered (or skipped) ones with theirs."""
+    """The tasks of a project by id: all of them without annotations, or the answered (or skipped) ones with theirs.
+
+    Each page begins after the last id of the one before, so that tasks which come or go meanwhile hide no other.
+    """
+    conditions = [("total_annotations", "greater", 0), ("cancelled_annotations", "greater", 0)]
     asked: dict[str, Any] = {"project": project_id, "page_size": PAGE, "resolve_uri": "false"}
-    query: dict[str, Any] = {"ordering": ["tasks:id"]}
-    if show == "answered":
-        query["filters"] = _any_of(("total_annotations", "greater", 0), ("cancelled_annotations", "greater", 0))
-        asked["fields"] = "all"
-    asked["query"] = json.dumps(query)
-    done, page, total = 0, 1, 1
-    while done < total:
-        answer = _read(client, "/api/tasks", asked | {"page": page})
+    asked |= {"fields": "all"} if show == "answered" else {}
+    done = last = 0
+    while True:
+        beyond = _filter("id", "greater", last)
+        items = [_filter(*each) | {"child_filter": beyond} for each in conditions] if show == "answered" else [beyond]
+        query = {"ordering": ["tasks:id"], "filters": {"conjunction": "or", "items": items}}
+        answer = _read(client, "/api/tasks", asked | {"query": json.dumps(query)})
         yield from answer["tasks"]
-        done, total, page = done + PAGE, answer["total"], page + 1
-        progress(min(done, total), total, "tasks")
+        page = [int(task["id"]) for task in answer["tasks"]]
+        done, remaining = done + len(page), int(answer["total"]) - len(page)
+        progress(done, done + remaining, "tasks")
+        if remaining <= 0 or not page:
+            return
+        last = page[-1]
 
 
 def find_tasks(client: Client, project_id: int, sample_id: str) -> list[dict[str, Any]]:
@@ -297,7 +304,3 @@ def _unreachable(client: Client, error: httpx.HTTPError) -> str:
 def _filter(name: str, operator: str, value: object) -> dict[str, object]:
     kinds = {bool: "Boolean", int: "Number", str: "String"}
     return {"filter": f"filter:tasks:{name}", "operator": operator, "type": kinds[type(value)], "value": value}
-
-
-def _any_of(*conditions: tuple[str, str, object]) -> dict[str, object]:
-    return {"conjunction": "or", "items": [_filter(*condition) for condition in conditions]}

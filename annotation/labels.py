@@ -135,7 +135,7 @@ def _carried_over(
     client: Client, ours: Sequence[OurProject], known: pl.DataFrame, pulled: pl.DataFrame
 ) -> pl.DataFrame:
     """Known labels that the server does not have: as they are when their task is gone too, else retracted."""
-    absent = known.select(LABEL_SCHEMA).join(pulled, on="annotation_id", how="anti")
+    absent = known.select(list(LABEL_SCHEMA)).join(pulled, on="annotation_id", how="anti")
     lost = absent.filter(pl.col("status") != "retracted")
     if lost.is_empty():
         return absent

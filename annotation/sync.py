@@ -122,17 +122,21 @@ def _synchronise_project(
     known: pl.DataFrame | None,
     progress: records.Progress,
 ) -> SyncReport:
-    """Looks, compares, acts; looks again only when a request broke and nobody knows what became of it."""
+    """Looks, compares, acts; once a request broke, until a look finds nothing left to do: an import may arrive late."""
     imported: int | None = None
+    deleted, has_broken = 0, False
     for _ in range(ROUNDS):
         try:
             plan = _plan(client, desired, project, secret, known, progress)
             imported = plan.missing.height if imported is None else imported
-            deleted = _delete(client, plan.surplus)
+            gone = _delete(client, plan.surplus)
+            deleted += gone
             _import(client, plan, secret, known, progress)
             _close(client, plan.older)
-            return _report(client, desired, plan, imported, deleted)
+            if not has_broken or not (plan.missing.height or gone):
+                return _report(client, desired, plan, imported, deleted, begun=len(plan.surplus) - gone)
         except Unreachable:
+            has_broken = True
             _wait_until_quiet(client, secret.workspace)
     raise Unreachable(
         f"the connection to Label Studio at {client.url} broke {ROUNDS} times: run again when it is stable"
@@ -260,7 +264,7 @@ def _wait_until_quiet(client: Client, workspace: str) -> None:
     )
 
 
-def _report(client: Client, desired: pl.DataFrame, plan: _Plan, imported: int, deleted: int) -> SyncReport:
+def _report(client: Client, desired: pl.DataFrame, plan: _Plan, imported: int, deleted: int, begun: int) -> SyncReport:
     wanted = desired["task_digest"].n_unique()
     rows = [_row(client, task, "answered" if task.answered else "waiting") for task in plan.kept]
     rows += [_row(client, task, "withdrawn") for task in plan.withdrawn]
@@ -278,7 +282,7 @@ def _report(client: Client, desired: pl.DataFrame, plan: _Plan, imported: int, d
         unchanged=wanted - imported - plan.answered_before,
         answered_before=plan.answered_before,
         deleted=deleted,
-        withdrawn=len(plan.withdrawn),
+        withdrawn=len(plan.withdrawn) + begun,
         addresses={plan.current.name: address(client, plan.current.id)},
         there=pl.concat([pl.DataFrame(rows, schema=THERE_SCHEMA), sent]),
     )

@@ -1,0 +1,163 @@
+"""The real server, as it is started, found, killed and stopped."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from annotation import client as api
+from annotation import server
+from annotation.credentials import credentials
+from annotation.errors import LabelStudioError
+from annotation.settings import LabelStudioSettings, PostgresSettings
+
+SETTINGS = LabelStudioSettings(port=0)
+
+
+def folder_of(studio: server.Server):
+    assert studio.log is not None
+    return studio.log.parent
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_it_listens_on_loopback_and_lets_nobody_sign_up(studio):
+    assert studio.url.startswith("http://127.0.0.1:")
+    assert httpx.get(f"{studio.url}/health").json()["status"] == "UP"
+    with httpx.Client(base_url=studio.url) as visitor:
+        visitor.get("/user/signup/")
+        form = {
+            "email": "eve@example.org",
+            "password": "long enough",
+            "csrfmiddlewaretoken": visitor.cookies["csrftoken"],
+        }
+        assert visitor.post("/user/signup/", data=form).status_code == 403
+
+
+def test_one_that_runs_is_used_again(studio):
+    again = server.start(SETTINGS, folder_of(studio))
+    assert again.reused and (again.url, again.pid, again.token) == (studio.url, studio.pid, studio.token)
+    assert server.find(SETTINGS, folder_of(studio)) == again
+
+
+def test_its_secrets_are_in_no_log_and_no_argument(studio):
+    assert studio.log is not None and studio.password is not None
+    log = studio.log.read_text()
+    arguments = " ".join(path.read_text() for path in Path("/proc").glob(f"{studio.pid}/cmdline"))
+    for hidden in (studio.password, studio.token):
+        assert hidden not in log and hidden not in arguments and hidden not in repr(studio)
+
+
+@pytest.mark.parametrize("state", ["", "[]", '{"pid": 1}', '{"pid": "x", "url": "y", "born": "z"}', "null"])
+def test_a_spoilt_state_file_means_that_nothing_runs(tmp_path, state):
+    (tmp_path / server.STATE).write_text(state)
+    assert server.running(tmp_path) is None
+
+
+def test_a_stranger_is_not_taken_for_ours(studio, tmp_path):
+    """The server of another workspace, and a process that took over a number, are not this workspace's server."""
+    own = json.loads((folder_of(studio) / server.STATE).read_text())
+    (tmp_path / server.STATE).write_text(json.dumps(own))
+    assert server.running(tmp_path) is None
+    own["pid"] = os.getpid()
+    (folder_of(studio) / "moved").write_text("")
+    kept = (folder_of(studio) / server.STATE).read_text()
+    (folder_of(studio) / server.STATE).write_text(json.dumps(own))
+    try:
+        assert server.running(folder_of(studio)) is None
+    finally:
+        (folder_of(studio) / server.STATE).write_text(kept)
+
+
+def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = busy.getsockname()[1]
+        first = server.start(LabelStudioSettings(port=taken), tmp_path)
+    assert first.pid is not None and first.url != f"http://127.0.0.1:{taken}"
+    with api.connect(first.url, first.token) as client:
+        api.create_project(client, {"title": "Kept"})
+    os.killpg(first.pid, signal.SIGKILL)
+    while is_alive(first.pid):
+        first._process.poll()
+        time.sleep(0.05)
+    assert server.running(tmp_path) is None
+
+    second = server.start(SETTINGS, tmp_path)
+    try:
+        assert not second.reused and second.password == first.password
+        with api.connect(second.url, second.token) as client:
+            assert [project.title for project in api.projects(client)] == ["Kept"]
+            api.add_annotator(client, "forgetful@example.org")
+        password = server.reset_password(SETTINGS, tmp_path, "forgetful@example.org")
+        with httpx.Client(base_url=second.url) as visitor:
+            visitor.get("/user/login/")
+            form = {
+                "email": "forgetful@example.org",
+                "password": password,
+                "csrfmiddlewaretoken": visitor.cookies["csrftoken"],
+            }
+            assert visitor.post("/user/login/", data=form).status_code == 302
+        with pytest.raises(LabelStudioError, match=r"nobody@example\.org no new password"):
+            server.reset_password(SETTINGS, tmp_path, "nobody@example.org")
+    finally:
+        server.stop(second)
+    assert second.pid is not None and not is_alive(second.pid)
+    assert server.running(tmp_path) is None and not (tmp_path / server.STATE).exists()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{second.url}/health")
+
+
+def test_a_server_that_dies_at_its_start_names_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "PROGRAM", "raise SystemExit('no luck today')")
+    with pytest.raises(LabelStudioError, match=r"did not start; the last lines of .*label-studio\.log say why"):
+        server.start(SETTINGS, tmp_path)
+    assert "no luck today" in (tmp_path / server.LOG).read_text()
+    assert server.running(tmp_path) is None
+
+
+def test_an_existing_server_is_only_connected_to(tmp_path, monkeypatch):
+    settings = LabelStudioSettings(url="http://studio.example.org/", token_env="STUDIO_TOKEN")
+    monkeypatch.setenv("STUDIO_TOKEN", " abc ")
+    found = server.start(settings, tmp_path)
+    assert (found.url, found.token, found.pid) == ("http://studio.example.org", "abc", None)
+    server.stop(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_server_needs_a_token(tmp_path, monkeypatch):
+    monkeypatch.delenv("STUDIO_TOKEN", raising=False)
+    with pytest.raises(LabelStudioError, match="set token_env to the name"):
+        server.find(LabelStudioSettings(url="http://studio.example.org"), tmp_path)
+    with pytest.raises(LabelStudioError, match="STUDIO_TOKEN, named by token_env, is not set"):
+        server.find(LabelStudioSettings(url="http://studio.example.org", token_env="STUDIO_TOKEN"), tmp_path)
+
+
+def test_without_a_server_there_is_none(tmp_path):
+    assert server.find(SETTINGS, tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_postgresql_is_told_by_its_own_variables_and_its_password_by_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDIO_DATABASE_PASSWORD", "a secret")
+    settings = LabelStudioSettings(
+        postgres=PostgresSettings(host="db", name="labels", password_env="STUDIO_DATABASE_PASSWORD")
+    )
+    told = server._environment(settings, credentials(tmp_path), tmp_path)
+    assert (told["DJANGO_DB"], told["POSTGRE_HOST"], told["POSTGRE_NAME"]) == ("default", "db", "labels")
+    assert told["POSTGRE_PASSWORD"] == "a secret"
+    monkeypatch.delenv("STUDIO_DATABASE_PASSWORD")
+    with pytest.raises(LabelStudioError, match=r"named by postgres\.password_env"):
+        server._environment(settings, credentials(tmp_path), tmp_path)

@@ -1,0 +1,91 @@
+"""A real Label Studio server, a real browser and an annotator's hands, for any test that needs them."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from annotation import server
+from annotation.settings import LabelStudioSettings
+
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+PATIENCE = 60_000
+"""Milliseconds: the interface is a large script, and the machine may be busy."""
+
+
+@contextlib.contextmanager
+def running_label_studio(folder: Path) -> Iterator[server.Server]:
+    """The server of a workspace whose `.headwater/label-studio` is `folder`, on any free port; ended afterwards.
+
+    Its environment (1 GB) comes from the cache: `HEADWATER_CACHE`, else the user's cache folder.
+    """
+    running = server.start(LabelStudioSettings(port=0), folder)
+    try:
+        yield running
+    finally:
+        server.stop(running)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, without a window."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def sign_in(page: Page, url: str, email: str, password: str) -> None:
+    """Signs in as a person does, and waits until the first page is there."""
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{url}/user/login/")
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda address: "/user/login" not in address)
+
+
+def open_labelling(page: Page, project_address: str) -> None:
+    """Opens a project and presses *Label All Tasks*."""
+    page.goto(project_address)
+    page.get_by_role("button", name="Label All Tasks").click()
+    expect(choice(page, "A is better")).to_be_visible(timeout=PATIENCE)
+
+
+def choice(page: Page, label: str) -> Locator:
+    """One of the answers, as the open task shows it (Label Studio writes its key behind it)."""
+    return page.locator("label", has_text=label)
+
+
+def choose_by_key(page: Page, key: str, label: str) -> None:
+    """Presses an answer's key until the answer is marked: a task that has just appeared may not listen yet."""
+    box = choice(page, label).locator("input")
+    for _ in range(20):
+        page.keyboard.press(key)
+        with contextlib.suppress(AssertionError):
+            return expect(box).to_be_checked(timeout=3_000)
+    return expect(box).to_be_checked()
+
+
+def submit(page: Page, *, keyboard: bool = False) -> None:
+    """Submits the open task, by mouse or by keyboard, and waits until the server has it and another text is shown."""
+    button = page.get_by_test_id("bottombar-submit-button")
+    expect(button).to_be_enabled(timeout=PATIENCE)
+    leave(page, lambda: page.keyboard.press("Control+Enter") if keyboard else button.click())
+
+
+def skip(page: Page) -> None:
+    """Skips the open task by its key."""
+    leave(page, lambda: page.keyboard.press("Control+Space"))
+
+
+def leave(page: Page, act: Callable[[], None]) -> None:
+    """Does what ends the open task, and waits until the server has the answer and the next task (or none) is shown."""
+    shown = page.locator(".headwater .drafts").inner_text()
+    with page.expect_response(lambda answer: "/annotations" in answer.url and answer.request.method == "POST") as taken:
+        act()
+    assert taken.value.ok
+    page.wait_for_function("shown => document.querySelector('.headwater .drafts')?.innerText !== shown", arg=shown)
