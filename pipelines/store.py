@@ -137,10 +137,11 @@ class Store:
         return pl.scan_delta(opened).drop(ROW_HASH)
 
     def find(self, table: str, version: str) -> Commit:
-        """The newest commit of a table with that version: a prefix of its digest, or the number of the commit."""
-        for commit in self.history(table):
-            if commit.version.startswith(version) or str(commit.number) == version:
-                return commit
+        """The commit of a table with that number, else the newest whose digest begins so."""
+        known = self.history(table)
+        named = [each for each in known if str(each.number) == version] or [each for each in known if each.version.startswith(version)]
+        if named:
+            return named[0]
         raise LookupError(f"table {table} has no version {version}; `headwater table {table} --versions` lists them")
 
     def replace(self, frame: pl.DataFrame, commit: Commit, head: Commit | None, primary_key: Sequence[str], outside: Sequence[str] = ()) -> Commit:
@@ -161,14 +162,15 @@ class Store:
         hashes = pl.DataFrame(schema={ROW_HASH: pl.Binary})
         if change.removed is not None and change.removed.height:
             keys = change.removed.columns
-            hashes = present.select(*keys, ROW_HASH).join(change.removed.lazy().unique(), on=keys, how="semi").select(ROW_HASH).collect()
+            going = change.removed.lazy().unique()
+            hashes = present.select(*keys, ROW_HASH).join(going, on=keys, how="semi", nulls_equal=True).select(ROW_HASH).collect()
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         _check_unique(commit.table, came, primary_key)
         came = came.with_columns(row_hashes(came))
         kept = present.select(*primary_key, ROW_HASH).join(hashes.lazy(), on=ROW_HASH, how="anti")
         if kept.join(came.lazy().select(primary_key), on=list(primary_key), how="semi", nulls_equal=True).head(1).collect().height:
             raise PrimaryKeyError(f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays")
-        return self._merge(came, hashes, commit, head)
+        return self._merge(came.join(hashes, on=ROW_HASH, how="anti"), hashes.join(came, on=ROW_HASH, how="anti"), commit, head)
 
     def _pinned(self, table: str, head: Commit) -> DeltaTable:
         opened = self._open(table, head.number)
@@ -231,10 +233,11 @@ class Store:
     def _tidied(self, commit: Commit) -> Commit:
         """Compact a table of many small files and drop what is past its retention; the commit stays what it says."""
         table = self._open(commit.table)
-        if table is not None and len(table.file_uris()) > COMPACT_FILES:
+        if table is not None:
             try:
-                table.optimize.compact(commit_properties=_properties(commit))
-                table.vacuum(retention_hours=RETENTION_HOURS, dry_run=False)
+                if len(table.file_uris()) > COMPACT_FILES:
+                    table.optimize.compact(commit_properties=_properties(commit))
+                table.vacuum(RETENTION_HOURS, dry_run=False, enforce_retention_duration=False, commit_properties=_properties(commit))
             except CommitFailedError as error:
                 raise CommitConflict(f"table {commit.table} was changed by another run") from error
         head = self.head(commit.table)

@@ -1,0 +1,329 @@
+"""The store keeps what it is given, says of each commit what it is made from, and breaks nowhere it is cut."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pipelines.store
+from pipelines.digests import frame_version
+from pipelines.store import Books, Change, Commit, CommitConflict, PrimaryKeyError, Store
+
+KEY = ("id",)
+SCHEMA = {"id": pl.Int64, "text": pl.String}
+
+
+def draft(key: str = "key", table: str = "notes", **more: Any) -> Commit:
+    return replace(Commit(table, key, "recipe", {"raw": "1"}, {}, "1", "", "", 0, "", 0, 0), **more)
+
+
+def rows(*pairs: tuple[int | None, str | None]) -> pl.DataFrame:
+    return pl.DataFrame(pairs, schema=SCHEMA, orient="row")
+
+
+def numbered(n: int, text: str = "text") -> pl.DataFrame:
+    return rows(*((place, f"{text} {place}") for place in range(n)))
+
+
+def content(store: Store, number: int | None = None) -> list[tuple[Any, ...]]:
+    return sorted(store.scan("notes", number).select("id", "text").collect().rows(), key=repr)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def operations(store: Store) -> list[str]:
+    return [entry["operation"] for entry in DeltaTable(store.location("notes")).history()]
+
+
+def test_a_new_table(store: Store) -> None:
+    assert store.tables() == [] and store.head("notes") is None and store.history("notes") == []
+    with pytest.raises(LookupError, match="headwater run notes"):
+        store.scan("notes")
+    books = Books("files", 5, 2, {"empty": 1}, {"broken": 2})
+    said = draft(
+        books=books, notes={"measured": 3}, settings={"rules": {"least": 1}}, checks={"sound": ""}, seconds=0.5
+    )
+    commit = store.replace(numbered(2), said, None, KEY)
+    assert store.tables() == ["notes"]
+    assert store.head("notes") == commit
+    assert commit == replace(
+        said, version=commit.version, total=commit.total, rows=2, schema=commit.schema, added=2, number=0
+    )
+    assert commit.books is not None and commit.books.missing == 0
+    assert content(store) == numbered(2).rows()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "operation"),
+    [
+        pytest.param(numbered(20), numbered(21), "WRITE", id="append"),
+        pytest.param(numbered(20), numbered(19), "MERGE", id="delete"),
+        pytest.param(numbered(20), pl.concat([numbered(19), rows((19, "other"))]), "MERGE", id="merge"),
+        pytest.param(numbered(20), numbered(20, "other"), "WRITE", id="overwrite"),
+        pytest.param(numbered(20), numbered(20), "WRITE", id="nothing"),
+        pytest.param(numbered(20), numbered(0), "WRITE", id="empty"),
+        pytest.param(numbered(0), numbered(20), "WRITE", id="from empty"),
+        pytest.param(numbered(20), numbered(21).select("text", "id"), "WRITE", id="columns in another order"),
+        pytest.param(numbered(20), numbered(20).with_columns(more=pl.lit(1)), "WRITE", id="a new column"),
+        pytest.param(numbered(20), numbered(20).with_columns(pl.col("id").cast(pl.Int32)), "WRITE", id="another type"),
+    ],
+)
+def test_replace_gives_the_frame(store: Store, before: pl.DataFrame, now: pl.DataFrame, operation: str) -> None:
+    head = store.replace(before, draft("one"), None, KEY)
+    commit = store.replace(now, draft("two"), head, KEY)
+    assert (commit.key, commit.rows, commit.version) == ("two", now.height, frame_version(now))
+    assert store.head("notes") == commit
+    assert content(store) == sorted(now.select("id", "text").rows(), key=repr)
+    assert frame_version(store.scan("notes").collect()) == commit.version
+    assert operations(store)[0] == operation
+    assert content(store, head.number) == sorted(before.rows(), key=repr)
+
+
+def test_what_came_and_went_is_counted(store: Store) -> None:
+    head = store.replace(numbered(20), draft(), None, KEY)
+    few = store.replace(pl.concat([numbered(19), rows((30, "new"))]), draft(), head, KEY)
+    many = store.replace(pl.concat([numbered(5), numbered(20, "other").tail(15)]), draft(), few, KEY)
+    assert [(each.added, each.removed) for each in (head, few, many)] == [(20, 0), (1, 1), (15, 15)]
+
+
+TEXTS = st.sampled_from(["", "a", "b", None])
+STATES = st.lists(st.dictionaries(st.integers(0, 7), TEXTS, max_size=8), min_size=1, max_size=4)
+
+
+@settings(max_examples=25)
+@given(STATES, st.booleans())
+def test_any_schedule_gives_what_one_commit_gives(states: list[dict[int, str | None]], by_changes: bool) -> None:
+    """Whatever comes and goes, and comes back as it was within one change, the table is what it should be."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        head = store.replace(rows(*states[0].items()), draft(), None, KEY)
+        for before, now in pairwise(states):
+            if by_changes:
+                gone = pl.DataFrame({"id": list(before)}, schema={"id": pl.Int64})
+                head = store.change(Change(rows(*now.items()), gone), draft(), head, KEY)
+            else:
+                head = store.replace(rows(*now.items()), draft(), head, KEY)
+            assert content(store) == sorted(now.items(), key=repr)
+            assert (head.version, head.rows) == (frame_version(rows(*now.items())), len(now))
+
+
+def test_change_takes_out_by_any_column_also_where_it_is_null(store: Store) -> None:
+    head = store.replace(rows((1, "a"), (2, "a"), (3, None), (4, "b")), draft(), None, KEY)
+    head = store.change(Change(None, pl.DataFrame({"text": [None, "a", "absent"]})), draft(), head, KEY)
+    assert content(store) == [(4, "b")]
+    assert (head.rows, head.added, head.removed) == (1, 0, 3)
+    head = store.change(Change(None, None), draft("again"), head, KEY)
+    assert (head.key, head.rows, head.added, head.removed) == ("again", 1, 0, 0)
+
+
+def test_primary_keys_are_unique(store: Store) -> None:
+    with pytest.raises(PrimaryKeyError, match=r"notes: 2 rows share .*'id'.*\(1,\)"):
+        store.replace(rows((1, "a"), (1, "b"), (2, "c")), draft(), None, KEY)
+    assert store.tables() == []
+    head = store.replace(rows((1, "a"), (2, "b")), draft(), None, KEY)
+    for twice in (rows((2, "c")), rows((3, "c"), (3, "d"))):
+        with pytest.raises(PrimaryKeyError, match="notes"):
+            store.change(Change(twice, None), draft(), head, KEY)
+    assert store.head("notes") == head
+    store.change(Change(rows((2, "c")), pl.DataFrame({"id": [2]})), draft(), head, KEY)
+    assert content(store) == [(1, "a"), (2, "c")]
+
+
+def test_columns_outside_are_kept_up_to_date_though_they_do_not_count(store: Store) -> None:
+    head = store.replace(rows((1, "here")), draft(), None, KEY, outside=["text"])
+    moved = store.replace(rows((1, "there")), draft("moved"), head, KEY, outside=["text"])
+    assert content(store) == [(1, "there")]
+    assert (moved.version, moved.added, moved.removed) == (head.version, 0, 0)
+
+
+def test_a_recorded_version_stands_as_it_is_given(store: Store) -> None:
+    commit = store.replace(numbered(3), draft(version="recipe-7"), None, KEY)
+    assert store.find("notes", "recipe") == commit
+
+
+LATE = {
+    "first": None,
+    "append": numbered(21),
+    "merge": numbered(19),
+    "overwrite": numbered(20, "late"),
+    "nothing": numbered(20),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_of_two_writers_the_loser_gets_a_conflict(store: Store, late: str) -> None:
+    """Each wrote from the same head: what the second made is of a table that is no more."""
+    head = None if late == "first" else store.replace(numbered(20), draft("one"), None, KEY)
+    won = store.replace(pl.concat([numbered(20), rows((50, "won"))]), draft("won"), head, KEY)
+    with pytest.raises(CommitConflict, match="notes"):
+        store.replace(numbered(20) if late == "first" else LATE[late], draft("lost"), head, KEY)
+    if head is not None:
+        for change in (Change(rows((60, "late")), None), Change(None, pl.DataFrame({"id": [3]})), Change(None, None)):
+            with pytest.raises(CommitConflict, match="notes"):
+                store.change(change, draft("lost"), head, KEY)
+    assert store.head("notes") == won
+    assert (50, "won") in content(store) and len(content(store)) == 21
+
+
+def test_versions_are_found_by_number_and_by_the_digest_s_beginning(store: Store) -> None:
+    commits = [store.replace(numbered(1), draft("0", version="3abc"), None, KEY)]
+    for place in range(1, 4):
+        made = draft(str(place), version=f"{place}" * 4)
+        commits.append(store.replace(numbered(place + 1), made, commits[-1], KEY))
+    assert store.history("notes") == commits[::-1]
+    assert store.find("notes", "3a") == commits[0]
+    assert store.find("notes", "22") == commits[2]
+    assert store.find("notes", "3").key == "3", "a number is a number first"
+    assert content(store, store.find("notes", "1").number) == numbered(2).rows()
+    with pytest.raises(LookupError, match=r"no version fff.*--versions"):
+        store.find("notes", "fff")
+    with pytest.raises(LookupError):
+        store.find("absent", "1")
+
+
+def test_compaction_and_vacuum_keep_what_the_commit_says(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines.store, "COMPACT_FILES", 3)
+    monkeypatch.setattr(pipelines.store, "RETENTION_HOURS", 0)
+    head = store.replace(numbered(20), draft("0"), None, KEY)
+    for place in range(1, 8):
+        made = draft(str(place), notes={"measured": place}, books=Books("notes", place, place))
+        more, less = (
+            rows((100 + place, "more")),
+            pl.DataFrame({"id": [place]} if place > 5 else {"id": []}, schema={"id": pl.Int64}),
+        )
+        head = store.change(Change(more, less), made, head, KEY)
+        assert (head.key, head.notes, head.books, head.added) == (made.key, made.notes, made.books, 1)
+        assert head == store.head("notes")
+        assert head.version == frame_version(store.scan("notes").collect())
+    assert {"OPTIMIZE", "VACUUM END"} <= set(operations(store))
+    assert [each.key for each in store.history("notes")] == sorted(
+        (each.key for each in store.history("notes")), reverse=True
+    )
+    files = list(Path(store.location("notes")).glob("*.parquet"))
+    assert len(files) == len(DeltaTable(store.location("notes")).file_uris()) <= 4
+
+
+def test_old_versions_are_vacuumed_also_where_each_run_writes_the_table_anew(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines.store, "RETENTION_HOURS", 0)
+    head = store.replace(rows((1, "withdrawn")), draft(), None, KEY)
+    store.replace(rows((2, "kept")), draft(), head, KEY)
+    data = [path.read_bytes() for path in Path(store.location("notes")).glob("*.parquet")]
+    assert len(data) == 1 and b"withdrawn" not in data[0]
+
+
+def test_no_text_of_the_data_enters_the_log(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not as statistics, of which Delta by itself keeps the least and the greatest text of each file."""
+    monkeypatch.setattr(pipelines.store, "COMPACT_FILES", 2)
+    secret = "PLANTED-SECRET"
+    head = store.replace(numbered(20, secret), draft(), None, KEY)
+    head = store.change(Change(rows((50, f"{secret}!")), None), draft(), head, KEY)
+    head = store.change(Change(rows((51, f"{secret}?")), pl.DataFrame({"text": [f"{secret} 3"]})), draft(), head, KEY)
+    head = store.change(Change(rows((52, f"{secret}?")), None), draft(), head, KEY)
+    wider = numbered(5, secret).with_columns(more=pl.lit(secret))
+    store.replace(wider, draft(), head, KEY)
+    DeltaTable(store.location("notes")).create_checkpoint()
+    assert {"MERGE", "OPTIMIZE", "WRITE"} <= set(operations(store))
+    log = Path(store.location("notes")) / "_delta_log"
+    shown = [path.name for path in log.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    shown += [path.name for path in log.glob("*.parquet") if secret in str(pl.read_parquet(path).to_dicts())]
+    assert shown == []
+
+
+def test_a_table_written_by_another_program_is_refused_with_the_mend(store: Store) -> None:
+    store.replace(numbered(3), draft(), None, KEY)
+    DeltaTable(store.location("notes")).delete("id = 1")
+    with pytest.raises(ValueError, match="notes: version 1 was not written by Headwater; restore"):
+        store.head("notes")
+
+
+KILLED = """
+import os, signal, sys, threading
+from itertools import pairwise
+from pathlib import Path
+import polars as pl
+import pipelines.store
+from pipelines.store import Change, Store
+from tests.pipelines.test_store import KEY, draft, numbered, rows
+
+store, point, operation = Store(Path(sys.argv[1])), sys.argv[2], sys.argv[3]
+pipelines.store.COMPACT_FILES = 1
+head = store.head("notes")
+die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+
+def when_a_file_appears(pattern):
+    folder = Path(store.location("notes"))
+    before = set(folder.glob(pattern))
+    def watch():
+        while set(folder.glob(pattern)) == before:
+            pass
+        die()
+    threading.Thread(target=watch, daemon=True).start()
+
+if point == "before the write":
+    pipelines.store._properties = die
+elif point == "at a data file":
+    when_a_file_appears("*.parquet")
+elif point == "at the log":
+    when_a_file_appears("_delta_log/*")
+elif point == "before the compaction":
+    Store._tidied = die
+elif point == "before the vacuum":
+    pipelines.store.DeltaTable.vacuum = die
+many = numbered(30_000)
+if operation == "overwrite":
+    store.replace(numbered(30_000, "other"), draft("new"), head, KEY)
+elif operation == "append":
+    store.replace(pl.concat([many, rows((30_000, "new"))]), draft("new"), head, KEY)
+else:
+    store.change(Change(rows((7, "new")), pl.DataFrame({"id": [7]})), draft("new"), head, KEY)
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "operation"),
+    [
+        ("before the write", "append"),
+        ("at a data file", "append"),
+        ("at a data file", "overwrite"),
+        ("at a data file", "merge"),
+        ("at the log", "overwrite"),
+        ("at the log", "merge"),
+        ("before the compaction", "merge"),
+        ("before the vacuum", "append"),
+    ],
+)
+def test_a_commit_killed_anywhere_is_whole_or_not_there(tmp_path: Path, point: str, operation: str) -> None:
+    store = Store(tmp_path)
+    old = store.replace(numbered(30_000), draft("old"), None, KEY)
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), point, operation], capture_output=True, text=True
+    )
+    assert ended.returncode == -9, ended.stderr
+    head = store.head("notes")
+    assert head is not None
+    if point == "before the write":
+        assert head == old
+    if point in {"before the compaction", "before the vacuum"}:
+        assert head.key == "new"
+    here = store.scan("notes").collect()
+    assert (frame_version(here), here.height) == (head.version, head.rows)
+    assert head == old if head.key == "old" else head.version != old.version
+    assert frame_version(store.scan("notes", old.number).collect()) == old.version
+    again = store.replace(numbered(50), draft("again"), head, KEY)
+    assert frame_version(store.scan("notes").collect()) == again.version == frame_version(numbered(50))
