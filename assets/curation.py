@@ -7,28 +7,35 @@ import pyarrow as pa
 
 import curation.quality
 from curation.corpus import build_corpus
-from curation.deduplication import DeduplicationSettings, find_duplicates
+from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates
 from curation.deduplication import signatures as measure_signatures
 from curation.inventory import Source
 from curation.quality import QualitySettings
 from curation.verdicts import Rules, decide
-from pipelines.stages import measure, stage
+from pipelines.stages import Output, measure, stage
 from records import Outcome, Progress
 
 
-@measure(group="curation", code_version="1", of="documents")
-def signatures(contents: pa.RecordBatch, deduplication: DeduplicationSettings) -> pa.RecordBatch:
-    """The MinHash bands of each content, and the digest of its normalised text."""
-    return measure_signatures(contents, deduplication.signature)
+@measure(group="curation", code_version="1", of="documents", uses=("python",))
+def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
+    """The bands of each content's sketch, and the digest of its normalised text."""
+    return measure_signatures(contents, settings)
 
 
-@measure(group="curation", code_version="1", of="documents")
+@measure(group="curation", code_version="1", of="documents", uses=("python",))
 def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
     """Signals of quality of each content, after the papers whose rules decide on them."""
     return curation.quality.quality(contents, settings)
 
 
-@stage(group="curation", code_version="1", primary_key="doc_id", counts="documents", unit="documents")
+@stage(
+    group="curation",
+    code_version="1",
+    outputs=(Output("duplicates", ("doc_id",)), Output("pairs", ("content_digest", "kept_digest"))),
+    counts="documents",
+    unit="documents",
+    uses=("python",),
+)
 def duplicates(
     documents: pl.LazyFrame,
     signatures: pl.DataFrame,

@@ -43,8 +43,8 @@ def observables(graph: Graph, workspace: Workspace) -> dict[str, Callable[[], st
 
 def _part(workspace: Workspace, section: str) -> Any:
     config = workspace.config
-    if section in type(config).model_fields:
-        return getattr(config, section)
+    if section.split("__")[0] in type(config).model_fields:
+        return config.part(section)
     part, _, name = section.partition("_")
     return next((entry for entry in getattr(config, part) if entry.name == name), None)
 
@@ -56,7 +56,7 @@ Load = Callable[[], Loaded]
 
 def source_assets(graph: Graph, load: Load) -> list[dg.SourceAsset]:
     """The observable source assets: settings, raw data, prompts."""
-    specs = [(SETTINGS + section, f"The part `{section}` of headwater.yaml.", "sources", "yaml") for section in graph.sections]
+    specs = [(SETTINGS + section, f"The part `{section.replace('__', '.')}` of headwater.yaml.", "sources", "yaml") for section in graph.sections]
     specs += [(node.name, node.stage.description, node.stage.group, "files") for node in graph if node.stage.kind == "observable"]
     return [_source(*spec, load) for spec in specs]
 

@@ -63,7 +63,7 @@ def pin(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Observat
     for given in node.inputs:
         for entry, name in given.names.items():
             if given.role in {"settings", "entry"}:
-                value = node.entry if given.role == "entry" else getattr(workspace.config, name)
+                value = node.entry if given.role == "entry" else workspace.config.part(name)
                 pins[SETTINGS + name] = Pin(settings_version(value), lambda lazy, value=value: value)
                 settings[name] = canonical(value)
             elif given.role in {"observed", "observeds"}:

@@ -61,7 +61,8 @@ def plan(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: b
         above = [graph.makers[name].name for name in node.dependencies() if name in graph.makers]
         running = [name for name in above if name in why]
         found = ["forced"] if force and node.name in forced else [] if running else reasons(node, graph, workspace, seen)
-        found += [f"{name} runs" for name in running]
+        if running:
+            found.append(f"below {running[0]}" + (f" and {len(running) - 1} more" if len(running) > 1 else ""))
         if found:
             why[node.name] = found
     return Plan(tuple(wanted), why)

@@ -138,13 +138,25 @@ class Config(BaseModel):
         """The part of the file whose type is `kind`; None when no part has it."""
         return _sections().get(kind)
 
+    def part(self, section: str) -> Any:
+        """The part of the file that a section names."""
+        value: Any = self
+        for name in section.split("__"):
+            value = getattr(value, name)
+        return value
+
 
 @cache
 def _sections() -> dict[Any, str]:
+    """Type to section; what lies within a section is `outer__inner`, so that a stage can ask for less than all of it."""
     found: dict[Any, str] = {}
     for name, info in Config.model_fields.items():
         kinds = [info.annotation, *typing.get_args(info.annotation)]
         found |= {kind: name for kind in kinds if dataclasses.is_dataclass(kind) or typing.get_origin(kind) is tuple}
+    for kind, name in list(found.items()):
+        for inner, inner_kind in typing.get_type_hints(kind).items() if dataclasses.is_dataclass(kind) else ():
+            if dataclasses.is_dataclass(inner_kind):
+                found.setdefault(inner_kind, f"{name}__{inner}")
     return found
 
 

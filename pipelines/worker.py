@@ -15,7 +15,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from dagster_pipes import is_dagster_pipes_process, open_dagster_pipes
+from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
 from pydantic import TypeAdapter
 
 
@@ -42,7 +42,7 @@ def main(folder: Path) -> int:
     """Run the job; 0, or 1 when it failed and the log says why."""
     with (folder / "log.txt").open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         try:
-            if is_dagster_pipes_process():
+            if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
                 with open_dagster_pipes():
                     run(folder)
             else:
