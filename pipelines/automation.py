@@ -13,9 +13,11 @@ What is asked for, and what not:
   known when its inputs are. The exception is an asset that must run whatever its inputs turn out to be (never built, or
   its code or another input changed) and whose parents are asked for in this tick: it joins their run, so that a first
   build, or a release with new code, is one run for the whole chain.
-- A failed asset is tried `tries` times in all, with a pause between (a dead worker, a full memory, a lost network), and
-  then left alone until its code or one of its inputs is new; a parent that was materialised again counts as new.
-- Nothing runs on a parent whose blocking check failed.
+- A failed asset is tried `tries` times, with a pause between (a dead worker, a full memory, a lost network), and then
+  left alone until its code or one of its inputs is new; a parent that was materialised again counts as new. A run that
+  it joined is not counted.
+- Nothing runs on a parent whose blocking check failed. A parent that failed to run at all holds nothing back: what it
+  made before still stands.
 
 What stands at the head of the graph is in `observation.py`.
 """
@@ -34,7 +36,7 @@ from pipelines.snapshot import UNSEEN, Graph, Snapshot, snapshot_of
 
 
 class Attempt(NamedTuple):
-    """How often an asset was asked for on the same ground (`mark`), and when last (seconds since 1970)."""
+    """How often an asset was tried on the same ground (`mark`), and when it was asked for last (seconds since 1970)."""
 
     mark: str
     tried: int
@@ -66,20 +68,25 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
         snapshot, key = snapshot_of(context.asset_graph_view), context.key
         if key not in snapshot.causes:
             return dg.AutomationResult(context, context.get_empty_subset())
-        ready = not context.candidate_subset.is_empty
-        ready = ready and is_settled(key, context.asset_graph, snapshot, _asked(context))
-        attempt = self._next_attempt(context, snapshot) if ready else None
+        asked = _asked(context)
+        ready = not context.candidate_subset.is_empty and is_settled(key, context.asset_graph, snapshot, asked)
+        joins = not asked.isdisjoint(context.asset_graph.get(key).parent_keys)
+        attempt = self._next_attempt(context, snapshot, joins) if ready else None
         if attempt is None:
             return dg.AutomationResult(context, context.get_empty_subset(), cursor=context.cursor)
         return dg.AutomationResult(context, context.candidate_subset, cursor=json.dumps(attempt))
 
-    def _next_attempt(self, context: dg.AutomationContext[dg.AssetKey], snapshot: Snapshot) -> Attempt | None:
+    def _next_attempt(
+        self, context: dg.AutomationContext[dg.AssetKey], snapshot: Snapshot, joins: bool
+    ) -> Attempt | None:
+        """The attempt to make now, if any. One that joins its parents' run is no try yet: where a parent fails, it is
+        not even begun. It is made once; after that the asset waits until its parents are done."""
         now = context.evaluation_time.timestamp()
         last = Attempt(*json.loads(context.cursor)) if context.cursor else Attempt("", 0, now)
         mark = _ground(context.key, context.asset_graph, snapshot)
         if mark != last.mark:
-            return Attempt(mark, 1, now)
-        if last.tried >= self.tries or now - last.at < self.pause_seconds:
+            return Attempt(mark, 0 if joins else 1, now)
+        if joins or last.tried >= self.tries or now - last.at < self.pause_seconds:
             return None
         return Attempt(mark, last.tried + 1, now)
 
@@ -99,12 +106,12 @@ def _ground(key: dg.AssetKey, graph: Graph, snapshot: Snapshot) -> str:
 
 def is_settled(key: dg.AssetKey, graph: Graph, snapshot: Snapshot, asked: Collection[dg.AssetKey]) -> bool:
     """Whether an asset that is out of date may run now: it is idle, it must run whatever comes of the parents that are
-    asked for in this tick, and its other parents are there and at rest (nothing runs or is asked for upstream of them).
+    asked for in this tick, and its other parents are there, sound and at rest (nothing runs or is asked for upstream).
     """
     if key in snapshot.busy or not snapshot.causes[key] - frozenset(asked):
         return False
     waiting = [parent for parent in graph.get(key).parent_keys if parent not in asked]
-    if any(parent in snapshot.absent for parent in waiting):
+    if any(parent in snapshot.absent or parent in snapshot.rejected for parent in waiting):
         return False
     return not any(each in snapshot.busy or each in asked for each in _upstream(waiting, graph))
 
@@ -121,15 +128,8 @@ def _upstream(keys: Collection[dg.AssetKey], graph: Graph) -> Iterator[dg.AssetK
 
 
 def out_of_date(tries: int = 2, pause_seconds: float = 60) -> dg.AutomationCondition[dg.AssetKey]:
-    """The condition of every asset of Headwater: `OutOfDate`, and no parent's blocking check failed.
-
-    A parent that is asked for in the same tick is checked again in that run, which stops by itself where it fails.
-    """
-    failed = dg.AutomationCondition.check_failed() | dg.AutomationCondition.execution_failed()
-    stands = dg.AutomationCondition.any_checks_match(failed, blocking_only=True)
-    rejected = dg.AutomationCondition.any_deps_match(stands & ~dg.AutomationCondition.will_be_requested())
-    sound = (~rejected).with_label("no parent's blocking check failed")
-    return (sound & OutOfDate(tries, pause_seconds)).with_label("out of date")
+    """The condition of every asset of Headwater, as it stands beside Dagster's own (`eager()`, `on_missing()`)."""
+    return OutOfDate(tries, pause_seconds)
 
 
 def automation_sensor(

@@ -1,8 +1,8 @@
 """What runs and what is out of date, as Dagster's own event log says it: what every asset of a tick is judged by.
 
 This is the one place that uses private parts of Dagster: the resolver behind the badge "Unsynced" in its UI, which
-compares code versions and data versions with what the last materialisation recorded, and the reader of runs in progress.
-No public function tells either; `tests/pipelines/test_snapshot.py` tells when they move.
+compares code versions and data versions with what the last materialisation recorded, the reader of runs in progress, and
+the history of checks. No public function tells them; `tests/pipelines/test_snapshot.py` tells when they move.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from dagster._core.definitions.data_version import (
     StaleStatus,
 )
 from dagster._core.definitions.temporal_context import TemporalContext
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.base import AssetRecord
 
 Graph = BaseAssetGraph[BaseAssetNode]
 
@@ -34,13 +36,15 @@ class Snapshot(NamedTuple):
 
     `busy` are planned by a run that is not past them yet. `causes` says of an asset that is out of date what differs:
     parents with other data, and the asset itself for all else (never built, its code, its dependencies). `absent` were
-    never materialised or observed. `marks` names what stands of each asset now: what a failed try of its children is
-    remembered against.
+    never materialised or observed; `rejected` stand, but a blocking check failed on what stands (looked up for parents
+    of what is out of date). `marks` names what stands of each asset now: what a failed try of its children is remembered
+    against.
     """
 
     busy: frozenset[dg.AssetKey]
     causes: Mapping[dg.AssetKey, frozenset[dg.AssetKey]]
     absent: frozenset[dg.AssetKey]
+    rejected: frozenset[dg.AssetKey]
     marks: Mapping[dg.AssetKey, str]
 
 
@@ -59,13 +63,34 @@ def take_snapshot(instance: dg.DagsterInstance, graph: Graph, time: TemporalCont
     resolver = CachingStaleStatusResolver(instance, graph, view, records)
     stale = [key for key in built if resolver.get_status(key) != StaleStatus.FRESH]
     causes = {key: _differing(key, resolver.get_stale_causes(key)) for key in stale}
-    entries = {key: records.get_asset_record(key) for key in built}
-    events = {key: entry and entry.asset_entry.last_materialization_storage_id for key, entry in entries.items()}
+    latest = {key: _latest(records.get_asset_record(key)) for key in built}
     seen = {key: resolver.get_current_data_version(key).value for key in graph.observable_asset_keys}
-    absent = {key for key, event in events.items() if event is None}
+    absent = {key for key, record in latest.items() if record is None}
     absent |= {key for key, version in seen.items() if version == UNSEEN}
-    marks = {key: str(mark) for key, mark in {**events, **seen}.items()}
-    return Snapshot(frozenset(busy), causes, frozenset(absent), marks)
+    parents = {parent for key in causes for parent in graph.get(key).parent_keys}
+    rejected = {key for key in parents if (record := latest.get(key)) and _is_rejected(instance, graph, key, record)}
+    marks = {key: str(record and record.storage_id) for key, record in latest.items()} | seen
+    return Snapshot(frozenset(busy), causes, frozenset(absent), frozenset(rejected), marks)
+
+
+def _latest(record: AssetRecord | None) -> dg.EventLogRecord | None:
+    return record.asset_entry.last_materialization_record if record else None
+
+
+def _is_rejected(instance: dg.DagsterInstance, graph: Graph, key: dg.AssetKey, made: dg.EventLogRecord) -> bool:
+    """Whether a blocking check failed on this very materialisation, as its last word: a later run that came to nothing
+    has planned the check again, but has not changed what stands."""
+    ended = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    history = instance.event_log_storage.get_asset_check_execution_history
+    for check in graph.get(key).check_keys:
+        record = next(iter(history(check, limit=1, status=ended) if graph.get(check).blocking else []), None)
+        found = record.evaluation if record else None
+        if record is None or found is None or found.passed or found.severity != dg.AssetCheckSeverity.ERROR:
+            continue
+        target = found.target_materialization_data
+        if record.run_id == made.run_id or (target and target.storage_id == made.storage_id):
+            return True
+    return False
 
 
 def _differing(key: dg.AssetKey, causes: Sequence[StaleCause]) -> frozenset[dg.AssetKey]:

@@ -286,6 +286,20 @@ def test_nothing_runs_on_a_parent_whose_blocking_check_failed(built: House) -> N
     assert built.settle() == [{"corpus"}, {"samples"}, {"report"}]
 
 
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_broken_parent_holds_nothing_back(tmp_path: Path, tries: int) -> None:
+    """A fan-in goes on with what the broken one made before, also if it first joined the run in which that one broke."""
+    house = House(tmp_path / "house", out_of_date(tries))
+    assert house.settle() == [ALL]
+    house.calls()
+    house.control(fail=["verdicts"], code={"samples": "2", "report": "2"}, salt={"samples": "new"})
+    (house.workspace / "threshold").write_text("9")
+    house.observe()
+    house.wear_out()
+    assert sorted(house.calls()) == sorted(["samples", "report", *["verdicts"] * tries])
+    assert house.tick() == set()
+
+
 def test_tables_of_one_stage_run_together(tmp_path: Path) -> None:
     condition = out_of_date()
     specs = [

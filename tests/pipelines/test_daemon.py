@@ -126,11 +126,7 @@ def test_changes_during_a_run_failures_and_new_code(house: House) -> None:
     assert house.made("verdicts") == ["three"], "the broken one keeps its old table"
     assert calls["documents"] == 2
     assert calls["verdicts"] <= 4, "two tries for each of two inputs"
-
-    house.control(code={"samples": "2"})
-    house.write("threshold", "6")
-    assert house.rest() == {"verdicts": 1, "report": 1}
-    assert house.made("report") == [["FIFTH!", "FOURTH", "ONE", "THREE"], ["fifth!", "fourth"]]
+    assert house.made("report") == [["FIFTH!", "FOURTH", "ONE", "THREE"], ["three"]]
 
 
 def test_a_schedule_fires_once_it_is_switched_on(house: House, switched_on: float) -> None:

@@ -47,7 +47,7 @@ def test_it_says_what_is_out_of_date_and_for_which_cause(
     house.observe()
     house.run(ALL)
     house.tick()
-    assert seen[-1] == Snapshot(frozenset(), {}, frozenset(), seen[-1].marks)
+    assert seen[-1] == Snapshot(frozenset(), {}, frozenset(), frozenset(), seen[-1].marks)
     assert names(seen[-1].marks) == ALL | {"raw", "threshold"}
     house.write("c", "fourth")
     house.observe()
@@ -78,6 +78,23 @@ def test_planned_runs_are_busy_until_they_end(house: House, seen: list[Snapshot]
     house.instance.report_run_failed(run)
     house.tick()
     assert names(seen[-1].busy) == set()
+
+
+def test_a_rejected_table_stays_rejected_when_a_later_run_comes_to_nothing(house: House, seen: list[Snapshot]) -> None:
+    house.observe()
+    house.run(ALL)
+    house.control(reject=["corpus"], code={"samples": "2"})
+    house.run({"corpus"})
+    house.tick()
+    assert names(seen[-1].rejected) == {"corpus"}
+    house.control(fail=["corpus"], code={"samples": "2"})
+    house.run({"corpus"})
+    house.tick()
+    assert names(seen[-1].rejected) == {"corpus"}
+    house.control(code={"samples": "2"})
+    house.run({"corpus"})
+    house.tick()
+    assert names(seen[-1].rejected) == set()
 
 
 def test_a_run_that_ends_while_the_snapshot_is_taken_is_seen_with_what_it_made(
