@@ -64,6 +64,31 @@ def batches(
             yield Batch(tuple(ordered[part]), prefix)
 
 
+@dataclass(frozen=True)
+class Read:
+    """A batch whose prompts were read: the logits (rows, vocabulary) of the next token, and what goes on from there."""
+
+    logits: torch.Tensor
+    mask: torch.Tensor
+    positions: torch.Tensor
+    cache: Any
+
+
+def read(loaded: Loaded, batch: Batch, more: int) -> Read:
+    """Read a batch's prompts, after which at most `more` tokens will come."""
+    ids, mask, positions = pad_left([q.prompt[batch.prefix.length :] for q in batch.questions], batch.prefix, loaded)
+    choose_attention(loaded, mask.shape[1] + more)
+    answer = loaded.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=batch.prefix.fork(len(batch.questions)),
+        use_cache=True,
+        logits_to_keep=last_columns(ids, 1),
+    )
+    return Read(answer.logits[:, -1], mask, positions[:, -1:], answer.past_key_values)
+
+
 def pad_left(
     suffixes: Sequence[Sequence[int]], prefix: Prefix, loaded: Loaded
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from evaluation.batches import Batch, choose_attention, last_columns, pad_left
+from evaluation.batches import Batch, Read
 from evaluation.encoding import Question
 from evaluation.lines import first_line, has_ended
 from evaluation.loading import Loaded
@@ -49,31 +49,21 @@ class Answer:
     finish: Finish = "length"
 
 
-def generate(loaded: Loaded, batch: Batch, decoding: Decoding) -> list[Answer]:
-    """The answers to a batch of questions, in its order."""
+def generate(loaded: Loaded, batch: Batch, prompts: Read, decoding: Decoding) -> list[Answer]:
+    """The answers to a batch of questions whose prompts were read, in its order; uses up the cache of `prompts`."""
     answers = [Answer(question) for question in batch.questions]
     live = list(range(len(answers)))
     draws = _Draws(batch.questions, decoding)
-    ids, mask, positions = pad_left([q.prompt[batch.prefix.length :] for q in batch.questions], batch.prefix, loaded)
-    choose_attention(loaded, mask.shape[1] + decoding.max_new_tokens)
-    cache = batch.prefix.fork(len(answers))
-    for _ in range(decoding.max_new_tokens):
-        step = loaded.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=last_columns(ids, 1),
-        )
-        cache, tokens = step.past_key_values, draws.pick(step.logits[:, -1], live)
+    state = prompts
+    for place in range(decoding.max_new_tokens):
+        tokens = draws.pick(state.logits, live)
         going = [row for row, token in enumerate(tokens) if _grow(answers[live[row]], token, decoding, loaded)]
-        if not going:
+        if not going or place + 1 == decoding.max_new_tokens:
             break
         if len(going) < len(live):
-            mask, positions, cache = _narrow(mask, positions, cache, going)
+            state = _narrow(state, going)
             live = [live[row] for row in going]
-        ids, mask, positions = _next([tokens[row] for row in going], mask, positions)
+        state = _step(loaded, state, [tokens[row] for row in going])
     return answers
 
 
@@ -126,22 +116,25 @@ def _has_line(answer: Answer, loaded: Loaded) -> bool:
     return has_ended(str(loaded.tokenizer.decode(answer.tokens, skip_special_tokens=True)))
 
 
-def _narrow(
-    mask: torch.Tensor, positions: torch.Tensor, cache: object, rows: list[int]
-) -> tuple[torch.Tensor, torch.Tensor, object]:
+def _narrow(state: Read, rows: list[int]) -> Read:
     """Keep some rows of everything that a batch carries from step to step."""
     import torch
 
-    index = torch.tensor(rows, device=mask.device)
-    cache.batch_select_indices(index)  # type: ignore[attr-defined]
-    return mask[index], positions[index], cache
+    index = torch.tensor(rows, device=state.mask.device)
+    state.cache.batch_select_indices(index)
+    return Read(state.logits[index], state.mask[index], state.positions[index], state.cache)
 
 
-def _next(
-    tokens: list[int], mask: torch.Tensor, positions: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Inputs of the step that reads one new token per row."""
+def _step(loaded: Loaded, state: Read, tokens: list[int]) -> Read:
+    """Read one new token per row."""
     import torch
 
-    ids = torch.tensor(tokens, device=mask.device)[:, None]
-    return ids, torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1), positions[:, -1:] + 1
+    mask = torch.cat([state.mask, torch.ones_like(state.mask[:, :1])], dim=1)
+    answer = loaded.model(
+        input_ids=torch.tensor(tokens, device=mask.device)[:, None],
+        attention_mask=mask,
+        position_ids=state.positions + 1,
+        past_key_values=state.cache,
+        use_cache=True,
+    )
+    return Read(answer.logits[:, -1], mask, state.positions + 1, answer.past_key_values)

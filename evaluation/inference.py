@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from evaluation.batches import batches
+from evaluation.batches import Batch, batches, read
 from evaluation.encoding import Question, QuestionError, encode, end_of_turn, stop_tokens
 from evaluation.generation import Answer, Decoding, generate, text_of
-from evaluation.likelihood import Likelihood, likelihoods
+from evaluation.likelihood import Likelihood, likelihoods, likelihoods_after
 from evaluation.loading import Loaded, load_model
 from records import Progress
 
@@ -150,14 +150,14 @@ def answer(loaded: Loaded, samples: pl.DataFrame, settings: GenerationSettings, 
     rows = [_blank(row) for row in samples.to_dicts()]
     questions = list(_questions(samples, rows, loaded, settings))
     asked = [question for question in questions if question.generate]
-    scored = [question for question in questions if question.reference is not None]
+    weighed = [question for question in questions if not question.generate]
     done = 0
     with torch.inference_mode():
-        for found in chain(_score(loaded, scored, settings), _generate(loaded, asked, settings)):
+        for found in chain(_weigh(loaded, weighed, settings), _generate(loaded, asked, settings)):
             for place, fields in found:
                 _enter(rows[place], fields)
-            done += len(found)
-            progress(done, len(asked) + len(scored), "answers")
+            done += len({place for place, _ in found})
+            progress(done, len(questions), "samples")
     return pl.DataFrame(rows, schema=OUTPUTS)
 
 
@@ -196,16 +196,22 @@ def _questions(
 
 
 Found = list[tuple[int, dict[str, Any]]]
+"""What a batch brought: rows, and the fields to enter there."""
 
 
-def _score(loaded: Loaded, questions: Sequence[Question], settings: GenerationSettings) -> Iterator[Found]:
+def _weigh(loaded: Loaded, questions: Sequence[Question], settings: GenerationSettings) -> Iterator[Found]:
     """Per batch, the likelihood of each question's reference."""
     end = end_of_turn(loaded.tokenizer) if questions else 0
     for batch in batches(questions, loaded, settings.batch_rows, settings.batch_tokens, settings.share_prefix):
         start = time.perf_counter()
-        found = list(likelihoods(loaded, batch, end))
-        seconds = (time.perf_counter() - start) / len(found)
-        yield [(place, fields | {"seconds": seconds}) for place, fields in map(_likelihood_fields, found)]
+        found = [_likelihood_fields(each) for each in likelihoods(loaded, batch, end)]
+        yield _timed(found, batch, start)
+
+
+def _timed(found: Found, batch: Batch, start: float) -> Found:
+    """What was found, with each question's share of the time since `start`."""
+    seconds = (time.perf_counter() - start) / len(batch.questions)
+    return [*found, *((question.place, {"seconds": seconds}) for question in batch.questions)]
 
 
 def _likelihood_fields(found: Likelihood) -> tuple[int, dict[str, Any]]:
@@ -220,14 +226,17 @@ def _likelihood_fields(found: Likelihood) -> tuple[int, dict[str, Any]]:
 
 
 def _generate(loaded: Loaded, questions: Sequence[Question], settings: GenerationSettings) -> Iterator[Found]:
-    """Per batch, the answer to each question."""
-    decoding = _decoding(loaded, settings)
-    bare = [replace(question, reference=None) for question in questions]
-    for batch in batches(bare, loaded, settings.batch_rows, settings.batch_tokens, settings.share_prefix):
-        start = time.perf_counter()
-        answers = generate(loaded, batch, decoding)
-        seconds = (time.perf_counter() - start) / len(answers)
-        yield [(a.question.place, _answer_fields(a, loaded, decoding) | {"seconds": seconds}) for a in answers]
+    """Per batch, the answer to each question, and the likelihood of the references that are wanted too."""
+    decoding, end = _decoding(loaded, settings), end_of_turn(loaded.tokenizer) if questions else 0
+    for batch in batches(questions, loaded, settings.batch_rows, settings.batch_tokens, settings.share_prefix):
+        start, found = time.perf_counter(), []
+        longest = max(len(question.reference or ()) for question in batch.questions)
+        prompts = read(loaded, batch, max(longest, settings.max_new_tokens))
+        if longest:
+            found += [_likelihood_fields(each) for each in likelihoods_after(loaded, batch.questions, prompts, end)]
+        answers = generate(loaded, batch, prompts, decoding)
+        found += [(each.question.place, _answer_fields(each, loaded, decoding)) for each in answers]
+        yield _timed(found, batch, start)
 
 
 def _decoding(loaded: Loaded, settings: GenerationSettings) -> Decoding:

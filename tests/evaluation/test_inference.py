@@ -160,7 +160,7 @@ def test_a_sample_that_cannot_be_asked_fails_alone(base, tmp_path):
         assert (found[name]["output"], found[name]["nll"]) == (None, None)
     assert found["fine"]["error"] is None
     assert found["unreferenced answer"]["output"] is not None
-    assert seen[-1] == (3, 3)
+    assert seen[-1] == (2, 2)
 
 
 def test_a_shorter_context_can_be_set(base, tmp_path):
