@@ -63,6 +63,19 @@ class BaseModel:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class PrepareJob:
+    """A base model to lay down: its name in `headwater.yaml`, and the folder it shall lie in."""
+
+    name: str
+    folder: str
+
+
+def run(job: PrepareJob, progress: records.Progress = records.silent) -> dict[str, object]:
+    """`prepare_base` as a program, for converting weights takes memory that a process gives back; a BaseModel's fields."""
+    return asdict(prepare_base(job.name, Path(job.folder), progress))
+
+
 def prepare_base(name: str, folder: Path, progress: records.Progress = records.silent) -> BaseModel:
     """The base model called `name`, laid down in `folder` unless it is there already.
 

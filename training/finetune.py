@@ -1,9 +1,10 @@
 """LoRA finetuning on a release: adapt a base model to the answers people and documents gave.
 
-Supervised finetuning with the loss on the completion alone (the prompt is given at inference, so learning to say it
-wastes capacity). One program for a laptop and a GPU: on a CPU thirty steps of eight short rows move SmolLM2-135M's
-perplexity on its task from about 60 to 20, on a GPU rows are packed. It runs in a process of its own, writes safetensors
-only, and its folder appears whole or not at all. On a CPU two runs give the same bytes.
+Supervised finetuning with the loss on the completion alone: the prompt is given at inference, and learning to say it
+would waste capacity. One program for a laptop and a GPU: on a CPU thirty steps of eight rows of 260 tokens cost
+SmolLM2-135M 170 CPU seconds, and bring its loss on unseen docstrings' first lines from 4.1 to 3.0 nats a token; on a GPU
+rows are packed. It writes safetensors only, and its folder appears whole or not at all. On a CPU two runs give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class FinetuneSettings:
     threads: int = field(default=0, metadata={"runtime": True})
     # several rows in one line of the input; "auto" is on for a GPU
     packing: Literal["auto", "on", "off"] = field(default="auto", metadata={"runtime": True})
-    # places in one forward and backward pass; 0 chooses 4,096 on a CPU and 16,384 on a GPU
+    # places in one forward and backward pass; 0 chooses 2,048 on a CPU and 16,384 on a GPU
     tokens_per_pass: int = field(default=0, metadata={"runtime": True})
     # compute activations twice to save memory; "auto" is on when a GPU's memory would not hold them
     gradient_checkpointing: Literal["auto", "on", "off"] = field(default="auto", metadata={"runtime": True})
@@ -156,7 +157,7 @@ def load(base: Path, settings: FinetuneSettings, device: Device) -> Loaded:
 def _layout(settings: FinetuneSettings, device: Device, tokenizer: Any) -> Layout:
     on_gpu = device.kind == "cuda"
     packed = settings.packing == "on" or (settings.packing == "auto" and on_gpu)
-    places = settings.tokens_per_pass or (16_384 if on_gpu else 4_096)
+    places = settings.tokens_per_pass or (16_384 if on_gpu else 2_048)
     # flash attention wants all of a pass in one row; a dense mask grows with the square of the row
     capacity = max(places, settings.max_length) if settings.attention == "flash_attention_2" else settings.max_length
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
