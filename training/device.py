@@ -80,19 +80,29 @@ def must_checkpoint(config: Any, tokens: int, device: Device) -> bool:
 
 @contextmanager
 def reproducible(seed: int, device: Device) -> Iterator[None]:
-    """Inside, torch draws from `seed`, and on a CPU uses deterministic algorithms only; transformers draws no bars."""
+    """Inside, torch draws from `seed`, and on a CPU uses deterministic algorithms only."""
     import torch
-    from transformers.utils import logging
 
     before = torch.are_deterministic_algorithms_enabled()
-    bars = logging.is_progress_bar_enabled()
     with torch.random.fork_rng(devices=[] if device.kind == "cpu" else None):
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(device.kind == "cpu" or before)
-        logging.disable_progress_bar()
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
-            if bars:
-                logging.enable_progress_bar()
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Inside, transformers draws no progress bars: whoever called us has his own."""
+    from transformers.utils import logging
+
+    if not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()

