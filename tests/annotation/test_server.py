@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
     assert server.running(tmp_path) is None and not (tmp_path / server.STATE).exists()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{second.url}/health")
+
+
+def test_a_start_that_was_cut_short_leaves_no_second_server(tmp_path, monkeypatch):
+    """A server whose starter was killed still lives, does not answer, and is ended by the next start."""
+    monkeypatch.setattr(server, "PROGRAM", "import time; time.sleep(600)")
+    hung = server._spawn(Path(sys.executable), 1, {}, tmp_path / server.LOG)
+    state = {"pid": hung.pid, "url": "http://127.0.0.1:1", "born": server._birth(hung.pid)}
+    (tmp_path / server.STATE).write_text(json.dumps(state))
+    monkeypatch.setattr(server, "PROGRAM", "raise SystemExit(1)")
+    with pytest.raises(LabelStudioError):
+        server.start(SETTINGS, tmp_path)
+    assert hung.wait(timeout=10) == -signal.SIGTERM
 
 
 def test_a_server_that_dies_at_its_start_names_its_log(tmp_path, monkeypatch):
