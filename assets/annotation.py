@@ -50,8 +50,8 @@ def drafts(
     """Two drafts for each open sample that goes to people: the base's and the finetuned model's."""
     entry = run.workspace.config.models[-1]
     chosen = choose_samples(samples, annotation.routing)
-    base = base_contestant(base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts)
-    tuned = finetuned(model[entry.name], base_model[entry.base_name], run)
+    base = base_contestant(base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts, run.workspace)
+    tuned = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
     rows = [ask(run, each, open_questions(chosen, "draft", each.prompt), evaluation.generation) for each in (base, tuned)]
     table = pl.concat(rows)
     return Outcome(table, kept=table["error"].null_count(), failed=dict(table.drop_nulls("error").group_by("error").len().iter_rows()))

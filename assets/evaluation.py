@@ -34,7 +34,7 @@ def prompt_trials(
 ) -> Outcome:
     """The base's answers to a few validation samples under every prompt."""
     questions = trial_questions(samples, evaluation, prompts_of(prompts))
-    return _answered(ask(run, base_contestant(base_model, None, None), questions, evaluation.generation))
+    return _answered(ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation))
 
 
 @stage(group="evaluation", code_version="1", each="bases", primary_key="prompt", unit="prompts")
@@ -54,7 +54,7 @@ def base_answers(
     run: Run,
 ) -> Outcome:
     """The base's answers on the test split, under the best prompt, and how likely it finds the references."""
-    contestant = base_contestant(base_model, best_prompt, prompts)
+    contestant = base_contestant(base_model, best_prompt, prompts, run.workspace)
     return _answered(ask(run, contestant, held_out_questions(samples, evaluation, contestant.prompt), evaluation.generation))
 
 
@@ -73,7 +73,7 @@ def answers(
     entry: ModelSettings, model: pl.DataFrame, base_model: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings, run: Run
 ) -> Outcome:
     """The finetuned model's answers on the test split, and how likely it finds the references."""
-    return _answered(ask(run, finetuned(model, base_model, run), held_out_questions(samples, evaluation, None), evaluation.generation))
+    return _answered(ask(run, finetuned(model, base_model, run.workspace), held_out_questions(samples, evaluation, None), evaluation.generation))
 
 
 @stage(
@@ -120,7 +120,7 @@ def proposals(
     entries = {entry.name: entry for entry in run.workspace.config.models}
     entry = entries[proposals.model or list(entries)[-1]]
     waiting = drawn(samples.filter((pl.col("openness") == "open") & pl.col("reference").is_null()), proposals.seed, proposals.limit)
-    contestant = finetuned(model[entry.name], base_model[entry.base_name], run)
+    contestant = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
     return propose(ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation), samples)
 
 

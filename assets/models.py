@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import polars as pl
 
+from pipelines.contestants import weights_of
 from pipelines.settings import BaseEntry, ModelSettings, canonical
 from pipelines.stages import Release, Run, stage
 from records import Outcome
-from training.base import prepare_base
+from training.base import PrepareJob
 from training.finetune import FinetuneJob
 
 LIBRARIES = ("torch", "transformers", "peft")
@@ -29,11 +29,11 @@ MODELS = {
 def base_model(entry: BaseEntry, run: Run) -> Outcome:
     """A foundation model as it is, before anything of ours: which weights these are, and where they came from."""
     folder = run.workspace.state / "store" / "bases" / entry.name
-    base = prepare_base(entry.base, folder, run.progress)
-    row = dataclasses.asdict(base)
-    notes = {"origin": base.origin, "weights": base.digest}
+    name = str(run.workspace.root / entry.base) if entry.base.startswith(".") else entry.base
+    row = run.launch("training.base", PrepareJob(name, str(folder))) | {"name": entry.base}
+    notes = {"origin": row["origin"], "weights": row["digest"]}
     if folder.is_dir():
-        notes["folder"] = str(folder.relative_to(run.workspace.state / "store"))
+        row["path"] = notes["folder"] = str(folder.relative_to(run.workspace.store.root))
     return Outcome(pl.DataFrame([row]), notes=notes)
 
 
@@ -53,7 +53,8 @@ def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release,
     """A model adapted to the task: an adapter of low rank, named by its recipe."""
     out = run.folder() / "adapter"
     base = base_model.row(0, named=True)
-    ledger = run.launch("training.finetune", FinetuneJob(str(instructions.folder), base["path"], str(out), entry.settings, instructions.version))
+    job = FinetuneJob(str(instructions.folder), weights_of(base_model, run.workspace), str(out), entry.settings, instructions.version)
+    ledger = run.launch("training.finetune", job)
     row = {
         "model": entry.name,
         "version": run.key[:16],
@@ -64,7 +65,7 @@ def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release,
         "folder": str(out.relative_to(run.workspace.artifacts)),
     }
     facts = {"dataset": f"{entry.dataset} {instructions.version}", "base weights": base["digest"], "ledger": ledger}
-    notes = {**facts, **_against(run, entry, facts), "folder": str(out.relative_to(run.workspace.state / "store"))}
+    notes = {**facts, **_against(run, entry, facts), "folder": str(out.relative_to(run.workspace.store.root))}
     return Outcome(pl.DataFrame([row], schema=MODELS), notes=notes)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from evaluation.inference import AnswerJob, GenerationSettings
 from evaluation.prompts import Prompt
 from pipelines.stages import Run
+from pipelines.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,28 @@ class Contestant:
         return "none" if self.prompt is None else self.prompt.name
 
 
-def base_contestant(base_model: pl.DataFrame, best_prompt: pl.DataFrame | None, prompts: pl.DataFrame | None) -> Contestant:
+def weights_of(base_model: pl.DataFrame, workspace: Workspace) -> str:
+    """The folder of a base's weights: within the store, or where headwater.yaml says that it lies."""
+    return str(workspace.store.root / base_model["path"].item())
+
+
+def base_contestant(
+    base_model: pl.DataFrame, best_prompt: pl.DataFrame | None, prompts: pl.DataFrame | None, workspace: Workspace
+) -> Contestant:
     """The base with the prompt that won on validation."""
     row = base_model.row(0, named=True)
     prompt = None
     if best_prompt is not None and prompts is not None:
         winner = best_prompt.filter("chosen")["prompt"].item()
         prompt = next(each for each in prompts_of(prompts) if each.name == winner)
-    return Contestant("base", row["digest"][:16], row["path"], None, prompt)
+    return Contestant("base", row["digest"][:16], weights_of(base_model, workspace), None, prompt)
 
 
-def finetuned(model: pl.DataFrame, base_model: pl.DataFrame, run: Run) -> Contestant:
+def finetuned(model: pl.DataFrame, base_model: pl.DataFrame, workspace: Workspace) -> Contestant:
     """A finetuned model, asked as it was trained: the sample alone."""
     row = model.row(0, named=True)
-    adapter = str(run.workspace.artifacts / row["folder"])
-    return Contestant(row["model"], row["version"], base_model.row(0, named=True)["path"], adapter, None)
+    adapter = str(workspace.artifacts / row["folder"])
+    return Contestant(row["model"], row["version"], weights_of(base_model, workspace), adapter, None)
 
 
 def prompts_of(table: pl.DataFrame) -> list[Prompt]:
