@@ -136,7 +136,7 @@ def _read(file: _File, settings: ReadingSettings) -> list[Extract | Poison]:
         raise  # the machine's doing, not the file's: not to be remembered
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
         return [Poison("", "reader failed", _where(error))]
-    if not any(isinstance(item, Extract) for item in items):
+    if not any(isinstance(item, Extract) or not item.part for item in items):
         items.append(Poison("", "no text", "no record of the file could be read; see its own failures, if any"))
     return items
 

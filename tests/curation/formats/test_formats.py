@@ -1,0 +1,174 @@
+"""Each format's own reader: what is a document, where it stands, and how it breaks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.formats import Extract, Poison, ReadingSettings, Unreadable, read_items
+from curation.formats.html import nesting
+
+SETTINGS = ReadingSettings()
+WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1)
+
+
+def read(data: bytes | str, path: str, settings: ReadingSettings = SETTINGS):
+    return list(read_items(data.encode() if isinstance(data, str) else data, path, settings))
+
+
+def texts(items) -> list[str]:
+    return [item.text for item in items if isinstance(item, Extract)]
+
+
+def refused(data: bytes | str, path: str, settings: ReadingSettings = SETTINGS) -> Unreadable:
+    with pytest.raises(Unreadable) as caught:
+        read(data, path, settings)
+    return caught.value
+
+
+def test_markdown_has_its_first_heading_as_title():
+    (item,) = read("Intro\n\n## The title ##  \n# Later\n", "a.md")
+    assert item.title == "The title"
+    assert item.text == "Intro\n\n## The title ##  \n# Later\n"
+    assert read("```sh\n# a comment\n```\n", "a.md")[0].title is None
+    assert read("# " + "#" * 50 + "\n", "a.md")[0].title is None
+    assert read("# " + " " * 300_000 + "x", "a.md")[0].title is None
+
+
+def test_html_is_its_main_content():
+    page = "<html><head><title> A \n page </title><script>no()</script></head><body><nav><a href=x>Menu</a></nav>"
+    page += "<main><h1>Head</h1><p>Some words that matter.</p></main></body></html>"
+    (item,) = read(page, "a.html")
+    assert item.title == "A page"
+    assert "Some words that matter." in item.text
+    assert "no()" not in item.text
+    assert "Menu" not in item.text
+
+
+def test_html_in_its_declared_encoding():
+    page = '<html><head><meta charset="iso-8859-2"></head><body><p>Zażółć gęślą jaźń</p></body></html>'
+    assert texts(read(page.encode("iso8859-2"), "a.html")) == ["Zażółć gęślą jaźń"]
+
+
+def test_a_page_that_shows_nothing_has_no_text():
+    assert refused("<html><body><script>app()</script></body></html>", "a.html").error == "no text"
+
+
+def test_a_page_that_nests_too_deep_is_refused_before_it_costs_hours():
+    assert refused("<html>" + "<div>" * 1_000_000 + "deep", "a.html").error == "over the limit"
+    assert texts(read("<html>" + "<div>" * 900 + "deep", "a.html")) == ["deep"]
+    flat = "<html>" + "<div>flat</div>" * 3000
+    assert nesting(flat, 1000) == 1
+    assert texts(read(flat, "a.html"))
+
+
+def test_json_lines_at_their_lines():
+    items = read('{"text": "one"}\n\n{"text": "three"}\r\n', "a.jsonl")
+    assert [(item.part, item.text) for item in items] == [("L1", "one"), ("L3", "three")]
+
+
+def test_a_broken_line_fails_alone():
+    deep = "[" * 100_000
+    items = read(
+        '{"text": "one"}\n{"text": \n' + deep + '\n{"text": "four"}\n{"n": ' + "9" * 5000 + '}\n{"text": "cut',
+        "a.jsonl",
+    )
+    assert texts(items) == ["one", "four"]
+    assert [(item.part, item.error) for item in items if isinstance(item, Poison)] == [
+        (part, "malformed JSON") for part in ("L2", "L3", "L5", "L6")
+    ]
+    assert not any("cut" in item.detail for item in items if isinstance(item, Poison))
+
+
+def test_line_separators_within_json_strings_part_no_lines():
+    assert texts(read('{"text": "a\u2028b\x85c"}\n{"text": "d"}', "a.jsonl")) == ["a\u2028b\x85c", "d"]
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=5))
+def test_json_lines_and_arrays_give_the_same_texts(words):
+    rows = [{"text": word} for word in words]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    assert texts(read(lines, "a.jsonl")) == words
+    assert texts(read(json.dumps(rows), "a.json")) == words
+    assert [item.part for item in read(json.dumps(rows), "a.json")] == [f"row={n}" for n in range(1, len(words) + 1)]
+
+
+def test_a_json_file_that_is_one_thing():
+    config = '{\n  "name": "x",\n  "private": true\n}'
+    assert read(config, "package.json") == [Extract("", "application/json", config)]
+    assert read('{"text": "a", "title": "T"}', "a.json") == [Extract("", "application/json", "a", "T")]
+    (chat,) = read('[{"role": "user", "content": "Hi"}]', "a.json")
+    assert chat.part == ""
+
+
+@pytest.mark.parametrize("data", ['{"a": [1, 2', "[" * 100_000, '{"n": ' + "9" * 5000 + "}", "nonsense"])
+def test_a_broken_json_file_fails_whole_with_its_place(data):
+    assert refused(data, "a.json").error == "malformed JSON"
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5))
+def test_csv_as_the_standard_library_writes_it(rows):
+    sink = io.StringIO(newline="")
+    writer = csv.writer(sink)
+    writer.writerow(("label", "text"))
+    writer.writerows(rows)
+    items = read(sink.getvalue(), "a.csv")
+    assert [(item.part, item.text) for item in items] == [(f"row={n}", text) for n, (_, text) in enumerate(rows, 1)]
+
+
+def test_delimited_files():
+    assert texts(read("id;text\n1;a, b\n", "a.csv")) == ["a, b"]
+    assert texts(read("id\ttext\n1\ta, b\n", "a.tsv")) == ["a, b"]
+    assert texts(read('id,text\n1,"two\nlines"\n', "a.csv")) == ["two\nlines"]
+    long = "x" * 200_000
+    assert texts(read(f"id,text\n1,{long}\n", "a.csv")) == [long]
+
+
+def test_a_ragged_row_fails_alone_and_an_open_quote_ends_the_file():
+    items = read('id,text\n1,a\n2\n3,b,c\n4,d\n5,"e\n6,f\n', "a.csv")
+    assert texts(items) == ["a", "d"]
+    assert [item.part for item in items if isinstance(item, Poison)] == ["row=2", "row=3", "row=5"]
+    assert refused('id,text\n1,"a', "a.csv").error == "malformed CSV"
+
+
+def test_parquet_rows():
+    table = pa.table({"text": ["a", None, "c"], "title": ["A", None, None], "messages": [None, None, None]})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=2)
+    items = read(sink.getvalue(), "data")
+    assert [(item.part, item.text, item.title) for item in items if isinstance(item, Extract)] == [
+        ("row=1", "a", "A"),
+        ("row=3", "c", None),
+    ]
+    assert [item.part for item in items if isinstance(item, Poison)] == ["row=2"]
+
+
+def test_parquet_chats():
+    sink = io.BytesIO()
+    pl.DataFrame({"messages": [[{"role": "user", "content": "Hi"}]]}).write_parquet(sink)
+    (item,) = read(sink.getvalue(), "a.parquet")
+    assert json.loads(item.text) == [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize("cut", [20, 200, -1, -10])
+def test_a_parquet_file_cut_short_fails_whole(cut):
+    sink = io.BytesIO()
+    pl.DataFrame({"text": ["some words"] * 100}).write_parquet(sink)
+    assert refused(sink.getvalue()[:cut], "a.parquet").error == "malformed Parquet"
+
+
+def test_what_has_no_reader_says_so():
+    error = refused(b"\x89PNG\r\n\x1a\n\0\0\0", "a.png")
+    assert error.error == "no reader for image/png"
+    assert error.detail
+    assert refused(b"a\0b", "a.bin").error == "binary"

@@ -1,0 +1,109 @@
+"""Rows: which are chats, records or texts, and that a poison row fails alone."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable
+from curation.formats.rows import CHAT, PAIRS, RECORD, extract, extracts
+
+SETTINGS = ReadingSettings()
+TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def one(value: object, *columns: str):
+    return extract("L1", value, columns or SETTINGS.text_columns, "application/jsonl")
+
+
+def test_text_columns_in_their_order():
+    assert one({"content": "second", "text": "first", "title": "T"}) == Extract("L1", "application/jsonl", "first", "T")
+    assert one({"content": "second", "text": None}).text == "second"
+    assert one({"story": "x"}, "story").text == "x"
+    assert one("a bare string").text == "a bare string"
+    assert one({"text": ""}).text == ""
+
+
+def test_chats_of_both_kinds_have_one_form():
+    sharegpt = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    expected = json.dumps(TURNS, separators=(",", ":"), sort_keys=True)
+    for value in ({"messages": TURNS}, {"conversations": sharegpt}, TURNS, {"messages": TURNS, "text": "also"}):
+        item = one(value)
+        assert (item.media_type, item.text) == (CHAT, expected)
+        assert json.loads(item.text) == TURNS
+
+
+def test_a_turn_in_parts_of_text_is_their_text():
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert json.loads(one({"messages": [{"role": "user", "content": parts}]}).text) == [
+        {"role": "user", "content": "ab"}
+    ]
+
+
+@pytest.mark.parametrize("content", [None, 5, [], [{"type": "image_url", "image_url": "x"}], {"text": "x"}])
+def test_a_turn_without_words_is_poison(content):
+    item = one({"messages": [{"role": "assistant", "content": content}]})
+    assert isinstance(item, Poison)
+    assert item.error == "malformed chat"
+
+
+@pytest.mark.parametrize(("asked", "answered"), PAIRS)
+def test_pairs_are_records_kept_whole(asked, answered):
+    row = {answered: "b", asked: "a", "text": "all", "id": 3}
+    item = one(row)
+    assert item.media_type == RECORD
+    assert json.loads(item.text) == row
+    assert item.text == one(dict(reversed(row.items()))).text
+
+
+def test_values_that_only_parquet_has():
+    row = {"prompt": "a", "response": "b", "day": datetime.date(2020, 1, 2)}
+    assert json.loads(one(row).text)["day"] == "2020-01-02"
+    assert isinstance(one({**row, "blob": b"x"}), Poison)
+    assert isinstance(one({**row, "x": float("nan")}), Poison)
+
+
+@pytest.mark.parametrize("value", [3, None, [], [1], {}, {"text": 5}, {"other": "x"}])
+def test_a_row_without_text_is_poison_with_a_mend(value):
+    item = one(value)
+    assert isinstance(item, Poison)
+    assert item.error == "no text"
+    assert item.detail
+
+
+def test_the_column_with_most_text_is_taken_for_the_whole_file():
+    rows = [(f"L{n}", {"id": "abc", "story": "once upon a time", "n": n}) for n in range(3)]
+    assert [item.text for item in extracts(rows, "application/jsonl", SETTINGS)] == ["once upon a time"] * 3
+    longer = {"id": "longer than all the others of the file together, and therefore taken for the text"}
+    late = [*rows, ("L4", longer), ("L5", {"story": "now without text"})]
+    items = list(extracts(late, "application/jsonl", SETTINGS))
+    assert [item.text for item in items[:4]] == ["abc", "abc", "abc", longer["id"]]
+    assert isinstance(items[4], Poison)
+
+
+def test_a_file_without_any_text_fails_whole():
+    with pytest.raises(Unreadable, match="text_columns"):
+        list(extracts([("row=1", {"n": 1}), ("row=2", {"n": 2})], "text/csv", SETTINGS))
+
+
+def test_poison_fails_alone():
+    rows = [("L1", {"text": "a"}), Poison("L2", "malformed JSON", "mend"), ("L3", {"text": "b"})]
+    assert [item.part for item in extracts(rows, "application/jsonl", SETTINGS)] == ["L1", "L2", "L3"]
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_every_value_is_one_item(value):
+    item = one(value)
+    assert item.part == "L1"
+    if isinstance(item, Extract) and item.media_type in {CHAT, RECORD}:
+        json.loads(item.text)
