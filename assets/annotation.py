@@ -50,11 +50,19 @@ def drafts(
     """Two drafts for each open sample that goes to people: the base's and the finetuned model's."""
     entry = run.workspace.config.models[-1]
     chosen = choose_samples(samples, annotation.routing)
-    base = base_contestant(base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts, run.workspace)
+    base = base_contestant(
+        base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts, run.workspace
+    )
     tuned = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
-    rows = [ask(run, each, open_questions(chosen, "draft", each.prompt), evaluation.generation) for each in (base, tuned)]
+    rows = [
+        ask(run, each, open_questions(chosen, "draft", each.prompt), evaluation.generation) for each in (base, tuned)
+    ]
     table = pl.concat(rows)
-    return Outcome(table, kept=table["error"].null_count(), failed=dict(table.drop_nulls("error").group_by("error").len().iter_rows()))
+    return Outcome(
+        table,
+        kept=table["error"].null_count(),
+        failed=dict(table.drop_nulls("error").group_by("error").len().iter_rows()),
+    )
 
 
 @stage(group="annotation", code_version="1", primary_key="task_digest", unit="samples", needs=("annotation",))
@@ -66,9 +74,21 @@ def annotation_tasks(drafts: pl.DataFrame, samples: pl.DataFrame, annotation: An
     return preference_tasks(asked, first, second, annotation.routing, annotation.projects[0].name, (names[0], names[1]))
 
 
-@stage(group="annotation", code_version="1", primary_key="task_digest", world=True, unit="tasks", needs=("annotation",), kinds=("labelstudio",))
+@stage(
+    group="annotation",
+    code_version="1",
+    primary_key="task_digest",
+    world=True,
+    unit="tasks",
+    needs=("annotation",),
+    kinds=("labelstudio",),
+)
 def label_studio_projects(
-    annotation_tasks: pl.DataFrame, labels_on_server: str, annotation: AnnotationSettings, label_studio: LabelStudioSettings, run: Run
+    annotation_tasks: pl.DataFrame,
+    labels_on_server: str,
+    annotation: AnnotationSettings,
+    label_studio: LabelStudioSettings,
+    run: Run,
 ) -> Outcome:
     """What stands on the Label Studio server, brought to what should be asked."""
     with annotation_server(run.workspace) as server:
@@ -76,14 +96,30 @@ def label_studio_projects(
             waiting = annotation_tasks.height
             said = f"no annotation server: {waiting} samples wait; `headwater up` starts one"
             return Outcome(_known(run, THERE_SCHEMA), notes={"server": said, "waiting": waiting})
-        report = synchronise(server.client, annotation_tasks, annotation.projects, server.credentials, _labels(run), run.progress)
+        report = synchronise(
+            server.client, annotation_tasks, annotation.projects, server.credentials, _labels(run), run.progress
+        )
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
-    notes = {"projects": " ".join(links), "imported": report.imported, "deleted": report.deleted, "withdrawn": report.withdrawn}
+    notes = {
+        "projects": " ".join(links),
+        "imported": report.imported,
+        "deleted": report.deleted,
+        "withdrawn": report.withdrawn,
+    }
     return Outcome(report.there, notes=notes)
 
 
-@stage(group="annotation", code_version="1", primary_key="annotation_id", world=True, unit="annotations", needs=("annotation",))
-def annotations(label_studio_projects: pl.DataFrame, annotation_tasks: pl.DataFrame, labels_on_server: str, run: Run) -> Outcome:
+@stage(
+    group="annotation",
+    code_version="1",
+    primary_key="annotation_id",
+    world=True,
+    unit="annotations",
+    needs=("annotation",),
+)
+def annotations(
+    label_studio_projects: pl.DataFrame, annotation_tasks: pl.DataFrame, labels_on_server: str, run: Run
+) -> Outcome:
     """People's answers, one row each; the annotator is a pseudonym."""
     with annotation_server(run.workspace) as server:
         known = _labels(run)

@@ -16,15 +16,29 @@ from pipelines.stages import Run, measure, stage
 from records import Outcome
 
 
-@measure(group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",), uses=("python",))
+@measure(
+    group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",), uses=("python",)
+)
 def candidates(contents: pa.RecordBatch, task: TaskSettings) -> pa.RecordBatch:
     """What the task's recipe finds in each content: questions, with their answers where the content gives one."""
     return extract_samples(contents, task)
 
 
-@stage(group="datasets", code_version="1", primary_key="sample_id", outside=("doc_id",), unit="samples", needs=("task",), checks=("no_leak",))
+@stage(
+    group="datasets",
+    code_version="1",
+    primary_key="sample_id",
+    outside=("doc_id",),
+    unit="samples",
+    needs=("task",),
+    checks=("no_leak",),
+)
 def samples(
-    corpus: pl.LazyFrame, candidates: pl.DataFrame, task: TaskSettings, splits: SplitSettings, sources: tuple[Source, ...]
+    corpus: pl.LazyFrame,
+    candidates: pl.DataFrame,
+    task: TaskSettings,
+    splits: SplitSettings,
+    sources: tuple[Source, ...],
 ) -> Outcome:
     """The task's samples, each once, on its side of the split: no copied question straddles."""
     places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
@@ -36,18 +50,39 @@ def samples(
         table=divided.table,
         kept=collected.table.height,
         notes={**collected.notes, **divided.notes, "leaks": leaks.height},
-        checks={"no_leak": f"{leaks.height} held-out samples have a near-duplicate on another side of the split" if leaks.height else ""},
+        checks={
+            "no_leak": f"{leaks.height} held-out samples have a near-duplicate on another side of the split"
+            if leaks.height
+            else ""
+        },
     )
 
 
-@stage(group="datasets", code_version="1", primary_key="sample_id", counts="samples", unit="samples", needs=("task",), kinds=("parquet",))
+@stage(
+    group="datasets",
+    code_version="1",
+    primary_key="sample_id",
+    counts="samples",
+    unit="samples",
+    needs=("task",),
+    kinds=("parquet",),
+)
 def instructions(samples: pl.DataFrame, run: Run) -> Outcome:
     """The release to finetune on: samples that have an answer, as `datasets.load_dataset` reads them."""
     rows = releases.instructions(samples)
-    return Outcome(rows, dropped={"no reference": samples.height - rows.height}, notes=_released(rows, "instructions", run))
+    return Outcome(
+        rows, dropped={"no reference": samples.height - rows.height}, notes=_released(rows, "instructions", run)
+    )
 
 
-@stage(group="datasets", code_version="1", primary_key=("sample_id", "task_digest"), unit="tasks", needs=("annotation",), kinds=("parquet",))
+@stage(
+    group="datasets",
+    code_version="1",
+    primary_key=("sample_id", "task_digest"),
+    unit="tasks",
+    needs=("annotation",),
+    kinds=("parquet",),
+)
 def preferences(annotations: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
     """The release of what people preferred: one chosen and one rejected answer per task."""
     outcome = curation.preferences.preferences(samples, annotations)

@@ -28,9 +28,23 @@ def prompts(workspace: Workspace) -> Observation:
     return Observation(digest("prompts", *named), table)
 
 
-@stage(group="evaluation", code_version="1", each="bases", primary_key=ANSWER, unit="answers", recorded=True, pool="gpu", uses=LIBRARIES)
+@stage(
+    group="evaluation",
+    code_version="1",
+    each="bases",
+    primary_key=ANSWER,
+    unit="answers",
+    recorded=True,
+    pool="gpu",
+    uses=LIBRARIES,
+)
 def prompt_trials(
-    entry: BaseEntry, base_model: pl.DataFrame, prompts: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings, run: Run
+    entry: BaseEntry,
+    base_model: pl.DataFrame,
+    prompts: pl.DataFrame,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    run: Run,
 ) -> Outcome:
     """The base's answers to a few validation samples under every prompt."""
     questions = trial_questions(samples, evaluation, prompts_of(prompts))
@@ -38,12 +52,23 @@ def prompt_trials(
 
 
 @stage(group="evaluation", code_version="1", each="bases", primary_key="prompt", unit="prompts")
-def best_prompt(entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings) -> Outcome:
+def best_prompt(
+    entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings
+) -> Outcome:
     """The prompt that does best on validation; the test split has no say."""
     return choose_prompt(prompt_trials, samples, evaluation.bootstrap)
 
 
-@stage(group="evaluation", code_version="1", each="bases", primary_key=ANSWER, unit="answers", recorded=True, pool="gpu", uses=LIBRARIES)
+@stage(
+    group="evaluation",
+    code_version="1",
+    each="bases",
+    primary_key=ANSWER,
+    unit="answers",
+    recorded=True,
+    pool="gpu",
+    uses=LIBRARIES,
+)
 def base_answers(
     entry: BaseEntry,
     base_model: pl.DataFrame,
@@ -55,7 +80,9 @@ def base_answers(
 ) -> Outcome:
     """The base's answers on the test split, under the best prompt, and how likely it finds the references."""
     contestant = base_contestant(base_model, best_prompt, prompts, run.workspace)
-    return _answered(ask(run, contestant, held_out_questions(samples, evaluation, contestant.prompt), evaluation.generation))
+    return _answered(
+        ask(run, contestant, held_out_questions(samples, evaluation, contestant.prompt), evaluation.generation)
+    )
 
 
 @stage(
@@ -70,10 +97,22 @@ def base_answers(
     uses=LIBRARIES,
 )
 def answers(
-    entry: ModelSettings, model: pl.DataFrame, base_model: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings, run: Run
+    entry: ModelSettings,
+    model: pl.DataFrame,
+    base_model: pl.DataFrame,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    run: Run,
 ) -> Outcome:
     """The finetuned model's answers on the test split, and how likely it finds the references."""
-    return _answered(ask(run, finetuned(model, base_model, run.workspace), held_out_questions(samples, evaluation, None), evaluation.generation))
+    return _answered(
+        ask(
+            run,
+            finetuned(model, base_model, run.workspace),
+            held_out_questions(samples, evaluation, None),
+            evaluation.generation,
+        )
+    )
 
 
 @stage(
@@ -81,7 +120,10 @@ def answers(
     code_version="1",
     counts="samples",
     unit="samples",
-    outputs=(Output("scores", ("model", "prompt", "split", "metric")), Output("comparisons", ("metric", "split", "model_a", "model_b"))),
+    outputs=(
+        Output("scores", ("model", "prompt", "split", "metric")),
+        Output("comparisons", ("metric", "split", "model_a", "model_b")),
+    ),
 )
 def scores(
     base_answers: dict[str, pl.DataFrame],
@@ -95,18 +137,33 @@ def scores(
 
     The base may have seen such text when it was trained: its scores can flatter it.
     """
-    contestants = {f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()} | answers
+    contestants = {
+        f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()
+    } | answers
     outcome = score_contestants(contestants, samples, instructions.version, evaluation.bootstrap)
     table = outcome.table
     if annotations is not None and annotations.height:
         table = pl.concat([table, human_win_rate(annotations, instructions.version)])
     return Outcome(
-        table, kept=outcome.kept, dropped=outcome.dropped, failed=outcome.failed, others=outcome.others, notes=outcome.notes, pictures=_pictures(table)
+        table,
+        kept=outcome.kept,
+        dropped=outcome.dropped,
+        failed=outcome.failed,
+        others=outcome.others,
+        notes=outcome.notes,
+        pictures=_pictures(table),
     )
 
 
 @stage(
-    group="evaluation", code_version="1", needs=("proposals",), primary_key="sample_id", unit="samples", recorded=True, pool="gpu", uses=LIBRARIES
+    group="evaluation",
+    code_version="1",
+    needs=("proposals",),
+    primary_key="sample_id",
+    unit="samples",
+    recorded=True,
+    pool="gpu",
+    uses=LIBRARIES,
 )
 def proposals(
     model: dict[str, pl.DataFrame],
@@ -119,7 +176,9 @@ def proposals(
     """The product: what the finetuned model answers where nobody has answered yet, each at its file and line."""
     entries = {entry.name: entry for entry in run.workspace.config.models}
     entry = entries[proposals.model or list(entries)[-1]]
-    waiting = drawn(samples.filter((pl.col("openness") == "open") & pl.col("reference").is_null()), proposals.seed, proposals.limit)
+    waiting = drawn(
+        samples.filter((pl.col("openness") == "open") & pl.col("reference").is_null()), proposals.seed, proposals.limit
+    )
     contestant = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
     return propose(ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation), samples)
 
@@ -130,7 +189,10 @@ def _answered(rows: pl.DataFrame) -> Outcome:
 
 
 def _pictures(table: pl.DataFrame) -> list[Picture]:
-    return [Picture(f"{metric}", intervals(rows)) for (metric,), rows in table.sort("metric", "model").group_by("metric", maintain_order=True)]
+    return [
+        Picture(f"{metric}", intervals(rows))
+        for (metric,), rows in table.sort("metric", "model").group_by("metric", maintain_order=True)
+    ]
 
 
 STAGES = [prompts, prompt_trials, best_prompt, base_answers, answers, scores, proposals]

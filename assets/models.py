@@ -53,7 +53,9 @@ def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release,
     """A model adapted to the task: an adapter of low rank, named by its recipe."""
     out = run.folder() / "adapter"
     base = base_model.row(0, named=True)
-    job = FinetuneJob(str(instructions.folder), weights_of(base_model, run.workspace), str(out), entry.settings, instructions.version)
+    job = FinetuneJob(
+        str(instructions.folder), weights_of(base_model, run.workspace), str(out), entry.settings, instructions.version
+    )
     ledger = run.launch("training.finetune", job)
     row = {
         "model": entry.name,
@@ -77,7 +79,11 @@ def _against(run: Run, entry: ModelSettings, facts: dict[str, object]) -> dict[s
     old = before.settings.get(f"models_{entry.name}", {}).get("settings", {})
     new = canonical(entry.settings)
     changed = [f"{name}: {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name]]
-    changed += [f"{name}: {before.notes.get(name)} → {facts[name]}" for name in ("dataset", "base weights") if before.notes.get(name) != facts[name]]
+    changed += [
+        f"{name}: {before.notes.get(name)} → {facts[name]}"
+        for name in ("dataset", "base weights")
+        if before.notes.get(name) != facts[name]
+    ]
     return {"against its predecessor": "; ".join(changed) or "code or libraries"}
 
 

@@ -29,14 +29,18 @@ err = Console(stderr=True)
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("-w", "--workspace", help="The workspace's folder (default: the nearest one upwards, else HEADWATER_WORKSPACE)."),
+    typer.Option(
+        "-w", "--workspace", help="The workspace's folder (default: the nearest one upwards, else HEADWATER_WORKSPACE)."
+    ),
 ]
 
 
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workspace shall be.")],
-    template: Annotated[str | None, typer.Option(help="corpus (the default), completion, chat, qa or docstrings.")] = None,
+    template: Annotated[
+        str | None, typer.Option(help="corpus (the default), completion, chat, qa or docstrings.")
+    ] = None,
     code: Annotated[Path | None, typer.Option(help="A code base whose missing docstrings shall be written.")] = None,
 ) -> None:
     """Make a workspace: a commented headwater.yaml that runs as it stands."""
@@ -51,7 +55,12 @@ def init(
 
 @app.command()
 def run(
-    assets: Annotated[list[str] | None, typer.Argument(metavar="[ASSET]...", help="Assets to bring up to date, with all they depend on; all, when none is named.")] = None,
+    assets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ASSET]...", help="Assets to bring up to date, with all they depend on; all, when none is named."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute the named assets again, and compare.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -69,7 +78,9 @@ def run(
     for failure in report.failures:
         err.print(f"[red]✗[/] {failure.node}: {escape(failure.error)}", highlight=False)
     if report.failures:
-        err.print(f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done.")
+        err.print(
+            f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."
+        )
         raise typer.Exit(1)
     if not report.plan.nodes:
         out.print(f"Nothing to do: all {len(report.plan.wanted)} assets are up to date.")
@@ -79,8 +90,12 @@ def run(
 @app.command()
 def up(
     workspace: WorkspaceOption = None,
-    port: Annotated[int | None, typer.Option(help="The port of the Dagster UI; a free one is chosen when none is named.")] = None,
-    label_studio: Annotated[bool, typer.Option("--label-studio/--no-label-studio", help="Whether Label Studio is started too.")] = True,
+    port: Annotated[
+        int | None, typer.Option(help="The port of the Dagster UI; a free one is chosen when none is named.")
+    ] = None,
+    label_studio: Annotated[
+        bool, typer.Option("--label-studio/--no-label-studio", help="Whether Label Studio is started too.")
+    ] = True,
 ) -> None:
     """Start the Dagster UI with its daemon, and Label Studio, on this machine; Ctrl-C ends them."""
     from pipelines.up import serve
@@ -100,7 +115,11 @@ def status(workspace: WorkspaceOption = None) -> None:
     for node in graph.stages():
         for output in node.outputs:
             head = here.store.head(output.name)
-            state = f"[yellow]out of date[/]: {escape('; '.join(why[node.name]))}" if node.name in why else "[green]fresh[/]"
+            state = (
+                f"[yellow]out of date[/]: {escape('; '.join(why[node.name]))}"
+                if node.name in why
+                else "[green]fresh[/]"
+            )
             table.add_row(output.name, head.version[:12] if head else "", f"{head.rows:,}" if head else "", state)
     out.print(table)
 
@@ -108,8 +127,12 @@ def status(workspace: WorkspaceOption = None) -> None:
 @app.command()
 def table(
     name: Annotated[str, typer.Argument(help="The table's name.")],
-    version: Annotated[str | None, typer.Option(help="A version of it: the first digits of its digest, or a commit's number.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it all to a .parquet, .csv or .jsonl file.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="A version of it: the first digits of its digest, or a commit's number.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write it all to a .parquet, .csv or .jsonl file.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Rows that are printed.")] = 20,
     versions: Annotated[bool, typer.Option("--versions", help="List the table's versions instead.")] = False,
     workspace: WorkspaceOption = None,
@@ -138,7 +161,9 @@ def export(
     from pipelines.tables import export_dataset
 
     released = export_dataset(find_workspace(workspace), dataset, version, output)
-    out.print(f"wrote {dataset} {released} to {output}; read it with datasets.load_dataset({str(output)!r})", highlight=False)
+    out.print(
+        f"wrote {dataset} {released} to {output}; read it with datasets.load_dataset({str(output)!r})", highlight=False
+    )
 
 
 @app.command(name="try")
@@ -171,7 +196,9 @@ def add_annotator(
             err.print("No annotation server runs for this workspace; start it with `headwater up` and try again.")
             raise typer.Exit(1)
         address, password = make(server.client, email)
-        print(f"Send this to {address}, on a way that only they read:\n\n  {server.client.url}\n  e-mail:   {address}\n  password: {password}")  # noqa: T201
+        print(
+            f"Send this to {address}, on a way that only they read:\n\n  {server.client.url}\n  e-mail:   {address}\n  password: {password}"
+        )  # noqa: T201
 
 
 def _graph(workspace: Workspace):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the graph is imported late

@@ -63,7 +63,9 @@ def ask(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: Gen
     folder = run.folder()
     asked, answered = folder / f"{contestant.name}-questions.parquet", folder / f"{contestant.name}-answers.parquet"
     questions.write_parquet(asked)
-    run.launch("evaluation.inference", AnswerJob(contestant.base, contestant.adapter, str(asked), str(answered), settings))
+    run.launch(
+        "evaluation.inference", AnswerJob(contestant.base, contestant.adapter, str(asked), str(answered), settings)
+    )
     answers = pl.read_parquet(answered)
     _forget(asked, answered)
     return answers.with_columns(model=pl.lit(contestant.name), model_version=pl.lit(contestant.version))

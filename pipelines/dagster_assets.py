@@ -56,8 +56,15 @@ Load = Callable[[], Loaded]
 
 def source_assets(graph: Graph, load: Load) -> list[dg.SourceAsset]:
     """The observable source assets: settings, raw data, prompts."""
-    specs = [(SETTINGS + section, f"The part `{section.replace('__', '.')}` of headwater.yaml.", "sources", "yaml") for section in graph.sections]
-    specs += [(node.name, node.stage.description, node.stage.group, "files") for node in graph if node.stage.kind == "observable"]
+    specs = [
+        (SETTINGS + section, f"The part `{section.replace('__', '.')}` of headwater.yaml.", "sources", "yaml")
+        for section in graph.sections
+    ]
+    specs += [
+        (node.name, node.stage.description, node.stage.group, "files")
+        for node in graph
+        if node.stage.kind == "observable"
+    ]
     return [_source(*spec, load) for spec in specs]
 
 
@@ -127,7 +134,10 @@ def _result(node: Node, ran: Ran, commit: Commit, workspace: Workspace) -> dg.Ma
 
 
 def _check_specs(node: Node) -> list[dg.AssetCheckSpec]:
-    specs = [dg.AssetCheckSpec(CHECK, asset=output.name, blocking=True, description="in = kept + dropped + failed") for output in node.outputs]
+    specs = [
+        dg.AssetCheckSpec(CHECK, asset=output.name, blocking=True, description="in = kept + dropped + failed")
+        for output in node.outputs
+    ]
     return specs + [dg.AssetCheckSpec(name, asset=node.outputs[0].name, blocking=True) for name in node.stage.checks]
 
 
@@ -136,7 +146,9 @@ def _own_checks(node: Node, commit: Commit) -> list[dg.AssetCheckResult]:
         return []
     wrong = {name: commit.checks.get(name, "the stage did not answer it") for name in node.stage.checks}
     return [
-        dg.AssetCheckResult(asset_key=commit.table, check_name=name, passed=not said, metadata={"said": said or "nothing is wrong"})
+        dg.AssetCheckResult(
+            asset_key=commit.table, check_name=name, passed=not said, metadata={"said": said or "nothing is wrong"}
+        )
         for name, said in wrong.items()
     ]
 
@@ -144,9 +156,18 @@ def _own_checks(node: Node, commit: Commit) -> list[dg.AssetCheckResult]:
 def _check(commit: Commit) -> dg.AssetCheckResult:
     books = commit.books
     missing = books.missing if books else 0
-    said = f"{abs(missing)} {books.unit if books else 'rows'} are in no book" if missing > 0 else "counted twice" if missing else "all accounted for"
+    said = (
+        f"{abs(missing)} {books.unit if books else 'rows'} are in no book"
+        if missing > 0
+        else "counted twice"
+        if missing
+        else "all accounted for"
+    )
     return dg.AssetCheckResult(
-        asset_key=commit.table, check_name=CHECK, passed=missing == 0, metadata={"said": said, **({"in": books.taken} if books else {})}
+        asset_key=commit.table,
+        check_name=CHECK,
+        passed=missing == 0,
+        metadata={"said": said, **({"in": books.taken} if books else {})},
     )
 
 
@@ -172,7 +193,9 @@ def metadata_of(ran: Ran, commit: Commit, workspace: Workspace) -> Mapping[str, 
     for picture in ran.pictures:
         found[picture.title] = dg.MetadataValue.md(picture_markdown(picture))
     if ran.unequal:
-        found["warning"] = dg.MetadataValue.md("**Computed again from the same inputs, and different**: this stage is not deterministic.")
+        found["warning"] = dg.MetadataValue.md(
+            "**Computed again from the same inputs, and different**: this stage is not deterministic."
+        )
     return found
 
 

@@ -37,7 +37,9 @@ def _float_bytes(value: float) -> bytes:
 
 
 def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _encoder(dtype: pl.DataType) -> tuple[pl.DataType | None, Callable[[Any], bytes]]:

@@ -111,13 +111,17 @@ def build_graph(stages: Sequence[Stage], config: Config) -> Graph:
     nodes = [node for stage in stages if stage.name in present for node in _nodes(stage, by_output, present, config)]
     makers = {output.name: node for node in nodes for output in node.outputs}
     makers |= {node.name: node for node in nodes if node.stage.kind == "observable"}
-    sorter = TopologicalSorter({node.name: [makers[name].name for name in node.dependencies() if name in makers] for node in nodes})
+    sorter = TopologicalSorter(
+        {node.name: [makers[name].name for name in node.dependencies() if name in makers] for node in nodes}
+    )
     try:
         order = {name: place for place, name in enumerate(sorter.static_order())}
     except CycleError as error:
         raise GraphError(f"these assets wait for each other: {' → '.join(error.args[1])}") from error
     ordered = sorted(nodes, key=lambda node: order[node.name])
-    sections = dict.fromkeys(name.removeprefix(SETTINGS) for node in ordered for name in node.dependencies() if name.startswith(SETTINGS))
+    sections = dict.fromkeys(
+        name.removeprefix(SETTINGS) for node in ordered for name in node.dependencies() if name.startswith(SETTINGS)
+    )
     return Graph({node.name: node for node in ordered}, makers, tuple(sections))
 
 
@@ -140,7 +144,9 @@ def _is_present(stage: Stage, by_output: Mapping[str, Stage], present: set[str],
 def _present(stages: Sequence[Stage], by_output: Mapping[str, Stage], config: Config) -> set[str]:
     present = {stage.name for stage in stages}
     while True:
-        left = {stage.name for stage in stages if stage.name in present and _is_present(stage, by_output, present, config)}
+        left = {
+            stage.name for stage in stages if stage.name in present and _is_present(stage, by_output, present, config)
+        }
         if left == present:
             return present
         present = left
@@ -150,11 +156,15 @@ def _nodes(stage: Stage, by_output: Mapping[str, Stage], present: set[str], conf
     for entry_name, entry in _entries(stage, config):
         suffix = f"_{entry_name}" if entry_name else ""
         outputs = tuple(replace(output, name=output.name + suffix) for output in stage.outputs)
-        inputs = tuple(_resolve(parameter, stage, entry, by_output, present, config) for parameter in parameters(stage.function))
+        inputs = tuple(
+            _resolve(parameter, stage, entry, by_output, present, config) for parameter in parameters(stage.function)
+        )
         yield Node(stage.name + suffix, stage, inputs, outputs, entry, entry_name)
 
 
-def _resolve(parameter: Parameter, stage: Stage, entry: Any, by_output: Mapping[str, Stage], present: set[str], config: Config) -> Input:
+def _resolve(
+    parameter: Parameter, stage: Stage, entry: Any, by_output: Mapping[str, Stage], present: set[str], config: Config
+) -> Input:
     name, kind = parameter.name, parameter.annotation
     if kind is Run:
         return Input(name, "run")
@@ -175,10 +185,14 @@ def _resolve(parameter: Parameter, stage: Stage, entry: Any, by_output: Mapping[
         return Input(name, "settings", {"": section})
     if name in by_output:
         return _resolve_table(parameter, stage, entry, by_output[name], present, config)
-    raise GraphError(f"stage {stage.name}: nothing provides its parameter {name!r} ({kind}): name a table, or annotate a part of headwater.yaml")
+    raise GraphError(
+        f"stage {stage.name}: nothing provides its parameter {name!r} ({kind}): name a table, or annotate a part of headwater.yaml"
+    )
 
 
-def _resolve_table(parameter: Parameter, stage: Stage, entry: Any, maker: Stage, present: set[str], config: Config) -> Input:
+def _resolve_table(
+    parameter: Parameter, stage: Stage, entry: Any, maker: Stage, present: set[str], config: Config
+) -> Input:
     name, kind = parameter.name, parameter.annotation
     if maker.name not in present:
         return Input(name, "absent")
@@ -191,5 +205,6 @@ def _resolve_table(parameter: Parameter, stage: Stage, entry: Any, maker: Stage,
         names = {entry_name: f"{name}_{entry_name}" for entry_name, _ in _entries(maker, config)}
         return Input(name, "observeds" if observed else "tables", names, lazy)
     other = getattr(entry, stage.joins[name]) if name in stage.joins else entry.name
-    return Input(name, "observed" if observed else "release" if kind is Release else "table", {"": f"{name}_{other}"}, lazy)
-
+    return Input(
+        name, "observed" if observed else "release" if kind is Release else "table", {"": f"{name}_{other}"}, lazy
+    )

@@ -48,7 +48,9 @@ def launcher(workspace: Workspace, node: str, key: str) -> Callable[[str, Any], 
             _start(folder)
         result = folder / "result.json"
         if not result.is_file():
-            raise ProgramFailed(f"{node}: {module} ended without a result; its log is {folder / 'log.txt'}:\n{_tail(folder / 'log.txt')}")
+            raise ProgramFailed(
+                f"{node}: {module} ended without a result; its log is {folder / 'log.txt'}:\n{_tail(folder / 'log.txt')}"
+            )
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return found
 
@@ -57,7 +59,12 @@ def launcher(workspace: Workspace, node: str, key: str) -> Callable[[str, Any], 
 
 def _start(folder: Path) -> None:
     command = [sys.executable, "-m", "pipelines.worker", str(folder)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     context = dagster_context.get()
     if context is None:
         subprocess.run(command, env=environment, check=False)
@@ -67,11 +74,17 @@ def _start(folder: Path) -> None:
     try:
         PipesSubprocessClient(env=environment).run(command=command, context=context.op_execution_context)
     except Exception as error:  # Dagster keeps its class for this private
-        raise ProgramFailed(f"the program failed; its log is {folder / 'log.txt'}, and ends:\n{_tail(folder / 'log.txt')}") from error
+        raise ProgramFailed(
+            f"the program failed; its log is {folder / 'log.txt'}, and ends:\n{_tail(folder / 'log.txt')}"
+        ) from error
 
 
 def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]) if path.is_file() else "(no log)"
+    return (
+        "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        if path.is_file()
+        else "(no log)"
+    )
 
 
 @contextmanager

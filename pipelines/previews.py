@@ -56,9 +56,20 @@ def write_preview(workspace: Workspace, commit: Commit) -> Path:
 
 def books_markdown(books: Books) -> str:
     """The accounting of a stage as a Markdown table."""
-    lines = [f"| {books.unit} | rows |", "| --- | ---: |", f"| **in** | {books.taken:,} |", f"| kept | {books.kept:,} |"]
-    lines += [f"| dropped: {_cell(reason)} | {count:,} |" for reason, count in sorted(books.dropped.items(), key=lambda item: -item[1])]
-    lines += [f"| failed: {_cell(reason)} | {count:,} |" for reason, count in sorted(books.failed.items(), key=lambda item: -item[1])]
+    lines = [
+        f"| {books.unit} | rows |",
+        "| --- | ---: |",
+        f"| **in** | {books.taken:,} |",
+        f"| kept | {books.kept:,} |",
+    ]
+    lines += [
+        f"| dropped: {_cell(reason)} | {count:,} |"
+        for reason, count in sorted(books.dropped.items(), key=lambda item: -item[1])
+    ]
+    lines += [
+        f"| failed: {_cell(reason)} | {count:,} |"
+        for reason, count in sorted(books.failed.items(), key=lambda item: -item[1])
+    ]
     return "\n".join(lines)
 
 

@@ -60,7 +60,9 @@ def plan(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: b
     for node in wanted:
         above = [graph.makers[name].name for name in node.dependencies() if name in graph.makers]
         running = [name for name in above if name in why]
-        found = ["forced"] if force and node.name in forced else [] if running else reasons(node, graph, workspace, seen)
+        found = (
+            ["forced"] if force and node.name in forced else [] if running else reasons(node, graph, workspace, seen)
+        )
         if running:
             found.append(f"below {running[0]}" + (f" and {len(running) - 1} more" if len(running) > 1 else ""))
         if found:
@@ -103,7 +105,9 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags={**tags, **({FORCE_TAG: "true"} if force else {})},
         )
-        failures = [Failure(event.step_key or "", _error(event)) for event in result.all_events if event.is_step_failure]
+        failures = [
+            Failure(event.step_key or "", _error(event)) for event in result.all_events if event.is_step_failure
+        ]
     return Report(found, failures)
 
 

@@ -126,7 +126,9 @@ class Config(BaseModel):
         found: dict[str, str] = {}
         for model in self.models:
             if found.setdefault(model.base_name, model.base) != model.base:
-                raise SettingsError(f"models: {model.base!r} and {found[model.base_name]!r} would have one name; move one of the folders")
+                raise SettingsError(
+                    f"models: {model.base!r} and {found[model.base_name]!r} would have one name; move one of the folders"
+                )
         return tuple(BaseEntry(name, base) for name, base in found.items())
 
     @property

@@ -144,24 +144,41 @@ def parameters(function: Callable[..., Any]) -> list[Parameter]:
     return found
 
 
-def _outputs(function: Callable[..., Any], primary_key: str | tuple[str, ...], outside: tuple[str, ...]) -> tuple[Output, ...]:
+def _outputs(
+    function: Callable[..., Any], primary_key: str | tuple[str, ...], outside: tuple[str, ...]
+) -> tuple[Output, ...]:
     return (Output(function.__name__, (primary_key,) if isinstance(primary_key, str) else primary_key, outside),)
 
 
 Decorator = Callable[[Callable[..., Any]], Stage]
 
 
-def measure(*, group: Group, code_version: str, of: str, columns: tuple[str, ...] = ("text",), **options: Any) -> Decorator:
+def measure(
+    *, group: Group, code_version: str, of: str, columns: tuple[str, ...] = ("text",), **options: Any
+) -> Decorator:
     """A batch of contents to a batch of evidence: exactly one row per content, computed once per content and key."""
 
     def decorate(function: Callable[..., Any]) -> Stage:
         outputs = _outputs(function, "content_digest", ())
-        return Stage(function.__name__, function, "measure", group, code_version, outputs, of=of, columns=columns, unit="contents", **options)
+        return Stage(
+            function.__name__,
+            function,
+            "measure",
+            group,
+            code_version,
+            outputs,
+            of=of,
+            columns=columns,
+            unit="contents",
+            **options,
+        )
 
     return decorate
 
 
-def fold(*, group: Group, code_version: str, of: str, key: tuple[str, ...], outputs: tuple[Output, ...], **options: Any) -> Decorator:
+def fold(
+    *, group: Group, code_version: str, of: str, key: tuple[str, ...], outputs: tuple[Output, ...], **options: Any
+) -> Decorator:
     """(state, added, removed) to changes of state: for what must cost only what changed.
 
     The elements that the state has seen are the distinct keys in its output tables together.

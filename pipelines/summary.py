@@ -61,10 +61,16 @@ def _print_reasons(console: Console, heads: Mapping[str, Commit]) -> None:
 def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, Commit]) -> None:
     for dataset in ("instructions", "preferences"):
         if dataset in heads and heads[dataset].notes.get("release"):
-            console.print(f"\n[bold]Dataset[/] {dataset} {heads[dataset].notes['release']}: {heads[dataset].rows:,} rows", highlight=False)
+            console.print(
+                f"\n[bold]Dataset[/] {dataset} {heads[dataset].notes['release']}: {heads[dataset].rows:,} rows",
+                highlight=False,
+            )
     if "models" in heads:
         for row in workspace.store.scan("models").collect().iter_rows(named=True):
-            console.print(f"[bold]Model[/] {row['model']} {row['version']} ({row['phase']} of {row['base']} on {row['dataset_version']})", highlight=False)
+            console.print(
+                f"[bold]Model[/] {row['model']} {row['version']} ({row['phase']} of {row['base']} on {row['dataset_version']})",
+                highlight=False,
+            )
     if "scores" in heads:
         console.print(scores_table(workspace.store.scan("scores").collect()))
         console.print(comparisons_table(workspace.store.scan("comparisons").collect()))
@@ -91,8 +97,17 @@ def comparisons_table(comparisons: pl.DataFrame) -> Table:
     for name in ("metric", "comparison", "difference", "interval", "p", "n"):
         table.add_column(name, justify="left" if name in {"metric", "comparison"} else "right")
     for row in comparisons.sort("metric").iter_rows(named=True):
-        shown = [f"{row[name]:.3g}" if row[name] is not None else "" for name in ("difference", "low", "high", "p_value")]
-        table.add_row(row["metric"], f"{row['model_b']} − {row['model_a']}", shown[0], f"{shown[1]} – {shown[2]}", shown[3], f"{row['n']:,}")
+        shown = [
+            f"{row[name]:.3g}" if row[name] is not None else "" for name in ("difference", "low", "high", "p_value")
+        ]
+        table.add_row(
+            row["metric"],
+            f"{row['model_b']} − {row['model_a']}",
+            shown[0],
+            f"{shown[1]} – {shown[2]}",
+            shown[3],
+            f"{row['n']:,}",
+        )
     return table
 
 

@@ -49,7 +49,9 @@ def print_versions(console: Console, store: Store, name: str) -> None:
     _at(store, name, None)
     table = Table("commit", "version", "rows", "came", "went")
     for commit in store.history(name):
-        table.add_row(*(str(value) for value in (commit.number, commit.version[:12], commit.rows, commit.added, commit.removed)))
+        table.add_row(
+            *(str(value) for value in (commit.number, commit.version[:12], commit.rows, commit.added, commit.removed))
+        )
     console.print(table)
 
 
@@ -69,7 +71,12 @@ def write_table(store: Store, name: str, version: str | None, path: Path) -> int
 
 def _flat(rows: pl.LazyFrame) -> list[pl.Expr]:
     nested = [name for name, kind in rows.collect_schema().items() if kind.is_nested()]
-    return [pl.col(name).map_elements(lambda value: json.dumps(pl.Series(value).to_list(), ensure_ascii=False), return_dtype=pl.String) for name in nested]
+    return [
+        pl.col(name).map_elements(
+            lambda value: json.dumps(pl.Series(value).to_list(), ensure_ascii=False), return_dtype=pl.String
+        )
+        for name in nested
+    ]
 
 
 def export_dataset(workspace: Workspace, dataset: str, version: str | None, destination: Path) -> str:
@@ -81,6 +88,8 @@ def export_dataset(workspace: Workspace, dataset: str, version: str | None, dest
         version = head.notes.get("release") if head else None
     found = [name for name in known if version and name.startswith(version)]
     if len(found) != 1:
-        raise LookupError(f"dataset {dataset!r} has no release {version or ''}; there are: {', '.join(known) or 'none yet; `headwater run` makes them'}")
+        raise LookupError(
+            f"dataset {dataset!r} has no release {version or ''}; there are: {', '.join(known) or 'none yet; `headwater run` makes them'}"
+        )
     export_release(folder / found[0], destination)
     return found[0]

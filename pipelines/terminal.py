@@ -24,7 +24,12 @@ class TerminalWatcher:
         self._console, self._workspace = console, workspace
         self._begun: dict[str, float] = {}
         self._said: dict[str, float] = {}
-        columns = (SpinnerColumn(), TextColumn("{task.fields[node]}"), BarColumn(bar_width=24), TextColumn("{task.fields[said]}"))
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.fields[node]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[said]}"),
+        )
         self._bars = Progress(*columns, console=console, transient=True) if console.is_terminal else None
         self._task: TaskID | None = None
         self.seconds: dict[str, float] = {}
@@ -61,5 +66,9 @@ class TerminalWatcher:
 def books_line(books: Books) -> str:
     """The accounting of a stage in one line."""
     parts = [f"{books.taken:,} {books.unit} in", f"{books.kept:,} kept"]
-    parts += [f"{sum(counts.values()):,} {name}" for name, counts in (("dropped", books.dropped), ("failed", books.failed)) if counts]
+    parts += [
+        f"{sum(counts.values()):,} {name}"
+        for name, counts in (("dropped", books.dropped), ("failed", books.failed))
+        if counts
+    ]
     return ", ".join(parts)

@@ -27,7 +27,10 @@ def _contestants(workspace: Workspace) -> list[Contestant]:
     bases = {entry.name: _table(workspace, f"base_model_{entry.name}") for entry in config.bases}
     tried = {name: _table(workspace, f"best_prompt_{name}") if config.prompts else None for name in bases}
     found = [base_contestant(base, tried[name], prompts, workspace) for name, base in bases.items()]
-    return found + [finetuned(_table(workspace, f"model_{entry.name}"), bases[entry.base_name], workspace) for entry in config.models]
+    return found + [
+        finetuned(_table(workspace, f"model_{entry.name}"), bases[entry.base_name], workspace)
+        for entry in config.models
+    ]
 
 
 def _table(workspace: Workspace, name: str) -> pl.DataFrame:

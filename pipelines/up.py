@@ -44,7 +44,9 @@ def serve(workspace: Workspace, console: Console, port: int | None, with_label_s
 
 
 def _label_studio(workspace: Workspace, console: Console) -> Server:
-    with console.status("Label Studio is starting (its first start makes an environment of its own: some minutes)") as status:
+    with console.status(
+        "Label Studio is starting (its first start makes an environment of its own: some minutes)"
+    ) as status:
 
         def progress(done: int, total: int | None = None, unit: str = "rows") -> None:
             status.update(f"Label Studio is starting: {describe(done, total, unit, 0)}")
@@ -53,12 +55,20 @@ def _label_studio(workspace: Workspace, console: Console) -> Server:
 
 
 def _introduce(console: Console, running: Running, server: Server | None) -> None:
-    console.print(f"[bold]Dagster[/]       {running.url}{'' if running.started else '  (ran already)'}", highlight=False)
+    console.print(
+        f"[bold]Dagster[/]       {running.url}{'' if running.started else '  (ran already)'}", highlight=False
+    )
     console.print(f"              log: {running.log}", highlight=False)
     if server is not None:
-        console.print(f"[bold]Label Studio[/]  {server.url}{'  (ran already)' if server.reused else ''}", highlight=False)
+        console.print(
+            f"[bold]Label Studio[/]  {server.url}{'  (ran already)' if server.reused else ''}", highlight=False
+        )
         if server.email:
-            console.print(f"              sign in as {server.email} with the password {server.password}", highlight=False, markup=False)
+            console.print(
+                f"              sign in as {server.email} with the password {server.password}",
+                highlight=False,
+                markup=False,
+            )
         if server.log is not None:
             console.print(f"              log: {server.log}", highlight=False)
         console.print("              `headwater annotators add EMAIL` makes an account for a person", highlight=False)
@@ -84,7 +94,12 @@ def _reload(workspace: Workspace, running: Running, console: Console) -> None:
     try:
         load_config(workspace.root / FILE)
     except (SettingsError, OSError) as error:
-        console.print(f"{FILE} was edited, and cannot be read; the settings before it stay in force:\n{error}", style="yellow", highlight=False, markup=False)
+        console.print(
+            f"{FILE} was edited, and cannot be read; the settings before it stay in force:\n{error}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+        )
         return
     query(running, RELOAD)
     console.print(f"{FILE} was edited: Dagster has loaded it", highlight=False)

@@ -85,7 +85,9 @@ def find_workspace(given: Path | None = None, start: Path | None = None) -> Work
             return Workspace(folder)
     if os.environ.get(VARIABLE):
         return _checked(Path(os.environ[VARIABLE]))
-    raise WorkspaceError(f"no {FILE} in {here} or above it, and {VARIABLE} is not set; `headwater init DIR` makes a workspace")
+    raise WorkspaceError(
+        f"no {FILE} in {here} or above it, and {VARIABLE} is not set; `headwater init DIR` makes a workspace"
+    )
 
 
 def _checked(folder: Path) -> Workspace:

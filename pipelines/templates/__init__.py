@@ -61,7 +61,10 @@ def _text(folder: Path, template: Template, code: Path | None, prompts: list[str
     if template == "docstrings":
         text = text.replace("{{sources}}", _code_sources(code))
         if code is not None:
-            text = text.replace("recipe: docstrings", "group_depth: 99        # each file is a group: a code base of one's own is one package\n  recipe: docstrings")
+            text = text.replace(
+                "recipe: docstrings",
+                "group_depth: 99        # each file is a group: a code base of one's own is one package\n  recipe: docstrings",
+            )
     else:
         (folder / "data").mkdir(exist_ok=True)
         text = text.replace("{{data}}", "data    # a folder or a file; a relative path starts at the workspace")
