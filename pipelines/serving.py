@@ -83,20 +83,20 @@ class Running:
         self.process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(grace_seconds)
-        if _signal_group(self.pid, signal.SIGTERM):
-            time.sleep(1)
-            _signal_group(self.pid, signal.SIGKILL)
+        _end_group(self.pid)
         self.process.wait()
-        (self.home / "serving.json").unlink(missing_ok=True)
 
 
-def _signal_group(group: int, number: signal.Signals) -> bool:
-    """Whether there was still a process in the group to take the signal."""
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    return True
+def _end_group(group: int) -> None:
+    """End what is left of a group of processes: with SIGTERM, after two seconds with SIGKILL."""
+    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 1.0)):
+        try:
+            os.killpg(group, number)
+            for _ in range(int(patience / 0.1)):
+                time.sleep(0.1)
+                os.killpg(group, 0)
+        except ProcessLookupError:
+            return
 
 
 def start_dagster(

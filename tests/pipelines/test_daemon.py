@@ -1,11 +1,12 @@
 """The automation under the real daemon, with its real event log: one house, changed step by step.
 
-Each step waits until the house is at rest: no run is on, and since then the sources were looked at, and after that the
-automation. The parts of the condition are tried one by one in `test_automation.py`.
+Each step waits until the house is at rest: since the last change the sources were looked at, and since that and the last
+run the automation, which asked for nothing. The parts of the condition are tried one by one in `test_automation.py`.
 """
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import dagster as dg
 import pytest
 
 from pipelines.serving import Running, query, start_dagster, wait_until_ready
-from tests.pipelines.test_serving import ENVIRONMENT, ON, TOY
+from tests.pipelines.test_serving import ENVIRONMENT, ON, TOY, group, listening
 from tests.pipelines.toy_definitions import GRAPH
 
 SWITCH_ON = """mutation($name: String!) { startSchedule(scheduleSelector: {
@@ -61,18 +62,16 @@ class House:
         ticks = self.instance.get_ticks(states[sensor].instigator_origin_id, states[sensor].selector_id, limit=20)
         return min((tick.end_timestamp for tick in ticks if tick.timestamp > moment and tick.end_timestamp), default=0)
 
-    def at_rest_since(self, moment: float) -> bool:
-        looked = self.tick_after("observation", moment)
-        return bool(looked and self.tick_after("automation", looked))
-
     def rest(self) -> dict[str, int]:
         """Wait until nothing is left to do; how often each asset was computed since the last time."""
-        since = [time.time()]
+        begun = ended = time.time()
 
         def resting() -> bool:
+            nonlocal ended
             if self.instance.get_runs(dg.RunsFilter(statuses=ON), limit=1):
-                since[0] = time.time()
-            return self.at_rest_since(since[0])
+                ended = time.time()
+            looked = self.tick_after("observation", begun)
+            return bool(looked and self.tick_after("automation", max(looked, ended)))
 
         self.until(resting, 180)
         return self.take_calls()
@@ -135,3 +134,36 @@ def test_a_schedule_fires_once_it_is_switched_on(house: House, switched_on: floa
     made = house.instance.get_latest_materialization_event(dg.AssetKey("clock"))
     assert made.run_id in {run.run_id for run in house.instance.get_runs(fired)}
     assert house.take_calls() == {}, "nothing but its asset ran"
+
+
+def test_it_listens_on_loopback_alone(house: House) -> None:
+    assert listening(group(house.running)) == {"0100007F"}
+
+
+def test_it_is_found_running_and_not_ended_by_the_finder(house: House) -> None:
+    found = start_dagster(house.workspace, module=TOY)
+    assert (found.url, found.pid, found.started) == (house.running.url, house.running.pid, False)
+    wait_until_ready(found)
+    found.stop()
+    assert found.alive() and house.running.alive()
+
+
+@pytest.mark.long
+def test_what_was_on_when_it_was_killed_is_done_after_the_next_start(house: House) -> None:
+    house.control(sleep={"documents": 600})
+    house.write("raw/e", "sixth")
+    house.until(lambda: "documents" in house.calls())
+    os.killpg(house.running.pid, signal.SIGKILL)
+    house.running.process.wait()
+    assert not house.running.alive()
+    (lost,) = house.instance.get_runs(dg.RunsFilter(statuses=ON))
+    house.control()
+    second = start_dagster(house.workspace, module=TOY, environment=ENVIRONMENT)
+    try:
+        assert second.started
+        assert house.instance.get_run_by_id(lost.run_id).status == dg.DagsterRunStatus.FAILURE
+        house.until(lambda: "sixth" in house.made("corpus"))
+    finally:
+        second.stop()
+    assert group(second) == []
+    assert house.instance.get_runs(dg.RunsFilter(statuses=ON)) == [], "a run that was on has ended, as failed"

@@ -1,13 +1,11 @@
-"""Dagster's processes: started, found again, ended and killed, on a toy workspace."""
+"""Dagster's settings, and the servers when they do not start; `test_daemon.py` has them at work, found and killed."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,47 +58,6 @@ def listening(pids: list[int]) -> set[str]:
     inodes = {str(fd.readlink()) for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     return {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
-
-
-def until(true: object, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
-
-
-def test_a_life(workspace: Path, started: list[Running]) -> None:
-    (workspace / "control.json").write_text(json.dumps({"sleep": {"documents": 600}}))
-    first = start_dagster(workspace, module=TOY, environment=ENVIRONMENT)
-    started.append(first)
-    wait_until_ready(first)
-    assert listening(group(first)) == {"0100007F"}, "127.0.0.1 alone"
-
-    again = start_dagster(workspace, module=TOY)
-    assert (again.port, again.pid, again.started) == (first.port, first.pid, False)
-    wait_until_ready(again)
-    again.stop()
-    assert first.alive() and again.alive(), "what was found running is not ended"
-
-    until((workspace / "calls").exists)
-    home = dagster_home(workspace)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.process.wait()
-        assert not first.alive() and not again.alive()
-        (run,) = instance.get_runs(dg.RunsFilter(statuses=ON))
-        (workspace / "control.json").write_text("{}")
-        second = start_dagster(workspace, module=TOY, environment=ENVIRONMENT)
-        started.append(second)
-        assert second.started
-        assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
-        wait_until_ready(second)
-        until((workspace / "out" / "report.json").exists)
-        second.stop()
-        second.stop()
-        assert group(second) == []
-        assert instance.get_runs(dg.RunsFilter(statuses=ON)) == []
-    assert "Traceback" not in second.log.read_text()
 
 
 def test_a_workspace_that_cannot_be_loaded_says_why(workspace: Path, started: list[Running]) -> None:
