@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -149,10 +149,15 @@ def _compute(
         outcome = _outcome(node.stage.function(**_arguments(node, pinned, run)))
         commits = _replace(node, outcome, draft, heads, pinned, workspace, begun)
         return commits, tuple(outcome.pictures)
-    valid = all(head is not None and head.recipe == draft.recipe for head in heads.values()) and not force
+    valid = not force and _is_state(heads.values(), draft.recipe)
     if node.stage.kind == "measure":
         return _measure(node, pinned, run, draft, heads, valid, workspace, begun), ()
     return _fold(node, pinned, run, draft, heads, valid, workspace, begun), ()
+
+
+def _is_state(heads: Collection[Commit | None], recipe: str) -> bool:
+    """Whether the tables are of one run under this recipe: a run that was killed between two commits leaves no state."""
+    return all(head is not None and head.recipe == recipe for head in heads) and len({head.key for head in heads if head}) == 1
 
 
 def _draft(node: Node, pinned: Pinned, key: str) -> Commit:

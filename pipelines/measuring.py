@@ -11,7 +11,7 @@ import importlib
 import io
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -25,9 +25,14 @@ from records import Progress
 BATCH_ROWS = 2_000
 BATCH_BYTES = 8 << 20
 SCAN_ROWS = 40_000
-PASSING = (MemoryError, OSError)
 
-Measured = pl.DataFrame
+
+class BrokenMeasure(RuntimeError):
+    """The measure itself is wrong, whatever the contents are."""
+
+
+RAISED = (MemoryError, OSError, BrokenMeasure)
+"""What is no fact about a content, and so is not recorded as one."""
 
 
 def evidence(stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: Mapping[str, Any], progress: Progress) -> pl.DataFrame:
@@ -35,8 +40,9 @@ def evidence(stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: 
 
     `contents` holds content_digest and the columns that the measure asks for; copies are measured once.
     """
+    nothing = _run(stage, contents.select("content_digest", *stage.columns).head(0).collect().to_arrow(), options)
     if not came.height:
-        return _run(stage, contents.select("content_digest", *stage.columns).head(0).collect().to_arrow(), options).head(0)
+        return nothing
     parts: list[pl.DataFrame] = []
     with _Workers(stage, options) as workers:
         for start in range(0, came.height, SCAN_ROWS):
@@ -46,7 +52,7 @@ def evidence(stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: 
             for part in workers.measured(batches):
                 parts.append(part)
                 progress(sum(part.height for part in parts), came.height, "contents")
-    return pl.concat(parts, how="diagonal_relaxed").sort("content_digest")
+    return pl.concat([nothing, *parts], how="diagonal_relaxed").cast(dict(nothing.schema)).sort("content_digest")
 
 
 def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -67,7 +73,7 @@ def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFr
     found = stage.function(_plain_strings(batch), **options)
     frame = pl.DataFrame(pl.from_arrow(found))
     if frame["content_digest"].to_list() != table["content_digest"].to_pylist():
-        raise RuntimeError(f"measure {stage.name} must return exactly one row per content, in the order given")
+        raise BrokenMeasure(f"measure {stage.name} must return exactly one row per content, in the order given")
     return frame if "error" in frame.columns else frame.with_columns(error=pl.lit(None, dtype=pl.String))
 
 
@@ -115,11 +121,16 @@ class _Workers:
     def measured(self, batches: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The evidence of each batch, as it comes."""
         troubled: list[pl.DataFrame] = []
-        running = {self._submit(batch, min(self._cores, len(batches))): batch for batch in batches}
+        running: dict[Future[bytes], pl.DataFrame] = {}
+        for batch in batches:
+            try:
+                running[self._submit(batch, min(self._cores, len(batches)))] = batch
+            except BrokenProcessPool:
+                troubled.append(batch)
         for future in as_completed(running):
             try:
                 yield pl.read_ipc(io.BytesIO(future.result()))
-            except PASSING:
+            except RAISED:
                 raise
             except Exception:  # noqa: BLE001 - whatever it was, it is found and recorded by halving below
                 troubled.append(running[future])
@@ -131,7 +142,7 @@ class _Workers:
     def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
         try:
             yield pl.read_ipc(io.BytesIO(self._submit(batch, 1).result()))
-        except PASSING:
+        except RAISED:
             raise
         except Exception as error:  # noqa: BLE001 - it is recorded with the content that it belongs to
             if isinstance(error, BrokenProcessPool):
@@ -154,5 +165,3 @@ def _one_thread() -> None:
     for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = "1"
 
-
-Measure = Callable[..., pa.RecordBatch]

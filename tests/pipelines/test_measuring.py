@@ -1,0 +1,192 @@
+"""A measure sees each new content once; a poison record fails alone; where batches end never shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pipelines.measuring
+from pipelines.measuring import evidence
+from records import content_digest, silent
+from tests.pipelines import toy_stages
+from tests.pipelines.toy_stages import House, InProcess, ScaleSettings
+
+COLUMNS = {"content_digest": pl.String, "length": pl.Int64, "blanks": pl.List(pl.Int64), "error": pl.String}
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines.measuring, "ProcessPoolExecutor", InProcess)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "house", toy_stages.STAGES[:3])
+    yield made
+    toy_stages.calls.clear()
+
+
+def measured(house: House) -> tuple[int, dict[str, Any]]:
+    """How many contents were measured now, and the evidence: length or error of each text."""
+    ran = house.run()["lengths"]
+    text_of = {row["content_digest"]: row["text"] for row in house.rows("lines")}
+    found = {text_of.get(row["content_digest"]): row["error"] or row["length"] for row in house.rows("lengths")}
+    return ran.commits["lengths"].notes["measured"] if ran.computed else 0, found
+
+
+def test_only_new_contents_are_measured_and_the_evidence_of_gone_ones_goes(house: House, in_process: None) -> None:
+    house.write("a", "one", "three")
+    house.write("b", "three", "seven")
+    assert measured(house) == (3, {"one": 3, "three": 5, "seven": 5})
+    house.write("c", "three", "eleven")
+    assert measured(house) == (1, {"one": 3, "three": 5, "seven": 5, "eleven": 6})
+    house.remove("b")
+    assert measured(house) == (0, {"one": 3, "three": 5, "eleven": 6})
+    house.remove("a")
+    house.remove("c")
+    house.write("d", "!nothing")
+    assert measured(house) == (0, {})
+    house.write("a", "one")
+    assert measured(house) == (1, {"one": 3})
+
+
+def test_another_setting_measures_all_again(house: House, in_process: None) -> None:
+    house.write("a", "one", "three")
+    measured(house)
+    house.settings.update(scaling=ScaleSettings(10))
+    assert measured(house) == (2, {"one": 30, "three": 50})
+
+
+@pytest.mark.parametrize("cores", [1, 4])
+def test_what_raises_or_kills_its_worker_fails_alone(house: House, monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    """With real processes, one of which dies: all others are measured."""
+    monkeypatch.setattr(pipelines.measuring, "BATCH_ROWS", 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores))
+    house.write("a", *(f"line {n}" for n in range(6)), "raise", "die", *(f"more {n}" for n in range(6)))
+    count, found = measured(house)
+    assert count == 14
+    assert found.pop("raise") == "ValueError: a poison line"
+    assert found.pop("die") == "WorkerDied: the worker died on this content"
+    assert found == dict.fromkeys(found, 6) and len(found) == 12
+    books = house.workspace.store.head("lengths").books
+    assert (books.taken, books.kept, books.failed) == (14, 12, {"ValueError": 1, "WorkerDied": 1})
+    house.write("b", "good")
+    assert measured(house)[0] == 1, "a poison record is not tried at every run"
+    house.write("a", "line 1")
+    books = (house.run(), house.workspace.store.head("lengths").books)[1]
+    assert (books.taken, books.kept, books.failed) == (2, 2, {})
+
+
+@pytest.mark.parametrize("others", [["good"], []])
+def test_what_may_pass_is_raised_and_not_recorded(house: House, in_process: None, others: list[str]) -> None:
+    house.write("a", "one")
+    house.run()
+    before = house.workspace.store.head("lengths")
+    house.write("b", "memory", "raise", *others)
+    with pytest.raises(MemoryError):
+        house.run()
+    assert house.workspace.store.head("lengths") == before
+    house.write("b", "one", *others)
+    assert measured(house)[1] == {text: len(text) for text in ["one", *others]}
+
+
+def test_a_pool_that_breaks_while_batches_are_handed_in(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker may die on the first batch before the last one is submitted."""
+
+    class Breaking(InProcess):
+        pools = 0
+
+        def __init__(self, *_: object, **__: object) -> None:
+            type(self).pools += 1
+            self.first = type(self).pools == 1
+
+        def submit(self, *call: Any) -> Any:
+            if self.first:
+                raise pipelines.measuring.BrokenProcessPool("a worker died")
+            return super().submit(*call)
+
+    monkeypatch.setattr(pipelines.measuring, "ProcessPoolExecutor", Breaking)
+    house.write("a", "one", "three")
+    assert measured(house) == (2, {"one": 3, "three": 5})
+    assert Breaking.pools == 2
+
+
+def test_evidence_has_all_columns_also_where_every_content_fails(house: House, in_process: None) -> None:
+    """What stands below asks for them; and what comes later is the same as if it had come at once."""
+    house.write("a", "raise")
+    house.run()
+    assert house.workspace.store.scan("lengths").collect_schema() == COLUMNS
+    house.write("b", "good")
+    house.run()
+    house.write("c", "raise", "again")
+    house.write("a", "other")
+    house.run()
+    once = House(house.root.parent / "once", toy_stages.STAGES[:3])
+    for path in (house.root / "raw").iterdir():
+        once.write(path.name, path.read_text())
+    once.run()
+    assert once.versions() == house.versions()
+
+
+TEXTS = st.lists(
+    st.one_of(st.sampled_from(["raise", "raise ", "", "a b c"]), st.text("xy ", max_size=9)), max_size=20, unique=True
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXTS, st.integers(1, 8), st.integers(1, 60), st.integers(1, 9))
+def test_where_batches_end_does_not_show(
+    monkeypatch: pytest.MonkeyPatch,
+    in_process: None,
+    texts: list[str],
+    batch_rows: int,
+    batch_bytes: int,
+    scan_rows: int,
+) -> None:
+    monkeypatch.setattr(pipelines.measuring, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(pipelines.measuring, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(pipelines.measuring, "SCAN_ROWS", scan_rows)
+    contents = pl.DataFrame(
+        {"content_digest": [content_digest(text) for text in texts], "text": texts},
+        schema={"content_digest": pl.String, "text": pl.String},
+    )
+    twice = pl.concat([contents, contents.reverse()])
+    found = evidence(
+        toy_stages.lengths, twice.lazy(), contents.select("content_digest"), {"settings": ScaleSettings()}, silent
+    )
+    assert found.schema == COLUMNS
+    expected = {
+        content_digest(text): (None, None, "ValueError: a poison line")
+        if text == "raise"
+        else (len(text), [place for place, sign in enumerate(text) if sign == " "], None)
+        for text in texts
+    }
+    assert {row[0]: row[1:] for row in found.iter_rows()} == expected
+    assert found.height == len(texts)
+
+
+@pytest.mark.parametrize("wrong", ["fewer", "another order"])
+def test_a_measure_that_loses_or_mixes_contents_is_wrong_and_not_its_contents(
+    house: House, monkeypatch: pytest.MonkeyPatch, in_process: None, wrong: str
+) -> None:
+    function = toy_stages.lengths.function
+
+    def careless(contents: pa.RecordBatch, settings: ScaleSettings) -> pa.RecordBatch:
+        found: pa.RecordBatch = function(contents, settings)
+        return found.slice(1) if wrong == "fewer" else found.take(list(range(found.num_rows))[::-1])
+
+    monkeypatch.setattr(toy_stages, "lengths", replace(toy_stages.lengths, function=careless))
+    house.write("a", "one", "three")
+    with pytest.raises(
+        RuntimeError, match="measure lengths must return exactly one row per content, in the order given"
+    ):
+        house.run()
+    assert house.workspace.store.head("lengths") is None
