@@ -33,6 +33,7 @@ VERDICTS = pl.Schema(
 """One row per document. `stage` is the table whose evidence decided; it, `rule` and `detail` are null for what is kept."""
 
 _NAMES = ("gopher", "c4")
+_EMPTY, _DUPLICATE = "empty", "duplicate"
 
 
 @dataclass(frozen=True)
@@ -125,48 +126,28 @@ def _evidence(
 
 def _judged(evidence: pl.LazyFrame, rules: list[Rule]) -> pl.LazyFrame:
     """The evidence with verdict, stage, rule, detail and rules."""
-    unmeasured = pl.col("measured").is_null() | pl.col("error").is_not_null()
-    reason = pl.col("error").fill_null("this content was not measured")
-    checks = [
-        _Check("empty", "documents", pl.col("n_words") == 0, pl.lit("no text but white space")),
-        _Check("duplicate", "duplicates", pl.col("kept_id").is_not_null(), _duplicate()),
-        *(_Check(rule.name, "quality", _fails(rule), _detail(rule)) for rule in rules),
+    failing = [
+        _named(pl.col("n_words") == 0, _EMPTY),
+        _named(pl.col("kept_id").is_not_null(), _DUPLICATE),
+        *(_named(_fails(rule), rule.name) for rule in rules),
     ]
-    failing = [pl.when(check.fails.fill_null(value=False)).then(pl.lit(check.name)) for check in checks]
-    first = pl.col("rules").list.first()
+    unmeasured = pl.col("measured").is_null() | pl.col("error").is_not_null()
+    decided = pl.when(~pl.col("unmeasured")).then(pl.col("rules").list.first())
+    dropped = pl.when(pl.col("rule").is_not_null()).then(pl.lit("dropped")).otherwise(pl.lit("kept"))
     return (
         evidence.with_columns(rules=pl.concat_list(failing).list.drop_nulls(), unmeasured=unmeasured)
+        .with_columns(rule=decided)
         .with_columns(
-            verdict=pl.when("unmeasured")
-            .then(pl.lit("failed"))
-            .when(first.is_not_null())
-            .then(pl.lit("dropped"))
-            .otherwise(pl.lit("kept")),
-            rule=pl.when(~pl.col("unmeasured")).then(first),
-        )
-        .with_columns(
-            stage=pl.when("unmeasured").then(pl.lit("quality")).otherwise(_chosen(checks, "stage")),
-            detail=pl.when("unmeasured").then(reason).otherwise(_chosen(checks, "detail")),
+            verdict=pl.when("unmeasured").then(pl.lit("failed")).otherwise(dropped),
+            stage=pl.when("unmeasured").then(pl.lit("quality")).otherwise(_stage(rules)),
+            detail=pl.when("unmeasured").then(_reason()).otherwise(_detail(rules)),
         )
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One thing that can drop a document: its name, the table that knows it, when it does, and what to say then."""
-
-    name: str
-    table: str
-    fails: pl.Expr
-    says: pl.Expr
-
-
-def _chosen(checks: list[_Check], part: str) -> pl.Expr:
-    """Of the check that decided, its table (`stage`) or what it says (`detail`)."""
-    by_name = [
-        (pl.col("rule") == check.name, pl.lit(check.table) if part == "stage" else check.says) for check in checks
-    ]
-    return pl.coalesce([pl.when(decided).then(value) for decided, value in by_name])
+def _named(fails: pl.Expr, name: str) -> pl.Expr:
+    """The rule's name where it fails, null elsewhere; what is not known does not fail."""
+    return pl.when(fails.fill_null(value=False)).then(pl.lit(name))
 
 
 def _fails(rule: Rule) -> pl.Expr:
@@ -175,17 +156,38 @@ def _fails(rule: Rule) -> pl.Expr:
     return under if rule.most is None else under | (signal > rule.most)
 
 
-def _detail(rule: Rule) -> pl.Expr:
-    """The signal, its value and the threshold, as `n_words 12 < 50`."""
-    value = pl.col(rule.signal).cast(pl.Float64).round(4)
-    shown = pl.when(value == value.floor()).then(value.cast(pl.Int64).cast(pl.String)).otherwise(value.cast(pl.String))
-    bound = pl.lit(f" < {rule.least}") if rule.most is None else pl.lit(f" > {rule.most}")
-    return pl.concat_str(pl.lit(f"{rule.signal} "), shown, bound)
+def _stage(rules: list[Rule]) -> pl.Expr:
+    """The table whose evidence decided."""
+    tables = {_EMPTY: "documents", _DUPLICATE: "duplicates"} | {rule.name: "quality" for rule in rules}
+    return pl.col("rule").replace_strict(tables, default=None, return_dtype=pl.String)
 
 
-def _duplicate() -> pl.Expr:
+def _reason() -> pl.Expr:
+    """Why a content has no signals."""
+    return pl.col("error").fill_null("this content was not measured")
+
+
+def _detail(rules: list[Rule]) -> pl.Expr:
+    """What the rule that decided saw: a signal with its value and threshold (`n_words 12 < 50`), or the copy."""
     similarity = pl.col("jaccard").cast(pl.Float64).round(3).cast(pl.String)
-    return pl.format("{} copy, jaccard {}, of {}", "kind", similarity, "kept_id")
+    return (
+        pl.when(pl.col("rule") == _EMPTY)
+        .then(pl.lit("no text but white space"))
+        .when(pl.col("rule") == _DUPLICATE)
+        .then(pl.format("{} copy, jaccard {}, of {}", "kind", similarity, "kept_id"))
+        .otherwise(_comparison(rules))
+    )
+
+
+def _comparison(rules: list[Rule]) -> pl.Expr:
+    """The signal of the rule that decided, its value and the threshold; one string is made a row, not one a rule."""
+    values = [pl.when(pl.col("rule") == rule.name).then(pl.col(rule.signal).cast(pl.Float64)) for rule in rules]
+    value = pl.coalesce(*values, pl.lit(None, pl.Float64)).round(4)
+    shown = pl.when(value == value.floor()).then(value.cast(pl.Int64).cast(pl.String)).otherwise(value.cast(pl.String))
+    before = {rule.name: f"{rule.signal} " for rule in rules}
+    after = {rule.name: f" < {rule.least}" if rule.most is None else f" > {rule.most}" for rule in rules}
+    said = [pl.col("rule").replace_strict(words, default=None, return_dtype=pl.String) for words in (before, after)]
+    return pl.concat_str(said[0], shown, said[1])
 
 
 def _counts(table: pl.DataFrame, verdict: str, by: str) -> dict[str, int]:

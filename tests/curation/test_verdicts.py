@@ -157,6 +157,11 @@ def test_every_document_has_one_verdict_and_the_books_balance(names, sets, many,
         assert row["rule"] == (failing[0] if failing else None)
         assert row["verdict"] == ("dropped" if failing else "kept")
         assert (row["detail"] is None) == (not failing)
+        decided = next((rule for rule in rules if rule.name == row["rule"]), None)
+        if decided:
+            signal, value, sign, bound = row["detail"].split()
+            assert (signal, float(value)) == (decided.signal, round(seen[decided.signal], 4))
+            assert (sign, float(bound)) == (("<", decided.least) if decided.most is None else (">", decided.most))
 
 
 @pytest.mark.parametrize("rule_set", [GOPHER, C4])
