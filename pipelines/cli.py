@@ -198,7 +198,7 @@ def add_annotator(
         address, password = make(server.client, email)
         print(
             f"Send this to {address}, on a way that only they read:\n\n  {server.client.url}\n  e-mail:   {address}\n  password: {password}"
-        )  # noqa: T201
+        )
 
 
 def _graph(workspace: Workspace):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the graph is imported late

@@ -64,6 +64,7 @@ def _start(folder: Path) -> None:
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while another process computes cost twice the time
     }
     context = dagster_context.get()
     if context is None:

@@ -20,9 +20,7 @@ from records import Picture
 
 ROWS = 10
 PLAIN = frozenset(
-    "annotator bytes_digest chosen config_digest content_digest doc_id digest group jaccard kept_id kind line locator media_type metric model "
-    "model_a model_b model_version name openness path phase project prompt purpose rule sample_id slice source split stage status task "
-    "verdict version dataset_version".split()
+    ["annotator", "bytes_digest", "chosen", "config_digest", "content_digest", "doc_id", "digest", "group", "jaccard", "kept_id", "kind", "line", "locator", "media_type", "metric", "model", "model_a", "model_b", "model_version", "name", "openness", "path", "phase", "project", "prompt", "purpose", "rule", "sample_id", "slice", "source", "split", "stage", "status", "task", "verdict", "version", "dataset_version"]
 )
 """String columns that hold names, never text of the data."""
 
@@ -49,7 +47,7 @@ def write_preview(workspace: Workspace, commit: Commit) -> Path:
     path = workspace.previews / f"{commit.table}.json"
     rows = workspace.store.scan(commit.table, commit.number).head(ROWS).collect()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(rows.to_dicts(), file, ensure_ascii=False, indent=1, default=str)
     return path
 

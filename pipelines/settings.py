@@ -65,7 +65,7 @@ class ModelSettings:
     # how its weights change
     phase: typing.Literal["sft"] = "sft"
     # the finetune's own settings
-    settings: FinetuneSettings = FinetuneSettings()
+    settings: FinetuneSettings = dataclasses.field(default_factory=FinetuneSettings)
 
     @property
     def base_name(self) -> str:

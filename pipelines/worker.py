@@ -23,7 +23,7 @@ def _write(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees all of it or nothing."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def run(folder: Path) -> None:
