@@ -4,7 +4,9 @@ One job is one contestant (a base, or a base with an adapter) and a file of rend
 sample, also for those that fail, so that nothing is lost in silence. Generation and likelihood are asked per row
 (`want`), since a likelihood costs a tenth of an answer: perplexity can be had on 400 samples and chrF on 100.
 
-Measured on 2 cores (AVX512-BF16), SmolLM2-135M in bf16: see `docs` of evaluation for the figures and their method.
+CPU seconds on 2 cores with AVX512-BF16, SmolLM2-135M in bf16, functions of the standard library, loading included: 400
+likelihoods 65 at 233 tokens a prompt (46 shared) and 33 at 128; 100 answers of one line 31 and 15. Of a batch against
+one sample alone, the NLL per token differs by at most 0.07 in bf16 (its sum over the set by 0.1%) and 0.00001 in fp32.
 """
 
 from __future__ import annotations
