@@ -67,11 +67,9 @@ class ProjectSettings:
 
 @dataclass(frozen=True)
 class AnnotationSettings:
-    """People in the loop: projects, budget, server."""
+    """People in the loop: what they are asked, and how much."""
 
     # The projects that are kept on the server.
     projects: tuple[ProjectSettings, ...] = (ProjectSettings(),)
     # Which samples are asked, and how many.
     routing: RoutingSettings = RoutingSettings()
-    # The server.
-    server: LabelStudioSettings = LabelStudioSettings()

@@ -38,9 +38,10 @@ THERE_SCHEMA = {
     "project": pl.String,
     "state": pl.String,
     "config_digest": pl.String,
-    "address": pl.String,
+    "project_id": pl.Int64,
 }
-"""What is on the server, one row per task: `state` is waiting, answered, or withdrawn (no longer wanted, kept for its answer)."""
+"""What is on the server, one row per task. `state` is waiting, answered, or withdrawn (no longer wanted, kept for its
+answer); `project_id` is the server's number, and not the address, which moves with the port."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def synchronise(
     ]
     gone = [ours for ours in our_projects(client, secret.workspace) if ours.name not in names]
     kept, deleted = _retire(client, gone)
-    return _together(client, reports, kept, deleted)
+    return _together(reports, kept, deleted)
 
 
 def _synchronise_project(
@@ -266,15 +267,16 @@ def _wait_until_quiet(client: Client, workspace: str) -> None:
 
 def _report(client: Client, desired: pl.DataFrame, plan: _Plan, imported: int, deleted: int, begun: int) -> SyncReport:
     wanted = desired["task_digest"].n_unique()
-    rows = [_row(client, task, "answered" if task.answered else "waiting") for task in plan.kept]
-    rows += [_row(client, task, "withdrawn") for task in plan.withdrawn]
+    newest_first = sorted(plan.kept, key=lambda task: task.project is not plan.current)
+    rows = [_row(task, "answered" if task.answered else "waiting") for task in newest_first]
+    rows += [_row(task, "withdrawn") for task in plan.withdrawn]
     sent = plan.missing.select(
         "task_digest",
         "sample_id",
         "project",
         pl.lit("waiting").alias("state"),
         pl.lit(plan.current.config_digest).alias("config_digest"),
-        pl.lit(address(client, plan.current.id)).alias("address"),
+        pl.lit(plan.current.id, pl.Int64).alias("project_id"),
     )
     return SyncReport(
         wanted=wanted,
@@ -284,11 +286,21 @@ def _report(client: Client, desired: pl.DataFrame, plan: _Plan, imported: int, d
         deleted=deleted,
         withdrawn=len(plan.withdrawn) + begun,
         addresses={plan.current.name: address(client, plan.current.id)},
-        there=pl.concat([pl.DataFrame(rows, schema=THERE_SCHEMA), sent]),
+        there=_one_row_per_task(pl.concat([sent, pl.DataFrame(rows, schema=THERE_SCHEMA)])),
     )
 
 
-def _row(client: Client, task: _Task, state: str) -> dict[str, str]:
+def _one_row_per_task(rows: pl.DataFrame) -> pl.DataFrame:
+    """A task skipped under one configuration and asked again under the next is on the server twice; an answer counts first."""
+    rank = pl.col("state").replace_strict({"answered": 0, "waiting": 1, "withdrawn": 2}, return_dtype=pl.Int8)
+    return (
+        rows.sort(rank, maintain_order=True)
+        .unique("task_digest", keep="first", maintain_order=True)
+        .sort("task_digest")
+    )
+
+
+def _row(task: _Task, state: str) -> dict[str, str | int]:
     ours = task.project
     return {
         "task_digest": task.digest,
@@ -296,13 +308,13 @@ def _row(client: Client, task: _Task, state: str) -> dict[str, str]:
         "project": ours.name,
         "state": state,
         "config_digest": ours.config_digest,
-        "address": address(client, ours.id),
+        "project_id": ours.id,
     }
 
 
-def _together(client: Client, reports: Sequence[SyncReport], kept: Sequence[_Task], deleted: int) -> SyncReport:
+def _together(reports: Sequence[SyncReport], kept: Sequence[_Task], deleted: int) -> SyncReport:
     """One report of all projects, with the tasks that projects gone from the settings still hold."""
-    retired = pl.DataFrame([_row(client, task, "withdrawn") for task in kept], schema=THERE_SCHEMA)
+    retired = pl.DataFrame([_row(task, "withdrawn") for task in kept], schema=THERE_SCHEMA)
     there = pl.concat([*(report.there for report in reports), retired])
     return SyncReport(
         wanted=sum(report.wanted for report in reports),
@@ -312,7 +324,5 @@ def _together(client: Client, reports: Sequence[SyncReport], kept: Sequence[_Tas
         deleted=sum(report.deleted for report in reports) + deleted,
         withdrawn=sum(report.withdrawn for report in reports) + len(kept),
         addresses={name: place for report in reports for name, place in report.addresses.items()},
-        there=there.unique(["task_digest", "config_digest"], keep="first", maintain_order=True).sort(
-            "project", "task_digest", "config_digest"
-        ),
+        there=_one_row_per_task(there),
     )

@@ -67,6 +67,10 @@ def test_a_changed_configuration_opens_a_new_project_with_the_unanswered_tasks(c
     assert there(client, new) == ["task-1", "task-2", "task-3"]
     assert there(client, old) == ["task-0", "task-1"]
     assert titles(client, secret) == [CLOSED + "Choose the better answer", "Choose the better answer"]
+    for rows in (report.there, sync.synchronise(client, tasks(4), OTHER_GUIDELINES, secret).there):
+        assert rows["task_digest"].to_list() == ["task-0", "task-1", "task-2", "task-3"]
+        assert rows["state"].to_list() == ["answered", "waiting", "waiting", "waiting"]
+        assert rows["project_id"].to_list() == [old, new, new, new]
     labels = pull(client, tasks(4), secret)
     assert labels.filter(pl.col("task_digest") == "task-0")["status"].to_list() == ["submitted"]
     assert sync.synchronise(client, tasks(4), OTHER_GUIDELINES, secret).imported == 0

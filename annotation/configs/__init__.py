@@ -1,0 +1,1 @@
+"""Labelling configurations and their guidelines, as files that one can read and edit."""
