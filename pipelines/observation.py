@@ -24,7 +24,9 @@ class ObservationError(Exception):
 
     def __init__(self, errors: Mapping[str, Exception]) -> None:
         lines = [f"{key}: {type(error).__name__}: {error}" for key, error in sorted(errors.items())]
-        super().__init__("These sources could not be looked at; what is below them waits.\n" + "\n".join(lines))
+        super().__init__(
+            "These sources could not be looked at; what is below them stays as it is.\n" + "\n".join(lines)
+        )
         self.errors = dict(errors)
 
 
