@@ -196,9 +196,8 @@ def add_annotator(
             err.print("No annotation server runs for this workspace; start it with `headwater up` and try again.")
             raise typer.Exit(1)
         address, password = make(server.client, email)
-        print(
-            f"Send this to {address}, on a way that only they read:\n\n  {server.client.url}\n  e-mail:   {address}\n  password: {password}"
-        )
+        said = f"Send this to {address}, on a way that only they read:\n\n  {server.client.url}\n"
+        out.print(f"{said}  e-mail:   {address}\n  password: {password}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _graph(workspace: Workspace):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the graph is imported late

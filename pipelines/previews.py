@@ -20,7 +20,45 @@ from records import Picture
 
 ROWS = 10
 PLAIN = frozenset(
-    ["annotator", "bytes_digest", "chosen", "config_digest", "content_digest", "doc_id", "digest", "group", "jaccard", "kept_id", "kind", "line", "locator", "media_type", "metric", "model", "model_a", "model_b", "model_version", "name", "openness", "path", "phase", "project", "prompt", "purpose", "rule", "sample_id", "slice", "source", "split", "stage", "status", "task", "verdict", "version", "dataset_version"]
+    [
+        "annotator",
+        "bytes_digest",
+        "chosen",
+        "config_digest",
+        "content_digest",
+        "doc_id",
+        "digest",
+        "group",
+        "jaccard",
+        "kept_id",
+        "kind",
+        "line",
+        "locator",
+        "media_type",
+        "metric",
+        "model",
+        "model_a",
+        "model_b",
+        "model_version",
+        "name",
+        "openness",
+        "path",
+        "phase",
+        "project",
+        "prompt",
+        "purpose",
+        "rule",
+        "sample_id",
+        "slice",
+        "source",
+        "split",
+        "stage",
+        "status",
+        "task",
+        "verdict",
+        "version",
+        "dataset_version",
+    ]
 )
 """String columns that hold names, never text of the data."""
 
