@@ -63,7 +63,9 @@ def recipe_of(node: Node, pinned: Pinned) -> str:
 
 def key_of(node: Node, pinned: Pinned) -> str:
     """The key of a node."""
-    return digest("key", recipe_of(node, pinned), *(f"{name}={version}" for name, version in sorted(pinned.versions.items())))
+    return digest(
+        "key", recipe_of(node, pinned), *(f"{name}={version}" for name, version in sorted(pinned.versions.items()))
+    )
 
 
 def _elements(node: Node) -> set[str]:
@@ -136,7 +138,9 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     finally:
         watcher().ended(node.name)
     unequal = hit and any(commits[name].version != head.version for name, head in heads.items() if head)
-    return Ran(node.name, commits, not (hit and node.stage.world and not unequal), time.monotonic() - begun, pictures, unequal)
+    return Ran(
+        node.name, commits, not (hit and node.stage.world and not unequal), time.monotonic() - begun, pictures, unequal
+    )
 
 
 def _compute(
@@ -157,13 +161,18 @@ def _compute(
 
 def _is_state(heads: Collection[Commit | None], recipe: str) -> bool:
     """Whether the tables are of one run under this recipe: a run that was killed between two commits leaves no state."""
-    return all(head is not None and head.recipe == recipe for head in heads) and len({head.key for head in heads if head}) == 1
+    return (
+        all(head is not None and head.recipe == recipe for head in heads)
+        and len({head.key for head in heads if head}) == 1
+    )
 
 
 def _draft(node: Node, pinned: Pinned, key: str) -> Commit:
     recipe = recipe_of(node, pinned)
     version = key if node.stage.recorded else ""
-    return Commit("", key, recipe, pinned.versions, dict(pinned.settings), node.stage.code_version, version, "", 0, "", 0, 0)
+    return Commit(
+        "", key, recipe, pinned.versions, dict(pinned.settings), node.stage.code_version, version, "", 0, "", 0, 0
+    )
 
 
 def _progress(node: Node) -> Any:
@@ -201,7 +210,13 @@ def _taken(node: Node, pinned: Pinned, otherwise: int) -> int:
 
 
 def _replace(
-    node: Node, outcome: Outcome, draft: Commit, heads: dict[str, Commit | None], pinned: Pinned, workspace: Workspace, begun: float
+    node: Node,
+    outcome: Outcome,
+    draft: Commit,
+    heads: dict[str, Commit | None],
+    pinned: Pinned,
+    workspace: Workspace,
+    begun: float,
 ) -> dict[str, Commit]:
     kept = outcome.table.height if outcome.kept is None else outcome.kept
     counted = kept + sum(outcome.dropped.values()) + sum(outcome.failed.values())
@@ -211,12 +226,21 @@ def _replace(
         frame = outcome.table if place == 0 else outcome.others[output.name]
         said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)} if place == 0 else {}
         commit = replace(draft, table=output.name, books=books, seconds=round(time.monotonic() - begun, 3), **said)
-        commits[output.name] = workspace.store.replace(frame, commit, heads[output.name], output.primary_key, output.outside)
+        commits[output.name] = workspace.store.replace(
+            frame, commit, heads[output.name], output.primary_key, output.outside
+        )
     return commits
 
 
 def _measure(
-    node: Node, pinned: Pinned, run: Run, draft: Commit, heads: dict[str, Commit | None], valid: bool, workspace: Workspace, begun: float
+    node: Node,
+    pinned: Pinned,
+    run: Run,
+    draft: Commit,
+    heads: dict[str, Commit | None],
+    valid: bool,
+    workspace: Workspace,
+    begun: float,
 ) -> dict[str, Commit]:
     output = node.outputs[0]
     given = next(given for given in node.inputs if given.parameter == "contents")
@@ -229,9 +253,24 @@ def _measure(
     if known is None:
         rows_failed = _failures(rows)
     else:
-        rows_failed = _failures(pl.concat([known.select("content_digest", "error").join(went.lazy(), on="content_digest", how="anti").collect(), rows.select("content_digest", "error")]))
+        rows_failed = _failures(
+            pl.concat(
+                [
+                    known.select("content_digest", "error")
+                    .join(went.lazy(), on="content_digest", how="anti")
+                    .collect(),
+                    rows.select("content_digest", "error"),
+                ]
+            )
+        )
     books = Books("contents", names.height, names.height - sum(rows_failed.values()), {}, rows_failed)
-    commit = replace(draft, table=output.name, books=books, notes={"measured": came.height}, seconds=round(time.monotonic() - begun, 3))
+    commit = replace(
+        draft,
+        table=output.name,
+        books=books,
+        notes={"measured": came.height},
+        seconds=round(time.monotonic() - begun, 3),
+    )
     head = heads[output.name]
     if known is None or head is None:
         return {output.name: workspace.store.replace(rows, commit, head, output.primary_key)}
@@ -239,12 +278,24 @@ def _measure(
 
 
 def _failures(rows: pl.DataFrame) -> dict[str, int]:
-    failed = rows.filter(pl.col("error").is_not_null()).group_by(pl.col("error").str.split(":").list.first()).len().sort("error")
+    failed = (
+        rows.filter(pl.col("error").is_not_null())
+        .group_by(pl.col("error").str.split(":").list.first())
+        .len()
+        .sort("error")
+    )
     return dict(failed.iter_rows())
 
 
 def _fold(
-    node: Node, pinned: Pinned, run: Run, draft: Commit, heads: dict[str, Commit | None], valid: bool, workspace: Workspace, begun: float
+    node: Node,
+    pinned: Pinned,
+    run: Run,
+    draft: Commit,
+    heads: dict[str, Commit | None],
+    valid: bool,
+    workspace: Workspace,
+    begun: float,
 ) -> dict[str, Commit]:
     given = next(given for given in node.inputs if given.parameter == "added")
     elements = fold_elements(given, pinned)
@@ -268,7 +319,9 @@ def _fold(
             commits[output.name] = workspace.store.change(change, commit, head, output.primary_key)
         else:
             frame = change.added
-            assert frame is not None, f"{node.name}: a fold that starts from empty must return a frame for {output.name}"
+            assert frame is not None, (
+                f"{node.name}: a fold that starts from empty must return a frame for {output.name}"
+            )
             commits[output.name] = workspace.store.replace(frame, commit, head, output.primary_key, output.outside)
     return commits
 

@@ -35,7 +35,9 @@ RAISED = (MemoryError, OSError, BrokenMeasure)
 """What is no fact about a content, and so is not recorded as one."""
 
 
-def evidence(stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: Mapping[str, Any], progress: Progress) -> pl.DataFrame:
+def evidence(
+    stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: Mapping[str, Any], progress: Progress
+) -> pl.DataFrame:
     """The evidence of the contents named in `came`: one row each, with `error` null where it was measured.
 
     `contents` holds content_digest and the columns that the measure asks for; copies are measured once.
@@ -57,7 +59,10 @@ def evidence(stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: 
 
 def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Cut where either limit is met; a single large content is a batch of its own."""
-    sizes = sum((frame[name].cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64) for name in frame.columns), start=pl.zeros(frame.height, dtype=pl.Int64, eager=True))
+    sizes = sum(
+        (frame[name].cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64) for name in frame.columns),
+        start=pl.zeros(frame.height, dtype=pl.Int64, eager=True),
+    )
     start = held = 0
     for place, size in enumerate(sizes.to_list()):
         if place > start and (held + size > BATCH_BYTES or place - start >= BATCH_ROWS):
@@ -69,7 +74,11 @@ def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFrame:
-    batch = table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+    batch = (
+        table.combine_chunks().to_batches()[0]
+        if table.num_rows
+        else pa.RecordBatch.from_pylist([], schema=table.schema)
+    )
     found = stage.function(_plain_strings(batch), **options)
     frame = pl.DataFrame(pl.from_arrow(found))
     if frame["content_digest"].to_list() != table["content_digest"].to_pylist():
@@ -79,7 +88,17 @@ def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFr
 
 def _plain_strings(batch: pa.RecordBatch) -> pa.RecordBatch:
     """String views and large strings as plain large strings, so that a kernel meets one layout."""
-    schema = pa.schema([pa.field(field.name, pa.large_string() if pa.types.is_string_view(field.type) or pa.types.is_string(field.type) else field.type) for field in batch.schema])
+    schema = pa.schema(
+        [
+            pa.field(
+                field.name,
+                pa.large_string()
+                if pa.types.is_string_view(field.type) or pa.types.is_string(field.type)
+                else field.type,
+            )
+            for field in batch.schema
+        ]
+    )
     return batch.cast(schema)
 
 
@@ -115,8 +134,12 @@ class _Workers:
 
     def _submit(self, batch: pl.DataFrame, workers: int) -> Future[bytes]:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
-        return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch), dict(self._options))
+            self._pool = ProcessPoolExecutor(
+                workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread
+            )
+        return self._pool.submit(
+            _in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch), dict(self._options)
+        )
 
     def measured(self, batches: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The evidence of each batch, as it comes."""
@@ -148,7 +171,11 @@ class _Workers:
             if isinstance(error, BrokenProcessPool):
                 self._close()
             if batch.height == 1:
-                said = "WorkerDied: the worker died on this content" if isinstance(error, BrokenProcessPool) else _said(error)
+                said = (
+                    "WorkerDied: the worker died on this content"
+                    if isinstance(error, BrokenProcessPool)
+                    else _said(error)
+                )
                 yield batch.select("content_digest", error=pl.lit(said))
             else:
                 half = batch.height // 2
@@ -164,4 +191,3 @@ def _one_thread() -> None:
     """Workers are parallel already: one thread each."""
     for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = "1"
-

@@ -105,7 +105,9 @@ class Store:
     def tables(self) -> list[str]:
         """The names of all tables that have been committed."""
         folder = self.root / "tables"
-        return sorted(path.name for path in folder.iterdir() if (path / "_delta_log").is_dir()) if folder.is_dir() else []
+        return (
+            sorted(path.name for path in folder.iterdir() if (path / "_delta_log").is_dir()) if folder.is_dir() else []
+        )
 
     def head(self, table: str) -> Commit | None:
         """The newest commit of a table; None when there is none yet."""
@@ -139,12 +141,21 @@ class Store:
     def find(self, table: str, version: str) -> Commit:
         """The commit of a table with that number, else the newest whose digest begins so."""
         known = self.history(table)
-        named = [each for each in known if str(each.number) == version] or [each for each in known if each.version.startswith(version)]
+        named = [each for each in known if str(each.number) == version] or [
+            each for each in known if each.version.startswith(version)
+        ]
         if named:
             return named[0]
         raise LookupError(f"table {table} has no version {version}; `headwater table {table} --versions` lists them")
 
-    def replace(self, frame: pl.DataFrame, commit: Commit, head: Commit | None, primary_key: Sequence[str], outside: Sequence[str] = ()) -> Commit:
+    def replace(
+        self,
+        frame: pl.DataFrame,
+        commit: Commit,
+        head: Commit | None,
+        primary_key: Sequence[str],
+        outside: Sequence[str] = (),
+    ) -> Commit:
         """Commit `frame` as the whole new state of a table: only the rows that differ are written when few do."""
         _check_unique(commit.table, frame, primary_key)
         hashed = frame.with_columns(row_hashes(frame, outside))
@@ -163,14 +174,28 @@ class Store:
         if change.removed is not None and change.removed.height:
             keys = change.removed.columns
             going = change.removed.lazy().unique()
-            hashes = present.select(*keys, ROW_HASH).join(going, on=keys, how="semi", nulls_equal=True).select(ROW_HASH).collect()
+            hashes = (
+                present.select(*keys, ROW_HASH)
+                .join(going, on=keys, how="semi", nulls_equal=True)
+                .select(ROW_HASH)
+                .collect()
+            )
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         _check_unique(commit.table, came, primary_key)
         came = came.with_columns(row_hashes(came))
         kept = present.select(*primary_key, ROW_HASH).join(hashes.lazy(), on=ROW_HASH, how="anti")
-        if kept.join(came.lazy().select(primary_key), on=list(primary_key), how="semi", nulls_equal=True).head(1).collect().height:
-            raise PrimaryKeyError(f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays")
-        return self._merge(came.join(hashes, on=ROW_HASH, how="anti"), hashes.join(came, on=ROW_HASH, how="anti"), commit, head)
+        if (
+            kept.join(came.lazy().select(primary_key), on=list(primary_key), how="semi", nulls_equal=True)
+            .head(1)
+            .collect()
+            .height
+        ):
+            raise PrimaryKeyError(
+                f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
+            )
+        return self._merge(
+            came.join(hashes, on=ROW_HASH, how="anti"), hashes.join(came, on=ROW_HASH, how="anti"), commit, head
+        )
 
     def _pinned(self, table: str, head: Commit) -> DeltaTable:
         opened = self._open(table, head.number)
@@ -178,13 +203,17 @@ class Store:
             raise CommitConflict(f"table {table} is gone")
         return opened
 
-    def _came_and_went(self, table: str, hashed: pl.DataFrame, head: Commit | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _came_and_went(
+        self, table: str, hashed: pl.DataFrame, head: Commit | None
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         if head is None:
             return hashed, hashed.select(ROW_HASH).head(0)
         old = pl.scan_delta(self._pinned(table, head)).select(ROW_HASH).collect()
         return hashed.join(old, on=ROW_HASH, how="anti"), old.join(hashed.select(ROW_HASH), on=ROW_HASH, how="anti")
 
-    def _overwrite(self, hashed: pl.DataFrame, commit: Commit, head: Commit | None, came: int, went: int, outside: Iterable[str]) -> Commit:
+    def _overwrite(
+        self, hashed: pl.DataFrame, commit: Commit, head: Commit | None, came: int, went: int, outside: Iterable[str]
+    ) -> Commit:
         total = hash_sum(hashed[ROW_HASH])
         commit = _finished(commit, total, hashed.height, schema_digest(hashed, outside), came, went)
         target = self.location(commit.table) if head is None else self._pinned(commit.table, head)
@@ -206,17 +235,28 @@ class Store:
         commit = _finished(commit, total, rows, head.schema, came.height, went.height)
         table = self._pinned(commit.table, head)
         if not went.height:
-            return self._written(commit, lambda properties: write_deltalake(table, came.to_arrow(), mode="append", commit_properties=properties))
-        source = pl.concat([came.with_columns(_goes=pl.lit(False)), went.with_columns(_goes=pl.lit(True))], how="diagonal")
+            return self._written(
+                commit,
+                lambda properties: write_deltalake(table, came.to_arrow(), mode="append", commit_properties=properties),
+            )
+        source = pl.concat(
+            [came.with_columns(_goes=pl.lit(False)), went.with_columns(_goes=pl.lit(True))], how="diagonal"
+        )
         columns = {name: f"came.`{name}`" for name in came.columns}
         return self._written(
             commit,
-            lambda properties: table.merge(
-                source.to_arrow(), f"kept.{ROW_HASH} = came.{ROW_HASH}", source_alias="came", target_alias="kept", commit_properties=properties
-            )
-            .when_matched_delete(predicate="came.`_goes`")
-            .when_not_matched_insert(columns, predicate="NOT came.`_goes`")
-            .execute(),
+            lambda properties: (
+                table.merge(
+                    source.to_arrow(),
+                    f"kept.{ROW_HASH} = came.{ROW_HASH}",
+                    source_alias="came",
+                    target_alias="kept",
+                    commit_properties=properties,
+                )
+                .when_matched_delete(predicate="came.`_goes`")
+                .when_not_matched_insert(columns, predicate="NOT came.`_goes`")
+                .execute()
+            ),
         )
 
     def _written(self, commit: Commit, write: Any) -> Commit:
@@ -237,7 +277,12 @@ class Store:
             try:
                 if len(table.file_uris()) > COMPACT_FILES:
                     table.optimize.compact(commit_properties=_properties(commit))
-                table.vacuum(RETENTION_HOURS, dry_run=False, enforce_retention_duration=False, commit_properties=_properties(commit))
+                table.vacuum(
+                    RETENTION_HOURS,
+                    dry_run=False,
+                    enforce_retention_duration=False,
+                    commit_properties=_properties(commit),
+                )
             except CommitFailedError as error:
                 raise CommitConflict(f"table {commit.table} was changed by another run") from error
         head = self.head(commit.table)
@@ -253,11 +298,15 @@ def _properties(commit: Commit) -> CommitProperties:
 def _finished(commit: Commit, total: int, rows: int, schema: str, added: int, removed: int) -> Commit:
     total %= 1 << 128
     version = commit.version or table_version(total, rows, schema)
-    return replace(commit, version=version, total=f"{total:032x}", rows=rows, schema=schema, added=added, removed=removed)
+    return replace(
+        commit, version=version, total=f"{total:032x}", rows=rows, schema=schema, added=added, removed=removed
+    )
 
 
 def _check_unique(table: str, frame: pl.DataFrame, primary_key: Sequence[str]) -> None:
     repeated = frame.select(primary_key).is_duplicated()
     if repeated.any():
         example = frame.select(primary_key).filter(repeated).row(0)
-        raise PrimaryKeyError(f"table {table}: {repeated.sum()} rows share a primary key {tuple(primary_key)}, for instance {example}")
+        raise PrimaryKeyError(
+            f"table {table}: {repeated.sum()} rows share a primary key {tuple(primary_key)}, for instance {example}"
+        )
