@@ -25,7 +25,15 @@ MODELS = {
 }
 
 
-@stage(group="models", code_version="1", each="bases", primary_key="name", unit="models", kinds=("safetensors",))
+@stage(
+    group="models",
+    code_version="1",
+    each="bases",
+    needs=("task",),
+    primary_key="name",
+    unit="models",
+    kinds=("safetensors",),
+)
 def base_model(entry: BaseEntry, run: Run) -> Outcome:
     """A foundation model as it is, before anything of ours: which weights these are, and where they came from."""
     folder = run.workspace.state / "store" / "bases" / entry.name
