@@ -8,7 +8,7 @@ from evaluation.plots import intervals
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
 from evaluation.scores import choose_prompt, human_win_rate, score_contestants
-from evaluation.selection import drawn, held_out_questions, open_questions, trial_questions
+from evaluation.selection import drawn, held_out_questions, open_questions, prompted, trial_questions
 from evaluation.settings import EvaluationSettings, ProposalSettings
 from pipelines.contestants import ask, base_contestant, finetuned, prompts_of
 from pipelines.settings import BaseEntry, ModelSettings
@@ -56,7 +56,8 @@ def best_prompt(
     entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings
 ) -> Outcome:
     """The prompt that does best on validation; the test split has no say."""
-    return choose_prompt(prompt_trials, samples, evaluation.bootstrap)
+    metric = "chrf" if prompted(samples) == "open" else "exact_match"
+    return choose_prompt(prompt_trials, samples, evaluation.bootstrap, metric)
 
 
 @stage(

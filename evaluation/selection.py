@@ -38,16 +38,17 @@ def held_out_questions(samples: pl.DataFrame, settings: EvaluationSettings, prom
     closed = drawn(test.filter(pl.col("openness") == "closed"), settings.seed, settings.closed).with_columns(
         want=pl.lit("generate")
     )
-    return questions(pl.concat([open_ones, closed]), "test", prompt)
+    return questions(pl.concat([open_ones, closed]), "test", prompt, prompted(samples))
 
 
 def trial_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompts: list[Prompt]) -> pl.DataFrame:
-    """What each prompt is tried on: the same open validation samples for all."""
+    """What each prompt is tried on: the same validation samples for all, of those that a prompt is put around."""
+    around = prompted(samples)
     validation = samples.filter(
-        (pl.col("split") == "validation") & pl.col("reference").is_not_null() & (pl.col("openness") == "open")
+        (pl.col("split") == "validation") & pl.col("reference").is_not_null() & (pl.col("openness") == around)
     )
     chosen = drawn(validation, settings.seed, settings.prompt_samples).with_columns(want=pl.lit("generate"))
-    return pl.concat([questions(chosen, "validation", prompt) for prompt in prompts])
+    return pl.concat([questions(chosen, "validation", prompt, around) for prompt in prompts])
 
 
 def open_questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None) -> pl.DataFrame:
@@ -55,12 +56,21 @@ def open_questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None) -
     return questions(samples.with_columns(want=pl.lit("generate")), purpose, prompt)
 
 
-def questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None) -> pl.DataFrame:
-    """Samples (with `want`) as questions under a prompt; a closed sample asks for itself, and gets none."""
+def prompted(samples: pl.DataFrame) -> str:
+    """Which samples a prompt is put around: the open ones, or the closed ones of a task that has no open ones to score.
+
+    Where both are there, the closed ones are a slice beside the task, and each asks for itself.
+    """
+    scored = samples.filter(pl.col("reference").is_not_null())
+    return "closed" if scored.filter(pl.col("openness") == "open").is_empty() and scored.height else "open"
+
+
+def questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None, around: str = "open") -> pl.DataFrame:
+    """Samples (with `want`) as questions, those of the openness `around` under a prompt."""
     name = "none" if prompt is None else prompt.name
     rows = []
     for sample in samples.select("sample_id", "messages", "reference", "want", "openness").iter_rows(named=True):
-        own = None if sample["openness"] == "closed" else prompt
+        own = prompt if sample["openness"] == around else None
         messages = render(own, sample["messages"])
         rows.append((sample["sample_id"], purpose, name, messages, sample["reference"], sample["want"]))
     return pl.DataFrame(rows, schema=QUESTIONS, orient="row")

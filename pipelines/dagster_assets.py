@@ -4,6 +4,7 @@ Nothing is decided here. An asset's body brings its node up to date and reports 
 Dagster's own lineage, staleness and history speak of data, not of runs. Law 1 is a blocking check of every stage.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -69,12 +70,15 @@ def source_assets(graph: Graph, load: Load) -> list[dg.SourceAsset]:
 
 
 def _source(name: str, description: str, group: str, kind: str, load: Load) -> dg.SourceAsset:
-    @dg.observable_source_asset(name=name, description=description, group_name=group, tags={f"dagster/kind/{kind}": ""})
-    def look(context: Any) -> dg.DataVersion:
+    def look() -> dg.DataVersion:
         workspace, graph = load()
         return dg.DataVersion(observables(graph, workspace)[name]())
 
-    return look
+    tags = {f"dagster/kind/{kind}": ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        decorate = dg.observable_source_asset(name=name, description=description, group_name=group, tags=tags)
+        return decorate(look)
 
 
 def asset_of(node: Node, load: Load) -> dg.AssetsDefinition:
