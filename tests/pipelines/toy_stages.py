@@ -161,17 +161,7 @@ def report(long_lines: pl.DataFrame, run: Run) -> Outcome:
     return Outcome(pl.DataFrame({"name": ["lines"], "count": [long_lines.height]}), notes={"folder": str(folder)})
 
 
-outside_world: dict[str, list[str]] = {"board": []}
-
-
-@stage(group="annotation", code_version="1", primary_key="notice", world=True)
-def board(report: pl.DataFrame) -> Outcome:
-    """What hangs on a board in the world."""
-    _noted("board")
-    return Outcome(pl.DataFrame({"notice": outside_world["board"]}, schema={"notice": pl.String}))
-
-
-STAGES = [notes, lines, lengths, long_lines, report, board]
+STAGES = [notes, lines, lengths, long_lines, report]
 
 
 class House:
