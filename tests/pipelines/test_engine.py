@@ -19,7 +19,7 @@ from records import Outcome
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House, InProcess, LeastSettings, ScaleSettings
 
-ALL = {"lines", "lengths", "long_lines", "report"}
+ALL = {"lines", "lengths", "long_lines", "report", "board"}
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     yield made
     toy_stages.calls.clear()
     toy_stages.meanwhile.clear()
+    toy_stages.outside_world["board"] = []
 
 
 def test_a_second_run_returns_at_once(house: House) -> None:
@@ -39,11 +40,11 @@ def test_a_second_run_returns_at_once(house: House) -> None:
     toy_stages.calls.clear()
     again = house.run()
     assert {name for name, ran in again.items() if ran.computed} == set()
-    assert toy_stages.calls == []
+    assert toy_stages.calls == ["board"], "what stands in the world is looked at"
     assert [ran.commits["lines"] for ran in (first["lines"], again["lines"])] == [
         house.workspace.store.head("lines")
     ] * 2
-    assert all(ran.seconds == 0 for ran in again.values())
+    assert all(ran.seconds == 0 for name, ran in again.items() if name != "board")
 
 
 def touched(house: House) -> None:
@@ -68,17 +69,17 @@ EDITS: dict[str, tuple[Callable[[House], object], set[str]]] = {
         {"lines", "lengths", "long_lines"},
     ),
     "a file that goes": (lambda house: house.remove("b"), ALL),
-    "a threshold": (lambda house: house.settings.update(deciding=LeastSettings(6)), {"long_lines", "report"}),
+    "a threshold": (lambda house: house.settings.update(deciding=LeastSettings(6)), {"long_lines", "report", "board"}),
     "a threshold without effect": (lambda house: house.settings.update(deciding=LeastSettings(5)), {"long_lines"}),
     "a setting of the measure": (
         lambda house: house.settings.update(scaling=ScaleSettings(2)),
-        {"lengths", "long_lines", "report"},
+        {"lengths", "long_lines", "report", "board"},
     ),
     "a runtime setting": (lambda house: house.settings.update(scaling=ScaleSettings(threads=9)), set()),
     "the fold's code": (lambda house: house.revise("lines", code_version="2"), {"lines"}),
     "the measure's code": (lambda house: house.revise("lengths", code_version="2"), {"lengths"}),
     "the stage's code": (lambda house: house.revise("long_lines", code_version="2"), {"long_lines"}),
-    "the code of a recorded stage": (lambda house: house.revise("report", code_version="2"), {"report"}),
+    "the code of a recorded stage": (lambda house: house.revise("report", code_version="2"), {"report", "board"}),
 }
 
 
@@ -153,8 +154,8 @@ def test_force_computes_again_and_compares(house: House) -> None:
     first = house.run()
     toy_stages.calls.clear()
     again = house.run(force=True)
-    assert toy_stages.calls == ["lines", "long_lines", "report"]
-    assert all(ran.computed and not ran.unequal for ran in again.values())
+    assert toy_stages.calls == ["lines", "long_lines", "report", "board"]
+    assert all(ran.computed and not ran.unequal for name, ran in again.items() if name != "board")
     assert again["lengths"].commits["lengths"].notes == {"measured": 4}, "also what is already measured"
     assert {name: ran.commits[name].version for name, ran in again.items()} == {
         name: ran.commits[name].version for name, ran in first.items()
@@ -192,6 +193,14 @@ def test_what_a_stage_made_beside_its_table_and_is_gone_is_made_again(house: Hou
     assert "its files are gone" in reasons(house.graph.nodes["report"], house.graph, house.workspace, {})[0]
     assert house.computed() == {"report"}
     assert file.is_file()
+
+
+def test_what_changed_in_the_world_is_seen_though_the_key_is_the_same(house: House) -> None:
+    house.run()
+    toy_stages.outside_world["board"] = ["someone was here"]
+    assert house.computed() == {"board"}
+    assert house.rows("board") == [{"notice": "someone was here"}]
+    assert house.computed() == set()
 
 
 def test_why_a_node_is_out_of_date_is_said_in_words(house: House) -> None:
@@ -239,7 +248,7 @@ def another_writer(house: House, table: str) -> Callable[[], Commit]:
             if head
             else pl.DataFrame({"content_digest": ["x"], "file": ["f"], "text": ["t"]})
         )
-        draft = Commit(table, "another", "another", {}, {}, "1", "", "", 0, "", 0, 0)
+        draft = Commit(table, f"another {head.number if head else None}", "another", {}, {}, "1", "", "", 0, "", 0, 0)
         return store.replace(rows.head(1), draft, head, ("content_digest",))
 
     return write

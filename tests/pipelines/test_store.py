@@ -100,6 +100,16 @@ def test_what_came_and_went_is_counted(store: Store) -> None:
     assert [(each.added, each.removed) for each in (head, few, many)] == [(20, 0), (1, 1), (15, 15)]
 
 
+def test_the_same_said_of_the_same_rows_is_no_commit(store: Store) -> None:
+    head = store.replace(numbered(20), draft("key", notes={"a": 1}, seconds=1.0), None, KEY)
+    assert store.replace(numbered(20), draft("key", notes={"a": 1}, seconds=2.0), head, KEY) == head
+    for other in (draft("key"), draft("other", notes={"a": 1}), draft("key", notes={"a": 1}, checks={"sound": "no"})):
+        newer = store.replace(numbered(20), other, head, KEY)
+        assert (newer.number, newer.version, newer.added) == (head.number + 1, head.version, 0)
+        head = newer
+        head = store.replace(numbered(20), draft("key", notes={"a": 1}), head, KEY)
+
+
 TEXTS = st.sampled_from(["", "a", "b", None])
 STATES = st.lists(st.dictionaries(st.integers(0, 7), TEXTS, max_size=8), min_size=1, max_size=4)
 

@@ -161,7 +161,17 @@ def report(long_lines: pl.DataFrame, run: Run) -> Outcome:
     return Outcome(pl.DataFrame({"name": ["lines"], "count": [long_lines.height]}), notes={"folder": str(folder)})
 
 
-STAGES = [notes, lines, lengths, long_lines, report]
+outside_world: dict[str, list[str]] = {"board": []}
+
+
+@stage(group="annotation", code_version="1", primary_key="notice", world=True)
+def board(report: pl.DataFrame) -> Outcome:
+    """What hangs on a board in the world."""
+    _noted("board")
+    return Outcome(pl.DataFrame({"notice": outside_world["board"]}, schema={"notice": pl.String}))
+
+
+STAGES = [notes, lines, lengths, long_lines, report, board]
 
 
 class House:
