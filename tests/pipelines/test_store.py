@@ -324,7 +324,9 @@ def test_a_commit_killed_anywhere_is_whole_or_not_there(tmp_path: Path, point: s
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), point, operation], capture_output=True, text=True
     )
-    assert ended.returncode == -9, ended.stderr
+    # A watcher of files can come too late to kill; what it then left must be whole all the same.
+    late = (0,) if point in {"at a data file", "at the log"} else ()
+    assert ended.returncode in (-9, *late), ended.stderr
     head = store.head("notes")
     assert head is not None
     if point == "before the write":
