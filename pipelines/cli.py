@@ -82,6 +82,8 @@ def run(
             f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."
         )
         raise typer.Exit(1)
+    for name in report.unequal:
+        err.print(f"[yellow]![/] {name}: computed again from the same inputs, and different", highlight=False)
     if not report.plan.nodes:
         out.print(f"Nothing to do: all {len(report.plan.wanted)} assets are up to date.")
     summarise(out, here, graph, watcher.seconds)
@@ -133,7 +135,7 @@ def table(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write it all to a .parquet, .csv or .jsonl file.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="Rows that are printed.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Rows that are printed.")] = 20,
     versions: Annotated[bool, typer.Option("--versions", help="List the table's versions instead.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:

@@ -26,6 +26,8 @@ OWNER = "team:headwater"
 FORCE_TAG = "headwater/force"
 """The run tag by which the UI forces a computation: `headwater/force: true`."""
 CHECK = "accounted"
+UNEQUAL = "warning"
+"""The metadata of an asset that was computed again from the same inputs, and came out different."""
 
 
 def observables(graph: Graph, workspace: Workspace) -> dict[str, Callable[[], str]]:
@@ -197,7 +199,7 @@ def metadata_of(ran: Ran, commit: Commit, workspace: Workspace) -> Mapping[str, 
     for picture in ran.pictures:
         found[picture.title] = dg.MetadataValue.md(picture_markdown(picture))
     if ran.unequal:
-        found["warning"] = dg.MetadataValue.md(
+        found[UNEQUAL] = dg.MetadataValue.md(
             "**Computed again from the same inputs, and different**: this stage is not deterministic."
         )
     return found

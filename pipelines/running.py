@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.engine import reasons
 from pipelines.graph import Graph, Node
@@ -84,7 +85,7 @@ def run(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: bo
 def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -> Report:
     import dagster as dg
 
-    from pipelines.dagster_assets import FORCE_TAG, observables
+    from pipelines.dagster_assets import FORCE_TAG, UNEQUAL, observables
     from pipelines.definitions import definitions_of
     from pipelines.instance import write_dagster_yaml
     from pipelines.lost_runs import fail_lost_runs, run_tags
@@ -108,7 +109,16 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
         failures = [
             Failure(event.step_key or "", _error(event)) for event in result.all_events if event.is_step_failure
         ]
-    return Report(found, failures)
+        made = [event for event in result.all_events if event.is_step_materialization]
+        unequal = [
+            _table(event) for event in made if UNEQUAL in event.step_materialization_data.materialization.metadata
+        ]
+    return Report(found, failures, unequal)
+
+
+def _table(event: Any) -> str:
+    name: str = event.asset_key.to_user_string()
+    return name
 
 
 def _error(event: object) -> str:

@@ -21,7 +21,7 @@ def summarise(console: Console, workspace: Workspace, graph: Graph, seconds: Map
     """Print the summary of a workspace; `seconds` are those of the stages that ran."""
     heads = {name: head for name in graph.makers if (head := workspace.store.head(name)) is not None}
     console.print(_accounts(graph, heads, seconds))
-    _print_reasons(console, heads)
+    _print_reasons(console, {name: heads[name] for node in graph.stages() if (name := node.outputs[0].name) in heads})
     _print_results(console, workspace, heads)
     console.print(f"\n[bold]Next:[/] {' · '.join(_next_steps(workspace, heads))}", highlight=False)
 

@@ -89,7 +89,7 @@ def export_dataset(workspace: Workspace, dataset: str, version: str | None, dest
     found = [name for name in known if version and name.startswith(version)]
     if len(found) != 1:
         raise LookupError(
-            f"dataset {dataset!r} has no release {version or ''}; there are: {', '.join(known) or 'none yet; `headwater run` makes them'}"
+            f"dataset {dataset!r} has no release{f' {version}' if version else ''}; there are: {', '.join(known) or 'none yet; `headwater run` makes them'}"
         )
     export_release(folder / found[0], destination)
     return found[0]
