@@ -12,14 +12,24 @@ from curation import releases
 from curation.inventory import Source
 from curation.splits import SplitSettings, assign_splits, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
-from pipelines.stages import Run, measure, stage
+from curation.tasks.own import recipe_version
+from pipelines.stages import Observation, Run, measure, observable, stage
+from pipelines.workspace import Workspace
 from records import Outcome
+
+
+@observable(group="sources", needs=("task",))
+def recipe(workspace: Workspace) -> Observation:
+    """How samples are found: a built-in recipe, or the code of one's own module."""
+    task = workspace.config.task
+    assert task is not None
+    return Observation(recipe_version(task.recipe), task.recipe)
 
 
 @measure(
     group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",), uses=("python",)
 )
-def candidates(contents: pa.RecordBatch, task: TaskSettings) -> pa.RecordBatch:
+def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.RecordBatch:
     """What the task's recipe finds in each content: questions, with their answers where the content gives one."""
     return extract_samples(contents, task)
 
@@ -98,4 +108,4 @@ def _released(rows: pl.DataFrame, kind: releases.Kind, run: Run) -> dict[str, st
     return {"release": version, "folder": str(folder.relative_to(run.workspace.state / "store"))}
 
 
-STAGES = [candidates, samples, instructions, preferences]
+STAGES = [recipe, candidates, samples, instructions, preferences]

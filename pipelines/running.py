@@ -122,9 +122,9 @@ def _table(event: Any) -> str:
 
 
 def _error(event: object) -> str:
-    """The innermost error of a failed step, without Dagster's frames around it."""
+    """What the stage itself raised: the first error that is not Dagster's own frame around it."""
     error = event.step_failure_data.error  # type: ignore[attr-defined]
-    while error is not None and error.cause is not None:
+    while error is not None and error.cause is not None and error.cls_name.startswith("Dagster"):
         error = error.cause
     return error.message.strip() if error is not None else "unknown error"
 

@@ -7,6 +7,7 @@ logs. Removing that folder forgets everything and harms no source.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,8 @@ class Workspace:
     @cached_property
     def config(self) -> Config:
         """The settings in `headwater.yaml`."""
+        if str(self.root) not in sys.path:
+            sys.path.append(str(self.root))  # a recipe of one's own may stand in the workspace
         return load_config(self.root / FILE)
 
     @property

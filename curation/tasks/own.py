@@ -7,12 +7,15 @@ Each dict is one sample: `messages` (a list of `{role, content}`) or `prompt` (a
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import cast
 
 from curation.tasks.candidates import Candidate, UnreadableContent, checked, user
 from curation.tasks.json_contents import messages_of
 from curation.tasks.settings import TaskSettings
+from records import digest
 
 Function = Callable[[str, str], Iterable[Mapping[str, object]]]
 FIELDS = ("messages", "prompt", "reference", "slice", "openness", "checker", "line", "name", "group")
@@ -31,6 +34,25 @@ def load(recipe: str) -> Function:
     if not callable(function):
         raise ValueError(f"task.recipe: {module_name} has no function {name!r}")
     return cast(Function, function)
+
+
+def recipe_version(recipe: str) -> str:
+    """The version of a recipe: of one's own, the digest of its module's source; a built-in one is known by its name.
+
+    Raises ValueError when the module is not there. What that module imports does not count.
+    """
+    module_name, own, _ = recipe.partition(":")
+    if not own:
+        return digest("recipe", recipe)
+    try:
+        found = importlib.util.find_spec(module_name)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or found.origin is None:
+        raise ValueError(
+            f"task.recipe: no module {module_name!r}; it must stand in the workspace folder or be installed"
+        )
+    return digest("recipe", recipe, Path(found.origin).read_bytes())
 
 
 def find(text: str, media_type: str, settings: TaskSettings) -> Iterator[Candidate]:
