@@ -1,0 +1,298 @@
+"""The command line as a person meets it: a process in a fresh workspace, on a small folder with poison in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets import STAGES
+from pipelines.cli import app
+from pipelines.graph import build_graph
+from pipelines.running import plan
+from pipelines.settings import load_config
+from pipelines.templates import TEMPLATES
+from pipelines.workspace import VARIABLE, Workspace, WorkspaceError, find_workspace
+
+HEADWATER = Path(sys.executable).with_name("headwater")
+Done = subprocess.CompletedProcess[str]
+
+
+def headwater(*words: object, folder: Path | None = None, **variables: str) -> Done:
+    """Run the command in another folder than the project's."""
+    kept = {name: value for name, value in os.environ.items() if name not in {VARIABLE, "DAGSTER_HOME"}}
+    return subprocess.run(
+        [HEADWATER, *map(str, words)],
+        cwd=folder or "/",
+        env={**kept, "COLUMNS": "200", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def fill(folder: Path) -> None:
+    """Five texts of which one is a copy and one is empty; a file that cannot be read, and one that can in part."""
+    for number in range(3):
+        (folder / f"{number}.txt").write_text(
+            f"Text number {number}: the river {number} runs to the sea {number} of the north."
+        )
+    (folder / "copy.txt").write_text((folder / "1.txt").read_text())
+    (folder / "empty.txt").touch()
+    (folder / "poison.pdf").write_bytes(b"%PDF-1.4 and then nothing")
+    (folder / "records.jsonl").write_text(json.dumps({"text": "A record of its own."}) + "\n{broken\n")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that was made and run by the command."""
+    root = tmp_path_factory.mktemp("home") / "corpus"
+    made = headwater("init", root)
+    assert made.returncode == 0 and f"next: headwater run -w {root}" in made.stdout, made.stderr
+    fill(root / "data")
+    ran = headwater("run", "-w", root)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (root / "first-run.txt").write_text(ran.stdout)
+    return root
+
+
+def row(text: str, name: str) -> list[str]:
+    """The cells of a printed table's row."""
+    line = next(line for line in text.splitlines() if re.match(rf"│ {name} ", line))
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_the_first_run_ends_with_the_books_the_reasons_and_what_to_type_next(corpus: Path) -> None:
+    said = (corpus / "first-run.txt").read_text()
+    assert row(said, "documents")[1:6] == ["files", "7", "6", "0", "1"]
+    assert row(said, "verdicts")[1:6] == ["documents", "6", "4", "2", "0"]
+    assert row(said, "corpus")[1:6] == ["documents", "6", "4", "2", "0"]
+    reasons = said.split("Top reasons")[1].split("Next:")[0]
+    assert re.search(r"1 +documents: no reader for application/pdf", reasons)
+    assert reasons.count("no reader") == 1
+    assert f"headwater table corpus -w {corpus}" in said.split("Next:")[1]
+    for name in ("documents", "signatures", "quality", "duplicates", "verdicts", "corpus"):
+        assert re.search(rf"✓ {name} +\d", said), "a line for each stage as it ends"
+
+
+def test_the_second_run_finds_nothing_to_do(corpus: Path) -> None:
+    again = headwater("run", "-w", corpus)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("Nothing to do: all 6 assets are up to date.")
+    assert row(again.stdout, "corpus")[6] == "unchanged" and "✓" not in again.stdout
+
+
+def test_what_is_in_the_tables(corpus: Path) -> None:
+    store = Workspace(corpus).store
+    texts = store.scan("corpus").collect()
+    assert sorted(texts["locator"]) == ["0.txt", "1.txt", "2.txt", "records.jsonl#L1"]
+    failures = {(row["locator"], row["error"]) for row in store.scan("failures").collect().iter_rows(named=True)}
+    assert failures == {("poison.pdf", "no reader for application/pdf"), ("records.jsonl#L2", "malformed JSON")}
+    verdicts = store.scan("verdicts").collect()
+    assert sorted(verdicts["rule"].drop_nulls()) == ["duplicate", "empty"] and verdicts.height == 6
+
+
+@pytest.fixture
+def edited(corpus: Path, tmp_path: Path) -> Path:
+    """The workspace, moved to another place, with a further text."""
+    shutil.copytree(corpus, tmp_path / "moved")
+    (tmp_path / "moved" / "data" / "extra.txt").write_text("One text more, which nobody has seen before.")
+    return tmp_path / "moved"
+
+
+def test_what_is_out_of_date_runs_and_the_older_version_can_still_be_read(edited: Path) -> None:
+    before = Workspace(edited).store.head("corpus")
+    assert before is not None
+    said = headwater("status", "-w", edited).stdout
+    assert row(said, "documents")[3] == "out of date: source_data changed"
+    assert row(said, "corpus")[3].startswith("out of date: below")
+    ran = headwater("run", "duplicates", "-w", edited)
+    assert ran.returncode == 0, ran.stderr
+    assert "✓ documents" in ran.stdout and "✓ quality" not in ran.stdout
+    said = headwater("status", "-w", edited).stdout
+    assert row(said, "documents")[2:] == ["7", "fresh"] and row(said, "failures")[2:] == ["2", "fresh"]
+    assert row(said, "quality")[3] == "out of date: documents changed"
+    assert headwater("run", "-w", edited).returncode == 0
+    now = Workspace(edited).store.head("corpus")
+    assert now is not None and now.rows == before.rows + 1
+    listed = headwater("table", "corpus", "--versions", "-w", edited).stdout
+    assert row(listed, str(now.number))[1:] == [now.version[:12], "5", "1", "0"]
+    assert row(listed, str(before.number))[1] == before.version[:12]
+    for version in (before.version[:8], str(before.number)):
+        shown = headwater("table", "corpus", "--version", version, "-w", edited).stdout
+        assert shown.startswith(f"corpus {before.version[:12]}: 4 rows") and "extra.txt" not in shown
+
+
+def test_force_computes_the_named_asset_again_and_changes_nothing(corpus: Path) -> None:
+    before = Workspace(corpus).store.head("verdicts")
+    ran = headwater("run", "verdicts", "--force", "-w", corpus)
+    assert ran.returncode == 0, ran.stderr
+    assert "✓ verdicts" in ran.stdout and "✓ documents" not in ran.stdout and "and different" not in ran.stderr
+    assert Workspace(corpus).store.head("verdicts") == before
+    assert "Nothing to do" in headwater("run", "-w", corpus).stdout
+
+
+def test_a_table_is_printed(corpus: Path) -> None:
+    shown = headwater("table", "corpus", "--limit", 2, "-w", corpus).stdout
+    assert ": 4 rows" in shown and shown.count(" data ") == 2
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_a_table_is_written(corpus: Path, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"verdicts.{ending}"
+    said = headwater("table", "verdicts", "-o", path, "-w", corpus)
+    assert said.stdout == f"wrote 6 rows to {path}\n", said.stderr
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}[ending](path)
+    expected = Workspace(corpus).store.scan("verdicts").collect()
+    if ending == "csv":
+        read = read.with_columns(pl.col("rules").str.json_decode(pl.List(pl.String)))
+    assert (
+        read.select("doc_id", "verdict", "rules")
+        .sort("doc_id")
+        .equals(expected.select("doc_id", "verdict", "rules").sort("doc_id"))
+    )
+
+
+WRONG = {
+    "a table that is not there": (["table", "nope"], "there is no table 'nope'; there are: corpus, documents"),
+    "a version that is not there": (["table", "corpus", "--version", "zz"], "--versions` lists them"),
+    "an ending that is none": (["table", "corpus", "-o", "x.txt"], "end the name in one of .parquet, .csv, .jsonl"),
+    "a folder that is not there": (["table", "corpus", "-o", "/absent/x.csv"], "/absent/x.csv"),
+    "an asset that is not there": (["run", "nope"], "there is no asset 'nope' in this workspace; there are: corpus"),
+    "no release": (
+        ["export", "instructions", "-o", "absent"],
+        "dataset 'instructions' has no release; there are: none",
+    ),
+    "no model": (["try", "Why?"], "there is no model yet"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_an_error_is_one_clear_sentence(corpus: Path, tmp_path: Path, case: str) -> None:
+    words, expected = WRONG[case]
+    assert_clear(headwater(*words, "-w", corpus, folder=tmp_path), expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def assert_clear(said: Done, expected: str) -> None:
+    assert said.returncode == 1, said.stdout
+    assert said.stderr.startswith("error: ") and expected in said.stderr
+    assert "Traceback" not in said.stderr + said.stdout and said.stdout == ""
+
+
+def test_init_says_what_is_wrong(corpus: Path, tmp_path: Path) -> None:
+    before = (corpus / "headwater.yaml").read_text()
+    assert_clear(headwater("init", corpus), "exists already; edit it, or name another folder")
+    assert (corpus / "headwater.yaml").read_text() == before
+    assert_clear(
+        headwater("init", tmp_path / "new", "--template", "poem"), "there are corpus, completion, chat, qa, docstrings"
+    )
+    assert_clear(headwater("init", tmp_path / "new", "--code", tmp_path / "absent"), "there is no such folder")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_wrong_setting_is_named_by_its_path(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "headwater.yaml").write_text("sources:\n  - {name: a, path: b, pth: c}\n")
+    for command in ("run", "status"):
+        assert_clear(headwater(command, "-w", tmp_path), "sources[0].pth: there is no such setting")
+
+
+def test_a_run_that_fails_names_the_asset_and_the_error_and_exits_1(edited: Path) -> None:
+    """Here by a disc that refuses; what was done before stays done."""
+    blocked = edited / ".headwater" / "store" / "tables" / "verdicts"
+    shutil.rmtree(blocked)
+    blocked.write_text("a file where a folder belongs")
+    said = headwater("run", "-w", edited)
+    assert said.returncode == 1
+    assert "✗ verdicts: " in said.stderr and "assets failed; mend it and run again" in said.stderr
+    assert "Traceback" not in said.stderr and "✓ documents" in said.stdout
+    blocked.unlink()
+    workspace = Workspace(edited)
+    waiting = plan(workspace, build_graph(STAGES, workspace.config))
+    assert [node.name for node in waiting.nodes] == ["verdicts", "corpus"]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_init_writes_a_commented_file_that_is_valid(tmp_path: Path, template: str) -> None:
+    root = tmp_path / "deep" / template
+    said = headwater("init", root, "--template", template)
+    assert said.returncode == 0, said.stderr
+    text = (root / "headwater.yaml").read_text()
+    assert text.startswith("# Headwater") and "{{" not in text
+    config = load_config(root / "headwater.yaml")
+    assert all((root / prompt).is_file() for prompt in config.prompts)
+    status = headwater("status", "-w", root)
+    assert status.returncode == 0 and "never made" in status.stdout, status.stderr
+
+
+def test_init_code_is_the_docstrings_task_on_one_s_own_repository(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert headwater("init", tmp_path / "new", "--code", tmp_path / "mine").returncode == 0
+    config = load_config(tmp_path / "new" / "headwater.yaml")
+    assert [source.path for source in config.sources] == [str(tmp_path / "mine")]
+    assert config.task is not None and config.task.recipe == "docstrings"
+
+
+def test_which_workspace_is_meant(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is named, else the nearest one upwards, else that of the environment."""
+    other, deep = tmp_path / "other", corpus / "data" / "deep"
+    other.mkdir()
+    (other / "headwater.yaml").write_text("sources: [{name: other, path: .}]\n")
+    deep.mkdir(exist_ok=True)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(WorkspaceError, match=f"in {tmp_path} or above it.*headwater init"):
+        find_workspace(start=tmp_path)
+    monkeypatch.setenv(VARIABLE, str(other))
+    assert find_workspace(start=tmp_path).root == other
+    assert find_workspace(start=deep).root == corpus
+    assert find_workspace(other, start=deep).root == other
+    with pytest.raises(WorkspaceError, match="holds no headwater"):
+        find_workspace(tmp_path, start=deep)
+    deep.rmdir()
+
+
+def test_the_commands_find_the_workspace_too(corpus: Path, tmp_path: Path) -> None:
+    shown = headwater("table", "corpus", folder=corpus / "data").stdout
+    assert shown == headwater("table", "corpus", folder=tmp_path, **{VARIABLE: str(corpus)}).stdout
+    assert shown == headwater("table", "corpus", "-w", ".", folder=corpus, **{VARIABLE: str(tmp_path)}).stdout
+    assert ": 4 rows" in shown
+    assert_clear(headwater("status", folder=tmp_path), "`headwater init DIR` makes a workspace")
+    assert_clear(
+        headwater("status", folder=tmp_path, **{VARIABLE: str(tmp_path)}), f"{tmp_path} holds no headwater.yaml"
+    )
+
+
+HEAVY = {"dagster", "torch", "transformers", "datasets", "sklearn", "numba", "matplotlib", "label_studio_sdk"}
+
+
+@pytest.mark.parametrize("words", [["status"], ["table", "corpus"], ["table", "corpus", "--versions"], ["run"]])
+def test_commands_that_only_read_import_nothing_heavy(corpus: Path, words: list[str]) -> None:
+    """Also `run` reads only, where nothing is out of date."""
+    code = "import sys; from pipelines.cli import app; app(sys.argv[1:], standalone_mode=False); print(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "-w", str(corpus)], capture_output=True, text=True, check=True
+    )
+    imported = {name.split(".")[0] for name in re.findall(r"'([\w.]+)'", done.stdout.splitlines()[-1])}
+    assert {"polars", "pipelines"} <= imported
+    assert imported & HEAVY == set()
+
+
+def test_every_command_and_option_is_explained() -> None:
+    runner = CliRunner(env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
+    commands = dict(re.findall(r"(?m)^│ (\w+) +(\S.*?) +│$", runner.invoke(app, ["--help"]).output))
+    expected = {"init", "run", "up", "status", "table", "export", "try", "annotators"}
+    assert expected == set(commands) and all(len(said) > 10 for said in commands.values())
+    for words in [[name] for name in expected - {"annotators"}] + [["annotators", "add"]]:
+        text = runner.invoke(app, [*words, "--help"]).output
+        options = re.findall(r"(?m)^│ +(--[\w-]+)", text)
+        assert options and ("--workspace" in text or words == ["init"])
+        for option in options:
+            assert re.search(rf"{option}\b[^\n]*[a-z]{{2,}} [a-z]", text), (words, option)
