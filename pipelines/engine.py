@@ -80,9 +80,9 @@ def heads_of(node: Node, workspace: Workspace) -> dict[str, Commit | None]:
 
 
 def is_hit(heads: Iterable[Commit | None], key: str, workspace: Workspace) -> bool:
-    """Whether all tables of a node were made under this key, and what they speak of is still there."""
+    """Whether all tables of a node were made under this key, passed their checks, and have their files."""
     for head in heads:
-        if head is None or head.key != key:
+        if head is None or head.key != key or head.faults:
             return False
         folder = head.notes.get("folder")
         if folder and not (workspace.state / "store" / folder).exists():
@@ -107,6 +107,7 @@ def reasons(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Obse
     said = [f"{name} changed" for name in changed_inputs] + [f"{name} is gone" for name in gone]
     if head.code_version != node.stage.code_version:
         said.append(f"code version {head.code_version} → {node.stage.code_version}")
+    said += [f"check {fault}" for fault in head.faults]
     return said or ["a library's version changed, a table is of another run, or its files are gone"]
 
 

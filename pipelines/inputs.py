@@ -20,7 +20,7 @@ from pipelines.workspace import Workspace
 
 
 class MissingInput(LookupError):
-    """A table that a stage reads has not been made yet."""
+    """A table that a stage reads has not been made yet, or did not pass its checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def observe(node: Node, workspace: Workspace) -> Observation:
 def pin(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Observation]) -> Pinned:
     """Pin every input of a node. `seen` keeps what was observed, so that one look serves a whole run.
 
-    Raises MissingInput when a table has never been committed.
+    Raises MissingInput when a table has never been committed, or has faults.
     """
     pins: dict[str, Pin] = {}
     settings: dict[str, Any] = {}
@@ -86,6 +86,10 @@ def _table(name: str, workspace: Workspace, release: bool, entry: str) -> Pin:
     head = workspace.store.head(name)
     if head is None:
         raise MissingInput(f"table {name} does not exist yet; `headwater run {name}` makes it")
+    if head.faults:
+        raise MissingInput(
+            f"table {name} did not pass its checks ({'; '.join(head.faults)}); mend its stage and run again"
+        )
     if release:
         return Pin(head.version, lambda lazy: released(workspace, head), head.rows)
 

@@ -77,6 +77,13 @@ class Commit:
     seconds: float = 0.0
     number: int = -1
 
+    @property
+    def faults(self) -> list[str]:
+        """What the stage's checks found wrong; nothing may be made of a table with faults."""
+        missing = self.books.missing if self.books else 0
+        lost = [f"accounted: {missing} {self.books.unit} are in no book"] if self.books and missing else []
+        return lost + [f"{name}: {said}" for name, said in self.checks.items() if said]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

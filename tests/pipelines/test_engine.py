@@ -146,8 +146,25 @@ def test_a_stage_that_loses_a_record_is_seen_in_its_books(house: House) -> None:
         return replace(outcome, dropped={"copy": 1})
 
     house.revise("long_lines", function=losing)
-    books = house.run()["long_lines"].commits["long_lines"].books
-    assert books is not None and books.missing == 1
+    house.run("lines", "lengths")
+    head = house.run("long_lines")["long_lines"].commits["long_lines"]
+    assert head.books is not None and head.books.missing == 1
+    with pytest.raises(MissingInput, match=r"long_lines did not pass its checks \(accounted: 1 lines are in no book\)"):
+        house.run("report")
+    graph, workspace = house.graph, house.workspace
+    assert reasons(graph.nodes["long_lines"], graph, workspace, {}) == ["check accounted: 1 lines are in no book"]
+    house.revise("long_lines", function=function)
+    assert {"long_lines", "report"} <= house.computed(), "a fault is not remembered as a result"
+
+
+def test_nothing_is_made_of_a_table_whose_own_check_failed(house: House) -> None:
+    def unsound(lines: pl.LazyFrame, lengths: pl.DataFrame, settings: LeastSettings) -> Outcome:
+        return replace(toy_stages.long_lines.function(lines, lengths, settings), checks={"sound": "it is not"})
+
+    house.revise("long_lines", function=unsound)
+    with pytest.raises(MissingInput, match="sound: it is not"):
+        house.run()
+    assert house.workspace.store.head("report") is None
 
 
 def test_force_computes_again_and_compares(house: House) -> None:
@@ -165,7 +182,7 @@ def test_force_computes_again_and_compares(house: House) -> None:
 
 def test_force_says_when_the_answer_is_another(house: House) -> None:
     numbers = itertools.count()
-    house.revise("long_lines", function=_counting(numbers))
+    house.revise("long_lines", function=_counting(numbers), counts="")
     assert not house.run()["long_lines"].unequal
     assert house.run(force=True)["long_lines"].unequal
     house.write("a", "entirely", "new")
