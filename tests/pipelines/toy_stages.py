@@ -174,6 +174,13 @@ def board(report: pl.DataFrame) -> Outcome:
 STAGES = [notes, lines, lengths, long_lines, report, board]
 
 
+class ToyWorkspace(Workspace):
+    """A workspace whose settings are in no file."""
+
+    def reload(self) -> Workspace:
+        return self
+
+
 class House:
     """A workspace of toys: edit its files, and run it."""
 
@@ -197,7 +204,7 @@ class House:
     @property
     def workspace(self) -> Workspace:
         """The workspace under the settings of now."""
-        found = Workspace(self.root)
+        found = ToyWorkspace(self.root)
         found.__dict__["config"] = ToyConfig(sources=(Source("unused", str(self.root)),), **self.settings)
         return found
 
