@@ -133,6 +133,7 @@ def scores(
     instructions: Release,
     evaluation: EvaluationSettings,
     annotations: pl.DataFrame | None,
+    run: Run,
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
 
@@ -151,7 +152,7 @@ def scores(
         dropped=outcome.dropped,
         failed=outcome.failed,
         others=outcome.others,
-        notes=outcome.notes,
+        notes={**outcome.notes, **_against(table, run)},
         pictures=_pictures(table),
     )
 
@@ -182,6 +183,20 @@ def proposals(
     )
     contestant = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
     return propose(ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation), samples)
+
+
+def _against(table: pl.DataFrame, run: Run) -> dict[str, str]:
+    """What became of each score since the predecessors of these models were scored."""
+    before = run.workspace.store.head("scores")
+    if before is None:
+        return {"against their predecessors": "the first scores"}
+    key = ["model", "metric", "split"]
+    old = run.workspace.store.scan("scores", before.number).select(*key, "value").collect()
+    moved = table.join(old, on=key, suffix="_before").filter(pl.col("value") != pl.col("value_before")).sort(key)
+    said = [
+        f"{row['model']} {row['metric']}: {row['value_before']:.3g} → {row['value']:.3g}" for row in moved.to_dicts()
+    ]
+    return {"against their predecessors": "; ".join(said) or "no score moved"}
 
 
 def _answered(rows: pl.DataFrame) -> Outcome:

@@ -29,7 +29,7 @@ dagster_context: ContextVar[Any] = ContextVar("dagster_context", default=None)
 
 
 class ProgramFailed(RuntimeError):
-    """A program ended without a result; the message ends with what it said last."""
+    """A program ended without a result; the message says what it reported."""
 
 
 def launcher(workspace: Workspace, node: str, key: str) -> Callable[[str, Any], dict[str, Any]]:
@@ -42,15 +42,13 @@ def launcher(workspace: Workspace, node: str, key: str) -> Callable[[str, Any], 
         folder.mkdir(parents=True, exist_ok=True)
         record = {"module": module, "job": type(job).__name__, "settings": dataclasses.asdict(job)}
         (folder / "job.json").write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
-        for stale in ("result.json", "progress.json"):
+        for stale in ("result.json", "progress.json", "error.json"):
             (folder / stale).unlink(missing_ok=True)
         with _followed(folder / "progress.json", node):
             _start(folder)
         result = folder / "result.json"
         if not result.is_file():
-            raise ProgramFailed(
-                f"{node}: {module} ended without a result; its log is {folder / 'log.txt'}:\n{_tail(folder / 'log.txt')}"
-            )
+            raise ProgramFailed(f"{module} ended without a result. {_why(folder)}")
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return found
 
@@ -75,17 +73,18 @@ def _start(folder: Path) -> None:
     try:
         PipesSubprocessClient(env=environment).run(command=command, context=context.op_execution_context)
     except Exception as error:  # Dagster keeps its class for this private
-        raise ProgramFailed(
-            f"the program failed; its log is {folder / 'log.txt'}, and ends:\n{_tail(folder / 'log.txt')}"
-        ) from error
+        raise ProgramFailed(_why(folder)) from error
 
 
-def _tail(path: Path) -> str:
-    return (
-        "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        if path.is_file()
-        else "(no log)"
-    )
+def _why(folder: Path) -> str:
+    """The error that the program reported, else the end of its log (it was killed); and where the log is."""
+    error, log = folder / "error.json", folder / "log.txt"
+    if error.is_file():
+        said = json.loads(error.read_text(encoding="utf-8"))["error"]
+    else:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+        said = "\n".join(["it was killed; its log ends:", *lines[-15:]])
+    return f"{said}\n(log: {log})"
 
 
 @contextmanager

@@ -47,8 +47,9 @@ def main(folder: Path) -> int:
                     run(folder)
             else:
                 run(folder)
-        except Exception:  # noqa: BLE001 - a process reports its failure by its exit code and its log
+        except Exception as error:  # noqa: BLE001 - a process reports its failure by its exit code, error.json and its log
             traceback.print_exc()
+            _write(folder / "error.json", {"error": f"{type(error).__name__}: {error}"})
             return 1
     return 0
 
