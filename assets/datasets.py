@@ -27,7 +27,12 @@ def recipe(workspace: Workspace) -> Observation:
 
 
 @measure(
-    group="datasets", code_version="1", of="corpus", columns=("media_type", "text"), needs=("task",), uses=("python",)
+    group="datasets",
+    code_version="2",
+    of="corpus",
+    key=("content_digest", "media_type"),
+    needs=("task",),
+    uses=("python",),
 )
 def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.RecordBatch:
     """What the task's recipe finds in each content: questions, with their answers where the content gives one."""

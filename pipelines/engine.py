@@ -12,21 +12,18 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
-from pipelines.changes import changed, fold_elements, read_elements, seen_elements
-from pipelines.graph import Graph, Node
-from pipelines.inputs import MissingInput, Pinned, pin, value_of
+from pipelines.computing import Computation, compute
+from pipelines.graph import ELEMENTS, Graph, Node
+from pipelines.inputs import MissingInput, Pinned, pin
 from pipelines.launch import launcher
-from pipelines.measuring import evidence
-from pipelines.stages import Changes, Observation, Run
-from pipelines.store import Books, Change, Commit, CommitConflict
+from pipelines.stages import Observation, Run
+from pipelines.store import Commit, CommitConflict
 from pipelines.watching import watcher
 from pipelines.workspace import Workspace
-from records import Outcome, Picture, digest
+from records import Picture, digest
 
 TRIES = 3
 
@@ -69,9 +66,8 @@ def key_of(node: Node, pinned: Pinned) -> str:
 
 
 def _elements(node: Node) -> set[str]:
-    if node.stage.kind not in {"measure", "fold"}:
-        return set()
-    return {name for given in node.inputs if given.parameter in {"contents", "added"} for name in given.names.values()}
+    parameter = ELEMENTS.get(node.stage.kind)
+    return {name for given in node.inputs if given.parameter == parameter for name in given.names.values()}
 
 
 def heads_of(node: Node, workspace: Workspace) -> dict[str, Commit | None]:
@@ -134,30 +130,17 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
         return Ran(node.name, {name: head for name, head in heads.items() if head is not None}, computed=False)
     watcher().started(node.name)
     begun = time.monotonic()
+    draft = _draft(node, pinned, key)
+    run = Run(workspace, node.name, key, _progress(node), launcher(workspace, node.name, key))
+    has_state = not force and _is_state(heads.values(), draft.recipe)
     try:
-        commits, pictures = _compute(node, pinned, heads, key, workspace, force)
+        commits, pictures = compute(Computation(node, pinned, run, draft, heads, has_state, begun))
     finally:
         watcher().ended(node.name)
     unequal = hit and any(commits[name].version != head.version for name, head in heads.items() if head)
     return Ran(
         node.name, commits, not (hit and node.stage.world and not unequal), time.monotonic() - begun, pictures, unequal
     )
-
-
-def _compute(
-    node: Node, pinned: Pinned, heads: dict[str, Commit | None], key: str, workspace: Workspace, force: bool
-) -> tuple[dict[str, Commit], tuple[Picture, ...]]:
-    begun = time.monotonic()
-    draft = _draft(node, pinned, key)
-    run = Run(workspace, node.name, key, _progress(node), launcher(workspace, node.name, key))
-    if node.stage.kind == "stage":
-        outcome = _outcome(node.stage.function(**_arguments(node, pinned, run)))
-        commits = _replace(node, outcome, draft, heads, pinned, workspace, begun)
-        return commits, tuple(outcome.pictures)
-    valid = not force and _is_state(heads.values(), draft.recipe)
-    if node.stage.kind == "measure":
-        return _measure(node, pinned, run, draft, heads, valid, workspace, begun), ()
-    return _fold(node, pinned, run, draft, heads, valid, workspace, begun), ()
 
 
 def _is_state(heads: Collection[Commit | None], recipe: str) -> bool:
@@ -181,156 +164,3 @@ def _progress(node: Node) -> Any:
         watcher().advanced(node.name, done, total, unit)
 
     return told
-
-
-def _arguments(node: Node, pinned: Pinned, run: Run, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    arguments: dict[str, Any] = {}
-    for given in node.inputs:
-        if given.parameter in without:
-            continue
-        if given.role == "run":
-            arguments[given.parameter] = run
-        elif given.role == "progress":
-            arguments[given.parameter] = run.progress
-        elif given.role == "workspace":
-            arguments[given.parameter] = run.workspace
-        else:
-            arguments[given.parameter] = value_of(given, pinned)
-    return arguments
-
-
-def _outcome(result: Any) -> Outcome:
-    return result if isinstance(result, Outcome) else Outcome(result)
-
-
-def _taken(node: Node, pinned: Pinned, otherwise: int) -> int:
-    if not node.stage.counts:
-        return otherwise
-    given = next(given for given in node.inputs if given.parameter == node.stage.counts)
-    return sum(pinned.pins[name].rows for name in given.names.values())
-
-
-def _replace(
-    node: Node,
-    outcome: Outcome,
-    draft: Commit,
-    heads: dict[str, Commit | None],
-    pinned: Pinned,
-    workspace: Workspace,
-    begun: float,
-) -> dict[str, Commit]:
-    kept = outcome.table.height if outcome.kept is None else outcome.kept
-    counted = kept + sum(outcome.dropped.values()) + sum(outcome.failed.values())
-    books = Books(node.stage.unit, _taken(node, pinned, counted), kept, dict(outcome.dropped), dict(outcome.failed))
-    commits = {}
-    for place, output in reversed(list(enumerate(node.outputs))):
-        frame = outcome.table if place == 0 else outcome.others[output.name]
-        said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)} if place == 0 else {}
-        commit = replace(draft, table=output.name, books=books, seconds=round(time.monotonic() - begun, 3), **said)
-        commits[output.name] = workspace.store.replace(
-            frame, commit, heads[output.name], output.primary_key, output.outside
-        )
-    return commits
-
-
-def _measure(
-    node: Node,
-    pinned: Pinned,
-    run: Run,
-    draft: Commit,
-    heads: dict[str, Commit | None],
-    valid: bool,
-    workspace: Workspace,
-    begun: float,
-) -> dict[str, Commit]:
-    output = node.outputs[0]
-    given = next(given for given in node.inputs if given.parameter == "contents")
-    contents = read_elements(given, pinned)
-    known = workspace.store.scan(output.name) if valid else None
-    names = contents.select("content_digest").unique().collect()
-    came, went = changed(names, None if known is None else known.select("content_digest").collect())
-    options = _arguments(node, pinned, run, without=("contents",))
-    rows = evidence(node.stage, contents, came, options, run.progress)
-    if known is None:
-        rows_failed = _failures(rows)
-    else:
-        rows_failed = _failures(
-            pl.concat(
-                [
-                    known.select("content_digest", "error")
-                    .join(went.lazy(), on="content_digest", how="anti")
-                    .collect(),
-                    rows.select("content_digest", "error"),
-                ]
-            )
-        )
-    books = Books("contents", names.height, names.height - sum(rows_failed.values()), {}, rows_failed)
-    commit = replace(
-        draft,
-        table=output.name,
-        books=books,
-        notes={"measured": came.height},
-        seconds=round(time.monotonic() - begun, 3),
-    )
-    head = heads[output.name]
-    if known is None or head is None:
-        return {output.name: workspace.store.replace(rows, commit, head, output.primary_key)}
-    return {output.name: workspace.store.change(Change(rows, went), commit, head, output.primary_key)}
-
-
-def _failures(rows: pl.DataFrame) -> dict[str, int]:
-    failed = (
-        rows.filter(pl.col("error").is_not_null())
-        .group_by(pl.col("error").str.split(":").list.first())
-        .len()
-        .sort("error")
-    )
-    return dict(failed.iter_rows())
-
-
-def _fold(
-    node: Node,
-    pinned: Pinned,
-    run: Run,
-    draft: Commit,
-    heads: dict[str, Commit | None],
-    valid: bool,
-    workspace: Workspace,
-    begun: float,
-) -> dict[str, Commit]:
-    given = next(given for given in node.inputs if given.parameter == "added")
-    elements = fold_elements(given, pinned)
-    keys = list(node.stage.key)
-    state = {output.name: workspace.store.scan(output.name) for output in node.outputs} if valid else {}
-    came, went = changed(elements.select(keys).unique().collect(), seen_elements(state, keys) if state else None)
-    added = elements.join(came.lazy(), on=keys, how="semi", nulls_equal=True).collect()
-    options = _arguments(node, pinned, run, without=("state", "added", "removed"))
-    changes: Changes = node.stage.function(state, added, went, **options)
-    commits = {}
-    for output in reversed(node.outputs):
-        change = changes.tables[output.name]
-        after = _after(state.get(output.name), change)
-        state = {**state, output.name: after}
-    books = node.stage.books(state, elements.select(keys).unique().collect().height) if node.stage.books else None
-    for output in reversed(node.outputs):
-        head, change = heads[output.name], changes.tables[output.name]
-        notes = dict(changes.notes) | {"added": came.height, "removed": went.height}
-        commit = replace(draft, table=output.name, books=books, notes=notes, seconds=round(time.monotonic() - begun, 3))
-        if valid and head is not None:
-            commits[output.name] = workspace.store.change(change, commit, head, output.primary_key)
-        else:
-            frame = change.added
-            assert frame is not None, (
-                f"{node.name}: a fold that starts from empty must return a frame for {output.name}"
-            )
-            commits[output.name] = workspace.store.replace(frame, commit, head, output.primary_key, output.outside)
-    return commits
-
-
-def _after(state: pl.LazyFrame | None, change: Change) -> pl.LazyFrame:
-    if state is None:
-        assert change.added is not None
-        return change.added.lazy()
-    if change.removed is not None and change.removed.height:
-        state = state.join(change.removed.lazy(), on=change.removed.columns, how="anti", nulls_equal=True)
-    return state if change.added is None else pl.concat([state, change.added.lazy()])

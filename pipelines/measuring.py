@@ -40,21 +40,28 @@ def evidence(
 ) -> pl.DataFrame:
     """The evidence of the contents named in `came`: one row each, with `error` null where it was measured.
 
-    `contents` holds content_digest and the columns that the measure asks for; copies are measured once.
+    `contents` holds the columns of the stage's key and those that the measure asks for; it is read once, piece by piece,
+    and copies are measured once.
     """
-    nothing = _run(stage, contents.select("content_digest", *stage.columns).head(0).collect().to_arrow(), options)
+    keys = list(stage.key)
+    asked = contents.select(*keys, *stage.columns)
+    nothing = _run(stage, asked.head(0).collect().to_arrow(), options)
     if not came.height:
         return nothing
     parts: list[pl.DataFrame] = []
+    left, done = came, 0
     with _Workers(stage, options) as workers:
-        for start in range(0, came.height, SCAN_ROWS):
-            names = came.slice(start, SCAN_ROWS).lazy()
-            rows = contents.select("content_digest", *stage.columns).join(names, on="content_digest", how="semi")
-            batches = list(_batches(rows.unique("content_digest", keep="first", maintain_order=True).collect()))
-            for part in workers.measured(batches):
+        for piece in asked.join(came.lazy(), on=keys, how="semi", nulls_equal=True).collect_batches(
+            chunk_size=SCAN_ROWS
+        ):
+            rows = piece.unique(keys, keep="first", maintain_order=True)
+            rows = rows.join(left, on=keys, how="semi", nulls_equal=True, maintain_order="left")
+            left = left.join(rows, on=keys, how="anti", nulls_equal=True)
+            for part in workers.measured(list(_batches(rows))):
                 parts.append(part)
-                progress(sum(part.height for part in parts), came.height, "contents")
-    return pl.concat([nothing, *parts], how="diagonal_relaxed").cast(dict(nothing.schema)).sort("content_digest")
+                done += part.height
+                progress(done, came.height, "contents")
+    return pl.concat([nothing, *parts], how="diagonal_relaxed").cast(dict(nothing.schema)).sort(keys)
 
 
 def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -81,7 +88,8 @@ def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFr
     )
     found = stage.function(_plain_strings(batch), **options)
     frame = pl.DataFrame(pl.from_arrow(found))
-    if frame["content_digest"].to_list() != table["content_digest"].to_pylist():
+    asked = pl.DataFrame(pl.from_arrow(table.select(list(stage.key))))
+    if not set(stage.key) <= set(frame.columns) or not frame.select(stage.key).equals(asked):
         raise BrokenMeasure(f"measure {stage.name} must return exactly one row per content, in the order given")
     return frame if "error" in frame.columns else frame.with_columns(error=pl.lit(None, dtype=pl.String))
 
@@ -176,7 +184,7 @@ class _Workers:
                     if isinstance(error, BrokenProcessPool)
                     else _said(error)
                 )
-                yield batch.select("content_digest", error=pl.lit(said))
+                yield batch.select(*self._stage.key, error=pl.lit(said))
             else:
                 half = batch.height // 2
                 yield from self._halved(batch.slice(0, half))

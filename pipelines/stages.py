@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from typing import Any, Literal
 import polars as pl
 
 from pipelines.store import Books, Change
-from records import Progress
+from records import Picture, Progress
 
 Kind = Literal["measure", "fold", "stage", "observable"]
 Group = Literal["sources", "documents", "curation", "annotation", "datasets", "models", "evaluation", "feedback"]
@@ -55,6 +55,7 @@ class Changes:
 
     tables: Mapping[str, Change]
     notes: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +155,21 @@ Decorator = Callable[[Callable[..., Any]], Stage]
 
 
 def measure(
-    *, group: Group, code_version: str, of: str, columns: tuple[str, ...] = ("text",), **options: Any
+    *,
+    group: Group,
+    code_version: str,
+    of: str,
+    columns: tuple[str, ...] = ("text",),
+    key: tuple[str, ...] = ("content_digest",),
+    **options: Any,
 ) -> Decorator:
-    """A batch of contents to a batch of evidence: exactly one row per content, computed once per content and key."""
+    """A batch of contents to a batch of evidence: exactly one row per content, computed once per content and recipe.
+
+    What the evidence depends on beside the text (a media type) belongs into `key`.
+    """
 
     def decorate(function: Callable[..., Any]) -> Stage:
-        outputs = _outputs(function, "content_digest", ())
+        outputs = _outputs(function, key, ())
         return Stage(
             function.__name__,
             function,
@@ -169,6 +179,7 @@ def measure(
             outputs,
             of=of,
             columns=columns,
+            key=key,
             unit="contents",
             **options,
         )

@@ -25,7 +25,7 @@ _FIND: dict[str, Find] = {
 
 
 def extract_samples(contents: pa.RecordBatch, settings: TaskSettings) -> pa.RecordBatch:
-    """Candidates for samples in each content: columns content_digest, samples (list of `CANDIDATE_TYPE`), error.
+    """Candidates for samples in each content: columns content_digest, media_type, samples (list of `CANDIDATE_TYPE`), error.
 
     `contents` has content_digest, media_type, text. One row out for each row in, in the same order; `samples` is empty
     where nothing was found, and null where `error` says why the content is none that the recipe reads.
@@ -39,6 +39,7 @@ def extract_samples(contents: pa.RecordBatch, settings: TaskSettings) -> pa.Reco
     return pa.record_batch(
         {
             "content_digest": contents["content_digest"],
+            "media_type": contents["media_type"],
             "samples": pa.array([found for found, _ in results], pa.list_(CANDIDATE_TYPE)),
             "error": pa.array([error for _, error in results], pa.string()),
         }

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pipelines.measuring
+from assets.datasets import candidates
+from curation.tasks import TaskSettings
 from pipelines.measuring import evidence
 from records import content_digest, silent
 from tests.pipelines import toy_stages
@@ -190,3 +192,15 @@ def test_a_measure_that_loses_or_mixes_contents_is_wrong_and_not_its_contents(
     ):
         house.run()
     assert house.workspace.store.head("lengths") is None
+
+
+def test_a_copy_of_another_media_type_is_measured_by_itself(in_process: None) -> None:
+    """What evidence depends on beside the text is part of its key: the same text is code in one place and none in another."""
+    text = 'def double(number):\n    """Twice the number that is given."""\n    return number * 2\n'
+    kinds = ["text/plain", "text/x-python"]
+    contents = pl.DataFrame({"content_digest": content_digest(text), "media_type": kinds, "text": text})
+    came = contents.drop("text")
+    options = {"task": TaskSettings("docstrings"), "recipe": "docstrings"}
+    rows = evidence(candidates, contents.lazy(), came, options, silent)
+    assert rows["media_type"].to_list() == kinds
+    assert [len(found or []) for found in rows["samples"].to_list()] == [0, 1]

@@ -1,0 +1,147 @@
+"""What a node computes, by its kind: a whole table anew, evidence of what came, or changes to a state.
+
+Each kind ends in commits that carry the same facts; they are written here once. The first table of a node is committed
+last, so that a run killed between two commits leaves tables that are not of one run, and no state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from pipelines.changes import changed, fold_elements, read_elements, seen_elements
+from pipelines.graph import ELEMENTS, Input, Node
+from pipelines.inputs import Pinned, value_of
+from pipelines.measuring import evidence
+from pipelines.stages import Changes, Output, Run
+from pipelines.store import Books, Change, Commit
+from records import Outcome, Picture
+
+Pictures = tuple[Picture, ...]
+Commits = dict[str, Commit]
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """One computation of a node: from which inputs, under which run, on top of which commits."""
+
+    node: Node
+    pinned: Pinned
+    run: Run
+    draft: Commit
+    """What all commits of this computation say alike."""
+    heads: Mapping[str, Commit | None]
+    has_state: bool
+    """Whether what the tables hold is a state to go on from; without, a measure or a fold starts from empty."""
+    begun: float
+
+    def given(self, parameter: str) -> Input:
+        """The input of one parameter."""
+        return next(given for given in self.node.inputs if given.parameter == parameter)
+
+    def arguments(self, *without: str) -> dict[str, Any]:
+        """The arguments of the stage's function, by parameter."""
+        own = {"run": self.run, "progress": self.run.progress, "workspace": self.run.workspace}
+        return {
+            given.parameter: own[given.role] if given.role in own else value_of(given, self.pinned)
+            for given in self.node.inputs
+            if given.parameter not in without
+        }
+
+    def state(self) -> dict[str, pl.LazyFrame]:
+        """The tables as they stand, by name; none when there is no state."""
+        store = self.run.workspace.store
+        return {output.name: store.scan(output.name) for output in self.node.outputs} if self.has_state else {}
+
+    def commit(self, output: Output, rows: pl.DataFrame | Change, books: Books | None, **said: Any) -> Commit:
+        """Commit one table: as a change to what it holds when there is a state, else as a whole."""
+        store, head = self.run.workspace.store, self.heads[output.name]
+        seconds = round(time.monotonic() - self.begun, 3)
+        commit = replace(self.draft, table=output.name, books=books, seconds=seconds, **said)
+        if isinstance(rows, Change) and self.has_state and head is not None:
+            done: Commit = store.change(rows, commit, head, output.primary_key)
+            return done
+        frame = rows.added if isinstance(rows, Change) else rows
+        if frame is None:
+            raise ValueError(f"{self.node.name}: what starts from empty must give a frame for {output.name}")
+        whole: Commit = store.replace(frame, commit, head, output.primary_key, output.outside)
+        return whole
+
+
+def compute(computation: Computation) -> tuple[Commits, Pictures]:
+    """Run the stage's function and commit what it made; the commits by table, and pictures to show beside them."""
+    return {"stage": _stage, "measure": _measure, "fold": _fold}[computation.node.stage.kind](computation)
+
+
+def _stage(computation: Computation) -> tuple[Commits, Pictures]:
+    node = computation.node
+    result = node.stage.function(**computation.arguments())
+    outcome = result if isinstance(result, Outcome) else Outcome(result)
+    books = _books(computation, outcome)
+    said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)}
+    first, *others = node.outputs
+    commits = {other.name: computation.commit(other, outcome.others[other.name], books) for other in reversed(others)}
+    commits[first.name] = computation.commit(first, outcome.table, books, **said)
+    return commits, tuple(outcome.pictures)
+
+
+def _books(computation: Computation, outcome: Outcome) -> Books:
+    stage = computation.node.stage
+    kept = outcome.table.height if outcome.kept is None else outcome.kept
+    taken = kept + sum(outcome.dropped.values()) + sum(outcome.failed.values())
+    if stage.counts:
+        counted = computation.given(stage.counts).names.values()
+        taken = sum(computation.pinned.pins[name].rows for name in counted)
+    return Books(stage.unit, taken, kept, dict(outcome.dropped), dict(outcome.failed))
+
+
+def _measure(computation: Computation) -> tuple[Commits, Pictures]:
+    node, keys = computation.node, list(computation.node.stage.key)
+    elements = ELEMENTS["measure"]
+    contents = read_elements(computation.given(elements), computation.pinned)
+    known = computation.state().get(node.outputs[0].name)
+    names = contents.select(keys).unique().collect()
+    came, went = changed(names, None if known is None else known.select(keys).collect())
+    rows = evidence(node.stage, contents, came, computation.arguments(elements), computation.run.progress)
+    after = _after(known, Change(rows, went)).select("error").collect()
+    failed = _failures(after)
+    books = Books(node.stage.unit, names.height, names.height - sum(failed.values()), {}, failed)
+    commit = computation.commit(node.outputs[0], Change(rows, went), books, notes={"measured": came.height})
+    return {node.outputs[0].name: commit}, ()
+
+
+def _failures(errors: pl.DataFrame) -> dict[str, int]:
+    kinds = errors.drop_nulls("error").select(pl.col("error").str.split(":").list.first())
+    return dict(kinds.group_by("error").len().sort("error").iter_rows())
+
+
+def _fold(computation: Computation) -> tuple[Commits, Pictures]:
+    node, keys = computation.node, list(computation.node.stage.key)
+    elements = fold_elements(computation.given(ELEMENTS["fold"]), computation.pinned)
+    state = computation.state()
+    names = elements.select(keys).unique().collect()
+    came, went = changed(names, seen_elements(state, keys) if state else None)
+    added = elements.join(came.lazy(), on=keys, how="semi", nulls_equal=True).collect()
+    options = computation.arguments("state", ELEMENTS["fold"], "removed")
+    changes: Changes = node.stage.function(state, added, went, **options)
+    after = {output.name: _after(state.get(output.name), changes.tables[output.name]) for output in node.outputs}
+    books = node.stage.books(after, names.height) if node.stage.books else None
+    notes = dict(changes.notes) | {"added": came.height, "removed": went.height}
+    commits = {
+        output.name: computation.commit(output, changes.tables[output.name], books, notes=notes)
+        for output in reversed(node.outputs)
+    }
+    return commits, tuple(changes.pictures)
+
+
+def _after(before: pl.LazyFrame | None, change: Change) -> pl.LazyFrame:
+    """What a table holds after a change; `before` is None when it starts from empty."""
+    if before is None:
+        return (change.added if change.added is not None else pl.DataFrame()).lazy()
+    if change.removed is not None and change.removed.height:
+        before = before.join(change.removed.lazy(), on=change.removed.columns, how="anti", nulls_equal=True)
+    return before if change.added is None else pl.concat([before, change.added.lazy()])
