@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import records
 from curation.corpus import CORPUS, build_corpus
 from curation.reading import DOCUMENTS
+from curation.spans import SPANS
 from curation.verdicts import VERDICTS
 
 PLACES = st.tuples(st.sampled_from(["one", "two", "old"]), st.sampled_from(["a", "b", "c"]))
@@ -83,3 +84,78 @@ def test_verdicts_on_other_documents_are_refused(missing):
     pair[missing] = pair[missing].head(1)
     with pytest.raises(ValueError, match="do not belong together"):
         build_corpus(*pair, ["one"])
+
+
+def evidence(found: dict[str, list[str] | None]) -> pl.DataFrame:
+    """Spans of the given words in each text; None where the text could not be measured."""
+    spans = [
+        None
+        if words is None
+        else sorted(({"start": text.index(w), "end": text.index(w) + len(w), "kind": "email"} for w in words), key=str)
+        for text, words in found.items()
+    ]
+    digests = [records.content_digest(text) for text in found]
+    return pl.DataFrame(
+        {"content_digest": digests, "spans": spans}, schema={"content_digest": pl.String, "spans": SPANS}
+    )
+
+
+def test_redacted_contents_that_become_equal_are_one_and_the_books_balance():
+    world = {
+        ("one", "a"): ("write to a@x.org", "kept"),
+        ("two", "b"): ("write to b@x.org", "kept"),
+        ("one", "c"): ("write to <EMAIL_1>", "kept"),
+        ("one", "d"): ("d@x.org", "kept"),
+        ("one", "e"): ("plain", "kept"),
+        ("one", "f"): ("broken", "kept"),
+        ("one", "g"): ("gone", "dropped"),
+        ("one", "h"): ("plain", "kept"),
+    }
+    found = {text: [word for word in text.split() if "@" in word] for text, _ in world.values()} | {"broken": None}
+    outcome = build_corpus(*tables(world), ["two", "one"], personal_data=evidence(found))
+    assert dict(outcome.table.select("text", "locator").iter_rows()) == {
+        "write to <EMAIL_1>": "b",
+        "<EMAIL_1>": "d",
+        "plain": "e",
+    }
+    assert outcome.table["content_digest"].to_list() == sorted(map(records.content_digest, outcome.table["text"]))
+    assert outcome.dropped == {
+        "dropped by verdict": 1,
+        "copy of a kept content": 1,
+        "equal to another content after cutting and redaction": 2,
+    }
+    assert outcome.failed == {"spans not measured": 1}
+    assert outcome.kept == 3
+
+
+def test_what_is_cut_to_nothing_is_dropped_and_said():
+    world = {("one", "a"): ("Accept cookies", "kept"), ("one", "b"): (" ", "kept"), ("one", "c"): ("text", "kept")}
+    found = evidence({"Accept cookies": ["Accept", "cookies"], " ": [], "text": []})
+    outcome = build_corpus(*tables(world), ["one"], cuts=[found])
+    assert outcome.dropped == {"nothing left after cutting": 1}
+    assert sorted(outcome.table["text"]) == [" ", "text"]
+
+
+def test_a_content_that_no_table_of_spans_knows_is_failed():
+    outcome = build_corpus(*tables({("one", "a"): ("x", "kept")}), ["one"], cuts=[evidence({})])
+    assert (outcome.kept, outcome.failed) == (0, {"spans not measured": 1})
+
+
+@settings(deadline=None)
+@given(WORLDS)
+def test_books_balance_and_places_are_first_also_where_contents_become_equal(world):
+    found = {text: [text] if text in {"x", "y"} else [] for text, _ in world.values()}
+    outcome = build_corpus(*tables(world), ["two", "one"], personal_data=evidence(found))
+    assert outcome.kept + sum(outcome.dropped.values()) + sum(outcome.failed.values()) == len(world)
+    kept = {text for text, verdict in world.values() if verdict == "kept"}
+    assert set(outcome.table["text"]) == {"<EMAIL_1>" if text in {"x", "y"} else text for text in kept}
+    assert outcome.table["doc_id"].is_in([records.doc_id(*place) for place in world]).all()
+
+
+def test_a_copied_document_leaves_a_redacted_row_as_it_is():
+    world = {("one", "b"): ("a@x.org", "kept")}
+    found = evidence({"a@x.org": ["a@x.org"]})
+    alone = build_corpus(*tables(world), ["one"], personal_data=found).table
+    copied = build_corpus(*tables({**world, ("two", "a"): ("a@x.org", "dropped")}), ["one"], personal_data=found).table
+    content = ["media_type", "title", "text", "content_digest"]
+    assert alone.select(content).equals(copied.select(content))
