@@ -11,7 +11,8 @@ from curation.deduplication import DeduplicationSettings, SignatureSettings, fin
 from curation.deduplication import signatures as measure_signatures
 from curation.inventory import Source
 from curation.quality import QualitySettings
-from curation.verdicts import Rules, decide
+from curation.rule_sets import Rules, evidence_of, rules_of
+from curation.verdicts import decide
 from pipelines.stages import Output, measure, stage
 from records import Outcome, Progress
 
@@ -48,10 +49,17 @@ def duplicates(
     return find_duplicates(documents, places, signatures, settings, [source.name for source in sources], progress)
 
 
-@stage(group="curation", code_version="1", primary_key="doc_id", counts="documents", unit="documents")
-def verdicts(documents: pl.LazyFrame, duplicates: pl.DataFrame, quality: pl.DataFrame, rules: Rules) -> Outcome:
+@stage(
+    group="curation",
+    code_version="2",
+    primary_key="doc_id",
+    asks=lambda config: evidence_of(rules_of(config.rules)),
+    counts="documents",
+    unit="documents",
+)
+def verdicts(documents: pl.LazyFrame, duplicates: pl.LazyFrame, quality: pl.LazyFrame, rules: Rules) -> Outcome:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
-    return decide(documents, duplicates, quality, rules)
+    return decide(documents, duplicates, {"quality": quality}, rules)
 
 
 @stage(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curation.quality_rules import Rule
+from curation.rules import Rule
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class C4Rules:
     # Times "lorem ipsum" stands in the text, in any case.
     max_lorem_ipsums: int = 0
 
-
-def c4_rules(at: C4Rules) -> tuple[Rule, ...]:
-    """The rules with their thresholds, in the paper's order."""
-    return (
-        Rule("c4.min_sentences", "clean_sentences", least=at.min_sentences),
-        Rule("c4.max_lorem_ipsums", "lorem_ipsums", most=at.max_lorem_ipsums),
-        Rule("c4.max_curly_brackets", "curly_brackets", most=at.max_curly_brackets),
-    )
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules with their thresholds, in the paper's order."""
+        return (
+            Rule("c4.min_sentences", "quality", "clean_sentences", "<", self.min_sentences),
+            Rule("c4.max_lorem_ipsums", "quality", "lorem_ipsums", ">", self.max_lorem_ipsums),
+            Rule("c4.max_curly_brackets", "quality", "curly_brackets", ">", self.max_curly_brackets),
+        )

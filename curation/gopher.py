@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curation.quality_rules import Rule
+from curation.rules import Rule
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 BULLETS = ("•", "-")
@@ -43,29 +43,39 @@ class GopherRules:
     max_duplicate_paragraphs: float = 0.3
     max_duplicate_paragraph_characters: float = 0.2
 
-
-def gopher_rules(at: GopherRules) -> tuple[Rule, ...]:
-    """The rules with their thresholds, in the paper's order."""
-    return (
-        Rule("gopher.min_words", "n_words", least=at.min_words),
-        Rule("gopher.max_words", "n_words", most=at.max_words),
-        Rule("gopher.min_mean_word_length", "mean_word_length", least=at.min_mean_word_length),
-        Rule("gopher.max_mean_word_length", "mean_word_length", most=at.max_mean_word_length),
-        Rule("gopher.max_symbol_word_ratio", "symbol_word_ratio", most=at.max_symbol_word_ratio),
-        Rule("gopher.max_bullet_lines", "bullet_line_share", most=at.max_bullet_lines),
-        Rule("gopher.max_ellipsis_lines", "ellipsis_line_share", most=at.max_ellipsis_lines),
-        Rule("gopher.min_alpha_words", "alpha_word_share", least=at.min_alpha_words),
-        Rule("gopher.min_stop_words", "stop_words", least=at.min_stop_words),
-        Rule("gopher.max_duplicate_lines", "duplicate_line_share", most=at.max_duplicate_lines),
-        Rule(
-            "gopher.max_duplicate_line_characters",
-            "duplicate_line_char_share",
-            most=at.max_duplicate_line_characters,
-        ),
-        Rule("gopher.max_duplicate_paragraphs", "duplicate_paragraph_share", most=at.max_duplicate_paragraphs),
-        Rule(
-            "gopher.max_duplicate_paragraph_characters",
-            "duplicate_paragraph_char_share",
-            most=at.max_duplicate_paragraph_characters,
-        ),
-    )
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules with their thresholds, in the paper's order."""
+        return (
+            Rule("gopher.min_words", "quality", "n_words", "<", self.min_words),
+            Rule("gopher.max_words", "quality", "n_words", ">", self.max_words),
+            Rule("gopher.min_mean_word_length", "quality", "mean_word_length", "<", self.min_mean_word_length),
+            Rule("gopher.max_mean_word_length", "quality", "mean_word_length", ">", self.max_mean_word_length),
+            Rule("gopher.max_symbol_word_ratio", "quality", "symbol_word_ratio", ">", self.max_symbol_word_ratio),
+            Rule("gopher.max_bullet_lines", "quality", "bullet_line_share", ">", self.max_bullet_lines),
+            Rule("gopher.max_ellipsis_lines", "quality", "ellipsis_line_share", ">", self.max_ellipsis_lines),
+            Rule("gopher.min_alpha_words", "quality", "alpha_word_share", "<", self.min_alpha_words),
+            Rule("gopher.min_stop_words", "quality", "stop_words", "<", self.min_stop_words),
+            Rule("gopher.max_duplicate_lines", "quality", "duplicate_line_share", ">", self.max_duplicate_lines),
+            Rule(
+                "gopher.max_duplicate_line_characters",
+                "quality",
+                "duplicate_line_char_share",
+                ">",
+                self.max_duplicate_line_characters,
+            ),
+            Rule(
+                "gopher.max_duplicate_paragraphs",
+                "quality",
+                "duplicate_paragraph_share",
+                ">",
+                self.max_duplicate_paragraphs,
+            ),
+            Rule(
+                "gopher.max_duplicate_paragraph_characters",
+                "quality",
+                "duplicate_paragraph_char_share",
+                ">",
+                self.max_duplicate_paragraph_characters,
+            ),
+        )

@@ -4,19 +4,20 @@ No text is read here. A changed threshold costs a join and some comparisons. The
 `rule`, all that fail in `rules`, so that the overlap of rules can be seen. The order: what could not be measured has
 failed; then no text at all, then duplicates, then the rule sets in the order of `headwater.yaml`. With no rule set, only
 empty and duplicate documents are dropped.
+
+Each document's failing rules are bits of a number, and names are looked up once for each number that occurs: a million
+documents under fifty rules would otherwise be fifty million strings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import polars as pl
-from pydantic import model_validator
 
-from curation.c4 import C4Rules, c4_rules
-from curation.gopher import GopherRules, gopher_rules
-from curation.quality_rules import Rule
+from curation.rule_sets import Rules, evidence_of, rules_of
+from curation.rules import LANGUAGE, Rule
 from records import Outcome
 
 VERDICTS = pl.Schema(
@@ -32,59 +33,32 @@ VERDICTS = pl.Schema(
 )
 """One row per document. `stage` is the table whose evidence decided; it, `rule` and `detail` are null for what is kept."""
 
-_NAMES = ("gopher", "c4")
-_EMPTY, _DUPLICATE = "empty", "duplicate"
+Frame = pl.DataFrame | pl.LazyFrame
+_DUPLICATE = Rule("duplicate", "duplicates", "kept_id", "in", ())
+_ERROR = ".error"
+_BITS = 62
+_FIGURES = 6
+_COMPARED: Mapping[str, Callable[[pl.Expr, Any], pl.Expr]] = {
+    "<": pl.Expr.lt,
+    "<=": pl.Expr.le,
+    ">": pl.Expr.gt,
+    ">=": pl.Expr.ge,
+    "in": lambda value, among: value.is_in(list(among)),
+    "not in": lambda value, among: ~value.is_in(list(among)),
+}
 
 
-@dataclass(frozen=True)
-class RuleSet:
-    """One entry of `rules`: the rules of one paper, with its own thresholds or with one's own."""
-
-    # Gopher's quality and repetition rules.
-    gopher: GopherRules | None = None
-    # C4's rules for pages.
-    c4: C4Rules | None = None
-
-    def __post_init__(self) -> None:
-        """Raises ValueError unless there is exactly one set, for the order of sets must be plain."""
-        if (self.gopher is None) == (self.c4 is None):
-            raise ValueError(f"an entry of `rules` names one set: {' or '.join(_NAMES)}")
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules with their thresholds."""
-        return gopher_rules(self.gopher) if self.gopher else c4_rules(self.c4 or C4Rules())
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What `rules:` in `headwater.yaml` holds: names of rule sets, or sets with thresholds of one's own.
-
-    `["c4", {"gopher": {"min_words": 30}}]` is read as `Rules((RuleSet(c4=C4Rules()), RuleSet(gopher=...)))`.
-    """
-
-    # The rule sets, in the order in which they decide.
-    sets: tuple[RuleSet, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, value: object) -> object:
-        return {"sets": [_entry(entry) for entry in value]} if isinstance(value, list | tuple) else value
-
-
-def decide(
-    documents: pl.DataFrame | pl.LazyFrame,
-    duplicates: pl.DataFrame | pl.LazyFrame,
-    quality: pl.DataFrame | pl.LazyFrame,
-    rules: Rules,
-) -> Outcome:
+def decide(documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], rules: Rules) -> Outcome:
     """A verdict on each document, as `VERDICTS`; in documents, in = kept + dropped by rule + failed by stage.
 
     `documents` needs doc_id and content_digest; `duplicates` doc_id, kept_id, kind and jaccard, one row per removed
-    document; `quality` content_digest and the signals, one row per content, and may have `error`.
+    document. `evidence` has the tables that the rules name: content_digest and the columns that they compare, one row
+    per content, and perhaps `error`. Raises ValueError when a rule's table is not there.
     """
-    judged = _judged(_evidence(documents, duplicates, quality), [rule for one in rules.sets for rule in one.rules])
-    table = judged.select(VERDICTS.names()).cast(VERDICTS).collect()
+    empty, *others = rules_of(rules)
+    ordered = [empty, _DUPLICATE, *others]
+    judged = _judged(_known(documents, duplicates, evidence, [empty, *others]), ordered)
+    table = judged.select(VERDICTS.names()).cast(VERDICTS)
     return Outcome(
         table,
         kept=table.filter(pl.col("verdict") == "kept").height,
@@ -94,100 +68,106 @@ def decide(
     )
 
 
-def _entry(entry: object) -> object:
-    """An entry as written, with the short forms spelt out. Raises ValueError for a name that is none."""
-    name = entry if isinstance(entry, str) else None
-    if isinstance(entry, Mapping):
-        name = next((str(key) for key in entry if key not in _NAMES), None)
-    if name is not None and name not in _NAMES:
-        raise ValueError(f"there is no rule set {name!r}; there are {' and '.join(_NAMES)}")
-    if isinstance(entry, Mapping):
-        return {key: {} if value is None else value for key, value in entry.items()}
-    return {name: {}} if name else entry
-
-
-def _evidence(
-    documents: pl.DataFrame | pl.LazyFrame,
-    duplicates: pl.DataFrame | pl.LazyFrame,
-    quality: pl.DataFrame | pl.LazyFrame,
+def _known(
+    documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], rules: Sequence[Rule]
 ) -> pl.LazyFrame:
-    """Each document with what is known of it, in the documents' order; `measured` is null for what was not."""
-    signals = quality.lazy().with_columns(measured=True)
-    if "error" not in signals.collect_schema():
-        signals = signals.with_columns(error=pl.lit(None, pl.String))
+    """Each document with what rules look at, as `table.column`, and with what could not be measured as `table.error`."""
     copies = duplicates.lazy().select("doc_id", "kept_id", "kind", "jaccard")
-    return (
-        documents.lazy()
-        .select("doc_id", "content_digest")
-        .join(signals, on="content_digest", how="left", maintain_order="left", validate="m:1")
-        .join(copies, on="doc_id", how="left", maintain_order="left", validate="1:1")
+    known = documents.lazy().select("doc_id", "content_digest").with_row_index("row")
+    known = known.join(copies, on="doc_id", how="left", maintain_order="left", validate="1:1")
+    needed = evidence_of(rules)
+    for name, columns in needed.items():
+        table = evidence.get(name)
+        if table is None:
+            asking = next(rule.name for rule in rules if name in dict(rule.needs))
+            raise ValueError(f"the rule {asking} decides on {name}, which is not measured here")
+        measured = _measured(table.lazy(), name, columns)
+        known = known.join(measured, on="content_digest", how="left", maintain_order="left", validate="m:1")
+    missing = "this content was not measured"
+    return known.with_columns(pl.col(name + _ERROR).fill_null(missing).replace("", None) for name in needed)
+
+
+def _measured(table: pl.LazyFrame, name: str, columns: Sequence[str]) -> pl.LazyFrame:
+    """The columns as `name.column`; `name.error` is empty where there was none."""
+    error = pl.col("error").fill_null("") if "error" in table.collect_schema() else pl.lit("")
+    compared = [pl.col(column).alias(f"{name}.{column}") for column in columns]
+    return table.select("content_digest", *compared, error.alias(name + _ERROR))
+
+
+def _judged(known: pl.LazyFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """The documents in their order, with verdict, stage, rule, detail and rules."""
+    masks = {f"mask{start}": rules[start : start + _BITS] for start in range(0, len(rules), _BITS)}
+    marked = known.with_columns(_mask(some).alias(mask) for mask, some in masks.items()).collect()
+    tables = [column.removesuffix(_ERROR) for column in marked.columns if column.endswith(_ERROR)]
+    failed = [pl.when(pl.col(table + _ERROR).is_not_null()).then(pl.lit(table)) for table in tables]
+    decided = marked.join(_combinations(marked.select(list(masks)), rules), on=list(masks), maintain_order="left")
+    decided = decided.with_columns(error=pl.coalesce(table + _ERROR for table in tables), failed=pl.coalesce(failed))
+    decided = decided.join(_details(decided, rules), on="row", how="left", maintain_order="left")
+    is_failed, is_dropped = pl.col("failed").is_not_null(), pl.col("rule").is_not_null()
+    return decided.with_columns(
+        verdict=pl.when(is_failed)
+        .then(pl.lit("failed"))
+        .when(is_dropped)
+        .then(pl.lit("dropped"))
+        .otherwise(pl.lit("kept")),
+        stage=pl.coalesce("failed", "stage"),
+        rule=pl.when(~is_failed).then("rule"),
+        detail=pl.coalesce("error", "detail"),
     )
 
 
-def _judged(evidence: pl.LazyFrame, rules: list[Rule]) -> pl.LazyFrame:
-    """The evidence with verdict, stage, rule, detail and rules."""
-    failing = [
-        _named(pl.col("n_words") == 0, _EMPTY),
-        _named(pl.col("kept_id").is_not_null(), _DUPLICATE),
-        *(_named(_fails(rule), rule.name) for rule in rules),
-    ]
-    unmeasured = pl.col("measured").is_null() | pl.col("error").is_not_null()
-    decided = pl.when(~pl.col("unmeasured")).then(pl.col("rules").list.first())
-    dropped = pl.when(pl.col("rule").is_not_null()).then(pl.lit("dropped")).otherwise(pl.lit("kept"))
-    return (
-        evidence.with_columns(rules=pl.concat_list(failing).list.drop_nulls(), unmeasured=unmeasured)
-        .with_columns(rule=decided)
-        .with_columns(
-            verdict=pl.when("unmeasured").then(pl.lit("failed")).otherwise(dropped),
-            stage=pl.when("unmeasured").then(pl.lit("quality")).otherwise(_stage(rules)),
-            detail=pl.when("unmeasured").then(_reason()).otherwise(_detail(rules)),
-        )
-    )
-
-
-def _named(fails: pl.Expr, name: str) -> pl.Expr:
-    """The rule's name where it fails, null elsewhere; what is not known does not fail."""
-    return pl.when(fails.fill_null(value=False)).then(pl.lit(name))
+def _mask(rules: Sequence[Rule]) -> pl.Expr:
+    """The rules that fail as bits of one number."""
+    bits = [_fails(rule).fill_null(value=False).cast(pl.Int64) * 2**bit for bit, rule in enumerate(rules)]
+    return pl.sum_horizontal(bits)
 
 
 def _fails(rule: Rule) -> pl.Expr:
-    signal, never = pl.col(rule.signal), pl.lit(value=False)
-    under = never if rule.least is None else signal < rule.least
-    return under if rule.most is None else under | (signal > rule.most)
+    """Whether each row fails the rule; null where its evidence is."""
+    if rule == _DUPLICATE:
+        return pl.col("kept_id").is_not_null()
+    fails = _COMPARED[rule.comparison](pl.col(f"{rule.evidence}.{rule.column}"), rule.threshold)
+    language = pl.col(".".join(LANGUAGE))
+    if rule.languages:
+        fails &= language.is_in(rule.languages)
+    if rule.except_languages:
+        fails &= ~language.is_in(rule.except_languages).fill_null(value=False)
+    return fails
 
 
-def _stage(rules: list[Rule]) -> pl.Expr:
-    """The table whose evidence decided."""
-    tables = {_EMPTY: "documents", _DUPLICATE: "duplicates"} | {rule.name: "quality" for rule in rules}
-    return pl.col("rule").replace_strict(tables, default=None, return_dtype=pl.String)
+def _combinations(masks: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """Each combination of failing rules that occurs: their names, and the first one with its place and its table."""
+    rows = []
+    for numbers in masks.unique().rows():
+        bits = [at * _BITS + bit for at, mask in enumerate(numbers) for bit in range(_BITS) if mask >> bit & 1]
+        names = list(dict.fromkeys(rules[bit].name for bit in bits))
+        first = (bits[0], names[0], rules[bits[0]].evidence) if bits else (None, None, None)
+        rows.append((*numbers, names, *first))
+    of_rules = {"rules": pl.List(pl.String()), "first": pl.Int64(), "rule": pl.String(), "stage": pl.String()}
+    return pl.DataFrame(rows, schema=pl.Schema(masks.schema | of_rules), orient="row")
 
 
-def _reason() -> pl.Expr:
-    """Why a content has no signals."""
-    return pl.col("error").fill_null("this content was not measured")
+def _details(decided: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """What the first failing rule saw, by `row`: `n_words 12 < 50`, or the copy that is kept."""
+    found = [
+        decided.lazy().filter(pl.col("first") == first).select("row", detail=_detail(rules[first], decided.schema))
+        for first in decided["first"].drop_nulls().unique()
+    ]
+    none = pl.LazyFrame(schema={"row": decided.schema["row"], "detail": pl.String})
+    return pl.concat([none, *found]).collect()
 
 
-def _detail(rules: list[Rule]) -> pl.Expr:
-    """What the rule that decided saw: a signal with its value and threshold (`n_words 12 < 50`), or the copy."""
-    similarity = pl.col("jaccard").cast(pl.Float64).round(3).cast(pl.String)
-    return (
-        pl.when(pl.col("rule") == _EMPTY)
-        .then(pl.lit("no text but white space"))
-        .when(pl.col("rule") == _DUPLICATE)
-        .then(pl.format("{} copy, jaccard {}, of {}", "kind", similarity, "kept_id"))
-        .otherwise(_comparison(rules))
-    )
-
-
-def _comparison(rules: list[Rule]) -> pl.Expr:
-    """The signal of the rule that decided, its value and the threshold; one string is made a row, not one a rule."""
-    values = [pl.when(pl.col("rule") == rule.name).then(pl.col(rule.signal).cast(pl.Float64)) for rule in rules]
-    value = pl.coalesce(*values, pl.lit(None, pl.Float64)).round(4)
-    shown = pl.when(value == value.floor()).then(value.cast(pl.Int64).cast(pl.String)).otherwise(value.cast(pl.String))
-    before = {rule.name: f"{rule.signal} " for rule in rules}
-    after = {rule.name: f" < {rule.least}" if rule.most is None else f" > {rule.most}" for rule in rules}
-    said = [pl.col("rule").replace_strict(words, default=None, return_dtype=pl.String) for words in (before, after)]
-    return pl.concat_str(said[0], shown, said[1])
+def _detail(rule: Rule, schema: pl.Schema) -> pl.Expr:
+    if rule == _DUPLICATE:
+        return pl.format("{} copy, jaccard {}, of {}", "kind", pl.col("jaccard").cast(pl.Float64).round(3), "kept_id")
+    column = f"{rule.evidence}.{rule.column}"
+    value = pl.col(column)
+    if schema[column].is_float():
+        value = value.cast(pl.Float64).round_sig_figs(_FIGURES)
+        whole = (value == value.floor()) & (value.abs() < 1e15)
+        value = pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(value.cast(pl.String))
+    threshold = ", ".join(rule.threshold) if isinstance(rule.threshold, tuple) else f"{rule.threshold}"
+    return pl.format(f"{rule.column} {{}} {rule.comparison} {{}}", value, pl.lit(threshold))
 
 
 def _counts(table: pl.DataFrame, verdict: str, by: str) -> dict[str, int]:

@@ -138,7 +138,18 @@ def _is_present(stage: Stage, by_output: Mapping[str, Stage], present: set[str],
         maker = None if config.section_of(parameter.annotation) else by_output.get(parameter.name)
         if maker is not None and maker.name not in present and not parameter.optional:
             return False
-    return True
+    readers = [other for name, other in by_output.items() if other.name in present and other is not stage]
+    return not stage.on_demand or any(_asks(reader, name, config) for reader in readers for name in _made_by(stage))
+
+
+def _made_by(stage: Stage) -> list[str]:
+    return [output.name for output in stage.outputs]
+
+
+def _asks(stage: Stage, name: str, config: Config) -> bool:
+    """Whether a stage wants that table under these settings."""
+    wanted = {parameter.name: parameter.optional for parameter in parameters(stage.function)} | {stage.of: False}
+    return name in wanted and (not wanted[name] or stage.asks is None or name in stage.asks(config))
 
 
 def _present(stages: Sequence[Stage], by_output: Mapping[str, Stage], config: Config) -> set[str]:
@@ -183,6 +194,8 @@ def _resolve(
     section = config.section_of(kind)
     if section is not None:
         return Input(name, "settings", {"": section})
+    if name in by_output and not _asks(stage, name, config):
+        return Input(name, "absent")
     if name in by_output:
         return _resolve_table(parameter, stage, entry, by_output[name], present, config)
     raise GraphError(

@@ -23,9 +23,9 @@ from curation.deduplication.settings import DeduplicationSettings
 from curation.inventory import Source
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
+from curation.rule_sets import Rules
 from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
-from curation.verdicts import Rules
 from evaluation.settings import EvaluationSettings, ProposalSettings
 from records import digest
 from training.finetune import FinetuneSettings
@@ -97,7 +97,7 @@ class Config(BaseModel):
     reading: ReadingSettings = ReadingSettings()
     deduplication: DeduplicationSettings = DeduplicationSettings()
     quality: QualitySettings = QualitySettings()
-    rules: Rules = Rules()
+    rules: Rules = ()
     task: TaskSettings | None = None
     splits: SplitSettings = SplitSettings()
     prompts: tuple[str, ...] = ()
@@ -119,6 +119,11 @@ class Config(BaseModel):
                 raise ValueError(f"two entries are called {entry.name!r}: rename one")
             seen.add(entry.name)
         return entries
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _rules(cls, said: Any) -> Any:
+        return (() if said == "none" else (said,)) if isinstance(said, str) else said
 
     @property
     def bases(self) -> tuple[BaseEntry, ...]:

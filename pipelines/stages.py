@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -105,6 +105,10 @@ class Stage:
     """For an input that is made per entry of another list: the attribute of this entry that names the other."""
     needs: tuple[str, ...] = ()
     """Parts of the settings without which the stage is absent."""
+    asks: Callable[[Any], Container[str]] | None = None
+    """Which of its optional inputs the settings ask for; the others are absent, and change nothing. All, when None."""
+    on_demand: bool = False
+    """Present only where another stage asks for it: for evidence that is dear to measure."""
     recorded: bool = False
     """The result cannot be the same on every machine: its version is the name of its recipe."""
     world: bool = False

@@ -24,8 +24,6 @@ from pipelines.settings import Config, canonical
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 MISSING = (dataclasses.MISSING, PydanticUndefined)
-LISTED = {"rules.sets": "rules"}
-"""Paths that are written otherwise: `rules` is a list of rule sets, whatever the dataclass behind it calls it."""
 
 
 def page(name: str) -> str:
@@ -68,7 +66,6 @@ def settings() -> Iterator[Setting]:
 
 
 def walk_settings(path: str, kind: Any, default: Any, *, runtime: bool) -> Iterator[Setting]:
-    path = LISTED.get(path, path)
     arms = [arm for arm in typing.get_args(kind) if arm is not type(None)]
     part = next((arm for arm in arms if dataclasses.is_dataclass(arm)), None)
     if dataclasses.is_dataclass(kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 
 import polars as pl
 import pyarrow as pa
@@ -14,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from curation.c4 import C4Rules
 from curation.gopher import GopherRules
 from curation.quality import SIGNALS, QualitySettings, quality
-from curation.verdicts import VERDICTS, Rules, RuleSet, decide
+from curation.rule_sets import SETS, Rules, RuleSet, evidence_of, rules_of
+from curation.rules import EMPTY
+from curation.verdicts import VERDICTS, decide
 
+FAILS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 GOPHER, C4 = RuleSet(gopher=GopherRules()), RuleSet(c4=C4Rules())
 PROSE = "The old mill by the river had been closed for years, and nobody knew who held the key to it.\n"
 TEXTS = {
@@ -31,7 +35,7 @@ class Config(BaseModel):
     """As the workspace's settings hold it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    rules: Rules = Rules()
+    rules: Rules = ()
 
 
 def evidence(names: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -57,12 +61,12 @@ def verdict_of(outcome, doc_id: str) -> dict:
 
 def test_without_rules_only_empty_and_duplicate_documents_go():
     documents, signals = evidence(["prose", "short", "blank", "code"])
-    outcome = decide(documents, duplicates(d3="d0"), signals, Rules())
+    outcome = decide(documents, duplicates(d3="d0"), {"quality": signals}, ())
     assert outcome.table.schema == VERDICTS
     assert outcome.table.select("doc_id", "verdict", "stage", "rule").rows() == [
         ("d0", "kept", None, None),
         ("d1", "kept", None, None),
-        ("d2", "dropped", "documents", "empty"),
+        ("d2", "dropped", "quality", "empty"),
         ("d3", "dropped", "duplicates", "duplicate"),
     ]
     assert verdict_of(outcome, "d3")["detail"] == "near copy, jaccard 0.875, of d0"
@@ -72,7 +76,7 @@ def test_without_rules_only_empty_and_duplicate_documents_go():
 
 def test_the_first_rule_decides_and_all_that_fail_are_named():
     documents, signals = evidence(["short", "prose", "code"])
-    outcome = decide(documents, duplicates(), signals, Rules((GOPHER, C4)))
+    outcome = decide(documents, duplicates(), {"quality": signals}, (GOPHER, C4))
     short = verdict_of(outcome, "d0")
     assert (short["verdict"], short["stage"], short["rule"]) == ("dropped", "quality", "gopher.min_words")
     assert short["detail"] == "n_words 6 < 50"
@@ -85,8 +89,11 @@ def test_the_first_rule_decides_and_all_that_fail_are_named():
 
 def test_the_order_of_rule_sets_is_the_order_of_deciding():
     documents, signals = evidence(["short"])
-    assert verdict_of(decide(documents, duplicates(), signals, Rules((C4, GOPHER))), "d0")["rule"] == "c4.min_sentences"
-    assert verdict_of(decide(documents, duplicates(d0="d9"), signals, Rules((C4,))), "d0")["rules"] == [
+    assert (
+        verdict_of(decide(documents, duplicates(), {"quality": signals}, (C4, GOPHER)), "d0")["rule"]
+        == "c4.min_sentences"
+    )
+    assert verdict_of(decide(documents, duplicates(d0="d9"), {"quality": signals}, (C4,)), "d0")["rules"] == [
         "duplicate",
         "c4.min_sentences",
     ]
@@ -96,13 +103,15 @@ def test_thresholds_of_one_s_own_and_their_bounds():
     documents, signals = evidence(["short"])
     six = RuleSet(gopher=GopherRules(min_words=6, min_stop_words=0))
     seven = RuleSet(gopher=GopherRules(min_words=7, min_stop_words=0))
-    assert verdict_of(decide(documents, duplicates(), signals, Rules((six,))), "d0")["verdict"] == "kept"
-    assert verdict_of(decide(documents, duplicates(), signals, Rules((seven,))), "d0")["detail"] == "n_words 6 < 7"
+    assert verdict_of(decide(documents, duplicates(), {"quality": signals}, (six,)), "d0")["verdict"] == "kept"
+    assert (
+        verdict_of(decide(documents, duplicates(), {"quality": signals}, (seven,)), "d0")["detail"] == "n_words 6 < 7"
+    )
 
 
 def test_shares_are_shown_with_their_threshold():
     documents, signals = evidence(["list"])
-    table = decide(documents, duplicates(), signals, Rules((RuleSet(gopher=GopherRules(min_words=1)),))).table
+    table = decide(documents, duplicates(), {"quality": signals}, (RuleSet(gopher=GopherRules(min_words=1)),)).table
     assert table["detail"].to_list() == ["bullet_line_share 1 > 0.9"]
 
 
@@ -111,7 +120,7 @@ def test_what_could_not_be_measured_has_failed():
     signals = signals.with_columns(
         error=pl.when(pl.col("content_digest") == "short").then(pl.lit("ValueError: too odd"))
     )
-    outcome = decide(documents, duplicates(d1="d0"), signals, Rules((GOPHER,)))
+    outcome = decide(documents, duplicates(d1="d0"), {"quality": signals}, (GOPHER,))
     assert outcome.failed == {"quality": 2}
     assert verdict_of(outcome, "d1")["verdict"] == "failed"
     assert (verdict_of(outcome, "d1")["detail"], verdict_of(outcome, "d1")["rule"]) == ("ValueError: too odd", None)
@@ -121,7 +130,7 @@ def test_what_could_not_be_measured_has_failed():
 
 def test_no_documents():
     documents, signals = evidence([])
-    outcome = decide(documents.lazy(), duplicates().lazy(), signals.lazy(), Rules((GOPHER,)))
+    outcome = decide(documents.lazy(), duplicates().lazy(), {"quality": signals.lazy()}, (GOPHER,))
     assert outcome.table.schema == VERDICTS
     assert (outcome.table.height, outcome.kept, outcome.dropped) == (0, 0, {})
 
@@ -137,7 +146,7 @@ def test_every_document_has_one_verdict_and_the_books_balance(names, sets, many,
     documents, signals = evidence(names)
     rules = [rule for one in sets[:many] for rule in one.rules]
     copied = {f"d{n}" for n in copies if n < len(names)}
-    outcome = decide(documents, duplicates(**dict.fromkeys(copied, "dx")), signals, Rules(tuple(sets[:many])))
+    outcome = decide(documents, duplicates(**dict.fromkeys(copied, "dx")), {"quality": signals}, tuple(sets[:many]))
     assert outcome.table["doc_id"].to_list() == documents["doc_id"].to_list()
     assert outcome.kept + sum(outcome.dropped.values()) + sum(outcome.failed.values()) == len(names)
     values = {row["content_digest"]: row for row in signals.to_dicts()}
@@ -147,42 +156,88 @@ def test_every_document_has_one_verdict_and_the_books_balance(names, sets, many,
             continue
         seen = values[row["content_digest"]]
         failing = ["empty"] * (seen["n_words"] == 0) + ["duplicate"] * (row["doc_id"] in copied)
-        failing += [
-            rule.name
-            for rule in rules
-            if (rule.least is not None and seen[rule.signal] < rule.least)
-            or (rule.most is not None and seen[rule.signal] > rule.most)
-        ]
+        failing += [rule.name for rule in rules if FAILS[rule.comparison](seen[rule.column], rule.threshold)]
         assert row["rules"] == failing
         assert row["rule"] == (failing[0] if failing else None)
         assert row["verdict"] == ("dropped" if failing else "kept")
         assert (row["detail"] is None) == (not failing)
         decided = next((rule for rule in rules if rule.name == row["rule"]), None)
         if decided:
-            signal, value, sign, bound = row["detail"].split()
-            assert (signal, float(value)) == (decided.signal, round(seen[decided.signal], 4))
-            assert (sign, float(bound)) == (("<", decided.least) if decided.most is None else (">", decided.most))
+            column, value, sign, bound = row["detail"].split()
+            assert (column, sign, float(bound)) == (decided.column, decided.comparison, decided.threshold)
+            assert float(value) == pytest.approx(seen[decided.column], rel=1e-5)
 
 
-@pytest.mark.parametrize("rule_set", [GOPHER, C4])
-def test_every_rule_asks_for_a_signal_that_is_measured_and_has_its_own_setting(rule_set):
-    chosen = rule_set.gopher or rule_set.c4
-    assert {rule.signal for rule in rule_set.rules} <= set(SIGNALS)
-    assert {rule.name.partition(".")[2] for rule in rule_set.rules} == {
-        field.name for field in dataclasses.fields(chosen)
+@pytest.mark.parametrize("name", SETS)
+def test_every_rule_asks_for_a_signal_that_is_measured_and_has_its_own_setting(name):
+    (rule_set,) = Config.model_validate({"rules": [name]}).rules
+    assert {rule.column for rule in rule_set.rules if rule.evidence == "quality"} <= set(SIGNALS)
+    thresholds = {
+        field.name: getattr(rule_set.thresholds, field.name) for field in dataclasses.fields(rule_set.thresholds)
     }
-    for rule in rule_set.rules:
-        assert (rule.least is None) != (rule.most is None)
-        assert (rule.least if rule.most is None else rule.most) == getattr(chosen, rule.name.partition(".")[2])
+    assert {rule.name: rule.threshold for rule in rule_set.rules} == {
+        f"{name}.{key}": at for key, at in thresholds.items()
+    }
+
+
+LANGUAGES = pl.DataFrame({"content_digest": ["short", "prose", "list"], "language": ["de", "en", None]})
+
+
+def test_a_rule_set_may_be_for_some_languages_and_for_all_but_some():
+    documents, signals = evidence(["short", "prose", "list"])
+    tables = {"quality": signals, "language": LANGUAGES}
+    strict = GopherRules(min_words=100_000, max_words=10**9)
+
+    def dropped(**languages):
+        table = decide(documents, duplicates(), tables, (RuleSet(gopher=strict, **languages),)).table
+        return table.filter(pl.col("rule") == "gopher.min_words")["content_digest"].to_list()
+
+    assert dropped() == ["short", "prose", "list"]
+    assert dropped(languages=("de", "fr")) == ["short"]
+    assert dropped(except_languages=("de",)) == ["prose", "list"], "a language that is not known is none of those"
+
+
+def test_one_rule_with_a_threshold_per_language_is_named_once():
+    documents, signals = evidence(["short"])
+    sets = (
+        RuleSet(gopher=GopherRules(min_words=7, min_stop_words=0), languages=("de",)),
+        RuleSet(gopher=GopherRules(min_words=9, min_stop_words=0), except_languages=("en",)),
+    )
+    row = verdict_of(decide(documents, duplicates(), {"quality": signals, "language": LANGUAGES}, sets), "d0")
+    assert (row["rules"], row["detail"]) == (["gopher.min_words"], "n_words 6 < 7")
+
+
+def test_evidence_that_no_rule_needs_is_not_looked_at():
+    documents, signals = evidence(["short"])
+    failed = LANGUAGES.with_columns(error=pl.lit("ValueError: no"))
+    assert decide(documents, duplicates(), {"quality": signals, "language": failed}, (C4,)).failed == {}
+    german = (RuleSet(c4=C4Rules(), languages=("de",)),)
+    assert decide(documents, duplicates(), {"quality": signals, "language": failed}, german).failed == {"language": 1}
+    with pytest.raises(ValueError, match=r"the rule c4\.min_sentences decides on language, which is not measured here"):
+        decide(documents, duplicates(), {"quality": signals, "language": None}, german)
+
+
+def test_rules_are_data_and_name_the_evidence_they_need():
+    assert rules_of(()) == (EMPTY,)
+    assert evidence_of(rules_of((C4,))) == {"quality": ("n_words", "clean_sentences", "lorem_ipsums", "curly_brackets")}
+    assert set(evidence_of(rules_of((RuleSet(c4=C4Rules(), languages=("de",)),)))) == {"quality", "language"}
+
+
+def test_more_rules_than_a_number_has_bits():
+    documents, signals = evidence(["short", "prose"])
+    sets = (*[RuleSet(gopher=GopherRules(min_words=0))] * 10, RuleSet(c4=C4Rules(min_sentences=7)))
+    outcome = decide(documents, duplicates(), {"quality": signals}, sets)
+    assert verdict_of(outcome, "d0")["rules"] == ["gopher.min_stop_words", "c4.min_sentences"]
+    assert verdict_of(outcome, "d1")["verdict"] == "kept"
 
 
 def test_what_headwater_yaml_may_say():
-    assert Config.model_validate({}).rules == Rules()
-    assert Config.model_validate({"rules": []}).rules == Rules()
-    assert Config.model_validate({"rules": ["c4", "gopher"]}).rules == Rules((C4, GOPHER))
-    assert Config.model_validate({"rules": [{"gopher": None}]}).rules == Rules((GOPHER,))
+    assert Config.model_validate({}).rules == ()
+    assert Config.model_validate({"rules": []}).rules == ()
+    assert Config.model_validate({"rules": ["c4", "gopher"]}).rules == (C4, GOPHER)
+    assert Config.model_validate({"rules": [{"gopher": None}]}).rules == (GOPHER,)
     own = Config.model_validate({"rules": [{"gopher": {"min_words": 30}}]}).rules
-    assert own == Rules((RuleSet(gopher=GopherRules(min_words=30)),))
+    assert own == (RuleSet(gopher=GopherRules(min_words=30)),)
     assert Config.model_validate({"rules": own}).rules == own
 
 
@@ -195,7 +250,8 @@ def test_what_headwater_yaml_may_say():
         ([{"gopher": {"min_words": "many"}}], "min_words"),
         ([{"gopher": {}, "c4": {}}], "names one set"),
         ([{}], "names one set"),
-        ([3], "sets"),
+        ([{"gopher": {}, "languages": ["en"], "except_languages": ["de"]}], "not both"),
+        ([3], "rules.0"),
         ("gopher", "rules"),
     ],
 )
@@ -208,4 +264,4 @@ def test_a_wrong_entry_is_named(wrong, said):
 def test_a_wrong_threshold_is_named_by_its_path():
     with pytest.raises(ValidationError) as caught:
         Config.model_validate({"rules": ["c4", {"gopher": {"min_words": "many"}}]})
-    assert [entry["loc"] for entry in caught.value.errors()] == [("rules", "sets", 1, "gopher", "min_words")]
+    assert [entry["loc"] for entry in caught.value.errors()] == [("rules", 1, "gopher", "min_words")]

@@ -162,6 +162,19 @@ def test_an_optional_input_does_not_hide_a_stage_and_a_needed_one_does() -> None
     assert given(graph.nodes["second"], "absent") == ("table", {"": "absent"})
 
 
+def test_an_input_that_the_settings_do_not_ask_for_changes_nothing() -> None:
+    """What is dear is then not even measured."""
+    with_task = ToyConfig.model_validate({"sources": SOURCES, "task": TASK})
+    asking = replace(second, asks=lambda config: {"absent"} if config.task else set())
+    dear = replace(absent, needs=(), on_demand=True)
+    assert set(build_graph([raw, first, asking, dear], with_task).nodes) == {"raw", "first", "second", "absent"}
+    without = build_graph([raw, first, asking, dear], TOY)
+    assert set(without.nodes) == {"raw", "first", "second"}
+    cheap = build_graph([raw, first, asking, replace(dear, on_demand=False)], TOY)
+    assert given(cheap.nodes["second"], "absent") == ("absent", {}) and "absent" in cheap.nodes
+    assert "absent" in build_graph([raw, first, asking, dear, below], TOY).nodes, "another stage cannot do without it"
+
+
 def test_what_nothing_provides_is_named_with_the_stage_and_the_mend() -> None:
     def wrong(first: pl.DataFrame, threshold: float) -> pl.DataFrame:
         return first

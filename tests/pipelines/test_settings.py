@@ -73,7 +73,11 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["models[0].phase: input should be 'sft'", "models[0].settings.stepz: there is no such setting"],
     ),
     "a value for a part": ({**LEAST, "task": "chat"}, ["task: should be keys"]),
-    "no rule set": ({**LEAST, "rules": ["goher"]}, ["rules: there is no rule set 'goher'"]),
+    "no rule set": ({**LEAST, "rules": ["c4", "goher"]}, ["rules[1]: there is no rule set 'goher'"]),
+    "a rule that is none": (
+        {**LEAST, "rules": [{"gopher": {"min_word": 3, "max_words": "x"}}]},
+        ["rules[0].gopher.max_words: input should be a valid integer", "rules[0].gopher.min_word: there is no such"],
+    ),
 }
 
 
@@ -86,6 +90,11 @@ def test_what_is_wrong_is_named_by_file_and_path(tmp_path: Path, case: str) -> N
     assert first == f"{tmp_path / FILE}:"
     assert len(lines) == len(expected)
     assert all(line.strip().startswith(said) for line, said in zip(lines, expected, strict=True)), lines
+
+
+def test_rules_may_be_one_name_or_none() -> None:
+    said = {text: Config.model_validate({**LEAST, "rules": text}).rules for text in ("none", "c4")}
+    assert said["none"] == () and [one.c4 is not None for one in said["c4"]] == [True]
 
 
 @pytest.mark.parametrize("text", ["", "- a", "text"])
