@@ -20,10 +20,9 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import httpx
 
 import records
 from annotation.credentials import Credentials, credentials
@@ -275,21 +274,21 @@ def _wait_until_ready(server: Server, progress: records.Progress) -> bool:
 
 
 def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=10, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+    return _answers(f"{url}/health")
 
 
 def _is_ours(url: str, token: str) -> bool:
     """Whether the server at `url` knows the workspace's own token."""
+    return _answers(f"{url}/api/current-user/whoami", {"Authorization": f"Token {token}"})
+
+
+def _answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
+    import httpx
+
     try:
-        answer = httpx.get(
-            f"{url}/api/current-user/whoami", headers={"Authorization": f"Token {token}"}, timeout=10, trust_env=False
-        )
+        return httpx.get(url, headers=headers, timeout=10, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
-    return answer.status_code == httpx.codes.OK
 
 
 def _birth(pid: int) -> str | None:

@@ -10,7 +10,7 @@ from annotation.settings import AnnotationSettings, LabelStudioSettings
 from annotation.sync import THERE_SCHEMA, synchronise
 from evaluation.selection import open_questions
 from evaluation.settings import EvaluationSettings
-from pipelines.contestants import ask, base_contestant, finetuned
+from pipelines.contestants import answered, ask, base_contestant, finetuned
 from pipelines.servers import annotation_server
 from pipelines.stages import Observation, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -57,12 +57,7 @@ def drafts(
     rows = [
         ask(run, each, open_questions(chosen, "draft", each.prompt), evaluation.generation) for each in (base, tuned)
     ]
-    table = pl.concat(rows)
-    return Outcome(
-        table,
-        kept=table["error"].null_count(),
-        failed=dict(table.drop_nulls("error").group_by("error").len().iter_rows()),
-    )
+    return answered(pl.concat(rows))
 
 
 @stage(group="annotation", code_version="1", primary_key="task_digest", unit="samples", needs=("annotation",))

@@ -15,7 +15,8 @@ from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
 from pipelines.stages import Observation, Run, measure, observable, stage
 from pipelines.workspace import Workspace
-from records import Outcome
+from plots import histogram
+from records import Outcome, Picture
 
 
 @observable(group="sources", needs=("task",))
@@ -65,12 +66,18 @@ def samples(
         table=divided.table,
         kept=collected.table.height,
         notes={**collected.notes, **divided.notes, "leaks": leaks.height},
+        pictures=[Picture("prompt lengths", histogram(_prompt_lengths(divided.table), "characters in a prompt"))],
         checks={
             "no_leak": f"{leaks.height} held-out samples have a near-duplicate on another side of the split"
             if leaks.height
             else ""
         },
     )
+
+
+def _prompt_lengths(table: pl.DataFrame) -> pl.Series:
+    said = pl.element().struct.field("content").str.len_chars()
+    return table.select(pl.col("messages").list.eval(said).list.sum())["messages"]
 
 
 @stage(

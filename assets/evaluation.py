@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
-from evaluation.plots import intervals
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
 from evaluation.scores import choose_prompt, human_win_rate, score_contestants
 from evaluation.selection import drawn, held_out_questions, open_questions, prompted, trial_questions
 from evaluation.settings import EvaluationSettings, ProposalSettings
-from pipelines.contestants import ask, base_contestant, finetuned, prompts_of
+from pipelines.contestants import answered, ask, base_contestant, finetuned, prompts_of
 from pipelines.settings import BaseEntry, ModelSettings
 from pipelines.stages import Observation, Output, Release, Run, observable, stage
 from pipelines.workspace import Workspace
+from plots import intervals
 from records import Outcome, Picture, digest
 
-LIBRARIES = ("torch", "transformers", "peft")
-ANSWER = ("sample_id", "purpose", "prompt", "model")
+ANSWERS = {
+    "group": "evaluation",
+    "code_version": "1",
+    "primary_key": ("sample_id", "purpose", "prompt", "model"),
+    "unit": "answers",
+    "recorded": True,
+    "pool": "gpu",
+    "uses": ("torch", "transformers", "peft"),
+}
+"""The options of every stage in which a model answers."""
 
 
 @observable(group="sources", needs=("prompts",))
@@ -28,16 +38,7 @@ def prompts(workspace: Workspace) -> Observation:
     return Observation(digest("prompts", *named), table)
 
 
-@stage(
-    group="evaluation",
-    code_version="1",
-    each="bases",
-    primary_key=ANSWER,
-    unit="answers",
-    recorded=True,
-    pool="gpu",
-    uses=LIBRARIES,
-)
+@stage(each="bases", **ANSWERS)
 def prompt_trials(
     entry: BaseEntry,
     base_model: pl.DataFrame,
@@ -48,7 +49,7 @@ def prompt_trials(
 ) -> Outcome:
     """The base's answers to a few validation samples under every prompt."""
     questions = trial_questions(samples, evaluation, prompts_of(prompts))
-    return _answered(ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation))
+    return answered(ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation))
 
 
 @stage(group="evaluation", code_version="1", each="bases", primary_key="prompt", unit="prompts")
@@ -57,19 +58,12 @@ def best_prompt(
 ) -> Outcome:
     """The prompt that does best on validation; the test split has no say."""
     metric = "chrf" if prompted(samples) == "open" else "exact_match"
-    return choose_prompt(prompt_trials, samples, evaluation.bootstrap, metric)
+    chosen = choose_prompt(prompt_trials, samples, evaluation.bootstrap, metric)
+    shown = chosen.table.with_columns(model=pl.lit("prompt"), metric=pl.lit(metric))
+    return replace(chosen, pictures=[Picture("prompts on validation", intervals(shown))])
 
 
-@stage(
-    group="evaluation",
-    code_version="1",
-    each="bases",
-    primary_key=ANSWER,
-    unit="answers",
-    recorded=True,
-    pool="gpu",
-    uses=LIBRARIES,
-)
+@stage(each="bases", **ANSWERS)
 def base_answers(
     entry: BaseEntry,
     base_model: pl.DataFrame,
@@ -81,22 +75,11 @@ def base_answers(
 ) -> Outcome:
     """The base's answers on the test split, under the best prompt, and how likely it finds the references."""
     contestant = base_contestant(base_model, best_prompt, prompts, run.workspace)
-    return _answered(
-        ask(run, contestant, held_out_questions(samples, evaluation, contestant.prompt), evaluation.generation)
-    )
+    questions = held_out_questions(samples, evaluation, contestant.prompt)
+    return answered(ask(run, contestant, questions, evaluation.generation))
 
 
-@stage(
-    group="evaluation",
-    code_version="1",
-    each="models",
-    joins={"base_model": "base_name"},
-    primary_key=ANSWER,
-    unit="answers",
-    recorded=True,
-    pool="gpu",
-    uses=LIBRARIES,
-)
+@stage(each="models", joins={"base_model": "base_name"}, **ANSWERS)
 def answers(
     entry: ModelSettings,
     model: pl.DataFrame,
@@ -106,14 +89,8 @@ def answers(
     run: Run,
 ) -> Outcome:
     """The finetuned model's answers on the test split, and how likely it finds the references."""
-    return _answered(
-        ask(
-            run,
-            finetuned(model, base_model, run.workspace),
-            held_out_questions(samples, evaluation, None),
-            evaluation.generation,
-        )
-    )
+    questions = held_out_questions(samples, evaluation, None)
+    return answered(ask(run, finetuned(model, base_model, run.workspace), questions, evaluation.generation))
 
 
 @stage(
@@ -146,27 +123,10 @@ def scores(
     table = outcome.table
     if annotations is not None and annotations.height:
         table = pl.concat([table, human_win_rate(annotations, instructions.version)])
-    return Outcome(
-        table,
-        kept=outcome.kept,
-        dropped=outcome.dropped,
-        failed=outcome.failed,
-        others=outcome.others,
-        notes={**outcome.notes, **_against(table, run)},
-        pictures=_pictures(table),
-    )
+    return replace(outcome, table=table, notes={**outcome.notes, **_against(table, run)}, pictures=_pictures(table))
 
 
-@stage(
-    group="evaluation",
-    code_version="1",
-    needs=("proposals",),
-    primary_key="sample_id",
-    unit="samples",
-    recorded=True,
-    pool="gpu",
-    uses=LIBRARIES,
-)
+@stage(needs=("proposals",), **(ANSWERS | {"primary_key": "sample_id", "unit": "samples"}))
 def proposals(
     model: dict[str, pl.DataFrame],
     base_model: dict[str, pl.DataFrame],
@@ -197,11 +157,6 @@ def _against(table: pl.DataFrame, run: Run) -> dict[str, str]:
         f"{row['model']} {row['metric']}: {row['value_before']:.3g} → {row['value']:.3g}" for row in moved.to_dicts()
     ]
     return {"against their predecessors": "; ".join(said) or "no score moved"}
-
-
-def _answered(rows: pl.DataFrame) -> Outcome:
-    failed = rows.filter(pl.col("error").is_not_null()).group_by("error").len()
-    return Outcome(rows, kept=rows["error"].null_count(), failed=dict(failed.iter_rows()))
 
 
 def _pictures(table: pl.DataFrame) -> list[Picture]:

@@ -6,11 +6,15 @@ import json
 
 import polars as pl
 
+from curation.inventory import Source, take_inventory
 from pipelines.contestants import weights_of
+from pipelines.digests import frame_version
 from pipelines.settings import BaseEntry, ModelSettings, canonical
-from pipelines.stages import Release, Run, stage
-from records import Outcome
-from training.base import PrepareJob
+from pipelines.stages import Observation, Release, Run, observable, stage
+from pipelines.workspace import Workspace
+from plots import curve
+from records import Outcome, Picture
+from training.base import MODEL_FILES, PrepareJob, is_local
 from training.finetune import FinetuneJob
 
 LIBRARIES = ("torch", "transformers", "peft")
@@ -25,24 +29,38 @@ MODELS = {
 }
 
 
+@observable(group="sources", each="bases", needs=("task",))
+def base_source(entry: BaseEntry, workspace: Workspace) -> Observation:
+    """Where a base model comes from: a folder, by the bytes of its files, or a name on the hub."""
+    if not is_local(entry.base):
+        return Observation(entry.base, entry.base)
+    source = Source(entry.name, _placed(entry, workspace), include=MODEL_FILES)
+    inventory = take_inventory(source, workspace.root, workspace.state / "inventories" / f"base-{entry.name}.parquet")
+    return Observation(frame_version(inventory), entry.base)
+
+
 @stage(
     group="models",
-    code_version="1",
+    code_version="2",
     each="bases",
     needs=("task",),
     primary_key="name",
     unit="models",
     kinds=("safetensors",),
 )
-def base_model(entry: BaseEntry, run: Run) -> Outcome:
+def base_model(entry: BaseEntry, base_source: str, run: Run) -> Outcome:
     """A foundation model as it is, before anything of ours: which weights these are, and where they came from."""
     folder = run.workspace.state / "store" / "bases" / entry.name
-    name = str(run.workspace.root / entry.base) if entry.base.startswith(".") else entry.base
-    row = run.launch("training.base", PrepareJob(name, str(folder))) | {"name": entry.base}
+    row = run.launch("training.base", PrepareJob(_placed(entry, run.workspace), str(folder))) | {"name": entry.base}
     notes = {"origin": row["origin"], "weights": row["digest"]}
     if folder.is_dir():
         row["path"] = notes["folder"] = str(folder.relative_to(run.workspace.store.root))
     return Outcome(pl.DataFrame([row]), notes=notes)
+
+
+def _placed(entry: BaseEntry, workspace: Workspace) -> str:
+    """A base's name as its own process finds it: a relative folder starts at the workspace."""
+    return str(workspace.root / entry.base) if entry.base.startswith(".") else entry.base
 
 
 @stage(
@@ -76,7 +94,8 @@ def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release,
     }
     facts = {"dataset": f"{entry.dataset} {instructions.version}", "base weights": base["digest"], "ledger": ledger}
     notes = {**facts, **_against(run, entry, facts), "folder": str(out.relative_to(run.workspace.store.root))}
-    return Outcome(pl.DataFrame([row], schema=MODELS), notes=notes)
+    learned = Picture("loss", curve(ledger.get("losses", []), "loss on the answers, by step"))
+    return Outcome(pl.DataFrame([row], schema=MODELS), notes=notes, pictures=[learned])
 
 
 def _against(run: Run, entry: ModelSettings, facts: dict[str, object]) -> dict[str, str]:
@@ -101,4 +120,4 @@ def models(model: dict[str, pl.DataFrame]) -> Outcome:
     return Outcome(pl.concat(model.values()).sort("model"))
 
 
-STAGES = [base_model, model, models]
+STAGES = [base_source, base_model, model, models]

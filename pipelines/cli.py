@@ -212,10 +212,14 @@ def _graph(workspace: Workspace):  # type: ignore[no-untyped-def]  # noqa: ANN20
 def main() -> None:
     """Run a command; an error that a person can mend is one sentence, not a trace."""
     from annotation.errors import LabelStudioError
+    from pipelines.extras import with_mend
 
     known = (ValueError, LookupError, FileNotFoundError, FileExistsError, PermissionError, LabelStudioError)
     try:
         app()
+    except ModuleNotFoundError as error:
+        err.print(f"[red]error:[/] {escape(with_mend(str(error)))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
     except known as error:
         err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -11,6 +11,7 @@ from evaluation.inference import AnswerJob, GenerationSettings
 from evaluation.prompts import Prompt
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
+from records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ def ask(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: Gen
     answers = pl.read_parquet(answered)
     _forget(asked, answered)
     return answers.with_columns(model=pl.lit(contestant.name), model_version=pl.lit(contestant.version))
+
+
+def answered(rows: pl.DataFrame) -> Outcome:
+    """Answers with their books: an answer that could not be had counts as failed, by its error."""
+    failed = rows.drop_nulls("error").group_by("error").len()
+    return Outcome(rows, kept=rows["error"].null_count(), failed=dict(failed.iter_rows()))
 
 
 def _forget(*files: Path) -> None:

@@ -8,7 +8,6 @@ again; see its issues 14842 and 25439).
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import time
 from collections.abc import Collection, Iterable
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.computing import Computation, compute
+from pipelines.extras import version_of
 from pipelines.graph import ELEMENTS, Graph, Node
 from pipelines.inputs import MissingInput, Pinned, pin
 from pipelines.launch import launcher
@@ -47,7 +47,7 @@ def libraries(node: Node) -> dict[str, str]:
 
 
 def _version(name: str) -> str:
-    return ".".join(platform.python_version_tuple()[:2]) if name == "python" else importlib.metadata.version(name)
+    return ".".join(platform.python_version_tuple()[:2]) if name == "python" else version_of(name)
 
 
 def recipe_of(node: Node, pinned: Pinned) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.engine import reasons
+from pipelines.extras import with_mend
 from pipelines.graph import Graph, Node
 from pipelines.stages import Observation
 from pipelines.workspace import VARIABLE, Workspace
@@ -126,7 +127,7 @@ def _error(event: object) -> str:
     error = event.step_failure_data.error  # type: ignore[attr-defined]
     while error is not None and error.cause is not None and error.cls_name.startswith("Dagster"):
         error = error.cause
-    return error.message.strip() if error is not None else "unknown error"
+    return with_mend(error.message.strip()) if error is not None else "unknown error"
 
 
 __all__ = ["Failure", "Plan", "Report", "plan", "run"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from annotation.settings import AnnotationSettings, LabelStudioSettings
 from curation.deduplication.settings import DeduplicationSettings
@@ -125,6 +125,18 @@ class Config(BaseModel):
     def _rules(cls, said: Any) -> Any:
         return (() if said == "none" else (said,)) if isinstance(said, str) else said
 
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Config:
+        """A part that would be passed over in silence is an error that says what it waits for."""
+        needs = {"models": "task", "prompts": "task", "proposals": "models", "annotation": "models"}
+        for part, needed in needs.items():
+            if getattr(self, part) and not getattr(self, needed):
+                raise ValueError(f"`{part}` does nothing without `{needed}`: add `{needed}`, or remove `{part}`")
+        named = self.proposals.model if self.proposals else ""
+        if named and named not in {model.name for model in self.models}:
+            raise ValueError(f"proposals.model: there is no model {named!r} under `models`")
+        return self
+
     @property
     def bases(self) -> tuple[BaseEntry, ...]:
         """The base models that `models` names, each once."""
@@ -183,7 +195,11 @@ def load_config(path: Path) -> Config:
     except ValidationError as error:
         found = error.errors()
         deeper = {entry["loc"][:depth] for entry in found for depth in range(len(entry["loc"]))}
-        lines = [f"  {_key(entry['loc'])}: {_say(entry)}" for entry in found if entry["loc"] not in deeper]
+        lines = [
+            f"  {': '.join(filter(None, [_key(entry['loc']), _say(entry)]))}"
+            for entry in found
+            if entry["loc"] not in deeper
+        ]
         raise SettingsError("\n".join([f"{path}:", *lines])) from error
 
 

@@ -145,6 +145,12 @@ class Store:
             raise LookupError(f"table {table} does not exist yet; `headwater run {table}` makes it")
         return pl.scan_delta(opened).drop(ROW_HASH)
 
+    def missing_files(self, commit: Commit) -> list[str]:
+        """The data files of a commit that are no longer there: they go when they are past retention."""
+        opened = self._open(commit.table, commit.number)
+        files = opened.file_uris() if opened else []
+        return [file for file in files if not Path(file).exists()]
+
     def find(self, table: str, version: str) -> Commit:
         """The commit of a table with that number, else the newest whose digest begins so."""
         known = self.history(table)

@@ -11,11 +11,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.releases import export_release
-from pipelines.store import Commit, Store
+from pipelines.store import RETENTION_HOURS, Commit, Store
 from pipelines.workspace import Workspace
 
 CELL = 60
 FORMATS = (".parquet", ".csv", ".jsonl")
+
+
+def _rows(store: Store, commit: Commit) -> pl.LazyFrame:
+    """The rows of a commit. Raises LookupError when their files are past retention."""
+    missing = store.missing_files(commit)
+    if missing:
+        raise LookupError(
+            f"table {commit.table}: the rows of version {commit.version[:12]} were cleared away, {RETENTION_HOURS // 24} days after "
+            "they were replaced; releases are kept for ever (`headwater export`)"
+        )
+    return store.scan(commit.table, commit.number)
 
 
 def _at(store: Store, name: str, version: str | None) -> Commit:
@@ -29,7 +40,7 @@ def _at(store: Store, name: str, version: str | None) -> Commit:
 def print_table(console: Console, store: Store, name: str, version: str | None, limit: int) -> None:
     """Print a table's first rows; long texts are cut. Raises LookupError when there is no such table or version."""
     commit = _at(store, name, version)
-    rows = store.scan(name, commit.number).head(limit).collect()
+    rows = _rows(store, commit).head(limit).collect()
     table = Table(title=f"{name} {commit.version[:12]}: {commit.rows:,} rows", title_justify="left")
     for column in rows.columns:
         table.add_column(column, overflow="fold")
@@ -59,14 +70,15 @@ def write_table(store: Store, name: str, version: str | None, path: Path) -> int
     """Write a table to a file by its ending; the number of rows. Nested columns become JSON in CSV."""
     if path.suffix not in FORMATS:
         raise ValueError(f"{path}: end the name in one of {', '.join(FORMATS)}")
-    rows = store.scan(name, _at(store, name, version).number)
+    commit = _at(store, name, version)
+    rows = _rows(store, commit)
     if path.suffix == ".parquet":
         rows.sink_parquet(path)
     elif path.suffix == ".jsonl":
         rows.collect().write_ndjson(path)
     else:
         rows.collect().with_columns(_flat(rows)).write_csv(path)
-    return _at(store, name, version).rows
+    return commit.rows
 
 
 def _flat(rows: pl.LazyFrame) -> list[pl.Expr]:

@@ -76,6 +76,11 @@ def run(job: PrepareJob, progress: records.Progress = records.silent) -> dict[st
     return asdict(prepare_base(job.name, Path(job.folder), progress))
 
 
+def is_local(name: str) -> bool:
+    """Whether a base's name is that of a folder, and not one on the hub."""
+    return name[:1] in (".", "/", "~")
+
+
 def prepare_base(name: str, folder: Path, progress: records.Progress = records.silent) -> BaseModel:
     """The base model called `name`, laid down in `folder` unless it is there already.
 
@@ -85,7 +90,7 @@ def prepare_base(name: str, folder: Path, progress: records.Progress = records.s
 
     Raises BaseModelError when no way leads to the model, or when `folder` holds something else.
     """
-    if name[:1] in (".", "/", "~"):
+    if is_local(name):
         return _local(name)
     repository, _, revision = name.partition("@")
     if repository.count("/") != 1 or not all(repository.split("/")):

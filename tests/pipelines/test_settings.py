@@ -78,6 +78,24 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LEAST, "rules": [{"gopher": {"min_word": 3, "max_words": "x"}}]},
         ["rules[0].gopher.max_words: input should be a valid integer", "rules[0].gopher.min_word: there is no such"],
     ),
+    "models without a task": (
+        {**LEAST, "models": [{"name": "m", "base": "./b"}]},
+        ["`models` does nothing without `task`: add `task`, or remove `models`"],
+    ),
+    "people without models": (
+        {**LEAST, "task": {"recipe": "qa"}, "annotation": {"projects": [{"name": "p"}]}},
+        ["`annotation` does nothing without `models`"],
+    ),
+    "proposals of no model": (
+        {
+            **LEAST,
+            "task": {"recipe": "qa"},
+            "models": [{"name": "m", "base": "./b"}],
+            "proposals": {"model": "other"},
+        },
+        ["proposals.model: there is no model 'other' under `models`"],
+    ),
+    "no rule set": ({**LEAST, "rules": ["goher"]}, ["rules: there is no rule set 'goher'"]),
 }
 
 
@@ -178,11 +196,12 @@ def test_a_stage_can_ask_for_a_part_of_a_part(tmp_path: Path) -> None:
 
 def test_base_models_have_names_that_differ(tmp_path: Path) -> None:
     models = [{"name": "one", "base": "org/Small-1.5B"}, {"name": "two", "base": "org/Small-1.5B"}]
-    config = loaded(tmp_path, yaml.safe_dump({**LEAST, "models": models}))
+    least = {**LEAST, "task": {"recipe": "qa"}}
+    config = loaded(tmp_path, yaml.safe_dump({**least, "models": models}))
     assert [(each.name, each.base) for each in config.bases] == [("small_1_5b", "org/Small-1.5B")]
     models.append({"name": "three", "base": "./mine/small-1.5b"})
     with pytest.raises(SettingsError, match=r"'./mine/small-1.5b' and 'org/Small-1.5B' would have one name"):
-        _ = loaded(tmp_path, yaml.safe_dump({**LEAST, "models": models})).bases
+        _ = loaded(tmp_path, yaml.safe_dump({**least, "models": models})).bases
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Two small pictures for an asset's page: scores with their intervals, and where a number lies.
+"""Small pictures for an asset's page: scores with their intervals, where a number lies, how it moved.
 
 Drawn by matplotlib's Agg canvas, without a display and without pyplot's global state; the PNG carries no date and no
 version, so that the same numbers give the same bytes.
@@ -54,6 +54,20 @@ def histogram(values: Sequence[float] | pl.Series, title: str, threshold: float 
     if threshold is not None:
         axes.axvline(threshold, color=MARK, linewidth=1.5, label=f"threshold {threshold:g}")
         axes.legend(fontsize=8, frameon=False)
+    axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
+    _quiet(axes)
+    return _png(figure)
+
+
+def curve(values: Sequence[float], title: str, step: str = "step") -> bytes:
+    """A PNG of a number that was had at every step, from step 1."""
+    figure = _figure(2.6)
+    axes = figure.subplots()
+    if values:
+        axes.plot(range(1, len(values) + 1), values, color=INK, linewidth=1.4, marker="o", markersize=2.5)
+        axes.set_xlabel(step, fontsize=9)
+    else:
+        _nothing(axes)
     axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
     _quiet(axes)
     return _png(figure)

@@ -5,8 +5,8 @@ import struct
 
 import polars as pl
 
-from evaluation.plots import histogram, intervals
 from evaluation.scores import SCORES
+from plots import curve, histogram, intervals
 
 ROWS = pl.DataFrame(
     [
@@ -34,6 +34,8 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not():
     assert intervals(ROWS) != intervals(ROWS.with_columns(pl.col("value") + 1))
     assert histogram([1, 2, 2, 3], "words") == histogram(pl.Series([1.0, 2, 2, 3]), "words")
     assert histogram([1, 2, 2, 3], "words") != histogram([1, 2, 2, 3], "words", threshold=2.5)
+    assert curve([3.0, 2.0], "loss") == curve([3, 2], "loss") != curve([2.0, 3.0], "loss")
+    assert size(curve([], "loss"))[0] == 640
 
 
 def test_names_with_signs_and_numbers_without_end_are_drawn():
