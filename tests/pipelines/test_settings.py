@@ -95,7 +95,6 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["proposals.model: there is no model 'other' under `models`"],
     ),
-    "no rule set": ({**LEAST, "rules": ["goher"]}, ["rules: there is no rule set 'goher'"]),
 }
 
 
