@@ -36,11 +36,14 @@ DOCUMENTS = pl.Schema(
         "locator": pl.String,
         "media_type": pl.String,
         "title": pl.String,
+        "date": pl.String,
+        "metadata": pl.String,
         "text": pl.String,
         "content_digest": pl.String,
     }
 )
-"""One row per document; `path` and `bytes_digest` are those of its file in the inventory."""
+"""One row per document; `path` and `bytes_digest` are those of its file in the inventory. `date` (ISO 8601) and
+`metadata` (canonical JSON: language, address, licence, headings) are what the content says of itself, or null."""
 
 FAILURES = pl.Schema(
     {
@@ -112,9 +115,8 @@ def _document(file: _File, item: Extract) -> tuple[str | None, ...]:
     locator = _locator(file, item.part)
     name = records.doc_id(file.source, locator)
     content = records.content_digest(item.text)
-    return (
-        name, file.source, file.path, file.bytes_digest, locator, item.media_type, item.title, item.text, content
-    )  # fmt: skip
+    said = (item.media_type, item.title, item.date, item.metadata, item.text)
+    return (name, file.source, file.path, file.bytes_digest, locator, *said, content)
 
 
 def _failure(file: _File, item: Poison) -> tuple[str, ...]:
@@ -183,7 +185,7 @@ def _checked(item: Extract | Poison) -> Extract | Poison:
     if "\0" in item.text:
         return Poison(item.part, "binary", "the text holds NUL characters: remove them")
     try:
-        for text in (item.text, item.title or ""):
+        for text in (item.text, item.title or "", item.metadata or ""):
             _ = text.isascii() or text.encode("utf-8")
     except UnicodeEncodeError:
         return Poison(item.part, "not Unicode", "the text holds half a surrogate pair: write the record again")

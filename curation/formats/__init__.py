@@ -33,11 +33,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Format:
-    """A media type, the function that reads it, and the endings (lower case, with their dot) that hint at it."""
+    """A media type, the function that reads it, and the endings (lower case, with their dot) that hint at it.
+
+    `isolated` marks a parser that can crash or eat memory, so that it belongs in a process that may die.
+    """
 
     media_type: str
     read: Reader
     endings: tuple[str, ...] = ()
+    isolated: bool = False
 
 
 FORMATS = (

@@ -37,12 +37,17 @@ class ReadingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """One document to be: `part` is its place within the file ("" for the whole, `L12`, `row=5`)."""
+    """One document to be: `part` is its place within the file ("" for the whole, `L12`, `row=5`).
+
+    `date` (ISO 8601) and `metadata` (canonical JSON) are what the content says of itself: `curation.formats.metadata`.
+    """
 
     part: str
     media_type: str
     text: str
     title: str | None = None
+    date: str | None = None
+    metadata: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

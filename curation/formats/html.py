@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from curation.formats.decoding import decode
 from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable
+from curation.formats.html_facts import facts_of
 
 _BLOCK = re.compile(
     r"<(/?)(?:div|section|article|main|header|footer|aside|nav|blockquote|ul|ol|dl|table|form|fieldset|figure|center"
     r"|details|pre|body)\b",
     re.IGNORECASE,
 )
-_SPACE = re.compile(r"\s+")
 
 
 def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -32,7 +32,7 @@ def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     text = extract_plain_text(tree, main_content=True) or extract_plain_text(tree)
     if not text:
         raise Unreadable("no text", "the page shows no text without scripts; exclude it")
-    yield Extract("", media_type, text, _SPACE.sub(" ", tree.title or "").strip() or None)
+    yield Extract("", media_type, text, *facts_of(tree))
 
 
 def nesting(page: str, limit: int) -> int:

@@ -18,6 +18,7 @@ from itertools import chain, islice
 from typing import cast
 
 from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
+from curation.formats.metadata import as_json, iso_date
 from records import Message
 
 CHAT = "application/vnd.headwater.chat+json"
@@ -46,6 +47,8 @@ _SHAREGPT_ROLES = {
     "bard": "assistant",
 }
 _SAMPLE_ROWS = 1000
+_DATES = ("date", "published", "date_published", "publish_date", "created", "created_at", "timestamp")
+_FACTS = {"lang": "language", "language": "language", "url": "url", "license": "licence", "licence": "licence"}
 _NO_TEXT = "name the text column in `reading.text_columns`, or exclude the file"
 
 Row = tuple[str, object] | Poison
@@ -72,17 +75,25 @@ def extract(part: str, value: object, columns: Sequence[str], media_type: str) -
     if isinstance(value, str):
         return Extract(part, media_type, value)
     if is_chat(value):
-        return _chat(part, cast(Sequence[object], value), None)
+        return _chat(part, cast(Sequence[object], value))
     if not isinstance(value, Mapping):
         return Poison(part, "no text", "the row is neither an object, a string nor a chat")
-    title = value.get("title") if isinstance(value.get("title"), str) else None
+    told = _facts(value)
     turns = next((value[name] for name in _CHAT_COLUMNS if is_chat(value.get(name))), None)
     if turns is not None:
-        return _chat(part, turns, title)
+        return _chat(part, turns, *told)
     if is_record(value):
-        return _canonical(part, RECORD, value, title)
+        return _canonical(part, RECORD, value, *told)
     text = next((value[name] for name in columns if isinstance(value.get(name), str)), None)
-    return Poison(part, "no text", _NO_TEXT) if text is None else Extract(part, media_type, text, title)
+    return Poison(part, "no text", _NO_TEXT) if text is None else Extract(part, media_type, text, *told)
+
+
+def _facts(value: Mapping[str, object]) -> tuple[str | None, str | None, str | None]:
+    """Title, date and metadata, from the columns of a row that bear their usual names."""
+    title = value.get("title")
+    date = next((found for name in _DATES if name in value and (found := iso_date(value[name]))), None)
+    said = {fact: value[name] for name, fact in _FACTS.items() if isinstance(value.get(name), str)}
+    return title if isinstance(title, str) else None, date, as_json(said)
 
 
 def longest_column(values: Iterable[object]) -> tuple[str, ...]:
@@ -108,12 +119,12 @@ def is_record(value: Mapping[str, object]) -> bool:
     return any(value.get(asked) and value.get(answered) for asked, answered in PAIRS)
 
 
-def _chat(part: str, turns: Sequence[object], title: str | None) -> Item:
+def _chat(part: str, turns: Sequence[object], *told: str | None) -> Item:
     try:
         messages = [_message(cast(Mapping[str, object], turn)) for turn in turns]
     except ValueError as error:
         return Poison(part, "malformed chat", str(error))
-    return _canonical(part, CHAT, messages, title)
+    return _canonical(part, CHAT, messages, *told)
 
 
 def _message(turn: Mapping[str, object]) -> Message:
@@ -135,14 +146,14 @@ def _said(content: object) -> str | None:
     return "".join(cast(list[str], parts)) if all(isinstance(part, str) for part in parts) else None
 
 
-def _canonical(part: str, media_type: str, value: object, title: str | None) -> Item:
+def _canonical(part: str, media_type: str, value: object, *told: str | None) -> Item:
     try:
         text = json.dumps(
             value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain
         )
     except (ValueError, TypeError, RecursionError):
         return Poison(part, "malformed record", "a value has no JSON form (infinite, binary or nested too deep)")
-    return Extract(part, media_type, text, title)
+    return Extract(part, media_type, text, *told)
 
 
 def _plain(value: object) -> str:

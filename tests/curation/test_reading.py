@@ -94,6 +94,8 @@ def test_a_document_carries_its_place_its_bytes_and_its_content(tmp_path):
             "locator": "sub/a.md",
             "media_type": "text/markdown",
             "title": "One",
+            "date": None,
+            "metadata": None,
             "text": "# One\n\ntwo\n",
             "content_digest": records.content_digest("# One\n\ntwo\n"),
         }
