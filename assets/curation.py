@@ -23,7 +23,7 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     return measure_signatures(contents, settings)
 
 
-@measure(group="curation", code_version="1", of="documents", uses=("python",))
+@measure(group="curation", code_version="2", of="documents", uses=("python",))
 def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
     """Signals of quality of each content, after the papers whose rules decide on them."""
     return curation.quality.quality(contents, settings)
@@ -51,7 +51,7 @@ def duplicates(
 
 @stage(
     group="curation",
-    code_version="2",
+    code_version="3",
     primary_key="doc_id",
     asks=lambda config: evidence_of(rules_of(config.rules)),
     counts="documents",
