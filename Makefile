@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-long check screenshot bench-gpu clean
+.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup clean
 
 setup: $(READY)
 
@@ -36,6 +36,9 @@ screenshot: $(READY)
 
 bench-gpu: $(READY)
 	$(BIN)/python benchmarks/gpu.py
+
+bench-dedup: $(READY)
+	$(BIN)/python -m benchmarks.deduplication
 
 clean:
 	rm -rf .venv demo build *.egg-info

@@ -31,7 +31,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="2",
+    code_version="3",
     of="source",
     key=FILE,
     outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),

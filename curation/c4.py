@@ -1,9 +1,12 @@
 """C4's rules for pages (Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.2).
 
-C4 keeps the lines that end in a terminal mark, have three words or more and do not speak of JavaScript, and drops a
-page when fewer than five sentences are left, or when it holds a curly bracket (code) or "lorem ipsum" (filler). Here a
-page is judged by what would be left of it; its text is not cut. The list of obscene words is not used: it is known to
-drop harmless text about minorities (Dodge et al. 2021). For source code this set is of no use: it drops nearly all.
+C4 keeps the lines that end in a terminal or quotation mark (but not in an ellipsis), have three words or more, none of
+over 1,000 characters, and speak neither of JavaScript nor of terms of use and cookies; citations at a line's end do not
+count. It drops a page when fewer than five sentences are left, or when one of the lines holds a curly bracket (code) or
+"lorem ipsum" (filler). The paper speaks of brackets anywhere in the page; the code that made C4 looks at lines that it
+would keep otherwise, and so does this. A page is judged by what would be left of it; its text is not cut. The list of
+obscene words is not used: it is known to drop harmless text about minorities (Dodge et al. 2021). For source code this
+set is of no use: it drops nearly all.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ class C4Rules:
 
     # Sentences in the lines that C4 would keep.
     min_sentences: int = 5
-    # Curly brackets.
+    # Opening curly brackets in lines that C4 would keep but for them.
     max_curly_brackets: int = 0
-    # Times "lorem ipsum" stands in the text, in any case.
+    # Times "lorem ipsum" stands in such lines, in any case.
     max_lorem_ipsums: int = 0
 
     @property

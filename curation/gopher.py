@@ -1,10 +1,13 @@
-"""Gopher's quality filter (Rae et al. 2021, "Scaling Language Models", appendix A1.1 and table A1).
+"""Gopher's quality and repetition filters (Rae et al. 2021, "Scaling Language Models", appendix A1.1 and table A1).
 
-It was tuned on web pages in English: text of 50 to 100,000 words whose mean length is 3 to 10 characters; at most one
-symbol (`#` or an ellipsis) for ten words; less than 90% of the lines start with a bullet and less than 30% end with an
-ellipsis; 80% of the words hold a letter; two of eight English stop words occur. Of table A1 (repetition) the limits on
-lines and paragraphs are here. Words are what white space parts, so the rules on words mean nothing for scripts without
-spaces.
+They were tuned on web pages in English. Quality: text of 50 to 100,000 words whose mean length is 3 to 10 characters; at
+most one symbol (`#` or an ellipsis) for ten words; at most 90% of the lines start with a bullet and at most 30% end with
+an ellipsis; 80% of the words hold a letter; two of eight English stop words occur. Words without a letter or a digit are
+not counted, nor is their length. Repetition: the limits of table A1 on lines and paragraphs that repeat an earlier one,
+on the most frequent run of 2 to 4 words, and on runs of 5 to 10 words that stood before.
+
+In scripts without spaces, words are pieces of a fixed length (`curation.quality_characters`): limits on their number and
+on repetition hold as they are, those on mean length and on stop words do not apply.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from curation.rules import Rule
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 BULLETS = ("•", "-")
+TOP = (2, 3, 4)
+DUPLICATE = (5, 6, 7, 8, 9, 10)
 
 
 @dataclass(frozen=True)
 class GopherRules:
     """The thresholds of the paper."""
 
-    # Words of a text.
+    # Words of a text that hold a letter or a digit.
     min_words: int = 50
     max_words: int = 100_000
     # Mean characters of its words.
@@ -37,45 +42,47 @@ class GopherRules:
     min_alpha_words: float = 0.8
     # How many of the stop words occur (which they are is a setting of `quality`).
     min_stop_words: int = 2
-    # Share of lines, and of characters in lines, that repeat an earlier line; the same for paragraphs.
-    max_duplicate_lines: float = 0.3
-    max_duplicate_line_characters: float = 0.2
+    # Share of paragraphs that repeat an earlier one, and of the characters in them; the same for lines.
     max_duplicate_paragraphs: float = 0.3
     max_duplicate_paragraph_characters: float = 0.2
+    max_duplicate_lines: float = 0.3
+    max_duplicate_line_characters: float = 0.2
+    # Share of the characters in the most frequent run of that many words.
+    max_top_2gram_characters: float = 0.2
+    max_top_3gram_characters: float = 0.18
+    max_top_4gram_characters: float = 0.16
+    # Share of the characters in runs of that many words that stood before.
+    max_duplicate_5gram_characters: float = 0.15
+    max_duplicate_6gram_characters: float = 0.14
+    max_duplicate_7gram_characters: float = 0.13
+    max_duplicate_8gram_characters: float = 0.12
+    max_duplicate_9gram_characters: float = 0.11
+    max_duplicate_10gram_characters: float = 0.1
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules with their thresholds, in the paper's order."""
-        return (
-            Rule("gopher.min_words", "quality", "n_words", "<", self.min_words),
-            Rule("gopher.max_words", "quality", "n_words", ">", self.max_words),
-            Rule("gopher.min_mean_word_length", "quality", "mean_word_length", "<", self.min_mean_word_length),
-            Rule("gopher.max_mean_word_length", "quality", "mean_word_length", ">", self.max_mean_word_length),
-            Rule("gopher.max_symbol_word_ratio", "quality", "symbol_word_ratio", ">", self.max_symbol_word_ratio),
-            Rule("gopher.max_bullet_lines", "quality", "bullet_line_share", ">", self.max_bullet_lines),
-            Rule("gopher.max_ellipsis_lines", "quality", "ellipsis_line_share", ">", self.max_ellipsis_lines),
-            Rule("gopher.min_alpha_words", "quality", "alpha_word_share", "<", self.min_alpha_words),
-            Rule("gopher.min_stop_words", "quality", "stop_words", "<", self.min_stop_words),
-            Rule("gopher.max_duplicate_lines", "quality", "duplicate_line_share", ">", self.max_duplicate_lines),
-            Rule(
-                "gopher.max_duplicate_line_characters",
-                "quality",
-                "duplicate_line_char_share",
-                ">",
-                self.max_duplicate_line_characters,
-            ),
-            Rule(
-                "gopher.max_duplicate_paragraphs",
-                "quality",
-                "duplicate_paragraph_share",
-                ">",
-                self.max_duplicate_paragraphs,
-            ),
-            Rule(
-                "gopher.max_duplicate_paragraph_characters",
-                "quality",
-                "duplicate_paragraph_char_share",
-                ">",
-                self.max_duplicate_paragraph_characters,
-            ),
+        return tuple(
+            Rule(f"gopher.{name}", "quality", column, "<" if name.startswith("min") else ">", getattr(self, name))
+            for name, column in _COLUMNS.items()
         )
+
+
+_COLUMNS = {
+    "min_words": "n_plain_words",
+    "max_words": "n_plain_words",
+    "min_mean_word_length": "mean_word_length",
+    "max_mean_word_length": "mean_word_length",
+    "max_symbol_word_ratio": "symbol_word_ratio",
+    "max_bullet_lines": "bullet_line_share",
+    "max_ellipsis_lines": "ellipsis_line_share",
+    "min_alpha_words": "alpha_word_share",
+    "min_stop_words": "stop_words",
+    "max_duplicate_paragraphs": "duplicate_paragraph_share",
+    "max_duplicate_paragraph_characters": "duplicate_paragraph_char_share",
+    "max_duplicate_lines": "duplicate_line_share",
+    "max_duplicate_line_characters": "duplicate_line_char_share",
+    **{f"max_top_{n}gram_characters": f"top_{n}gram_char_share" for n in TOP},
+    **{f"max_duplicate_{n}gram_characters": f"duplicate_{n}gram_char_share" for n in DUPLICATE},
+}
+"""The signal that each threshold is for."""

@@ -1,7 +1,9 @@
 """Signals of a text's quality: numbers that rules can decide on, measured once and never decided here.
 
 Measuring costs a pass over the text, deciding a comparison. Kept apart, a threshold changes in seconds. The rules are in
-one file per paper (`curation.gopher`, `curation.c4`); here is what they all need, from the same passes over the bytes.
+one file per paper (`curation.gopher`, `curation.c4`, `curation.fineweb`); here is what they all need, from the same
+passes over the bytes. Where a text is mostly of scripts without spaces, its words are pieces of a fixed length
+(`curation.quality_characters`): counts of them mean something, but what is said of the words themselves is null.
 """
 
 from __future__ import annotations
@@ -13,30 +15,44 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.gopher import BULLETS, STOP_WORDS
+from curation.gopher import BULLETS, DUPLICATE, STOP_WORDS, TOP
 
 Number = TypeVar("Number", bound=np.generic)
 
 SIGNALS = {
     "n_chars": "characters (code points)",
-    "n_words": "words: runs of what is not white space",
+    "n_words": "words: what white space parts; pieces of a fixed length in scripts without spaces",
+    "n_plain_words": "words with a letter or a digit in them",
+    "unspaced_word_share": "share of words that are such pieces",
     "n_lines": "lines, blank ones too",
-    "mean_word_length": "mean characters of the words",
+    "mean_word_length": "mean characters of the plain words; null where most words are pieces",
     "symbol_word_ratio": "hash signs for each word or ellipses for each word, whichever are more",
     "bullet_line_share": "share of lines that start with a bullet",
     "ellipsis_line_share": "share of lines that end with an ellipsis",
     "alpha_word_share": "share of words with a letter in them",
-    "stop_words": "how many different stop words occur",
-    "duplicate_line_share": "share of lines with text that repeat an earlier one",
+    "stop_words": "how many different stop words occur; null where most words are pieces",
+    "duplicate_line_share": "share of lines, empty ones aside, that repeat an earlier one",
     "duplicate_line_char_share": "share of the characters that stand in such lines",
-    "duplicate_paragraph_share": "share of paragraphs that repeat an earlier one",
+    "duplicate_paragraph_share": "share of paragraphs that repeat an earlier one; empty lines part paragraphs",
     "duplicate_paragraph_char_share": "share of the characters that stand in such paragraphs",
+    **{f"top_{n}gram_char_share": f"share of the characters in the most frequent run of {n} words" for n in TOP},
+    **{
+        f"duplicate_{n}gram_char_share": f"share of the characters in runs of {n} words that stood before"
+        for n in DUPLICATE
+    },
     "clean_line_share": "share of lines with text that C4 would keep",
-    "clean_sentences": "sentences that end in those lines",
-    "curly_brackets": "opening curly brackets",
-    "lorem_ipsums": "times that `lorem ipsum` occurs",
+    "clean_sentences": "sentences in those lines",
+    "curly_brackets": "opening curly brackets in lines that C4 would keep but for them",
+    "lorem_ipsums": "times that `lorem ipsum` occurs in such lines",
+    "terminal_line_share": "share of lines with text that end with a mark that ends sentences",
+    "short_line_share": "share of lines with text that are short",
+    "repeated_line_char_share": "share of the characters, line feeds aside, in lines with text that repeat an earlier one",
+    "line_feeds_per_word": "line feeds for each word",
 }
 """Each signal and what it says. Counts are int64, all others float64; the share of nothing is 0."""
+
+OF_WORDS = ("mean_word_length", "stop_words")
+"""Signals of the words themselves, which pieces are not."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,8 @@ class QualitySettings:
     stop_words: tuple[str, ...] = STOP_WORDS
     # Characters that start a line of a list.
     bullets: tuple[str, ...] = BULLETS
+    # Characters of a line that still counts as short.
+    short_line: int = 30
 
     def __post_init__(self) -> None:
         """Raises ValueError for what cannot be looked for."""
@@ -54,6 +72,8 @@ class QualitySettings:
             raise ValueError("quality.stop_words: give 1 to 63 words")
         if any(len(bullet) != 1 for bullet in self.bullets):
             raise ValueError("quality.bullets: give single characters")
+        if self.short_line < 0:
+            raise ValueError(f"quality.short_line: {self.short_line} is no length")
 
 
 def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
@@ -62,13 +82,20 @@ def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBat
     `contents` has `content_digest` and `text`. Raises ValueError when a text is null.
     """
     from curation.quality_characters import flags_of
-    from curation.quality_kernel import COUNTS, count, hash_words
+    from curation.quality_kernel import LINE_COUNTS, WORD_COUNTS, count_lines, count_words, hash_words
+    from curation.repetition_kernel import count_repeated
 
     data, offsets = _buffers(contents)
-    longest = max(len(word.encode()) for word in settings.stop_words)
-    rows = count(data, offsets, flags_of(settings.bullets), hash_words(settings.stop_words), longest)
-    signals = _signals({name: rows[:, column] for column, name in enumerate(COUNTS)})
-    columns = [pa.array(signals[name]) for name in SIGNALS]
+    flags, longest = flags_of(settings.bullets), max(len(word.encode()) for word in settings.stop_words)
+    words, starts, hashes, lengths = count_words(data, offsets, flags, hash_words(settings.stop_words), longest)
+    lines = count_lines(data, offsets, flags, settings.short_line)
+    repeated = count_repeated(hashes, lengths, starts)
+    counts = {name: words[:, column] for column, name in enumerate(WORD_COUNTS)}
+    counts |= {name: lines[:, column] for column, name in enumerate(LINE_COUNTS)}
+    counts |= {f"run{n}": repeated[:, column] for column, n in enumerate((*TOP, *DUPLICATE))}
+    signals = _signals(counts)
+    unspaced = 2 * counts["pieces"] > counts["words"]
+    columns = [pa.array(signals[name], mask=unspaced if name in OF_WORDS else None) for name in SIGNALS]
     digests = contents.column("content_digest").cast(pa.string())
     return pa.RecordBatch.from_arrays([digests, *columns], names=["content_digest", *SIGNALS])
 
@@ -93,24 +120,34 @@ def _constant(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
 
 def _signals(n: dict[str, npt.NDArray[np.int64]]) -> dict[str, npt.NDArray[np.generic]]:
     """The signals from the counts."""
+    filled_lines = n["full_lines"] + n["blank_lines"]
+    repeated_chars = n["duplicate_full_line_chars"] + n["duplicate_blank_line_chars"]
     return {
         "n_chars": n["chars"],
         "n_words": n["words"],
+        "n_plain_words": n["plain_words"],
+        "unspaced_word_share": _share(n["pieces"], n["words"]),
         "n_lines": n["lines"],
-        "mean_word_length": _share(n["word_chars"], n["words"]),
+        "mean_word_length": _share(n["plain_word_chars"], n["plain_words"]),
         "symbol_word_ratio": _share(np.maximum(n["hashes"], n["ellipses"]), n["words"]),
         "bullet_line_share": _share(n["bullet_lines"], n["lines"]),
         "ellipsis_line_share": _share(n["ellipsis_lines"], n["lines"]),
         "alpha_word_share": _share(n["alpha_words"], n["words"]),
         "stop_words": n["stop_words"],
-        "duplicate_line_share": _share(n["duplicate_lines"], n["full_lines"]),
-        "duplicate_line_char_share": _share(n["duplicate_line_chars"], n["chars"]),
+        "duplicate_line_share": _share(n["duplicate_full_lines"] + n["duplicate_blank_lines"], filled_lines),
+        "duplicate_line_char_share": _share(repeated_chars, n["chars"]),
         "duplicate_paragraph_share": _share(n["duplicate_paragraphs"], n["paragraphs"]),
         "duplicate_paragraph_char_share": _share(n["duplicate_paragraph_chars"], n["chars"]),
+        **{f"top_{k}gram_char_share": _share(n[f"run{k}"], n["chars"]) for k in TOP},
+        **{f"duplicate_{k}gram_char_share": _share(n[f"run{k}"], n["chars"]) for k in DUPLICATE},
         "clean_line_share": _share(n["clean_lines"], n["full_lines"]),
         "clean_sentences": n["sentences"],
         "curly_brackets": n["curly_brackets"],
         "lorem_ipsums": n["lorem_ipsums"],
+        "terminal_line_share": _share(n["terminal_lines"], n["full_lines"]),
+        "short_line_share": _share(n["short_lines"], n["full_lines"]),
+        "repeated_line_char_share": _share(n["duplicate_full_line_chars"], n["chars"] - n["breaks"]),
+        "line_feeds_per_word": _share(n["breaks"], n["words"]),
     }
 
 

@@ -1,9 +1,9 @@
 """The passes over UTF-8 bytes that count what the quality signals are made of, compiled by Numba.
 
-Python's own string methods would need a second for each 5 MB of text. Three short passes over a document that lies in
-the cache (words, lines, phrases) give about 150 MB/s a core together, and each can be read by itself. Letters, white
-space and line ends are Unicode's: `curation.quality_characters` holds the table. The meaning of its bits stands here,
-because cached machine code is thrown away only when this file changes.
+Python's own string methods would need a second for each 5 MB of text. Two short passes over a document that lies in the
+cache (words, then lines) can each be read by themselves. Letters, white space, sentence ends and line ends are Unicode's:
+`curation.quality_characters` holds the table. The meaning of its bits stands here, because cached machine code is thrown
+away only when this file changes. The first pass leaves a hash of each word for `curation.repetition_kernel`.
 
 The compiled code is cached on disk beside this module; only the first use on a machine pays for compiling.
 """
@@ -27,45 +27,73 @@ CLOSER: Final = 16
 WIDE_TERMINAL: Final = 32
 BULLET: Final = 64
 QUOTE: Final = 128
+ALNUM: Final = 256
+PAIRS: Final = 512
+FOURS: Final = 1024
 
-COUNTS = (
+WORD_COUNTS = (
     "chars",
+    "breaks",
     "words",
-    "word_chars",
+    "pieces",
+    "plain_words",
+    "plain_word_chars",
     "alpha_words",
     "hashes",
     "ellipses",
     "stop_words",
+)
+"""The columns of `count_words`. `pieces` are words cut from scripts without spaces, `plain_words` hold a letter or digit."""
+
+LINE_COUNTS = (
     "lines",
+    "full_lines",
+    "blank_lines",
     "bullet_lines",
     "ellipsis_lines",
-    "full_lines",
-    "duplicate_lines",
-    "duplicate_line_chars",
+    "terminal_lines",
+    "short_lines",
+    "duplicate_full_lines",
+    "duplicate_full_line_chars",
+    "duplicate_blank_lines",
+    "duplicate_blank_line_chars",
     "paragraphs",
     "duplicate_paragraphs",
     "duplicate_paragraph_chars",
     "clean_lines",
     "sentences",
-    "curly_brackets",
     "lorem_ipsums",
+    "curly_brackets",
 )
-"""The columns of `count`'s answer. `lines` are those of `str.splitlines`, `full_lines` those that are not blank."""
+"""The columns of `count_lines`. `lines` are those of `str.splitlines`; `full_lines` hold more than white space, and
+`blank_lines` white space alone (an empty line is neither)."""
 
-_COLUMNS: Final = len(COUNTS)
 _MIN_LINE_WORDS: Final = 3
+_MAX_LINE_WORD: Final = 1000
 _FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME: Final = np.uint64(0x100000001B3)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _DOT: Final = 0x2E
 _ELLIPSIS: Final = 0x2026
-_JAVASCRIPT: Final = np.frombuffer(b"javascript", dtype=np.uint8)
 _LOREM_IPSUM: Final = np.frombuffer(b"lorem ipsum", dtype=np.uint8)
+_JAVASCRIPT: Final = np.frombuffer(b"javascript", dtype=np.uint8)
+_EDIT: Final = np.frombuffer(b"[edit]", dtype=np.uint8)
+_CITATION_NEEDED: Final = np.frombuffer(b"[citation needed]", dtype=np.uint8)
+_TERMS: Final = np.frombuffer(b"terms of use", dtype=np.uint8)
+_PRIVACY: Final = np.frombuffer(b"privacy policy", dtype=np.uint8)
+_COOKIE: Final = np.frombuffer(b"cookie policy", dtype=np.uint8)
+_USES: Final = np.frombuffer(b"uses cookies", dtype=np.uint8)
+_USE_OF: Final = np.frombuffer(b"use of cookies", dtype=np.uint8)
+_USE: Final = np.frombuffer(b"use cookies", dtype=np.uint8)
+_SCRIPT: Final = 1
+_POLICY: Final = 2
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Bytes = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.uint16]
 Ints = npt.NDArray[np.int64]
+Lengths = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -75,24 +103,52 @@ def _inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def hash_words(words: tuple[str, ...]) -> Hashes:
-    """The hashes that `count` knows its stop words by."""
+    """The hashes that `count_words` knows its stop words by."""
     return np.array([_hash(np.frombuffer(word.encode(), np.uint8), 0, len(word.encode())) for word in words], np.uint64)
 
 
 @compiled
-def count(data: Bytes, offsets: Ints, flags: Bytes, stop_words: Hashes, longest_stop_word: int) -> Ints:
-    """What `COUNTS` names, a row per text: text i is data[offsets[i] : offsets[i + 1]], valid UTF-8."""
+def count_words(
+    data: Bytes, offsets: Ints, flags: Flags, stop_words: Hashes, longest_stop_word: int
+) -> tuple[Ints, Ints, Hashes, Lengths]:
+    """What `WORD_COUNTS` names, a row per text; where each text's words begin, and each word's hash and characters.
+
+    Text i is data[offsets[i] : offsets[i + 1]], valid UTF-8.
+    """
     rows = len(offsets) - 1
-    counts = np.zeros((rows, _COLUMNS), np.int64)
+    counts = np.zeros((rows, len(WORD_COUNTS)), np.int64)
+    starts = np.zeros(rows + 1, np.int64)
+    most = (offsets[rows] - offsets[0]) // 2 + rows + 1
+    hashes, lengths = np.empty(most, np.uint64), np.empty(most, np.int32)
+    for row in range(rows):
+        first = starts[row]
+        words = _count_words(
+            data,
+            offsets[row],
+            offsets[row + 1],
+            flags,
+            stop_words,
+            longest_stop_word,
+            counts[row],
+            hashes,
+            lengths,
+            first,
+        )
+        starts[row + 1] = first + words
+    return counts, starts, hashes, lengths
+
+
+@compiled
+def count_lines(data: Bytes, offsets: Ints, flags: Flags, short_line: int) -> Ints:
+    """What `LINE_COUNTS` names, a row per text."""
+    rows = len(offsets) - 1
+    counts = np.zeros((rows, len(LINE_COUNTS)), np.int64)
     slots = 16
     while slots < 2 * _most_lines(data, offsets):
         slots *= 2
     seen = np.zeros((4, slots), np.uint64)
     for row in range(rows):
-        start, end = offsets[row], offsets[row + 1]
-        _count_words(data, start, end, flags, stop_words, longest_stop_word, counts[row])
-        _count_lines(data, start, end, flags, seen, np.uint64(row + 1), counts[row])
-        _count_phrases(data, start, end, counts[row])
+        _count_lines(data, offsets[row], offsets[row + 1], flags, short_line, seen, np.uint64(row + 1), counts[row])
     return counts
 
 
@@ -111,7 +167,7 @@ def _code_point(data: Bytes, i: int) -> tuple[int, int]:
 
 
 @_inlined
-def _flag(flags: Bytes, code: int) -> int:
+def _flag(flags: Flags, code: int) -> int:
     return int(flags[code]) if code < len(flags) else 0
 
 
@@ -172,43 +228,67 @@ def _bits(mask: int) -> int:
     return total
 
 
+@_inlined
+def _piece(flag: int) -> int:
+    """How many such characters make a word; 0 where white space parts words."""
+    return 2 if flag & PAIRS else 4 if flag & FOURS else 0
+
+
 @compiled
 def _count_words(
-    data: Bytes, start: int, end: int, flags: Bytes, stop_words: Hashes, longest_stop_word: int, counts: Ints
-) -> None:
-    """Words are what white space parts; chars, words, word_chars, alpha_words, hashes, ellipses, stop_words."""
-    chars = words = word_chars = alpha_words = hashes = ellipses = found = 0
-    word_start, letters, dots = -1, 0, 0
+    data: Bytes,
+    start: int,
+    end: int,
+    flags: Flags,
+    stop_words: Hashes,
+    longest_stop_word: int,
+    counts: Ints,
+    hashes: Hashes,
+    lengths: Lengths,
+    at: int,
+) -> int:
+    """The words of one text, which white space parts, or the length of a piece; returns how many they are."""
+    chars = breaks = words = pieces = plain = plain_chars = alpha = signs = ellipses = found = dots = 0
+    inside, size, kind, seen, first, key = False, 0, 0, 0, start, _FNV_BASIS
     i = start
-    while i < end:
-        code, width = _code_point(data, i)
-        flag = _flag(flags, code)
-        chars += 1
+    while i <= end:
+        code, width, flag = 0x20, 1, SPACE
+        if i < end:
+            code, width = _code_point(data, i)
+            flag = _flag(flags, code)
+            chars += 1
+            breaks += code == 0x0A
+        piece = _piece(flag)
+        if inside and (flag & SPACE or piece != kind or (kind and size == kind)):
+            hashes[at + words], lengths[at + words] = key, size
+            words += 1
+            pieces += kind != 0
+            alpha += seen & ALPHA != 0
+            if seen & ALNUM:
+                plain += 1
+                plain_chars += size
+            if i - first <= longest_stop_word:
+                found |= _stop_word(data, first, i, stop_words)
+            inside = False
         if flag & SPACE:
-            if word_start >= 0:
-                alpha_words += letters != 0
-                if i - word_start <= longest_stop_word:
-                    found |= _stop_word(data, word_start, i, stop_words)
-                word_start = -1
             dots = 0
         else:
-            if word_start < 0:
-                word_start, letters = i, 0
-                words += 1
-            word_chars += 1
-            letters |= flag & ALPHA
-            hashes += code == 0x23
+            if not inside:
+                inside, size, kind, seen, first, key = True, 0, piece, 0, i, _FNV_BASIS
+            size += 1
+            seen |= flag
+            key = (key ^ np.uint64(code)) * _FNV_PRIME
+            signs += code == 0x23
             dots = dots + 1 if code == _DOT else 0
             if dots == 3 or code == _ELLIPSIS:
                 ellipses += 1
                 dots = 0
         i += width
-    if word_start >= 0:
-        alpha_words += letters != 0
-        if end - word_start <= longest_stop_word:
-            found |= _stop_word(data, word_start, end, stop_words)
-    counts[0], counts[1], counts[2], counts[3] = chars, words, word_chars, alpha_words
-    counts[4], counts[5], counts[6] = hashes, ellipses, _bits(found)
+    for column, count in enumerate(
+        (chars, breaks, words, pieces, plain, plain_chars, alpha, signs, ellipses, _bits(found))
+    ):
+        counts[column] = count
+    return words
 
 
 @_inlined
@@ -218,23 +298,24 @@ def _breaks(data: Bytes, i: int, end: int, flag: int) -> bool:
 
 
 @compiled
-def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, int, int, int]:
-    """A line from byte `start`: where the next one starts; first and last+1 byte of its stripped text; its characters."""
-    first, last, chars, upto = -1, start, 0, 0
+def _next_line(data: Bytes, start: int, end: int, flags: Flags) -> tuple[int, int, int, int, int]:
+    """A line from byte `start`: where the next one starts; where this one ends, without its break; first and last+1 byte
+    of its stripped text (equal when there is none); the characters of the line."""
+    first, last, chars, size = start, start, 0, 0
     i = start
     while i < end:
         code, width = _code_point(data, i)
         flag = _flag(flags, code)
-        if flag & SPACE == 0:
-            if first < 0:
-                first, chars = i, 0
-            last, upto = i + width, chars + 1
+        if _breaks(data, i, end, flag):
+            ends_twice = code == 0x0A and i > start and data[i - 1] == 0x0D
+            return i + width, i - ends_twice, first, last, chars - ends_twice
         chars += 1
-        stop = _breaks(data, i, end, flag)
         i += width
-        if stop:
-            break
-    return i, (start if first < 0 else first), last, upto
+        if flag & SPACE == 0:
+            if last == start and size == 0:
+                first, size = i - width, 1
+            last = i
+    return i, i, first, last, chars
 
 
 @compiled
@@ -252,33 +333,97 @@ def _seen_before(keys: Hashes, stamps: Hashes, stamp: np.uint64, key: np.uint64)
 
 
 @compiled
-def _count_lines(data: Bytes, start: int, end: int, flags: Bytes, seen: Hashes, stamp: np.uint64, counts: Ints) -> None:
-    """Lines and paragraphs, from `lines` to `sentences` in COUNTS. Lines count as stripped; blank lines part paragraphs."""
-    key, size = _FNV_BASIS, 0
+def _count_lines(
+    data: Bytes, start: int, end: int, flags: Flags, short_line: int, seen: Hashes, stamp: np.uint64, counts: Ints
+) -> None:
+    """Lines and paragraphs, compared as they stand but for their breaks; empty lines part paragraphs."""
+    key, size, is_full = _FNV_BASIS, -1, False
     i = start
     while i < end:
-        i, first, last, chars = _next_line(data, i, end, flags)
-        counts[7] += 1
-        if chars:
-            counts[10] += 1
-            code, _ = _code_point(data, first)
-            counts[8] += _flag(flags, code) & BULLET != 0
-            counts[9] += _ends_in_ellipsis(data, first, last)
-            line = _hash_exact(data, first, last)
-            if _seen_before(seen[0], seen[1], stamp, line):
+        begin = i
+        i, stop, first, last, chars = _next_line(data, i, end, flags)
+        full = last > first
+        counts[0] += 1
+        if stop > begin:
+            line = _hash_exact(data, begin, stop)
+            again = _seen_before(seen[0], seen[1], stamp, line)
+            counts[1 if full else 2] += 1
+            if again:
+                counts[7 if full else 9] += 1
+                counts[8 if full else 10] += chars
+            key, size, is_full = (key ^ line) * _FNV_PRIME, size + chars + 1, is_full or full
+        if full:
+            counts[6] += chars <= short_line
+            _look_at_line(data, first, last, flags, counts)
+        if size >= 0 and (stop == begin or i >= end):
+            if is_full:
                 counts[11] += 1
-                counts[12] += chars
-            key, size = (key ^ line) * _FNV_PRIME, size + chars
-            if _ends_a_sentence(data, first, last, flags) and not _mentions(data, first, last, _JAVASCRIPT):
-                words, ends = _sentence_ends(data, first, last, flags)
-                counts[16] += words >= _MIN_LINE_WORDS
-                counts[17] += ends if words >= _MIN_LINE_WORDS else 0
-        if size and (not chars or i >= end):
-            counts[13] += 1
-            if _seen_before(seen[2], seen[3], stamp, key):
-                counts[14] += 1
-                counts[15] += size
-            key, size = _FNV_BASIS, 0
+                if _seen_before(seen[2], seen[3], stamp, key):
+                    counts[12] += 1
+                    counts[13] += size
+            key, size, is_full = _FNV_BASIS, -1, False
+
+
+@compiled
+def _look_at_line(data: Bytes, first: int, last: int, flags: Flags, counts: Ints) -> None:
+    """How a line with text begins and ends, and whether C4 keeps it, by the order of the code that made C4."""
+    code, _ = _code_point(data, first)
+    counts[3] += _flag(flags, code) & BULLET != 0
+    counts[4] += _ends_in_ellipsis(data, first, last)
+    counts[5] += _last_flag(data, first, last, flags) & (TERMINAL | WIDE_TERMINAL) != 0
+    cut = _before_citations(data, first, last)
+    if cut == first or not _last_flag(data, first, cut, flags) & (TERMINAL | WIDE_TERMINAL | QUOTE):
+        return
+    if _ends_in_ellipsis(data, first, cut):
+        return
+    words, longest, sentences = _sentences(data, first, last, flags)
+    if words < _MIN_LINE_WORDS or longest > _MAX_LINE_WORD:
+        return
+    found, brackets, lorems = _phrases(data, first, last)
+    counts[16] += lorems
+    if not found & _SCRIPT:
+        counts[17] += brackets
+        if not found & _POLICY:
+            counts[14] += 1
+            counts[15] += sentences
+
+
+@compiled
+def _last_flag(data: Bytes, first: int, last: int, flags: Flags) -> int:
+    """The flags of the last character of data[first:last], which is not empty."""
+    i = last - 1
+    while i > first and data[i] & 0xC0 == 0x80:
+        i -= 1
+    code, _ = _code_point(data, i)
+    return _flag(flags, code)
+
+
+@compiled
+def _before_citations(data: Bytes, first: int, last: int) -> int:
+    """Where a line ends without the citations at its end: `[12]`, `[]`, `[edit]`, `[citation needed]`."""
+    while last - first >= 2 and data[last - 1] == 0x5D:
+        i = last - 2
+        while i >= first and 0x30 <= data[i] <= 0x39:
+            i -= 1
+        if i >= first and data[i] == 0x5B:
+            last = i
+        elif _is(data, first, last, _EDIT):
+            last -= len(_EDIT)
+        elif _is(data, first, last, _CITATION_NEEDED):
+            last -= len(_CITATION_NEEDED)
+        else:
+            break
+    return last
+
+
+@compiled
+def _is(data: Bytes, first: int, last: int, word: Bytes) -> bool:
+    """Whether data[first:last] ends with the word as it is written."""
+    k = 0
+    if last - first >= len(word):
+        while k < len(word) and data[last - len(word) + k] == word[k]:
+            k += 1
+    return k == len(word)
 
 
 @compiled
@@ -299,58 +444,60 @@ def _ends_in_ellipsis(data: Bytes, first: int, last: int) -> bool:
 
 
 @compiled
-def _ends_a_sentence(data: Bytes, first: int, last: int, flags: Bytes) -> bool:
-    """Whether a line's last character is a terminal mark or a quotation mark, or closes a bracket after such a mark."""
-    flag = CLOSER
-    i = last
-    while i > first and flag & CLOSER and not flag & QUOTE:
-        i -= 1
-        while data[i] & 0xC0 == 0x80:
-            i -= 1
-        code, _ = _code_point(data, i)
-        flag = _flag(flags, code)
-    return flag & (TERMINAL | WIDE_TERMINAL | QUOTE) != 0
+def _sentences(data: Bytes, first: int, last: int, flags: Flags) -> tuple[int, int, int]:
+    """The words of a line, the characters of the longest, and its sentences.
 
-
-@compiled
-def _sentence_ends(data: Bytes, first: int, last: int, flags: Bytes) -> tuple[int, int]:
-    """The words of a line, and how many sentences end in it.
-
-    A sentence ends with a terminal mark before white space or the line's end, closing quotes and brackets allowed in
-    between; the full-width marks of Chinese and Japanese end one wherever they stand.
+    A sentence ends with a terminal mark before white space, closing quotes and brackets allowed in between; the
+    full-width marks of Chinese and Japanese end one wherever they stand. What is left at the end is one more.
     """
-    words = ends = 0
-    inside = terminal = False
+    words = longest = size = kind = ends = 0
+    inside = terminal = open_ = False
     i = first
     while i < last:
         code, width = _code_point(data, i)
         flag = _flag(flags, code)
         if flag & SPACE:
-            ends += terminal
+            if terminal:
+                ends += 1
+                open_ = False
             inside = terminal = False
         else:
-            words += not inside
+            piece = _piece(flag)
+            if not inside or piece != kind or (kind and size == kind):
+                words += 1
+                size, kind = 0, piece
+            size += 1
+            longest = max(longest, size)
             inside = True
-            ends += flag & WIDE_TERMINAL != 0
-            terminal = flag & TERMINAL != 0 or (flag & CLOSER != 0 and terminal)
+            if flag & WIDE_TERMINAL:
+                ends += 1
+                open_ = terminal = False
+            else:
+                terminal = flag & TERMINAL != 0 or (flag & CLOSER != 0 and terminal)
+                open_ = open_ or flag & CLOSER == 0
         i += width
-    return words, ends + terminal
+    return words, longest, ends + open_
 
 
 @compiled
-def _mentions(data: Bytes, first: int, last: int, word: Bytes) -> bool:
-    i = first
-    while i < last and not _spells(data, i, last, word):
-        i += 1
-    return i < last
-
-
-@compiled
-def _count_phrases(data: Bytes, start: int, end: int, counts: Ints) -> None:
-    """What C4 takes for code and for filler: curly_brackets and lorem_ipsums."""
-    for i in range(start, end):
-        byte = data[i]
+def _phrases(data: Bytes, first: int, last: int) -> tuple[int, int, int]:
+    """What a line speaks of (bits of _SCRIPT and _POLICY), its opening curly brackets, and its `lorem ipsum`s."""
+    found = brackets = lorems = 0
+    for i in range(first, last):
+        byte = _lower(data[i])
         if byte == 0x7B:
-            counts[18] += 1
-        elif byte | 0x20 == 0x6C and _spells(data, i, end, _LOREM_IPSUM):
-            counts[19] += 1
+            brackets += 1
+        elif byte == 0x6A:
+            found |= _SCRIPT * _spells(data, i, last, _JAVASCRIPT)
+        elif byte == 0x6C:
+            lorems += _spells(data, i, last, _LOREM_IPSUM)
+        elif byte == 0x74:
+            found |= _POLICY * _spells(data, i, last, _TERMS)
+        elif byte == 0x70:
+            found |= _POLICY * _spells(data, i, last, _PRIVACY)
+        elif byte == 0x63:
+            found |= _POLICY * _spells(data, i, last, _COOKIE)
+        elif byte == 0x75:
+            is_policy = _spells(data, i, last, _USES) or _spells(data, i, last, _USE_OF) or _spells(data, i, last, _USE)
+            found |= _POLICY * is_policy
+    return found, brackets, lorems

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from curation.gopher import BULLETS, STOP_WORDS
 from curation.quality import SIGNALS, QualitySettings, quality
+from tests.curation.plain_words import QUOTES, TERMINALS, WIDE, piece_length, sentences_of, words_of
 
 SETTINGS = QualitySettings()
 PIECES = [
@@ -47,7 +48,20 @@ PIECES += [
     "été",
     "слово",
     "字",
+    "カナ",
     "ก็",
+    "ភាសា",
+    "עברית",
+    "\u200f",
+    "e\u0301",
+    "\x00",
+    "[1]",
+    "[edit]",
+    "privacy policy",
+    "Use of Cookies",
+    "。」",
+    "؟",
+    "।",
     "😀",
     "\ufeff",
     "12",
@@ -58,10 +72,9 @@ PIECES += [
 TEXTS = st.one_of(
     st.text(),
     st.lists(st.sampled_from(PIECES)).map("".join),
-    st.lists(st.sampled_from(["a b c.\n", "\n", "a b c.", "x\n"])).map("".join),
+    st.lists(st.sampled_from(["a b c.\n", "\n", "a b c.", "x\n", " \n"])).map("".join),
+    st.lists(st.sampled_from(["a", "b", "cc", "cc d"]), max_size=60).map(" ".join),
 )
-TERMINALS, WIDE, QUOTES = ".!?…\u061f\u06d4।॥", "。！？．", "\"'’”»」』"
-CLOSERS = QUOTES + ")]}"
 
 
 def measured(texts: list[str], settings: QualitySettings = SETTINGS) -> list[dict]:
@@ -79,32 +92,66 @@ def share(part: int, whole: int) -> float:
     return part / max(whole, 1)
 
 
-def repeated(units: list[str], chars: list[int]) -> tuple[int, int]:
+def repeated(units: list[str]) -> tuple[int, int]:
     """How many units occurred before, and the characters in them."""
-    again = [unit in units[:number] for number, unit in enumerate(units)]
-    return sum(again), sum(size for size, known in zip(chars, again, strict=True) if known)
+    again = [unit for number, unit in enumerate(units) if unit in units[:number]]
+    return len(again), sum(map(len, again))
 
 
-def paragraphs_of(lines: list[str]) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = [()]
+def paragraphs_of(lines: list[str]) -> list[str]:
+    found: list[list[str]] = [[]]
     for line in lines:
-        found = [*found[:-1], (*found[-1], line.strip())] if line.strip() else [*found, ()]
-    return [paragraph for paragraph in found if paragraph]
+        found = [*found[:-1], [*found[-1], line]] if line else [*found, []]
+    return [text for paragraph in found if (text := "\n".join(paragraph)).strip()]
 
 
-def sentences_in(line: str) -> int:
-    ended = [word.rstrip(CLOSERS)[-1:] for word in line.split()]
-    return sum(mark != "" and mark in TERMINALS for mark in ended) + sum(char in WIDE for char in line)
+def top_run(words: list[str], n: int) -> int:
+    """Characters in all occurrences of the most frequent run of n words; the first of equals."""
+    runs = [tuple(words[at : at + n]) for at in range(len(words) - n + 1)]
+    times = [runs.count(run) for run in runs]
+    return len(" ".join(runs[times.index(max(times))])) * max(times) if runs else 0
 
 
-def is_clean(line: str) -> bool:
-    last = line.rstrip(")]}")[-1:] if line[-1] in ")]}" else line[-1]
-    return (
-        last != ""
-        and last in TERMINALS + WIDE + QUOTES
-        and len(line.split()) >= 3
-        and "javascript" not in ascii_lower(line)
-    )
+def duplicate_runs(words: list[str], n: int) -> int:
+    """Characters in runs that stood before, looked for from left to right without overlap."""
+    seen, total, at = set(), 0, 0
+    while at + n <= len(words):
+        run = tuple(words[at : at + n])
+        if run in seen:
+            total += sum(map(len, run))
+            at += n
+        else:
+            seen.add(run)
+            at += 1
+    return total
+
+
+POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+
+
+def c4(lines: list[str]) -> dict:
+    """What C4's own code does with the lines with text."""
+    kept, lorems, brackets = [], 0, 0
+    for line in lines:
+        words = words_of(line)
+        end = re.sub(r"(\[[0-9]*]|\[edit]|\[citation needed])+$", "", line)
+        if end[-1:] not in tuple(TERMINALS + WIDE + QUOTES) or end.endswith(("...", "…")):
+            continue
+        if len(words) < 3 or max(map(len, words)) > 1000:
+            continue
+        low = ascii_lower(line)
+        lorems += low.count("lorem ipsum")
+        if "javascript" in low:
+            continue
+        brackets += line.count("{")
+        if not any(phrase in low for phrase in POLICY):
+            kept.append(line)
+    return {
+        "clean_line_share": share(len(kept), len(lines)),
+        "clean_sentences": sum(len(sentences_of(line)) for line in kept),
+        "curly_brackets": brackets,
+        "lorem_ipsums": lorems,
+    }
 
 
 def ascii_lower(text: str) -> str:
@@ -113,32 +160,41 @@ def ascii_lower(text: str) -> str:
 
 def plainly(text: str) -> dict:
     """The signals in the words of their descriptions."""
-    words, lines = text.split(), text.splitlines()
-    full = [line.strip() for line in lines if line.strip()]
+    words, lines = words_of(text), text.splitlines()
+    plain = [word for word in words if any(char.isalnum() for char in word)]
+    filled = [line for line in lines if line]
+    full = [line for line in lines if line.strip()]
+    stripped = [line.strip() for line in full]
     paragraphs = paragraphs_of(lines)
-    repeated_lines, line_chars = repeated(full, [len(line) for line in full])
-    repeated_paragraphs, paragraph_chars = repeated(paragraphs, [sum(map(len, lines)) for lines in paragraphs])
-    clean = [line for line in full if is_clean(line)]
+    repeated_lines, line_chars = repeated(filled)
+    repeated_paragraphs, paragraph_chars = repeated(paragraphs)
+    pieces = sum(piece_length(word[0]) > 0 for word in words)
+    unspaced = 2 * pieces > len(words)
     return {
         "n_chars": len(text),
         "n_words": len(words),
+        "n_plain_words": len(plain),
+        "unspaced_word_share": share(pieces, len(words)),
         "n_lines": len(lines),
-        "mean_word_length": share(sum(map(len, words)), len(words)),
+        "mean_word_length": None if unspaced else share(sum(map(len, plain)), len(plain)),
         "symbol_word_ratio": max(
             share(text.count("#"), len(words)), share(text.count("...") + text.count("…"), len(words))
         ),
         "bullet_line_share": share(sum(line.lstrip().startswith(BULLETS) for line in lines), len(lines)),
         "ellipsis_line_share": share(sum(line.rstrip().endswith(("...", "…")) for line in lines), len(lines)),
         "alpha_word_share": share(sum(any(char.isalpha() for char in word) for word in words), len(words)),
-        "stop_words": len({ascii_lower(word) for word in words} & set(STOP_WORDS)),
-        "duplicate_line_share": share(repeated_lines, len(full)),
+        "stop_words": None if unspaced else len({ascii_lower(word) for word in words} & set(STOP_WORDS)),
+        "duplicate_line_share": share(repeated_lines, len(filled)),
         "duplicate_line_char_share": share(line_chars, len(text)),
         "duplicate_paragraph_share": share(repeated_paragraphs, len(paragraphs)),
         "duplicate_paragraph_char_share": share(paragraph_chars, len(text)),
-        "clean_line_share": share(len(clean), len(full)),
-        "clean_sentences": sum(sentences_in(line) for line in clean),
-        "curly_brackets": text.count("{"),
-        "lorem_ipsums": ascii_lower(text).count("lorem ipsum"),
+        **{f"top_{n}gram_char_share": share(top_run(words, n), len(text)) for n in (2, 3, 4)},
+        **{f"duplicate_{n}gram_char_share": share(duplicate_runs(words, n), len(text)) for n in range(5, 11)},
+        **c4(stripped),
+        "terminal_line_share": share(sum(line[-1] in TERMINALS + WIDE for line in stripped), len(full)),
+        "short_line_share": share(sum(len(line) <= 30 for line in full), len(full)),
+        "repeated_line_char_share": share(repeated(full)[1], len(text) - text.count("\n")),
+        "line_feeds_per_word": share(text.count("\n"), len(words)),
     }
 
 
@@ -177,7 +233,7 @@ def test_huge_and_monotonous_texts():
     assert (word["n_words"], word["mean_word_length"]) == (1_000_000, 4)
     assert (line["n_lines"], line["duplicate_line_share"]) == (1_000_000, 0.999999)
     assert char["mean_word_length"] == 5_000_000
-    assert (blank["n_words"], blank["n_lines"], blank["duplicate_line_share"]) == (0, 1_000_000, 0)
+    assert (blank["n_words"], blank["n_lines"], blank["duplicate_paragraph_share"]) == (0, 1_000_000, 0)
 
 
 def test_many_different_lines_fit_the_table():

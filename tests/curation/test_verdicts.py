@@ -20,12 +20,20 @@ from curation.rules import EMPTY
 from curation.verdicts import VERDICTS, decide
 
 FAILS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+ANY_RUNS = {f"max_top_{n}gram_characters": 1.0 for n in (2, 3, 4)}
 GOPHER, C4 = RuleSet(gopher=GopherRules()), RuleSet(c4=C4Rules())
-PROSE = "The old mill by the river had been closed for years, and nobody knew who held the key to it.\n"
+PROSE = """The old mill by the river had been closed for years, and nobody knew who held the key to it.
+Children told each other that a miller's ghost still turned its wheel on stormy evenings.
+In spring, when water rose over both banks, planks would come loose and drift down to the bridge.
+My grandmother collected some of them, dried them behind her stove, and built a bench.
+We have sat on that bench with visitors from four countries.
+One of those guests bought the building last autumn, after a long talk with the council.
+Now there is light in three windows, and bread can be smelt from far away.
+Whether the ghost minds, no one has been able to say."""
 TEXTS = {
-    "prose": "\n".join(f"{number}. {PROSE}" for number in range(8)),
+    "prose": PROSE,
     "short": "Just a few words of text.",
-    "code": "\n".join(f"value_{n} = {{'key_{n}': {n}}}" for n in range(60)),
+    "code": "\n".join(f"value_{n} = {{'key_{n}': {n}}}  # and so on." for n in range(60)),
     "blank": " \n\t",
     "list": "\n".join(f"- entry number {n} of the list and that" for n in range(30)),
 }
@@ -79,12 +87,13 @@ def test_the_first_rule_decides_and_all_that_fail_are_named():
     outcome = decide(documents, duplicates(), {"quality": signals}, (GOPHER, C4))
     short = verdict_of(outcome, "d0")
     assert (short["verdict"], short["stage"], short["rule"]) == ("dropped", "quality", "gopher.min_words")
-    assert short["detail"] == "n_words 6 < 50"
-    assert short["rules"] == ["gopher.min_words", "gopher.min_stop_words", "c4.min_sentences"]
+    assert short["detail"] == "n_plain_words 6 < 50"
+    top = [f"gopher.max_top_{n}gram_characters" for n in (2, 3, 4)]
+    assert short["rules"] == ["gopher.min_words", "gopher.min_stop_words", *top, "c4.min_sentences"]
     assert verdict_of(outcome, "d1")["verdict"] == "kept"
     assert verdict_of(outcome, "d1")["rules"] == []
     assert "c4.max_curly_brackets" in verdict_of(outcome, "d2")["rules"]
-    assert outcome.notes["documents that fail each rule"]["c4.min_sentences"] == 2
+    assert outcome.notes["documents that fail each rule"]["c4.min_sentences"] == 1
 
 
 def test_the_order_of_rule_sets_is_the_order_of_deciding():
@@ -101,11 +110,12 @@ def test_the_order_of_rule_sets_is_the_order_of_deciding():
 
 def test_thresholds_of_one_s_own_and_their_bounds():
     documents, signals = evidence(["short"])
-    six = RuleSet(gopher=GopherRules(min_words=6, min_stop_words=0))
-    seven = RuleSet(gopher=GopherRules(min_words=7, min_stop_words=0))
+    six = RuleSet(gopher=GopherRules(min_words=6, min_stop_words=0, **ANY_RUNS))
+    seven = RuleSet(gopher=GopherRules(min_words=7, min_stop_words=0, **ANY_RUNS))
     assert verdict_of(decide(documents, duplicates(), {"quality": signals}, (six,)), "d0")["verdict"] == "kept"
     assert (
-        verdict_of(decide(documents, duplicates(), {"quality": signals}, (seven,)), "d0")["detail"] == "n_words 6 < 7"
+        verdict_of(decide(documents, duplicates(), {"quality": signals}, (seven,)), "d0")["detail"]
+        == "n_plain_words 6 < 7"
     )
 
 
@@ -176,7 +186,7 @@ def test_every_rule_asks_for_a_signal_that_is_measured_and_has_its_own_setting(n
         field.name: getattr(rule_set.thresholds, field.name) for field in dataclasses.fields(rule_set.thresholds)
     }
     assert {rule.name: rule.threshold for rule in rule_set.rules} == {
-        f"{name}.{key}": at for key, at in thresholds.items() if at is not None
+        f"{name}.{key}": at for key, at in thresholds.items()
     }
 
 
@@ -200,11 +210,11 @@ def test_a_rule_set_may_be_for_some_languages_and_for_all_but_some():
 def test_one_rule_with_a_threshold_per_language_is_named_once():
     documents, signals = evidence(["short"])
     sets = (
-        RuleSet(gopher=GopherRules(min_words=7, min_stop_words=0), languages=("de",)),
-        RuleSet(gopher=GopherRules(min_words=9, min_stop_words=0), except_languages=("en",)),
+        RuleSet(gopher=GopherRules(min_words=7, min_stop_words=0, **ANY_RUNS), languages=("de",)),
+        RuleSet(gopher=GopherRules(min_words=9, min_stop_words=0, **ANY_RUNS), except_languages=("en",)),
     )
     row = verdict_of(decide(documents, duplicates(), {"quality": signals, "language": LANGUAGES}, sets), "d0")
-    assert (row["rules"], row["detail"]) == (["gopher.min_words"], "n_words 6 < 7")
+    assert (row["rules"], row["detail"]) == (["gopher.min_words"], "n_plain_words 6 < 7")
 
 
 def test_evidence_that_no_rule_needs_is_not_looked_at():
@@ -225,7 +235,7 @@ def test_rules_are_data_and_name_the_evidence_they_need():
 
 def test_more_rules_than_a_number_has_bits():
     documents, signals = evidence(["short", "prose"])
-    sets = (*[RuleSet(gopher=GopherRules(min_words=0))] * 10, RuleSet(c4=C4Rules(min_sentences=7)))
+    sets = (*[RuleSet(gopher=GopherRules(min_words=0, **ANY_RUNS))] * 10, RuleSet(c4=C4Rules(min_sentences=7)))
     outcome = decide(documents, duplicates(), {"quality": signals}, sets)
     assert verdict_of(outcome, "d0")["rules"] == ["gopher.min_stop_words", "c4.min_sentences"]
     assert verdict_of(outcome, "d1")["verdict"] == "kept"

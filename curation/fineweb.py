@@ -1,0 +1,45 @@
+"""FineWeb's own filters (Penedo et al. 2024, "The FineWeb Datasets", section 3.6), which follow Gopher's and C4's.
+
+Of fifty statistics, those three kept that told good crawls from bad ones at the least cost: lines that end like
+sentences (12% at least), characters in lines that repeat an earlier one (10% at most; the code that the authors
+published says 1%), and lines of 30 characters or fewer (67% at most). The code adds a limit on line feeds for each word
+(0.3), which tells lists. Lines are those with text; how long a short line is, `quality.short_line` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curation.rules import Rule
+
+
+@dataclass(frozen=True)
+class FineWebRules:
+    """The thresholds of the paper."""
+
+    # Share of lines that end with a mark that ends sentences.
+    min_terminal_lines: float = 0.12
+    # Share of short lines.
+    max_short_lines: float = 0.67
+    # Share of the characters in lines that repeat an earlier one.
+    max_repeated_line_characters: float = 0.1
+    # Line feeds for each word.
+    max_line_feeds_per_word: float = 0.3
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules with their thresholds, in the order of the authors' code."""
+        return (
+            Rule("fineweb.min_terminal_lines", "quality", "terminal_line_share", "<", self.min_terminal_lines),
+            Rule("fineweb.max_short_lines", "quality", "short_line_share", ">", self.max_short_lines),
+            Rule(
+                "fineweb.max_repeated_line_characters",
+                "quality",
+                "repeated_line_char_share",
+                ">",
+                self.max_repeated_line_characters,
+            ),
+            Rule(
+                "fineweb.max_line_feeds_per_word", "quality", "line_feeds_per_word", ">", self.max_line_feeds_per_word
+            ),
+        )
