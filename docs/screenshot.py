@@ -8,13 +8,14 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from playwright.sync_api import Page, sync_playwright
 
 from pipelines.serving import start_dagster, wait_until_ready
 
 PICTURE = Path(__file__).with_name("lineage.png")
-SIZE = {"width": 1700, "height": 900}
+SIZE = {"width": 2000, "height": 2000}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 
 
@@ -41,11 +42,16 @@ def main(workspace: Path) -> int:
 
 
 def _take(page: Page) -> None:
+    """Every asset in its group; the sources stay folded, since a box per setting would hide what they lead to."""
     page.wait_for_selector("svg", timeout=60_000)
     page.wait_for_timeout(4_000)
-    expand = page.get_by_role("button", name="Expand all")
-    if expand.count():
-        expand.first.click()
+    page.keyboard.press("Alt+e")
+    page.wait_for_url("**expanded=**", timeout=10_000)
+    address, _, groups = page.url.partition("expanded=")
+    opened = [group for group in unquote(groups).split(",") if not group.endswith(":sources")]
+    page.goto(f"{address}expanded={quote(','.join(opened))}")
+    page.wait_for_selector("svg", timeout=60_000)
+    page.get_by_role("button", name="Hide navigation").click()
     page.wait_for_timeout(4_000)
     page.screenshot(path=PICTURE)
 
