@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import polars as pl
 
@@ -31,10 +32,14 @@ MODELS = {
 
 @observable(group="sources", each="bases", needs=("task",))
 def base_source(entry: BaseEntry, workspace: Workspace) -> Observation:
-    """Where a base model comes from: a folder, by the bytes of its files, or a name on the hub."""
-    if not is_local(entry.base):
+    """Where a base model comes from: a folder, by the bytes of its files, or a name on the hub.
+
+    A folder that is not there is a name too: the base model itself says what is wrong with it.
+    """
+    folder = _placed(entry, workspace)
+    if not is_local(entry.base) or not Path(folder).expanduser().is_dir():
         return Observation(entry.base, entry.base)
-    source = Source(entry.name, _placed(entry, workspace), include=MODEL_FILES)
+    source = Source(entry.name, folder, include=MODEL_FILES)
     inventory = take_inventory(source, workspace.root, workspace.state / "inventories" / f"base-{entry.name}.parquet")
     return Observation(frame_version(inventory), entry.base)
 

@@ -19,7 +19,7 @@ DATA_VERSION = "dagster/data_version"
 """The tag by which Dagster knows the data version of an observation."""
 
 
-class ObservationError(Exception):
+class ObservationError(LookupError):
     """Sources that could not be looked at, each with its error. The others were reported all the same."""
 
     def __init__(self, errors: Mapping[str, Exception]) -> None:

@@ -40,7 +40,6 @@ CORPUS = {"source_docs", "source_more", "documents", "signatures", "quality", "d
 
 def test_sources_alone_give_a_corpus_and_nothing_more() -> None:
     assert names() == CORPUS
-    assert names(models=MODELS) == CORPUS, "a model without a task has nothing to learn"
 
 
 def test_what_is_declared_is_there_and_what_is_not_is_absent() -> None:
@@ -201,4 +200,4 @@ def test_parameters_tell_optional_ones() -> None:
 
 def test_a_stage_can_be_called_as_the_plain_function_it_is() -> None:
     assert first(pl.DataFrame({"id": [1]})).height == 1
-    assert BaseEntry("one", "org/one") == config(models=MODELS).bases[0]
+    assert BaseEntry("one", "org/one") == config(task=TASK, models=MODELS).bases[0]
