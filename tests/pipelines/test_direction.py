@@ -22,10 +22,14 @@ MAY_IMPORT = {
     "assets": {"assets", "pipelines", "plots", "records", *LIBRARIES},
     "pipelines": {"assets", "pipelines", "plots", "records", *LIBRARIES},
 }
-WITH_ASSETS = {"pipelines/cli.py", "pipelines/definitions.py"}
+WITH_ASSETS = {"pipelines/commands/console.py", "pipelines/definitions.py"}
 """In `pipelines` only the definitions and the command line import `assets`."""
 READING = (
     "cli",
+    "commands/console",
+    "commands/documents",
+    "commands/tables",
+    "commands/workspaces",
     "running",
     "engine",
     "graph",

@@ -1,0 +1,1 @@
+"""The commands, a file per family; `pipelines/cli.py` names them all."""

@@ -1,0 +1,34 @@
+"""What all commands share: the two consoles, the option that names a workspace, and its graph."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipelines.graph import Graph
+
+WIDTH = None if sys.stdout.isatty() else 120
+out = Console(width=WIDTH)
+err = Console(stderr=True)
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-w", "--workspace", help="The workspace's folder (default: the nearest one upwards, else HEADWATER_WORKSPACE)."
+    ),
+]
+
+
+def graph_of(workspace: Workspace) -> Graph:
+    """The graph of a workspace; it is imported late, for not every command needs it."""
+    from assets import STAGES
+    from pipelines.graph import build_graph
+
+    return build_graph(STAGES, workspace.config)

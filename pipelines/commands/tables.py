@@ -1,0 +1,51 @@
+"""Commands on what was made: tables, and releases to take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.console import WorkspaceOption, out
+from pipelines.workspace import find_workspace
+
+
+def table(
+    name: Annotated[str, typer.Argument(help="The table's name.")],
+    version: Annotated[
+        str | None, typer.Option(help="A version of it: the first digits of its digest, or a commit's number.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write it all to a .parquet, .csv or .jsonl file.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows that are printed.")] = 20,
+    versions: Annotated[bool, typer.Option("--versions", help="List the table's versions instead.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Print a table, or write it to a file."""
+    from pipelines.tables import print_table, print_versions, write_table
+
+    store = find_workspace(workspace).store
+    if versions:
+        print_versions(out, store, name)
+    elif output is not None:
+        rows = write_table(store, name, version, output)
+        out.print(f"wrote {rows:,} rows to {output}", highlight=False)
+    else:
+        print_table(out, store, name, version, limit)
+
+
+def export(
+    dataset: Annotated[str, typer.Argument(help="instructions or preferences.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty folder.")],
+    version: Annotated[str | None, typer.Option(help="The release's version; the newest, when none is named.")] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write a release to a folder that `datasets.load_dataset(DIR)` reads."""
+    from pipelines.tables import export_dataset
+
+    released = export_dataset(find_workspace(workspace), dataset, version, output)
+    out.print(
+        f"wrote {dataset} {released} to {output}; read it with datasets.load_dataset({str(output)!r})", highlight=False
+    )

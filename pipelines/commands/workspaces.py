@@ -1,0 +1,100 @@
+"""Commands on a whole workspace: make it, run it, serve it, ask how it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.commands.console import WorkspaceOption, err, graph_of, out
+from pipelines.workspace import find_workspace
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workspace shall be.")],
+    template: Annotated[
+        str | None, typer.Option(help="corpus (the default), completion, chat, qa or docstrings.")
+    ] = None,
+    code: Annotated[Path | None, typer.Option(help="A code base whose missing docstrings shall be written.")] = None,
+) -> None:
+    """Make a workspace: a commented headwater.yaml that runs as it stands."""
+    from pipelines.templates import init as make
+
+    path = make(directory, template or ("docstrings" if code else "corpus"), code)  # type: ignore[arg-type]
+    out.print(f"wrote {path}", highlight=False)
+    if (directory / "data").is_dir():
+        out.print(f"put files into {directory / 'data'}, or name another path in the file", highlight=False)
+    out.print(f"next: headwater run -w {directory}", highlight=False)
+
+
+def run(
+    assets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ASSET]...", help="Assets to bring up to date, with all they depend on; all, when none is named."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compute the named assets again, and compare.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Materialise what is out of date, with progress."""
+    from pipelines.running import run as materialise
+    from pipelines.summary import summarise
+    from pipelines.terminal import TerminalWatcher
+    from pipelines.watching import watched_by
+
+    here = find_workspace(workspace)
+    graph = graph_of(here)
+    watcher = TerminalWatcher(out, here)
+    with watched_by(watcher):
+        report = materialise(here, graph, assets or [], force)
+    for failure in report.failures:
+        err.print(f"[red]✗[/] {failure.node}: {escape(failure.error)}", highlight=False)
+    if report.failures:
+        err.print(
+            f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."
+        )
+        raise typer.Exit(1)
+    for name in report.unequal:
+        err.print(f"[yellow]![/] {name}: computed again from the same inputs, and different", highlight=False)
+    if not report.plan.nodes:
+        out.print(f"Nothing to do: all {len(report.plan.wanted)} assets are up to date.")
+    summarise(out, here, graph, watcher.seconds)
+
+
+def up(
+    workspace: WorkspaceOption = None,
+    port: Annotated[
+        int | None, typer.Option(help="The port of the Dagster UI; a free one is chosen when none is named.")
+    ] = None,
+    label_studio: Annotated[
+        bool, typer.Option("--label-studio/--no-label-studio", help="Whether Label Studio is started too.")
+    ] = True,
+) -> None:
+    """Start the Dagster UI with its daemon, and Label Studio, on this machine; Ctrl-C ends them."""
+    from pipelines.up import serve
+
+    raise typer.Exit(serve(find_workspace(workspace), out, port, label_studio))
+
+
+def status(workspace: WorkspaceOption = None) -> None:
+    """Each asset: version, rows, fresh or out of date and why."""
+    from pipelines.running import plan
+
+    here = find_workspace(workspace)
+    graph = graph_of(here)
+    why = plan(here, graph).why
+    table = Table("asset", "version", "rows", "state")
+    for node in graph.stages():
+        for output in node.outputs:
+            head = here.store.head(output.name)
+            state = (
+                f"[yellow]out of date[/]: {escape('; '.join(why[node.name]))}"
+                if node.name in why
+                else "[green]fresh[/]"
+            )
+            table.add_row(output.name, head.version[:12] if head else "", f"{head.rows:,}" if head else "", state)
+    out.print(table)

@@ -1,0 +1,50 @@
+"""Releases as they lie in a workspace: which there are, how a person calls one, and which of them hold a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from curation.releases import MANIFEST
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFolder:
+    """A release that is complete: of which dataset, its version, and where it lies."""
+
+    dataset: str
+    version: str
+    folder: Path
+
+    @property
+    def said(self) -> str:
+        """How a person calls it."""
+        return f"{self.dataset} {self.version}"
+
+
+def releases_of(workspace: Workspace, dataset: str = "*") -> Iterator[ReleaseFolder]:
+    """The complete releases of a dataset (of all datasets by default), by name."""
+    for manifest in sorted(workspace.releases.glob(f"{dataset}/*/{MANIFEST}")):
+        folder = manifest.parent
+        if not folder.name.startswith("."):
+            yield ReleaseFolder(folder.parent.name, folder.name, folder)
+
+
+def holding(workspace: Workspace, sample_ids: Sequence[str]) -> dict[ReleaseFolder, dict[str, int]]:
+    """The releases that hold any of these samples, and how many of them by split."""
+    found = {}
+    for release in releases_of(workspace) if sample_ids else ():
+        splits = {split: count for split, count in _counts(release, sample_ids) if count}
+        if splits:
+            found[release] = splits
+    return found
+
+
+def _counts(release: ReleaseFolder, sample_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
+    for path in sorted(release.folder.glob("data/*.parquet")):
+        wanted = pl.scan_parquet(path).filter(pl.col("sample_id").is_in(list(sample_ids)))
+        yield path.name.split("-")[0], wanted.select(pl.len()).collect().item()
