@@ -15,7 +15,7 @@ sources:
   - {name: web, path: web}
   - {name: notes, path: notes}
 rules:
-  - gopher: {min_words: 12, min_stop_words: 0, min_alpha_words: 0.5}
+  - gopher: {min_words: 12, min_stop_words: 0, min_alpha_words: 0.5, max_top_4gram_characters: 1.0, max_top_3gram_characters: 1.0, max_top_2gram_characters: 1.0}
 task: {recipe: qa}
 splits: {test: 0.3, validation: 0.2}
 """
