@@ -12,15 +12,16 @@ from pipelines.digests import frame_version
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
 from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
+from records import Progress
 
 FILE = ("source", "path", "bytes_digest")
 
 
 @observable(group="sources", each="sources")
-def source(entry: Source, workspace: Workspace) -> Observation:
+def source(entry: Source, workspace: Workspace, progress: Progress) -> Observation:
     """A place raw data comes from: its files, by the digest of their bytes."""
     cache = workspace.state / "inventories" / f"{entry.name}.parquet"
-    inventory = take_inventory(entry, workspace.root, cache)
+    inventory = take_inventory(entry, workspace.root, cache, progress)
     return Observation(frame_version(inventory), inventory)
 
 

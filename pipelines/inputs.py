@@ -16,6 +16,7 @@ from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.settings import canonical, settings_version
 from pipelines.stages import Observation, Release
 from pipelines.store import Commit
+from pipelines.watching import watcher
 from pipelines.workspace import Workspace
 
 
@@ -48,7 +49,11 @@ class Pinned:
 
 def observe(node: Node, workspace: Workspace) -> Observation:
     """Look at an observable now."""
-    values = {"entry": node.entry, "workspace": workspace}
+
+    def told(done: int, total: int | None = None, unit: str = "rows") -> None:
+        watcher().advanced(node.name, done, total, unit)
+
+    values = {"entry": node.entry, "workspace": workspace, "progress": told}
     seen: Observation = node.stage.function(**{given.parameter: values[given.role] for given in node.inputs})
     return seen
 

@@ -32,32 +32,47 @@ class TerminalWatcher:
         )
         self._bars = Progress(*columns, console=console, transient=True) if console.is_terminal else None
         self._task: TaskID | None = None
+        self._looks: set[str] = set()
         self.seconds: dict[str, float] = {}
 
     def started(self, node: str) -> None:
         """A stage has begun."""
         self._begun[node] = self._said[node] = time.monotonic()
+        self._hide()
+        self._show(node)
+
+    def _show(self, node: str) -> None:
         if self._bars is not None:
             self._bars.start()
             self._task = self._bars.add_task("", total=None, node=node, said="")
 
-    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
-        """A stage has come so far."""
-        now = time.monotonic()
-        said = describe(done, total, unit, now - self._begun.get(node, now))
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=done, total=total, said=said)
-        elif now - self._said.get(node, now) >= LINE_SECONDS:
-            self._said[node] = now
-            self._console.print(f"  {node}: {said}", highlight=False)
-
-    def ended(self, node: str) -> None:
-        """A stage has ended."""
-        self.seconds[node] = time.monotonic() - self._begun.get(node, time.monotonic())
+    def _hide(self) -> None:
         if self._bars is not None and self._task is not None:
             self._bars.remove_task(self._task)
             self._bars.stop()
             self._task = None
+
+    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+        """A stage has come so far, or a look at a source, which is no stage and has not begun as one."""
+        now = time.monotonic()
+        if node not in self._begun:
+            self._begun[node] = self._said[node] = now
+            self._looks.add(node)
+            self._hide()
+            self._show(node)
+        said = describe(done, total, unit, now - self._begun[node])
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=done, total=total, said=said)
+        elif now - self._said[node] >= LINE_SECONDS:
+            self._said[node] = now
+            self._console.print(f"  {node}: {said}", highlight=False)
+        if node in self._looks and done == total:
+            self._hide()
+
+    def ended(self, node: str) -> None:
+        """A stage has ended."""
+        self.seconds[node] = time.monotonic() - self._begun.get(node, time.monotonic())
+        self._hide()
         head = self._workspace.store.head(node)
         books = books_line(head.books) if head and head.books else ""
         self._console.print(f"[green]✓[/] {node:<24} {self.seconds[node]:>7.1f} s  {books}", highlight=False)
