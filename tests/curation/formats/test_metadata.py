@@ -61,7 +61,8 @@ def test_any_value_is_a_date_that_reads_back_or_none(said):
 
 @given(st.datetimes(timezones=st.none() | st.timezones()))
 def test_what_python_writes_comes_back(point):
-    assert datetime.datetime.fromisoformat(iso_date(point.isoformat())) == point
+    """As text: Python holds two points unequal where clocks went back and their zones are not the same object."""
+    assert iso_date(point.isoformat()) == point.isoformat()
 
 
 def test_empty_facts_are_no_facts():
