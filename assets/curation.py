@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 import pyarrow as pa
 
 import curation.quality
 from curation.corpus import build_corpus
-from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates
+from curation.deduplication import DeduplicationSettings, SignatureSettings, deduplicate
 from curation.deduplication import signatures as measure_signatures
 from curation.inventory import Source
 from curation.quality import QualitySettings
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import decide
-from pipelines.stages import Output, measure, stage
+from pipelines.stages import Changes, Output, Tracked, fold, measure, stage
+from pipelines.store import Books, Change
 from records import Outcome, Progress
 
 
@@ -29,24 +32,41 @@ def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBat
     return curation.quality.quality(contents, settings)
 
 
-@stage(
+@stage(group="sources", code_version="1", primary_key="source", unit="sources")
+def source_order(sources: tuple[Source, ...]) -> Outcome:
+    """The sources in the order of `headwater.yaml`, which decides between copies."""
+    return Outcome(pl.DataFrame({"source": [source.name for source in sources]}).with_row_index("rank"))
+
+
+def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Books:
+    dropped = dict(tables["duplicates"].group_by("kind").len().sort("kind").collect().iter_rows())
+    return Books("documents", documents, documents - sum(dropped.values()), dropped)
+
+
+@fold(
     group="curation",
-    code_version="1",
-    outputs=(Output("duplicates", ("doc_id",)), Output("pairs", ("content_digest", "kept_digest"))),
+    code_version="2",
+    outputs=(
+        Output("duplicates", ("doc_id",)),
+        Output("survivors", ("content_digest",)),
+        Output("pairs", ("content_digest", "kept_digest")),
+    ),
     counts="documents",
+    books=_duplicate_books,
     unit="documents",
     uses=("python",),
 )
 def duplicates(
-    documents: pl.LazyFrame,
-    signatures: pl.DataFrame,
+    state: Mapping[str, pl.LazyFrame],
+    documents: Tracked,
+    signatures: Tracked,
+    source_order: Tracked,
     settings: DeduplicationSettings,
-    sources: tuple[Source, ...],
     progress: Progress,
-) -> Outcome:
+) -> Changes:
     """One row per document that doubles another: which one is kept in its stead, and their measured similarity."""
-    places = documents.select("doc_id", "source", "locator", "content_digest").collect()
-    return find_duplicates(documents, places, signatures, settings, [source.name for source in sources], progress)
+    update = deduplicate(state, documents, signatures, source_order, settings, progress)
+    return Changes({name: Change(*change) for name, change in update._asdict().items()})
 
 
 @stage(
@@ -75,4 +95,4 @@ def corpus(documents: pl.LazyFrame, verdicts: pl.DataFrame, sources: tuple[Sourc
     return build_corpus(documents, verdicts, [source.name for source in sources])
 
 
-STAGES = [signatures, quality, duplicates, verdicts, corpus]
+STAGES = [source_order, signatures, quality, duplicates, verdicts, corpus]

@@ -19,6 +19,7 @@ from pipelines.inputs import Pinned, value_of
 from pipelines.measuring import evidence
 from pipelines.stages import Changes, Output, Run
 from pipelines.store import Books, Change, Commit
+from pipelines.tracking import all_came, tracked_inputs
 from records import Outcome, Picture
 
 Pictures = tuple[Picture, ...]
@@ -120,6 +121,8 @@ def _failures(errors: pl.DataFrame) -> dict[str, int]:
 
 
 def _fold(computation: Computation) -> tuple[Commits, Pictures]:
+    if not computation.node.stage.of:
+        return _following(computation)
     node, keys = computation.node, list(computation.node.stage.key)
     elements = fold_elements(computation.given(ELEMENTS["fold"]), computation.pinned)
     state = computation.state()
@@ -128,11 +131,32 @@ def _fold(computation: Computation) -> tuple[Commits, Pictures]:
     added = elements.join(came.lazy(), on=keys, how="semi", nulls_equal=True).collect()
     options = computation.arguments("state", ELEMENTS["fold"], "removed")
     changes: Changes = node.stage.function(state, added, went, **options)
+    counted = {"added": came.height, "removed": went.height}
+    return _committed(computation, state, replace(changes, notes={**changes.notes, **counted}), names.height)
+
+
+def _following(computation: Computation) -> tuple[Commits, Pictures]:
+    """A fold of tables that it follows: from empty when there is no state, or the rows that moved are not to be told."""
+    node, pinned, store = computation.node, computation.pinned, computation.run.workspace.store
+    head = computation.heads[node.outputs[0].name]
+    tracked = tracked_inputs(node, pinned, head, store) if computation.has_state and head else None
+    if tracked is None:
+        computation, tracked = replace(computation, has_state=False), all_came(node, pinned)
+    state = computation.state()
+    options = computation.arguments("state", *tracked)
+    changes: Changes = node.stage.function(state, **tracked, **options)
+    units = sum(pinned.pins[name].rows for name in computation.given(node.stage.counts).names.values())
+    return _committed(computation, state, changes, units)
+
+
+def _committed(
+    computation: Computation, state: Mapping[str, pl.LazyFrame], changes: Changes, units: int
+) -> tuple[Commits, Pictures]:
+    node = computation.node
     after = {output.name: _after(state.get(output.name), changes.tables[output.name]) for output in node.outputs}
-    books = node.stage.books(after, names.height) if node.stage.books else None
-    notes = dict(changes.notes) | {"added": came.height, "removed": went.height}
+    books = node.stage.books(after, units) if node.stage.books else None
     commits = {
-        output.name: computation.commit(output, changes.tables[output.name], books, notes=notes)
+        output.name: computation.commit(output, changes.tables[output.name], books, notes=dict(changes.notes))
         for output in reversed(node.outputs)
     }
     return commits, tuple(changes.pictures)

@@ -67,7 +67,8 @@ def key_of(node: Node, pinned: Pinned) -> str:
 
 def _elements(node: Node) -> set[str]:
     parameter = ELEMENTS.get(node.stage.kind)
-    return {name for given in node.inputs if given.parameter == parameter for name in given.names.values()}
+    gone_through = [given for given in node.inputs if given.tracked or given.parameter == parameter]
+    return {name for given in gone_through for name in given.names.values()}
 
 
 def heads_of(node: Node, workspace: Workspace) -> dict[str, Commit | None]:

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.settings import Config
-from pipelines.stages import Output, Parameter, Release, Run, Stage, parameters
+from pipelines.stages import Output, Parameter, Release, Run, Stage, Tracked, parameters
 from pipelines.workspace import Workspace
 from records import Progress
 
@@ -39,6 +39,8 @@ class Input:
     names: Mapping[str, str] = field(default_factory=dict)
     """Entry to the name of the node, table or section (one entry, "", for a single one)."""
     lazy: bool = False
+    tracked: bool = False
+    """A fold is told what came to the table and what went."""
 
     @property
     def name(self) -> str:
@@ -211,6 +213,8 @@ def _resolve_table(
         return Input(name, "absent")
     observed = maker.kind == "observable"
     lazy = kind is pl.LazyFrame
+    if kind is Tracked:
+        return Input(name, "table", {"": name}, lazy=True, tracked=True)
     if not maker.each:
         return Input(name, "observed" if observed else "release" if kind is Release else "table", {"": name}, lazy)
     if typing.get_origin(kind) is dict:

@@ -50,6 +50,18 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracked:
+    """A table that a fold follows: what it holds, and which rows came and went since the fold's last commit.
+
+    When the fold starts from empty, all rows came.
+    """
+
+    now: pl.LazyFrame
+    came: pl.LazyFrame
+    went: pl.LazyFrame
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What a fold does to its tables, by name, with facts worth showing."""
 
@@ -192,11 +204,18 @@ def measure(
 
 
 def fold(
-    *, group: Group, code_version: str, of: str, key: tuple[str, ...], outputs: tuple[Output, ...], **options: Any
+    *,
+    group: Group,
+    code_version: str,
+    outputs: tuple[Output, ...],
+    of: str = "",
+    key: tuple[str, ...] = (),
+    **options: Any,
 ) -> Decorator:
-    """(state, added, removed) to changes of state: for what must cost only what changed.
+    """(state, what came, what went) to changes of state: for what must cost only what changed.
 
-    The elements that the state has seen are the distinct keys in its output tables together.
+    With `of`, the function takes `added` and `removed`: the elements of that one input, of which the state has seen the
+    distinct keys in its output tables together. Without, it takes tables as `Tracked`, each with the rows that moved.
     """
 
     def decorate(function: Callable[..., Any]) -> Stage:

@@ -140,10 +140,19 @@ class Store:
 
     def scan(self, table: str, number: int | None = None) -> pl.LazyFrame:
         """A table's rows, lazily, as of a commit's number (the newest when None)."""
+        return self.scan_with_hashes(table, number).drop(ROW_HASH)
+
+    def scan_with_hashes(self, table: str, number: int | None = None) -> pl.LazyFrame:
+        """A table's rows beside their stored hashes."""
         opened = self._open(table, number)
         if opened is None:
             raise LookupError(f"table {table} does not exist yet; `headwater run {table}` makes it")
-        return pl.scan_delta(opened).drop(ROW_HASH)
+        return pl.scan_delta(opened)
+
+    def files(self, table: str, number: int) -> set[str]:
+        """The files that hold a table's rows as of a commit's number."""
+        opened = self._open(table, number)
+        return set() if opened is None else set(opened.file_uris())
 
     def missing_files(self, commit: Commit) -> list[str]:
         """The data files of a commit that are no longer there: they go when they are past retention."""

@@ -5,7 +5,7 @@ The modules that compile (and so import Numba, half a second) are loaded on firs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,10 +16,14 @@ from records import Outcome, Progress, silent
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from curation.deduplication.following import Followed
+    from curation.deduplication.incremental import Update
+
 __all__ = [
     "DeduplicationSettings",
     "GroupSettings",
     "SignatureSettings",
+    "deduplicate",
     "find_duplicates",
     "near_duplicate_groups",
     "signatures",
@@ -45,6 +49,20 @@ def find_duplicates(
     from curation.deduplication import duplicates
 
     return duplicates.find_duplicates(contents, places, signatures, settings, source_order, progress)
+
+
+def deduplicate(
+    state: Mapping[str, pl.LazyFrame],
+    documents: Followed,
+    signatures: Followed,
+    source_order: Followed,
+    settings: DeduplicationSettings,
+    progress: Progress = silent,
+) -> Update:
+    """What changes of who stays when tables moved: see `curation.deduplication.following`."""
+    from curation.deduplication import following
+
+    return following.follow(state, documents, signatures, source_order, settings, progress)
 
 
 def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.DataFrame:

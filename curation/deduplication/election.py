@@ -8,7 +8,6 @@ is held as a whole. Many copies of one text cost one comparison each, for only k
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +15,13 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.deduplication import pair_kernels
+from curation.deduplication.candidates import Fetch
 from curation.deduplication.forms import Forms, forms_of
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.shingles import shingle_sets
 from records import Progress, silent
 
 Indices = npt.NDArray[np.int32]
-Fetch = Callable[[pl.Series], pl.DataFrame]
-"""From digests of contents to their rows (content_digest, text), in any order."""
 
 
 class Election(NamedTuple):

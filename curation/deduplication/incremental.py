@@ -1,10 +1,10 @@
-"""Deduplication kept up to date: what came and what went to changes of who stays, at the cost of what it touches.
+"""Deduplication kept up to date: from the contents that moved to changes of three tables, at the cost of what they touch.
 
-Any schedule of updates gives what `elect` gives for the whole, because a decision depends only on the contents before it
-in the order of the policy. So the contents that came, and those whose kept one went, are decided again in that order;
-one that is now kept makes those behind it that share a band be looked at again, one that no longer is, those that it
-stood for. Similarities that were measured stand in `pairs` and are not measured again; texts are fetched by digest, and
-only where a similarity is missing.
+Any schedule of updates gives what one run over the whole gives, because a decision depends only on the contents before it
+in the order of the policy. So the contents that moved (came, went, or may have another rank), and those whose kept one
+did, are decided again in that order; one that is now kept makes those behind it that share a band be looked at again,
+one that no longer is, those that it stood for. Similarities that were measured stand in `pairs` and are not measured
+again; texts are fetched by digest, and only where a similarity is missing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,31 @@ from typing import NamedTuple
 
 import polars as pl
 
-from curation.deduplication.election import Fetch, elect
+from curation.deduplication.candidates import Corpus, among, candidates
+from curation.deduplication.election import elect
 from curation.deduplication.ranking import ranked
 from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
-from curation.deduplication.survivors import CANDIDATES, PAIRS, SURVIVORS, named_pairs, with_fates
+from curation.deduplication.survivors import (
+    DUPLICATES,
+    PAIRS,
+    SURVIVORS,
+    dropped_contents,
+    named_pairs,
+    removed_documents,
+)
 from records import Progress, silent
+
+WHOLE_SHARE = 0.2
+"""When more of the contents than this moved, deciding on all of them anew costs less."""
+
+
+class State(NamedTuple):
+    """The tables of deduplication, as they stand: `DUPLICATES`, `SURVIVORS` and `PAIRS`."""
+
+    duplicates: pl.LazyFrame
+    survivors: pl.LazyFrame
+    pairs: pl.LazyFrame
 
 
 class TableChange(NamedTuple):
@@ -28,92 +47,93 @@ class TableChange(NamedTuple):
     removed: pl.DataFrame
 
 
-class SurvivorState(NamedTuple):
-    """Who stays (`SURVIVORS`, by content_digest), and what was measured (`PAIRS`, by content_digest and kept_digest)."""
+class Update(NamedTuple):
+    """What an update does to each table."""
 
-    survivors: pl.DataFrame
-    pairs: pl.DataFrame
-
-
-class SurvivorChanges(NamedTuple):
-    """What an update does to either table."""
-
+    duplicates: TableChange
     survivors: TableChange
     pairs: TableChange
 
 
-EMPTY = SurvivorState(pl.DataFrame(schema=SURVIVORS), pl.DataFrame(schema=PAIRS))
-"""The state before any content came."""
+class Moved(NamedTuple):
+    """What changed in a corpus: the contents that came, went or may rank otherwise, and the documents that went."""
+
+    contents: pl.Series
+    documents: pl.Series
 
 
-def update_survivors(
-    state: SurvivorState,
-    added: pl.DataFrame,
-    removed: pl.DataFrame,
-    fetch: Fetch,
-    settings: DeduplicationSettings,
-    progress: Progress = silent,
-) -> SurvivorChanges:
-    """The changes that make of a state that of the same contents without `removed` and with `added`.
-
-    `added` has the columns of `CANDIDATES`, `removed` has content_digest; a content whose rank changed stands in both.
-    Raises ValueError for an added content that the state has and keeps.
-    """
-    gone = removed.select("content_digest").unique()
-    standing = state.survivors.join(gone, on="content_digest", how="anti")
-    new = added.select(CANDIDATES.names()).cast(CANDIDATES)
-    twice = new.join(standing, on="content_digest", how="semi")
-    if len(twice):
-        raise ValueError(
-            f"content {twice.item(0, 'content_digest')} is added but there already; remove it in the same update"
-        )
-    settled = _settled(standing, new, state.pairs, gone, fetch, settings, progress)
-    return SurvivorChanges(_survivor_change(state, settled, gone), _pair_change(state, settled, gone))
+def update_duplicates(
+    state: State | None, corpus: Corpus, moved: Moved, settings: DeduplicationSettings, progress: Progress = silent
+) -> Update:
+    """The changes that make of a state that of the corpus as it is now; without a state, all rows of the new one."""
+    if state is None:
+        return _whole(corpus, settings, progress)
+    n_contents = corpus.signatures.select(pl.len()).collect().item()
+    if len(moved.contents) > WHOLE_SHARE * n_contents:
+        return _instead(_whole(corpus, settings, progress), state)
+    settled = settle(state.survivors, state.pairs, corpus, moved.contents, settings)
+    survivors = _survivor_change(state, settled, moved)
+    return Update(_duplicate_change(state, survivors, corpus, moved), survivors, _pair_change(state, settled, moved))
 
 
-def _settled(
-    standing: pl.DataFrame,
-    new: pl.DataFrame,
-    pairs: pl.DataFrame,
-    gone: pl.DataFrame,
-    fetch: Fetch,
-    settings: DeduplicationSettings,
-    progress: Progress,
-) -> Settled:
-    if standing.is_empty():
-        order = ranked(new, settings.policy)
-        election = elect(order, fetch, settings, progress)
-        fates = with_fates(order, election.kept, election.similarity)
-        return Settled(fates, named_pairs(order, election.pairs, election.jaccard))
-    orphaned = pl.col("kept_digest").is_in(gone.get_column("content_digest").implode()).fill_null(False)
-    came = new.with_columns(
-        pl.lit(None, pl.String).alias("kept_digest"), jaccard=pl.lit(None, pl.Float64), dirty=True, new=True
-    )
-    contents = pl.concat([standing.with_columns(dirty=orphaned, new=False), came])
-    if not contents.get_column("dirty").any():
-        return Settled(EMPTY.survivors, EMPTY.pairs)
-    known = pairs.join(gone, on="content_digest", how="anti")
-    known = known.join(gone, left_on="kept_digest", right_on="content_digest", how="anti")
-    return settle(contents, known, fetch, settings)
+def _whole(corpus: Corpus, settings: DeduplicationSettings, progress: Progress) -> Update:
+    order = ranked(candidates(corpus, settings.policy), settings.policy)
+    election = elect(order, corpus.fetch, settings, progress)
+    survivors = dropped_contents(order, election.kept, election.similarity)
+    pairs = named_pairs(order, election.pairs, election.jaccard).sort("content_digest", "kept_digest")
+    del order, election
+    tables = removed_documents(corpus.places.collect(), survivors, corpus.source_order), survivors, pairs
+    return Update(*(TableChange(rows, rows.select(keys).head(0)) for rows, keys in zip(tables, KEYS, strict=True)))
 
 
-def _survivor_change(state: SurvivorState, settled: Settled, gone: pl.DataFrame) -> TableChange:
+KEYS = (["doc_id"], ["content_digest"], ["content_digest", "kept_digest"])
+"""The primary keys of `DUPLICATES`, `SURVIVORS` and `PAIRS`."""
+
+
+def _instead(whole: Update, state: State) -> Update:
+    changes = []
+    for change, before, keys in zip(whole, state, KEYS, strict=True):
+        changes.append(_difference(change.added, before.collect(), keys))
+    return Update(*changes)
+
+
+def _difference(now: pl.DataFrame, before: pl.DataFrame, keys: list[str]) -> TableChange:
     """Only rows that are not what they were."""
-    as_before = settled.survivors.join(state.survivors, on=SURVIVORS.names(), how="semi", nulls_equal=True)
-    changed = settled.survivors.join(as_before, on="content_digest", how="anti")
-    decided = pl.concat([gone, settled.survivors.select("content_digest")]).unique()
-    went = decided.join(as_before, on="content_digest", how="anti")
-    return TableChange(changed, went.join(state.survivors, on="content_digest", how="semi"))
+    before = before.select(now.columns)
+    came = now.join(before, on=now.columns, how="anti", nulls_equal=True)
+    return TableChange(came, before.join(now, on=now.columns, how="anti", nulls_equal=True).select(keys))
 
 
-def _pair_change(state: SurvivorState, settled: Settled, gone: pl.DataFrame) -> TableChange:
+def _survivor_change(state: State, settled: Settled, moved: Moved) -> TableChange:
+    again = pl.concat([moved.contents, settled.decided]).unique()
+    return _difference(settled.survivors, among(state.survivors, again).collect(), KEYS[1])
+
+
+def _pair_change(state: State, settled: Settled, moved: Moved) -> TableChange:
     """A pair goes with either content, when its kept one stays no longer, and when it was not found again."""
-    fallen = settled.survivors.filter(pl.col("kept_digest").is_not_null()).select("content_digest")
-    lost = pl.concat([gone, fallen]).get_column("content_digest").unique().implode()
-    again = (
-        pl.concat([gone, settled.survivors.select("content_digest")]).get_column("content_digest").unique().implode()
-    )
-    touched = state.pairs.filter(pl.col("kept_digest").is_in(lost) | pl.col("content_digest").is_in(again))
-    keys = ["content_digest", "kept_digest"]
-    came = settled.pairs.join(touched, on=PAIRS.names(), how="anti")
-    return TableChange(came, touched.join(settled.pairs, on=PAIRS.names(), how="anti").select(keys))
+    again = pl.concat([moved.contents, settled.decided]).unique()
+    lost = pl.concat([moved.contents, settled.survivors.get_column("content_digest")]).unique()
+    of_either = pl.col("content_digest").is_in(again.implode()) | pl.col("kept_digest").is_in(lost.implode())
+    return _difference(settled.pairs, state.pairs.filter(of_either).collect(), KEYS[2])
+
+
+def _duplicate_change(state: State, survivors: TableChange, corpus: Corpus, moved: Moved) -> TableChange:
+    """The documents of contents that moved or fare otherwise, and of those for which one that moved stays."""
+    fare = [survivors.added.get_column("content_digest"), survivors.removed.get_column("content_digest")]
+    stood_for = pl.col("kept_digest").is_in(moved.contents.implode())
+    followers = state.survivors.filter(stood_for).select("content_digest").collect().to_series()
+    touched = pl.concat([moved.contents, *fare, followers]).unique()
+    standing = among(state.survivors, touched).collect().join(survivors.removed, on="content_digest", how="anti")
+    fates = pl.concat([standing, survivors.added])
+    named = pl.concat([touched, fates.get_column("kept_digest")]).unique()
+    places = among(corpus.places, named).collect()
+    own = places.filter(pl.col("content_digest").is_in(touched.implode())).get_column("doc_id")
+    rows = removed_documents(places, fates, corpus.source_order)
+    rows = rows.join(own.to_frame(), on="doc_id", how="semi")
+    looked_at = pl.concat([own, moved.documents]).unique()
+    before = state.duplicates.filter(pl.col("doc_id").is_in(looked_at.implode())).collect()
+    return _difference(rows, before, KEYS[0])
+
+
+EMPTY = State(*(pl.DataFrame(schema=schema).lazy() for schema in (DUPLICATES, SURVIVORS, PAIRS)))
+"""The state of an empty corpus."""

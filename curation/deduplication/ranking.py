@@ -1,36 +1,59 @@
 """The survivor policy: which of several alike contents is looked at first, and so stays.
 
-A key is a column in which the smaller value goes first. Ties end with the digest, so the order of contents is a function
-of the contents and their places alone.
+A key sorts by one column of what is known of a content; nulls go last, and ties end with the digest, so the order of
+contents is a function of the contents and their places alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 
-POLICY_KEYS = {"source": pl.col("source_rank"), "longest": -pl.col("n_characters").fill_null(0)}
-"""What each key of a policy sorts by; ascending, nulls last."""
+from curation.deduplication.settings import POLICY
+
+
+class RankKey(NamedTuple):
+    """What a key of the policy sorts by: a column, its type, and whether the largest value goes first."""
+
+    column: str
+    dtype: pl.DataType
+    largest_first: bool = False
+
+
+POLICY_KEYS = {
+    "source": RankKey("source_rank", pl.Int64()),
+    "longest": RankKey("n_characters", pl.Int64(), largest_first=True),
+    "newest": RankKey("date", pl.String(), largest_first=True),
+}
+assert tuple(POLICY_KEYS) == POLICY
+
+
+def rank_keys(policy: Sequence[str]) -> list[RankKey]:
+    """The keys of a policy, first key first."""
+    return [POLICY_KEYS[key] for key in policy]
 
 
 def ranked(contents: pl.DataFrame, policy: Sequence[str]) -> pl.DataFrame:
-    """The contents in the order of the policy: columns content_digest, and those that the keys need."""
-    unknown = [key for key in policy if key not in POLICY_KEYS]
-    if unknown:
-        raise ValueError(f"policy: there is no key {unknown[0]!r}; it is a list of {', '.join(POLICY_KEYS)}")
-    return contents.sort(*(POLICY_KEYS[key] for key in policy), "content_digest", nulls_last=True)
+    """The contents in the order of the policy: columns content_digest, and those that its keys sort by."""
+    keys = rank_keys(policy)
+    by = [pl.col(key.column).fill_null(0) if key.column == "n_characters" else pl.col(key.column) for key in keys]
+    descending = [*(key.largest_first for key in keys), False]
+    return contents.sort(*by, "content_digest", descending=descending, nulls_last=True)
 
 
 def ranked_places(places: pl.DataFrame, source_order: Sequence[str]) -> pl.DataFrame:
-    """The places (doc_id, content_digest, source_rank) in the order of their sources, then of their locators."""
+    """The places (doc_id, source, locator, content_digest) in the order of their sources, then of their locators.
+
+    The column source takes the form of `source_rank`. Raises ValueError for a source that is not in the order.
+    """
     ranks = pl.DataFrame({"source": list(source_order)}, schema={"source": pl.String}).with_row_index("source_rank")
-    known = places.select("doc_id", "source", "locator", "content_digest").join(ranks, on="source", how="left")
+    known = places.join(ranks, on="source", how="left")
     stray = known.filter(pl.col("source_rank").is_null())
     if len(stray):
         raise ValueError(
             f"source {stray['source'][0]!r} has documents but is not among the sources; add it to their order"
         )
-    return known.sort("source_rank", "locator", "doc_id").select(
-        "doc_id", "content_digest", pl.col("source_rank").cast(pl.Int64)
-    )
+    ordered = known.sort("source_rank", "locator", "doc_id")
+    return ordered.drop("source", "locator").with_columns(pl.col("source_rank").cast(pl.Int64))

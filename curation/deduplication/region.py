@@ -14,12 +14,14 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.deduplication import pair_kernels
-from curation.deduplication.election import Fetch, fetch_texts
+from curation.deduplication.band_index import BandIndex, band_index
+from curation.deduplication.candidates import Corpus, among, candidates
+from curation.deduplication.election import fetch_texts
 from curation.deduplication.forms import band_matrix
 from curation.deduplication.ranking import ranked
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.shingles import ShingleSets, shingle_sets
-from curation.deduplication.survivors import named_pairs, with_fates
+from curation.deduplication.survivors import FORM, dropped_contents, named_pairs
 
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int32]
@@ -27,29 +29,41 @@ Ints = npt.NDArray[np.int64]
 
 
 class Settled(NamedTuple):
-    """The contents that were decided (`SURVIVORS`), and all their pairs (`PAIRS`)."""
+    """The contents that were decided, which of them are dropped (`SURVIVORS`), and all their pairs (`PAIRS`)."""
 
+    decided: pl.Series
     survivors: pl.DataFrame
     pairs: pl.DataFrame
+
+
+class _Before(NamedTuple):
+    """What stood before: who stayed, what was measured, and which contents moved since."""
+
+    survivors: pl.LazyFrame
+    pairs: pl.LazyFrame
+    moved: pl.Series
+    dirty: pl.Series
+    """Those to decide again from the start: the ones that moved, and those whose kept one did."""
 
 
 class _Region(NamedTuple):
     """Contents in the order of the policy, their buckets (bands, then normalised text), members by bucket, and pairs."""
 
     contents: pl.DataFrame
-    rows: Ints
     buckets: Indices
     bucket_starts: Ints
     bucket_members: Indices
+    complete: Flags
+    dirty: Flags
+    kept: Indices
     known: npt.NDArray[np.uint64]
     known_similarity: npt.NDArray[np.float64]
-    kept: Indices
 
 
 class _Reading(NamedTuple):
-    """The shingle sets that were read, and which of them each content has (-1: none yet)."""
+    """The shingle sets that were read, and which of them each content has."""
 
-    set_of: Indices
+    numbers: pl.DataFrame
     sets: ShingleSets
 
 
@@ -65,116 +79,150 @@ class _Pass(NamedTuple):
     jaccard: npt.NDArray[np.float64]
 
 
-def settle(contents: pl.DataFrame, known: pl.DataFrame, fetch: Fetch, settings: DeduplicationSettings) -> Settled:
-    """Decide on those of the contents that are `dirty`, and those that this touches.
-
-    `contents` is `SURVIVORS` with the flags `dirty` and `new` (never decided before), `known` is `PAIRS`.
-    """
-    bands, has_bands = band_matrix(contents.get_column("bands"), settings.signature.bands)
-    complete = contents.get_column("dirty").to_numpy().copy()
-    nothing = ShingleSets(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
-    reading = _Reading(np.full(len(contents), -1, np.int32), nothing)
+def settle(
+    survivors: pl.LazyFrame, pairs: pl.LazyFrame, corpus: Corpus, moved: pl.Series, settings: DeduplicationSettings
+) -> Settled:
+    """Decide on the contents of the corpus that moved, on those whose kept one did, and on those that this touches."""
+    orphans = survivors.filter(pl.col("kept_digest").is_in(moved.implode())).select("content_digest").collect()
+    before = _Before(survivors, pairs, moved, pl.concat([moved, orphans.to_series()]).unique())
+    index = band_index(corpus.signatures, settings.signature.bands)
+    complete, reading = before.dirty, _NOTHING_READ
     while True:
-        region = _region(contents, _sharing(contents, bands, has_bands, complete), bands, has_bands, known, settings)
-        company = (region.buckets[:, :-1] >= 0).any(axis=1)
-        wanted = region.rows[company & region.contents.get_column("dirty").to_numpy()]
-        while len(wanted):
-            reading = _read(reading, wanted, contents, fetch, settings)
-            outcome = _decide(region, reading, complete, settings.threshold)
-            wanted = region.rows[outcome.unread & (reading.set_of[region.rows] < 0)]
-        outcome = _decide(region, reading, complete, settings.threshold)
+        region = _region(index, corpus, before, complete, settings)
+        reading, outcome = _decided(region, reading, corpus, settings)
         if not outcome.unmet.any():
             return _settled(region, outcome)
-        complete[region.rows[outcome.unmet]] = True
+        unmet = region.contents.get_column("content_digest").filter(pl.Series(outcome.unmet))
+        complete = pl.concat([complete, unmet]).unique()
 
 
-def _sharing(contents: pl.DataFrame, bands: npt.NDArray[np.uint32], has_bands: Flags, of: Flags) -> Ints:
-    """The contents that share a band or a normalised text with one of these."""
-    sharing = of.copy()
-    pair_kernels.mark_sharing(bands[of & has_bands], bands, has_bands, sharing)
-    form = contents.select(form=pl.coalesce("normal_digest", "content_digest")).get_column("form")
-    sharing |= form.is_in(form.filter(pl.Series(of)).unique().implode()).to_numpy()
-    return np.flatnonzero(sharing).astype(np.int64)
+_NOTHING_READ = _Reading(
+    pl.DataFrame(schema={"content_digest": pl.String, "set": pl.Int32}),
+    ShingleSets(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64)),
+)
 
 
 def _region(
-    contents: pl.DataFrame,
-    rows: Ints,
-    bands: npt.NDArray[np.uint32],
-    has_bands: Flags,
-    known: pl.DataFrame,
-    settings: DeduplicationSettings,
+    index: BandIndex, corpus: Corpus, before: _Before, complete: pl.Series, settings: DeduplicationSettings
 ) -> _Region:
-    local = ranked(contents[rows].with_columns(row=pl.Series(rows)), settings.policy).with_row_index("at")
-    rows = local.get_column("row").to_numpy()
-    buckets, n_buckets = _buckets(local, bands[rows], has_bands[rows])
-    at, band = np.nonzero(buckets >= 0)
-    numbers = buckets[at, band]
+    names = pl.concat([index.sharing(complete), complete]).unique()
+    local = ranked(candidates(corpus, settings.policy, names), settings.policy).with_row_index("at")
+    buckets, n_buckets = _buckets(local, settings.signature.bands)
+    at, column = np.nonzero(buckets >= 0)
+    numbers = buckets[at, column]
     members = at[np.argsort(numbers, kind="stable")].astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=n_buckets))])
-    keys, similarity = _known(local, known)
-    return _Region(local, rows, buckets, starts, members, keys, similarity, _kept(local))
+    digests = local.get_column("content_digest")
+    is_complete, dirty = (digests.is_in(those.implode()).to_numpy() for those in (complete, before.dirty))
+    return _Region(local, buckets, starts, members, is_complete, dirty, _kept(local, before), *_known(local, before))
 
 
-def _buckets(local: pl.DataFrame, bands: npt.NDArray[np.uint32], has_bands: Flags) -> tuple[Indices, int]:
-    buckets = np.empty((len(bands), bands.shape[1] + 1), np.int32)
-    shared, same = np.empty(bands.shape, np.int32), np.empty((len(bands), 1), np.int32)
-    n_buckets = pair_kernels.bucket_numbers(bands, has_bands, shared)
-    forms = local.select(form=pl.coalesce("normal_digest", "content_digest").rank("dense")).to_numpy().astype(np.uint32)
-    n_forms = pair_kernels.bucket_numbers(np.ascontiguousarray(forms), np.ones(len(bands), np.bool_), same)
+def _buckets(local: pl.DataFrame, bands: int) -> tuple[Indices, int]:
+    hashes, has_bands = band_matrix(local.get_column("bands"), bands)
+    buckets = np.empty((len(local), bands + 1), np.int32)
+    shared, same = np.empty(hashes.shape, np.int32), np.empty((len(local), 1), np.int32)
+    n_buckets = pair_kernels.bucket_numbers(hashes, has_bands, shared)
+    forms = local.select(form=FORM.rank("dense")).to_numpy().astype(np.uint32)
+    n_forms = pair_kernels.bucket_numbers(np.ascontiguousarray(forms), np.ones(len(local), np.bool_), same)
     buckets[:, :-1], buckets[:, -1:] = shared, np.where(same >= 0, same + n_buckets, -1)
     return buckets, n_buckets + n_forms
 
 
-def _known(local: pl.DataFrame, known: pl.DataFrame) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+def _kept(local: pl.DataFrame, before: _Before) -> Indices:
+    """Who stayed in the stead of each: its place here, -1 for itself, -2 for one that is not here, or none yet."""
+    digests = local.get_column("content_digest")
+    fates = among(before.survivors.select("content_digest", "kept_digest"), digests).collect()
+    places = local.select(pl.col("content_digest").alias("kept_digest"), there=pl.col("at").cast(pl.Int32))
+    joined = local.join(fates, on="content_digest", how="left", maintain_order="left")
+    joined = joined.join(places, on="kept_digest", how="left", maintain_order="left")
+    kept = joined.select(
+        pl.when(pl.col("content_digest").is_in(before.moved.implode()))
+        .then(-2)
+        .when(pl.col("kept_digest").is_null())
+        .then(-1)
+        .otherwise(pl.col("there").fill_null(-2))
+        .cast(pl.Int32)
+    )
+    return kept.to_series().to_numpy().copy()
+
+
+def _known(local: pl.DataFrame, before: _Before) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
     places = local.select("content_digest", pl.col("at").cast(pl.UInt64))
-    named = known.join(places, on="content_digest").join(places, left_on="kept_digest", right_on="content_digest")
+    digests = local.get_column("content_digest").implode()
+    here = pl.col("content_digest").is_in(digests) & pl.col("kept_digest").is_in(digests)
+    known = before.pairs.filter(here).collect().join(places, on="content_digest")
+    named = known.join(places, left_on="kept_digest", right_on="content_digest")
     keyed = named.select("jaccard", key=pl.col("at") * 2**32 + pl.col("at_right")).sort("key")
     return keyed.get_column("key").to_numpy(), keyed.get_column("jaccard").to_numpy()
 
 
-def _kept(local: pl.DataFrame) -> Indices:
-    """Who stayed in the stead of each: its place here, -1 for itself, -2 for one that is not here, or none yet."""
-    places = local.select(pl.col("content_digest").alias("kept_digest"), there=pl.col("at").cast(pl.Int32))
-    joined = local.join(places, on="kept_digest", how="left", maintain_order="left")
-    itself = pl.col("kept_digest").is_null() & ~pl.col("new")
-    kept = joined.select(pl.when(itself).then(-1).otherwise(pl.col("there").fill_null(-2)).cast(pl.Int32))
-    return kept.to_series().to_numpy().copy()
+def _decided(
+    region: _Region, reading: _Reading, corpus: Corpus, settings: DeduplicationSettings
+) -> tuple[_Reading, _Pass]:
+    """A pass that lacks no text, and what had to be read for it."""
+    wanted = _surely_compared(region)
+    while True:
+        reading = _read(reading, region.contents.get_column("content_digest").filter(wanted), corpus, settings)
+        sets = _sets_of(region, reading)
+        outcome = _pass(region, reading.sets, sets, settings.threshold)
+        wanted = pl.Series(outcome.unread & (sets < 0))
+        if not wanted.any():
+            return reading, outcome
 
 
-def _read(
-    reading: _Reading, rows: Ints, contents: pl.DataFrame, fetch: Fetch, settings: DeduplicationSettings
-) -> _Reading:
+def _surely_compared(region: _Region) -> pl.Series:
+    """Those to decide that are the first of their form and share a band, and the kept ones that they share it with.
+
+    A guess that saves reading in two steps: what else a pass lacks, it says.
+    """
+    first = region.contents.select(FORM.is_first_distinct()).to_series().to_numpy()
+    bands = region.buckets[:, :-1]
+    own = region.dirty & first & (bands >= 0).any(axis=1)
+    shared = np.zeros(len(region.bucket_starts), np.bool_)
+    shared[bands[own].ravel()] = True
+    shared[-1] = False  # where the -1 of no bucket fell
+    return pl.Series(own | ((region.kept == -1) & shared[bands].any(axis=1)))
+
+
+def _read(reading: _Reading, digests: pl.Series, corpus: Corpus, settings: DeduplicationSettings) -> _Reading:
     """With the shingle sets of these contents read, too."""
-    rows = rows[reading.set_of[rows] < 0]
-    texts = fetch_texts(fetch, contents.get_column("content_digest").gather(rows))
-    hashes, starts, sizes = shingle_sets(texts.to_arrow(), settings.signature)
+    digests = digests.filter(~digests.is_in(reading.numbers.get_column("content_digest").implode()))
+    if digests.is_empty():
+        return reading
+    hashes, starts, sizes = shingle_sets(fetch_texts(corpus.fetch, digests).to_arrow(), settings.signature)
     before = reading.sets
-    reading.set_of[rows] = np.arange(len(before.starts), len(before.starts) + len(rows))
+    new = np.arange(len(before.starts), len(before.starts) + len(digests), dtype=np.int32)
     joined = ShingleSets(
         np.concatenate([before.hashes, hashes]),
         np.concatenate([before.starts, starts + len(before.hashes)]),
         np.concatenate([before.sizes, sizes]),
     )
-    return _Reading(reading.set_of, joined)
+    numbers = pl.DataFrame({"content_digest": digests, "set": new})
+    return _Reading(pl.concat([reading.numbers, numbers]), joined)
 
 
-def _decide(region: _Region, reading: _Reading, complete: Flags, threshold: float) -> _Pass:
-    n = len(region.rows)
-    dirty = region.contents.get_column("dirty").to_numpy().copy()
-    kept, similarity = region.kept.copy(), np.zeros(n)
+def _sets_of(region: _Region, reading: _Reading) -> Indices:
+    """The number of each content's shingle set, -1 where it was not read."""
+    digests = region.contents.select("content_digest")
+    numbers = digests.join(reading.numbers, on="content_digest", how="left", maintain_order="left")
+    return numbers.get_column("set").fill_null(-1).to_numpy()
+
+
+def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float) -> _Pass:
+    n = len(region.kept)
+    dirty, kept, similarity = region.dirty.copy(), region.kept.copy(), np.zeros(n)
     unread, unmet = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     pairs, jaccard = pair_kernels.repair(
         region.buckets,
         region.bucket_starts,
         region.bucket_members,
-        complete[region.rows],
+        region.complete,
         region.known,
         region.known_similarity,
-        reading.set_of[region.rows],
-        reading.sets.starts,
-        reading.sets.sizes,
-        reading.sets.hashes,
+        set_of,
+        sets.starts,
+        sets.sizes,
+        sets.hashes,
         threshold,
         region.kept == -1,
         dirty,
@@ -187,6 +235,7 @@ def _decide(region: _Region, reading: _Reading, complete: Flags, threshold: floa
 
 
 def _settled(region: _Region, outcome: _Pass) -> Settled:
-    decided = pl.Series(outcome.dirty)
-    fates = with_fates(region.contents, outcome.kept, outcome.similarity).filter(decided)
-    return Settled(fates, named_pairs(region.contents, outcome.pairs, outcome.jaccard))
+    decided = region.contents.get_column("content_digest").filter(pl.Series(outcome.dirty))
+    kept = np.where(outcome.dirty, outcome.kept, -1)
+    survivors = dropped_contents(region.contents, kept, outcome.similarity)
+    return Settled(decided, survivors, named_pairs(region.contents, outcome.pairs, outcome.jaccard))

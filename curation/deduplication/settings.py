@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+POLICY = ("source", "longest", "newest")
+"""The keys that a survivor policy may name."""
+
 
 @dataclass(frozen=True)
 class SignatureSettings:
@@ -40,7 +43,8 @@ class DeduplicationSettings:
 
     # Jaccard similarity of the shingle sets at or over which two contents are near-duplicates.
     threshold: float = 0.8
-    # Who stays, first key first: "source" (order of the sources), "longest" (characters); ties by digest.
+    # Who stays, first key first: "source" (order of the sources), "longest" (characters), "newest" (date in the
+    # content); ties by digest.
     policy: tuple[str, ...] = ("source", "longest")
     # How a text is seen.
     signature: SignatureSettings = SignatureSettings()
@@ -49,6 +53,9 @@ class DeduplicationSettings:
 
     def __post_init__(self) -> None:
         _check_threshold(self.threshold)
+        unknown = [key for key in self.policy if key not in POLICY]
+        if unknown:
+            raise ValueError(f"policy: there is no key {unknown[0]!r}; it is a list of {', '.join(POLICY)}")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def test_an_edited_threshold_reruns_just_what_it_touches(served: Served, switche
     edit(served.root, lambda text: text + "\ndeduplication: {threshold: 0.81}\n")
     wait(lambda: computed(before, heads(served.root)))
     time.sleep(20)
-    assert computed(before, heads(served.root)) == ["duplicates", "pairs"]
+    assert computed(before, heads(served.root)) == ["duplicates", "pairs", "survivors"]
 
 
 def test_a_schedule_fires(served: Served, switched_on: float) -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 OPENS, CLOSES = "<!-- what ran -->", "<!-- /what ran -->"
 OTHER_CODE = (sys.executable, str(Path(__file__).with_name("other_code.py")))
-CURATION = ["corpus", "documents", "duplicates", "failures", "pairs", "quality", "signatures", "verdicts"]
+CURATION = ["corpus", "documents", "duplicates", "failures", "pairs", "quality", "signatures", "survivors", "verdicts"]
 ABOVE_CORPUS = {*CURATION, "base_model_tiny_base"}
 
 
@@ -81,7 +81,7 @@ def test_one_threshold(house: House) -> None:
         "one threshold: `deduplication.threshold` 0.8 → 0.81",
         lambda: edit(house.built.root, lambda text: text + "\ndeduplication: {threshold: 0.81}\n"),
     )
-    assert row.computed == ["duplicates", "pairs"] and row.changed == []
+    assert row.computed == ["duplicates", "pairs", "survivors"] and row.changed == []
 
 
 def test_one_code_version_with_the_same_answer(house: House) -> None:

@@ -56,6 +56,7 @@ def test_every_asset_is_explained_owned_grouped_versioned_and_checked(tmp_path: 
         assert len(node.description or "") > 20 and node.description != "None", node.key
         assert node.owners == [OWNER] and node.kinds and node.code_version
         assert node.group_name in {
+            "sources",
             "documents",
             "curation",
             "annotation",

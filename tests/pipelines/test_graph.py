@@ -35,7 +35,17 @@ def names(**parts: Any) -> set[str]:
     return set(build_graph(STAGES, config(**parts)).nodes)
 
 
-CORPUS = {"source_docs", "source_more", "documents", "signatures", "quality", "duplicates", "verdicts", "corpus"}
+CORPUS = {
+    "source_docs",
+    "source_more",
+    "source_order",
+    "documents",
+    "signatures",
+    "quality",
+    "duplicates",
+    "verdicts",
+    "corpus",
+}
 
 
 def test_sources_alone_give_a_corpus_and_nothing_more() -> None:
@@ -92,7 +102,9 @@ def test_entries_are_joined_with_their_own_base() -> None:
 def test_upstream_is_all_that_a_name_needs_in_order() -> None:
     graph = build_graph(STAGES, config(task=TASK))
     assert [node.name for node in graph.upstream(["duplicates"])] == [
-        name for name in graph.nodes if name in {"source_docs", "source_more", "documents", "signatures", "duplicates"}
+        name
+        for name in graph.nodes
+        if name in {"source_docs", "source_more", "source_order", "documents", "signatures", "duplicates"}
     ]
     assert graph.node_of("failures") is graph.nodes["documents"], "a table that a stage makes beside its own"
     with pytest.raises(GraphError, match=r"no asset 'corpsu' in this workspace; there are: .*corpus"):

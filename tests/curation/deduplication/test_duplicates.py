@@ -157,7 +157,7 @@ def test_mistakes_are_named():
     documents, contents = tables([("first", "a b c d e f g h"), ("first", "a b c d e f g h i")])
     evidence = signed(contents["text"].to_list())
     with pytest.raises(ValueError, match="no key 'newset'; it is a list of source, longest"):
-        find_duplicates(contents, documents, evidence, DeduplicationSettings(policy=("newset",)), SOURCES)
+        DeduplicationSettings(policy=("newset",))
     with pytest.raises(ValueError, match="source 'first' has documents but is not among the sources"):
         find_duplicates(contents, documents, evidence, DeduplicationSettings(), ["second"])
     with pytest.raises(LookupError, match="has a signature but no text"):
@@ -167,3 +167,15 @@ def test_mistakes_are_named():
         find_duplicates(contents, documents, evidence, other, SOURCES)
     with pytest.raises(ValueError, match=r"threshold: 1\.5"):
         DeduplicationSettings(threshold=1.5)
+
+
+def test_the_newest_stays_where_the_policy_says_so():
+    documents, contents = tables([("first", "a b c d e f g h"), ("second", "a  b c d e f g h")])
+    dated = documents.with_columns(date=pl.Series(["2020-01-01", "2024-05-06"]))
+    evidence = signed(contents["text"].to_list())
+    wanted = DeduplicationSettings(policy=("newest", "source"))
+    outcome = find_duplicates(contents, dated, evidence, wanted, SOURCES)
+    assert outcome.table["kept_id"].to_list() == [records.doc_id("second", "001")]
+    undated = dated.with_columns(date=pl.Series(["2020-01-01", None], dtype=pl.String))
+    outcome = find_duplicates(contents, undated, evidence, wanted, SOURCES)
+    assert outcome.table["kept_id"].to_list() == [records.doc_id("first", "000")]

@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -5,9 +7,9 @@ from hypothesis import strategies as st
 
 import records
 from curation.deduplication import DeduplicationSettings, SignatureSettings
+from curation.deduplication.candidates import Corpus
 from curation.deduplication.duplicates import fetching
-from curation.deduplication.incremental import EMPTY, SurvivorState, update_survivors
-from curation.deduplication.survivors import CANDIDATES
+from curation.deduplication.incremental import EMPTY, KEYS, Moved, State, update_duplicates
 from tests.curation.deduplication.reference import signed
 
 # Few words, so that most texts share a band with many others and a change runs on through several of them.
@@ -21,17 +23,40 @@ POOL = st.lists(
 LOOSE = DeduplicationSettings(threshold=0.45, signature=SignatureSettings(shingle_words=1, bands=6, rows=2, threads=1))
 
 
-def table_of(texts, ranks):
-    digests = pl.Series("content_digest", [records.content_digest(text) for text in texts], pl.String)
-    names = pl.DataFrame([digests, pl.Series("source_rank", ranks, pl.Int64)])
-    return names.join(signed(texts, LOOSE.signature), on="content_digest").select(CANDIDATES.names()).cast(CANDIDATES)
+class Files:
+    """A corpus of files, each a text at a place of one of three sources; the same text may stand at several."""
+
+    def __init__(self):
+        self.texts = {}
+
+    def corpus(self, fetch=None):
+        rows = [
+            (records.doc_id(*place), *place, records.content_digest(text)) for place, text in sorted(self.texts.items())
+        ]
+        texts = sorted(set(self.texts.values()))
+        places = pl.DataFrame(rows, schema=PLACES, orient="row").lazy()
+        return Corpus(places, signed(texts, LOOSE.signature).lazy(), SOURCES, fetch or fetch_of(texts))
+
+    def put(self, changes):
+        """Give places another text, or none; what moved by that."""
+        before = {place: self.texts[place] for place in changes if place in self.texts}
+        self.texts = {place: text for place, text in (self.texts | changes).items() if text is not None}
+        moved = [text for text in (*before.values(), *changes.values()) if text is not None]
+        gone = [place for place, text in before.items() if changes[place] != text]
+        return Moved(
+            pl.Series([records.content_digest(text) for text in dict.fromkeys(moved)], dtype=pl.String),
+            pl.Series([records.doc_id(*place) for place in gone], dtype=pl.String),
+        )
+
+
+SOURCES = ["first", "second", "third"]
+PLACES = {"doc_id": pl.String, "source": pl.String, "locator": pl.String, "content_digest": pl.String}
+NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
 
 
 def applied(state, changes):
     tables = []
-    for table, change in zip(state, changes, strict=True):
-        key = [name for name in table.columns if name.endswith("_digest") and name != "normal_digest"]
-        key = key if table is state.pairs else ["content_digest"]
+    for table, change, key in zip(map(pl.LazyFrame.collect, state), changes, KEYS, strict=True):
         assert len(change.removed.join(table, on=key, how="semi")) == len(change.removed), "removes what is not there"
         rest = table.join(change.removed, on=key, how="anti")
         assert rest.join(change.added, on=key, how="semi").is_empty(), "adds what is there"
@@ -39,40 +64,40 @@ def applied(state, changes):
             "adds what was so before"
         )
         tables.append(pl.concat([rest, change.added]).sort(key))
-    return SurvivorState(*tables)
+    return State(*(table.lazy() for table in tables))
 
 
 def fetch_of(texts):
     return fetching(pl.DataFrame({"content_digest": [records.content_digest(t) for t in texts], "text": texts}))
 
 
+def whole(files):
+    return applied(EMPTY, update_duplicates(None, files.corpus(), NOTHING, LOOSE))
+
+
 def follow_a_schedule(texts, data):
-    """Add, remove and re-rank at random, and compare with one run over the whole after each step."""
-    there, state = {}, EMPTY
+    """Add, remove, move and change documents at random, and compare with one run over the whole after each step."""
+    files = Files()
+    state = whole(files)
+    spots = st.tuples(st.sampled_from(SOURCES), st.sampled_from("abcd"))
     for _ in range(data.draw(st.integers(1, 4))):
-        come = data.draw(st.dictionaries(st.sampled_from(texts), st.integers(0, 2)))
-        go = {text for text in there if text in come or data.draw(st.booleans())}
-        there = {text: rank for text, rank in there.items() if text not in go} | come
-        removed = pl.DataFrame(
-            {"content_digest": [records.content_digest(t) for t in go]}, schema={"content_digest": pl.String}
-        )
-        state = applied(
-            state,
-            update_survivors(state, table_of(list(come), list(come.values())), removed, fetch_of(list(there)), LOOSE),
-        )
-        whole = applied(
-            EMPTY,
-            update_survivors(
-                EMPTY, table_of(list(there), list(there.values())), removed.head(0), fetch_of(list(there)), LOOSE
-            ),
-        )
-        assert state.survivors.equals(whole.survivors)
-        assert state.pairs.equals(whole.pairs)
+        changes = data.draw(st.dictionaries(spots, st.none() | st.sampled_from(texts), max_size=9))
+        moved = files.put(changes)
+        state = applied(state, update_duplicates(state, files.corpus(), moved, LOOSE))
+        for table, expected in zip(state, whole(files), strict=True):
+            assert table.collect().equals(expected.collect())
 
 
 @settings(max_examples=150, deadline=None)
 @given(POOL, st.data())
 def test_any_schedule_of_updates_gives_what_one_run_gives(texts, data):
+    with never_the_whole():
+        follow_a_schedule(texts, data)
+
+
+@settings(max_examples=40, deadline=None)
+@given(POOL, st.data())
+def test_where_much_moved_the_whole_is_decided_anew_and_only_what_differs_changes(texts, data):
     follow_a_schedule(texts, data)
 
 
@@ -80,7 +105,13 @@ def test_any_schedule_of_updates_gives_what_one_run_gives(texts, data):
 @settings(max_examples=6000, deadline=None)
 @given(POOL, st.data())
 def test_thousands_of_schedules_give_what_one_run_gives(texts, data):
-    follow_a_schedule(texts, data)
+    with never_the_whole():
+        follow_a_schedule(texts, data)
+
+
+def never_the_whole():
+    """Small corpora move by large shares; go the way of small changes nevertheless."""
+    return patch("curation.deduplication.incremental.WHOLE_SHARE", 1e9)
 
 
 def counting(texts):
@@ -93,67 +124,84 @@ def counting(texts):
     return fetched, count
 
 
-NOTHING = pl.DataFrame(schema={"content_digest": pl.String})
+def files_of(*texts):
+    files = Files()
+    files.put({("first" if i == 0 else "second", f"{i:04}"): text for i, text in enumerate(texts)})
+    return files
+
+
+def updated(files, state, changes):
+    """The update after these changes, and which contents' texts it fetched."""
+    moved = files.put(changes)
+    fetched, fetch = counting(sorted(set(files.texts.values())))
+    return update_duplicates(state, files.corpus(fetch), moved, LOOSE), fetched
+
+
 PLAIN = [" ".join(f"{i}x{j}" for j in range(30)) for i in range(300)]
 
 
 def test_an_addition_reads_only_what_it_may_double():
-    state = applied(EMPTY, update_survivors(EMPTY, table_of(PLAIN, [0] * 300), NOTHING, fetch_of(PLAIN), LOOSE))
+    files = files_of(*PLAIN)
     copy = PLAIN[5] + " end"
-    fetched, fetch = counting([*PLAIN, copy])
-    changes = update_survivors(state, table_of([copy], [1]), NOTHING, fetch, LOOSE)
-    assert changes.survivors.added["kept_digest"].to_list() == [records.content_digest(PLAIN[5])]
-    assert changes.survivors.removed.is_empty()
+    update, fetched = updated(files, whole(files), {("third", "new"): copy})
+    assert update.survivors.added["kept_digest"].to_list() == [records.content_digest(PLAIN[5])]
+    assert update.survivors.removed.is_empty()
     assert sorted(fetched) == sorted(records.content_digest(text) for text in (PLAIN[5], copy))
 
 
 def test_a_removed_hub_is_followed_by_one_of_those_it_stood_for():
     words = [f"w{i}" for i in range(60)]
     hub, alike = " ".join(words), [" ".join([*words, f"n{i}"]) for i in range(1000)]
-    texts = [hub, *alike, *PLAIN]
-    state = applied(EMPTY, update_survivors(EMPTY, table_of(texts, [0, *[1] * 1300]), NOTHING, fetch_of(texts), LOOSE))
-    assert state.survivors["kept_digest"].drop_nulls().to_list() == [records.content_digest(hub)] * 1000
-    gone = pl.DataFrame({"content_digest": [records.content_digest(hub)]})
-    changes = update_survivors(state, table_of([], []), gone, fetch_of([*alike, *PLAIN]), LOOSE)
+    files = files_of(hub, *alike, *PLAIN)
+    state = whole(files)
+    assert state.survivors.collect()["kept_digest"].to_list() == [records.content_digest(hub)] * 1000
+    update, _ = updated(files, state, {("first", "0000"): None})
     heir = min(records.content_digest(text) for text in alike)
-    assert changes.survivors.added.filter(pl.col("kept_digest").is_null())["content_digest"].to_list() == [heir]
-    assert len(changes.pairs.added) == 999
+    kept = {row["content_digest"]: row["kept_digest"] for row in update.survivors.added.iter_rows(named=True)}
+    assert set(kept.values()) == {heir} and heir not in kept and len(kept) == 999
+    assert len(update.pairs.added) == 999
 
 
 def test_a_change_that_touches_nobody_reads_nothing_and_changes_nothing_else():
-    state = applied(EMPTY, update_survivors(EMPTY, table_of(PLAIN, [0] * 300), NOTHING, fetch_of(PLAIN), LOOSE))
-    fetched, fetch = counting([*PLAIN, "entirely other words"])
-    gone = pl.DataFrame({"content_digest": [records.content_digest(PLAIN[0])]})
-    changes = update_survivors(state, table_of(["entirely other words"], [0]), gone, fetch, LOOSE)
-    assert (len(changes.survivors.added), changes.survivors.removed.rows(), fetched) == (1, gone.rows(), [])
+    files = files_of(*PLAIN)
+    state = whole(files)
+    update, fetched = updated(files, state, {("first", "0000"): None, ("third", "new"): "entirely other words"})
+    assert [len(rows) for change in update for rows in change] == [0] * 6
+    assert fetched == []
+
+
+def test_another_copy_is_a_duplicate_of_the_first_place_and_reads_nothing():
+    files = files_of(*PLAIN)
+    state = whole(files)
+    update, fetched = updated(files, state, {("third", "new"): PLAIN[7]})
+    kept = records.doc_id("second", "0007")
+    assert update.duplicates.added.rows() == [(records.doc_id("third", "new"), kept, "exact", 1.0)]
+    assert (len(update.survivors.added), fetched) == (0, [])
+    state = applied(state, update)
+    update, fetched = updated(files, state, {("first", "a"): PLAIN[7]})
+    first = records.doc_id("first", "a")
+    assert sorted(update.duplicates.added.rows()) == sorted(
+        (doc, first, "exact", 1.0) for doc in (kept, records.doc_id("third", "new"))
+    )
 
 
 def test_similarities_once_measured_are_not_measured_again():
     texts = ["a b c d e f g h", "a b c d e f g x", "a b c d e f y z", "a b c d q f y z"]
-    state = applied(EMPTY, update_survivors(EMPTY, table_of(texts, [0, 1, 2, 3]), NOTHING, fetch_of(texts), LOOSE))
-    gone = pl.DataFrame({"content_digest": [records.content_digest(texts[1])]})
-    fetched, fetch = counting(texts)
-    update_survivors(state, table_of([], []), gone, fetch, LOOSE)
+    files = files_of(*texts)
+    state = whole(files)
+    with never_the_whole():
+        _, fetched = updated(files, state, {("second", "0001"): None})
     assert fetched == []
 
 
-def test_a_content_cannot_be_added_twice():
-    state = applied(EMPTY, update_survivors(EMPTY, table_of(["a b"], [0]), NOTHING, fetch_of(["a b"]), LOOSE))
-    with pytest.raises(ValueError, match="is added but there already; remove it in the same update"):
-        update_survivors(state, table_of(["a b"], [0]), NOTHING, fetch_of(["a b"]), LOOSE)
-
-
 def test_a_pair_goes_when_its_kept_content_stays_no_longer():
-    fine = DeduplicationSettings(0.7, signature=SignatureSettings(shingle_words=1, bands=40, rows=1))
+    fine = DeduplicationSettings(0.7, signature=SignatureSettings(shingle_words=1, bands=40, rows=1, threads=1))
     texts = ["a b c d", "a b c d e", "e f g h"]  # the last shares a word, and so a band, with the second alone
     first, second, third = (records.content_digest(text) for text in texts)
-    table = table_of(texts, [0, 1, 2]).drop("bands")
-    table = table.join(signed(texts, fine.signature).select("content_digest", "bands"), on="content_digest")
-    state = applied(
-        EMPTY, update_survivors(EMPTY, table.filter(pl.col("source_rank") > 0), NOTHING, fetch_of(texts), fine)
-    )
-    assert state.pairs.rows() == [(third, second, 1 / 8)]
-    state = applied(
-        state, update_survivors(state, table.filter(pl.col("source_rank") == 0), NOTHING, fetch_of(texts), fine)
-    )
-    assert state.pairs.rows() == [(second, first, 4 / 5)]
+    with never_the_whole(), patch(f"{__name__}.LOOSE", fine):
+        files = Files()
+        files.put({("second", "b"): texts[1], ("third", "c"): texts[2]})
+        state = whole(files)
+        assert state.pairs.collect().rows() == [(third, second, 1 / 8)]
+        update, _ = updated(files, state, {("first", "a"): texts[0]})
+        assert applied(state, update).pairs.collect().rows() == [(second, first, 4 / 5)]

@@ -1,0 +1,82 @@
+"""From tables that move to an update of deduplication: which contents are to be decided again.
+
+A content is, when a place or a piece of evidence of it came or went; all are, when sources that were there before change
+their order. Looking at one more than needed costs time and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import polars as pl
+
+from curation.deduplication.candidates import Corpus
+from curation.deduplication.duplicates import fetching
+from curation.deduplication.incremental import Moved, State, Update, update_duplicates
+from curation.deduplication.settings import DeduplicationSettings
+from records import Progress, silent
+
+
+class Followed(Protocol):
+    """A table, and the rows that came to it and went from it since the last update."""
+
+    @property
+    def now(self) -> pl.LazyFrame:
+        """All rows."""
+        ...
+
+    @property
+    def came(self) -> pl.LazyFrame:
+        """Rows that were not there."""
+        ...
+
+    @property
+    def went(self) -> pl.LazyFrame:
+        """Rows that are no longer there."""
+        ...
+
+
+def follow(
+    state: Mapping[str, pl.LazyFrame],
+    documents: Followed,
+    signatures: Followed,
+    source_order: Followed,
+    settings: DeduplicationSettings,
+    progress: Progress = silent,
+) -> Update:
+    """The update of `duplicates`, `survivors` and `pairs` (empty: from nothing) that the tables' moves ask for.
+
+    `documents` holds doc_id, source, locator, content_digest and text (and date, if the policy asks for the newest),
+    `signatures` the evidence by content, `source_order` source and rank.
+    """
+    date = ["date"] if "newest" in settings.policy else []
+    places = documents.now.select("doc_id", "source", "locator", "content_digest", *date)
+    order = source_order.now.sort("rank").collect().get_column("source").to_list()
+    corpus = Corpus(places, signatures.now, order, fetching(documents.now))
+    if not state:
+        return update_duplicates(None, corpus, NOTHING, settings, progress)
+    moved = Moved(_contents(documents, [signatures], source_order), _only(documents.went, "doc_id"))
+    return update_duplicates(State(**state), corpus, moved, settings, progress)
+
+
+NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
+"""No content moved."""
+
+
+def _contents(documents: Followed, evidence: Sequence[Followed], source_order: Followed) -> pl.Series:
+    moved = [rows for table in (documents, *evidence) for rows in (table.came, table.went)]
+    if _is_reordered(source_order):
+        moved.append(documents.now)
+    return pl.concat([_only(rows, "content_digest") for rows in moved]).unique()
+
+
+def _only(rows: pl.LazyFrame, column: str) -> pl.Series:
+    return rows.select(column).unique().collect().to_series()
+
+
+def _is_reordered(source_order: Followed) -> bool:
+    """Whether two sources that were there before stand the other way round now."""
+    came = source_order.came.select("source", after="rank")
+    both = source_order.went.select("source", before="rank").join(came, on="source").sort("before").collect()
+    return not both.get_column("after").is_sorted()
