@@ -7,7 +7,7 @@ version, so that the same numbers give the same bytes.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WIDTH, DPI = 6.4, 100
 INK, SOFT, MARK = "#1f3a5f", "#9db4d0", "#c2410c"
+BARS = 12
+"""The bars of a picture; what is beyond is one bar more."""
 
 
 def intervals(rows: pl.DataFrame, title: str | None = None) -> bytes:
@@ -59,6 +61,28 @@ def histogram(values: Sequence[float] | pl.Series, title: str, threshold: float 
     return _png(figure)
 
 
+def bars(counts: Mapping[str, int], title: str, unit: str = "rows") -> bytes:
+    """A PNG of counts by name, in the order given, each with its number; those beyond `BARS` are one bar together."""
+    names, numbers = list(counts)[:BARS], list(counts.values())
+    if len(numbers) > BARS:
+        names.append(f"{len(numbers) - BARS} others")
+        numbers = [*numbers[:BARS], sum(numbers[BARS:])]
+    figure = _figure(0.9 + 0.28 * max(1, len(names)))
+    axes = figure.subplots()
+    if names:
+        axes.barh(range(len(names)), numbers, color=SOFT, edgecolor=INK, linewidth=0.4)
+        axes.set_yticks(range(len(names)), [_plain(_short(name)) for name in names], fontsize=8)
+        axes.invert_yaxis()
+        for place, number in enumerate(numbers):
+            axes.annotate(f" {number:,}", (number, place), fontsize=8, va="center", color=INK)
+        axes.set_xlabel(unit, fontsize=9)
+    else:
+        _nothing(axes)
+    axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
+    _quiet(axes)
+    return _png(figure)
+
+
 def curve(values: Sequence[float], title: str, step: str = "step") -> bytes:
     """A PNG of a number that was had at every step, from step 1."""
     figure = _figure(2.6)
@@ -92,7 +116,11 @@ def _label(row: dict[str, object]) -> str:
     """The contestant: its model, and its prompt where it has one."""
     prompt = row.get("prompt")
     name = f"{row['model']} ({prompt})" if prompt and prompt != "none" else str(row["model"])
-    return _plain(name if len(name) <= 32 else name[:31] + "…")
+    return _plain(_short(name))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 32 else name[:31] + "…"
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 import curation.quality
+from assets.pictures import of_corpus, of_duplicates, of_quality, of_signatures, of_verdicts
 from curation.corpus import build_corpus
 from curation.deduplication import DeduplicationSettings, SignatureSettings, deduplicate
 from curation.deduplication import signatures as measure_signatures
@@ -20,13 +21,13 @@ from pipelines.store import Books, Change
 from records import Outcome, Progress
 
 
-@measure(group="curation", code_version="1", of="documents", uses=("python",))
+@measure(group="curation", code_version="1", of="documents", uses=("python",), pictures=of_signatures)
 def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
     """The bands of each content's sketch, and the digest of its normalised text."""
     return measure_signatures(contents, settings)
 
 
-@measure(group="curation", code_version="2", of="documents", uses=("python",))
+@measure(group="curation", code_version="2", of="documents", uses=("python",), pictures=of_quality)
 def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
     """Signals of quality of each content, after the papers whose rules decide on them."""
     return curation.quality.quality(contents, settings)
@@ -55,6 +56,7 @@ def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Book
     books=_duplicate_books,
     unit="documents",
     uses=("python",),
+    pictures=of_duplicates,
 )
 def duplicates(
     state: Mapping[str, pl.LazyFrame],
@@ -76,6 +78,7 @@ def duplicates(
     asks=lambda config: evidence_of(rules_of(config.rules)),
     counts="documents",
     unit="documents",
+    pictures=of_verdicts,
 )
 def verdicts(documents: pl.LazyFrame, duplicates: pl.LazyFrame, quality: pl.LazyFrame, rules: Rules) -> Outcome:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
@@ -89,6 +92,7 @@ def verdicts(documents: pl.LazyFrame, duplicates: pl.LazyFrame, quality: pl.Lazy
     outside=("doc_id", "source", "locator"),
     counts="documents",
     unit="documents",
+    pictures=of_corpus,
 )
 def corpus(documents: pl.LazyFrame, verdicts: pl.DataFrame, sources: tuple[Source, ...]) -> Outcome:
     """The contents that are kept, one row each."""

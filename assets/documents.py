@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from assets.pictures import of_documents
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import ReadingSettings, failed_files, read_files
 from pipelines.digests import frame_version
@@ -38,6 +39,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),
     books=_books,
     uses=("resiliparse", "charset-normalizer"),
+    pictures=of_documents,
 )
 def documents(
     state: Mapping[str, pl.LazyFrame], added: pl.DataFrame, removed: pl.DataFrame, reading: ReadingSettings, run: Run

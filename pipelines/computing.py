@@ -7,7 +7,7 @@ last, so that a run killed between two commits leaves tables that are not of one
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,7 +87,13 @@ def _stage(computation: Computation) -> tuple[Commits, Pictures]:
     first, *others = node.outputs
     commits = {other.name: computation.commit(other, outcome.others[other.name], books) for other in reversed(others)}
     commits[first.name] = computation.commit(first, outcome.table, books, **said)
-    return commits, tuple(outcome.pictures)
+    tables = {first.name: outcome.table.lazy()} | {other.name: outcome.others[other.name].lazy() for other in others}
+    return commits, _pictures(node, tables, outcome.pictures)
+
+
+def _pictures(node: Node, tables: Mapping[str, pl.LazyFrame], own: Sequence[Picture] = ()) -> Pictures:
+    """Those that the function drew of what it saw, and those that the tables give as they stand now."""
+    return (*own, *(node.stage.pictures(tables) if node.stage.pictures else ()))
 
 
 def _books(computation: Computation, outcome: Outcome) -> Books:
@@ -108,11 +114,12 @@ def _measure(computation: Computation) -> tuple[Commits, Pictures]:
     names = contents.select(keys).unique().collect()
     came, went = changed(names, None if known is None else known.select(keys).collect())
     rows = evidence(node.stage, contents, came, computation.arguments(elements), computation.run.progress)
-    after = _after(known, Change(rows, went)).select("error").collect()
-    failed = _failures(after)
+    after = _after(known, Change(rows, went))
+    failed = _failures(after.select("error").collect())
+    pictures = _pictures(node, {node.outputs[0].name: after})
     books = Books(node.stage.unit, names.height, names.height - sum(failed.values()), {}, failed)
     commit = computation.commit(node.outputs[0], Change(rows, went), books, notes={"measured": came.height})
-    return {node.outputs[0].name: commit}, ()
+    return {node.outputs[0].name: commit}, pictures
 
 
 def _failures(errors: pl.DataFrame) -> dict[str, int]:
@@ -155,11 +162,12 @@ def _committed(
     node = computation.node
     after = {output.name: _after(state.get(output.name), changes.tables[output.name]) for output in node.outputs}
     books = node.stage.books(after, units) if node.stage.books else None
+    pictures = _pictures(node, after, changes.pictures)
     commits = {
         output.name: computation.commit(output, changes.tables[output.name], books, notes=dict(changes.notes))
         for output in reversed(node.outputs)
     }
-    return commits, tuple(changes.pictures)
+    return commits, pictures
 
 
 def _after(before: pl.LazyFrame | None, change: Change) -> pl.LazyFrame:

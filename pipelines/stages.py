@@ -111,6 +111,8 @@ class Stage:
     unit: str = "rows"
     books: Callable[[Mapping[str, pl.LazyFrame], int], Books] | None = None
     """How a fold counts its whole state, given how many units came in."""
+    pictures: Callable[[Mapping[str, pl.LazyFrame]], Sequence[Picture]] | None = None
+    """What to show beside the tables, given all of them as they stand after a computation."""
     each: str = ""
     """The list in the settings of which every entry makes a stage of its own."""
     joins: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import struct
 import polars as pl
 
 from evaluation.scores import SCORES
-from plots import curve, histogram, intervals
+from plots import BARS, bars, curve, histogram, intervals
 
 ROWS = pl.DataFrame(
     [
@@ -47,3 +47,10 @@ def test_names_with_signs_and_numbers_without_end_are_drawn():
 def test_nothing_to_show_is_said_rather_than_raised():
     assert size(intervals(ROWS.clear()))
     assert size(histogram([], "empty", threshold=1.0))
+
+
+def test_bars_beyond_the_limit_are_one():
+    many = {f"rule {number}": 100 - number for number in range(BARS + 3)}
+    few = dict(list(many.items())[:BARS]) | {"3 others": sum(list(many.values())[BARS:])}
+    assert bars(many, "rules") == bars({**many}, "rules") != bars(dict(list(few.items())[:BARS]), "rules")
+    assert size(bars(many, "a $b$"))[0] == size(bars({}, "none"))[0] == 640

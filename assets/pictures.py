@@ -1,0 +1,80 @@
+"""What the pages of curation's assets show: where their numbers lie, read from the tables as they stand.
+
+Names and numbers alone are read, of a text at most its length: a picture costs little beside what it shows, and holds
+nothing of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from curation.quality import SIGNALS
+from plots import bars, histogram
+from records import Picture
+
+Tables = Mapping[str, pl.LazyFrame]
+
+SHOWN = ("mean_word_length", "stop_words", "duplicate_line_char_share", "top_2gram_char_share")
+"""Signals of quality beside the number of words: one for each kind of rule."""
+
+
+def of_documents(tables: Tables) -> list[Picture]:
+    """What was read, by media type, and what was not, by error."""
+    read = _counted(tables["documents"], pl.col("media_type").fill_null("unknown"))
+    failed = _counted(tables["failures"], pl.col("error"))
+    pictures = [Picture("documents by media type", bars(read, "documents by media type", "documents"))]
+    return pictures + ([Picture("failures by error", bars(failed, "failures by error", "failures"))] if failed else [])
+
+
+def of_signatures(tables: Tables) -> list[Picture]:
+    """How long the contents are."""
+    return [_lengths(tables["signatures"].select(pl.col("n_characters")), "characters of a content")]
+
+
+def of_quality(tables: Tables) -> list[Picture]:
+    """Where some signals lie."""
+    found = tables["quality"].select("n_plain_words", *SHOWN).collect()
+    told = [Picture(name, histogram(found[name].drop_nulls(), f"{name}: {SIGNALS[name]}")) for name in SHOWN]
+    return [_lengths(found.lazy().select("n_plain_words"), "words of a content"), *told]
+
+
+def of_duplicates(tables: Tables) -> list[Picture]:
+    """How similar the verified pairs are, and how many documents each one that stays stands for."""
+    measured = tables["pairs"].select("jaccard").collect().to_series()
+    copies = tables["duplicates"].group_by("kept_id").len().select("len").collect().to_series()
+    counts = {said: copies.is_between(low, high).sum() for said, (low, high) in _COPIES.items()}
+    title = "documents removed for one that is kept"
+    return [
+        Picture("similarity of pairs", histogram(measured, "Jaccard similarity of the verified pairs")),
+        Picture("removed for one", bars(counts, title, "documents that are kept")),
+    ]
+
+
+def of_verdicts(tables: Tables) -> list[Picture]:
+    """What is kept, and what each rule drops."""
+    fate = pl.format("{}: {}", "verdict", pl.col("rule").fill_null("no rule"))
+    counted = _counted(tables["verdicts"], pl.when(pl.col("verdict") == "kept").then(pl.lit("kept")).otherwise(fate))
+    kept = {name: counted[name] for name in ("kept",) if name in counted}
+    return [Picture("verdicts by rule", bars(kept | counted, "documents by the rule that decided", "documents"))]
+
+
+def of_corpus(tables: Tables) -> list[Picture]:
+    """How long the kept contents are."""
+    return [_lengths(tables["corpus"].select(pl.col("text").str.len_chars()), "characters of a kept content")]
+
+
+_COPIES = {"1": (1, 1), "2": (2, 2), "3 to 9": (3, 9), "10 to 99": (10, 99), "100 or more": (100, 2**32 - 1)}
+
+
+def _counted(rows: pl.LazyFrame, by: pl.Expr) -> dict[str, int]:
+    """How many rows have each value, the most frequent first."""
+    counted = rows.group_by(by=by).len().sort("len", "by", descending=[True, False])
+    return dict(counted.collect().iter_rows())
+
+
+def _lengths(numbers: pl.LazyFrame, title: str) -> Picture:
+    """Lengths differ by orders of magnitude; an empty text has none."""
+    powers = numbers.select(pl.all().cast(pl.Float64).log10()).collect().to_series().drop_nulls()
+    return Picture(title, histogram(powers, f"{title}, as powers of ten"))

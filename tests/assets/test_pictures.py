@@ -1,0 +1,97 @@
+"""The pictures on the pages of curation's assets: drawn of a real run, of names and numbers, and the same each time."""
+
+import base64
+import re
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.pictures import of_corpus, of_documents, of_duplicates, of_quality, of_verdicts
+from pipelines.definitions import definitions_of
+from plots import bars, histogram
+
+PROSE = "The river rises in the hills, and it runs to the sea; of all that it carries, most stays with the fields. "
+PICTURE = re.compile(r"!\[(.+)\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Asset to the pictures beside it, by title, after a run over a folder with copies, a short text and a failure."""
+    root: Path = tmp_path_factory.mktemp("pictures")
+    raw = root / "raw"
+    raw.mkdir()
+    for number in range(4):
+        (raw / f"{number}.txt").write_text(f"Chapter {number}. " + PROSE * (5 + number))
+    (raw / "copy.txt").write_text((raw / "1.txt").read_text())
+    (raw / "short.md").write_text("# Too short\n")
+    (raw / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    (root / "headwater.yaml").write_text("sources:\n  - name: docs\n    path: raw\nrules: [gopher]\n")
+    definitions = definitions_of(root)
+    made = list(definitions.resolve_asset_graph().materializable_asset_keys)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, asset_selection=made)
+    assert result.success
+    events = [event.materialization for event in result.get_asset_materialization_events()]
+    return {event.asset_key.to_user_string(): pictures(event.metadata) for event in events}
+
+
+def pictures(metadata):
+    found = {name: PICTURE.fullmatch(str(value.value)) for name, value in metadata.items()}
+    return {name: base64.b64decode(match.group(2)) for name, match in found.items() if match}
+
+
+@pytest.mark.parametrize(
+    ("asset", "titles"),
+    [
+        ("documents", {"documents by media type", "failures by error"}),
+        ("signatures", {"characters of a content"}),
+        ("quality", {"words of a content", "mean_word_length", "stop_words"}),
+        ("duplicates", {"similarity of pairs", "removed for one"}),
+        ("verdicts", {"verdicts by rule"}),
+        ("corpus", {"characters of a kept content"}),
+    ],
+)
+def test_each_asset_of_curation_shows_where_its_numbers_lie(shown, asset, titles):
+    assert titles <= set(shown[asset])
+    assert all(png.startswith(b"\x89PNG") and len(png) < 60_000 for png in shown[asset].values())
+
+
+def test_the_pictures_say_what_the_tables_hold():
+    verdicts = pl.LazyFrame(
+        {"verdict": ["dropped", "kept", "dropped", "dropped"], "rule": ["gopher.min_words", None, "empty", "empty"]}
+    )
+    (drawn,) = of_verdicts({"verdicts": verdicts})
+    counts = {"kept": 1, "dropped: empty": 2, "dropped: gopher.min_words": 1}
+    assert drawn.png == bars(counts, "documents by the rule that decided", "documents")
+    removed = pl.LazyFrame({"kept_id": ["a", "a", "b"]})
+    similar, copies = of_duplicates({"pairs": pl.LazyFrame({"jaccard": [0.4, 0.9]}), "duplicates": removed})
+    assert similar.png == histogram([0.4, 0.9], "Jaccard similarity of the verified pairs")
+    expected = {"1": 1, "2": 1, "3 to 9": 0, "10 to 99": 0, "100 or more": 0}
+    assert copies.png == bars(expected, "documents removed for one that is kept", "documents that are kept")
+    (lengths,) = of_corpus({"corpus": pl.LazyFrame({"text": ["", "x" * 10, "y" * 1000]})})
+    assert lengths.png == histogram([1.0, 3.0], "characters of a kept content, as powers of ten")
+
+
+def test_tables_without_rows_are_drawn():
+    empty = {
+        "documents": pl.LazyFrame(schema={"media_type": pl.String}),
+        "failures": pl.LazyFrame(schema={"error": pl.String}),
+        "quality": pl.LazyFrame(
+            schema=dict.fromkeys(
+                (
+                    "n_plain_words",
+                    "mean_word_length",
+                    "stop_words",
+                    "duplicate_line_char_share",
+                    "top_2gram_char_share",
+                ),
+                pl.Float64,
+            )
+        ),
+        "verdicts": pl.LazyFrame(schema={"verdict": pl.String, "rule": pl.String}),
+    }
+    for draw in (of_documents, of_quality, of_verdicts):
+        assert all(picture.png.startswith(b"\x89PNG") for picture in draw(empty))
