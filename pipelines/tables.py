@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.releases import export_release
+from pipelines.shown import excerpt
 from pipelines.store import RETENTION_HOURS, Commit, Store
 from pipelines.workspace import Workspace
 
@@ -51,8 +52,7 @@ def print_table(console: Console, store: Store, name: str, version: str | None, 
 
 def _cell(value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-    line = " ".join(text.split())
-    return line if len(line) <= CELL else line[: CELL - 1] + "…"
+    return excerpt(text, CELL)
 
 
 def print_versions(console: Console, store: Store, name: str) -> None:
