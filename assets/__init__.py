@@ -1,8 +1,9 @@
 """What exists: every stage of the lineage graph, from left to right."""
 
 from assets import annotation, curation, datasets, documents, evaluation, models
+from pipelines.stages import Stage
 
-STAGES = [
+STAGES: list[Stage] = [
     *documents.STAGES,
     *curation.STAGES,
     *datasets.STAGES,

@@ -1,7 +1,5 @@
 """People: drafts to choose between, the tasks that should be asked, what stands on the server, and the answers."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from annotation.labels import LABEL_SCHEMA, pull, state_digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from pipelines.workspace import Workspace
 from plots import intervals
 from records import Outcome, Picture, digest
 
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "group": "evaluation",
     "code_version": "1",
     "primary_key": ("sample_id", "purpose", "prompt", "model"),

@@ -19,7 +19,8 @@ def read_elements(given: Input, pinned: Pinned) -> pl.LazyFrame:
 def fold_elements(given: Input, pinned: Pinned) -> pl.LazyFrame:
     """The rows that a fold goes through; several inputs (one per source) are one after the other."""
     value = value_of(given, pinned)
-    return pl.concat(value.values()) if isinstance(value, dict) else value.lazy()
+    rows: pl.LazyFrame = pl.concat(value.values()) if isinstance(value, dict) else value.lazy()
+    return rows
 
 
 def seen_elements(state: Mapping[str, pl.LazyFrame], keys: list[str]) -> pl.DataFrame:

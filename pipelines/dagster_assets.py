@@ -6,6 +6,7 @@ Dagster's own lineage, staleness and history speak of data, not of runs. Law 1 i
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -37,11 +38,19 @@ def observables(graph: Graph, workspace: Workspace) -> dict[str, Callable[[], st
     """
     looks: dict[str, Callable[[], str]] = {}
     for section in graph.sections:
-        looks[SETTINGS + section] = lambda section=section: settings_version(_part(workspace.reload(), section))
+        looks[SETTINGS + section] = partial(_version_of_part, workspace, section)
     for node in graph:
         if node.stage.kind == "observable":
-            looks[node.name] = lambda node=node: observe(node, workspace.reload()).version
+            looks[node.name] = partial(_version_seen, workspace, node)
     return looks
+
+
+def _version_of_part(workspace: Workspace, section: str) -> str:
+    return settings_version(_part(workspace.reload(), section))
+
+
+def _version_seen(workspace: Workspace, node: Node) -> str:
+    return observe(node, workspace.reload()).version
 
 
 def _part(workspace: Workspace, section: str) -> Any:
@@ -94,7 +103,7 @@ def asset_of(node: Node, load: Load) -> dg.AssetsDefinition:
         op_tags={"headwater/stage": node.stage.name},
         pool=node.stage.pool,
     )
-    def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def body(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         force = context.run.tags.get(FORCE_TAG, "").lower() in {"true", "1", "yes"}
         workspace, graph = load()
         ran = _watched(graph.node_of(node.name), graph, workspace, force, context)
@@ -130,7 +139,7 @@ def _spec(node: Node, table: str) -> dg.AssetSpec:
     )
 
 
-def _result(node: Node, ran: Ran, commit: Commit, workspace: Workspace) -> dg.MaterializeResult:
+def _result(node: Node, ran: Ran, commit: Commit, workspace: Workspace) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         asset_key=commit.table,
         data_version=dg.DataVersion(commit.version),

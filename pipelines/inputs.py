@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -58,6 +59,11 @@ def observe(node: Node, workspace: Workspace) -> Observation:
     return seen
 
 
+def _whole(value: Any, lazy: bool) -> Any:
+    """A value that is no table is the same, lazy or not."""
+    return value
+
+
 def pin(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Observation]) -> Pinned:
     """Pin every input of a node. `seen` keeps what was observed, so that one look serves a whole run.
 
@@ -69,7 +75,7 @@ def pin(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Observat
         for entry, name in given.names.items():
             if given.role in {"settings", "entry"}:
                 value = node.entry if given.role == "entry" else workspace.config.part(name)
-                pins[SETTINGS + name] = Pin(settings_version(value), lambda lazy, value=value: value)
+                pins[SETTINGS + name] = Pin(settings_version(value), partial(_whole, value))
                 settings[name] = canonical(value)
             elif given.role in {"observed", "observeds"}:
                 pins[name] = _observed(graph.nodes[name], workspace, seen)

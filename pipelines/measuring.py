@@ -61,7 +61,7 @@ def evidence(
                 parts.append(part)
                 done += part.height
                 progress(done, came.height, "contents")
-    return pl.concat([nothing, *parts], how="diagonal_relaxed").cast(dict(nothing.schema)).sort(keys)
+    return pl.concat([nothing, *parts], how="diagonal_relaxed").cast(nothing.schema).sort(keys)
 
 
 def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
