@@ -185,8 +185,8 @@ def _resolve(
         return Input(name, "progress")
     if kind is Workspace:
         return Input(name, "workspace")
-    is_entry = isinstance(kind, type) and isinstance(entry, kind)
-    if stage.each and entry is not None and is_entry:
+    is_entry = bool(stage.each) and isinstance(kind, type) and isinstance(entry, kind)
+    if is_entry:
         return Input(name, "entry", {"": f"{stage.each}_{entry.name}"})
     if name == ELEMENTS.get(stage.kind):
         kind = dict[str, pl.LazyFrame] if by_output[stage.of].each else pl.LazyFrame
