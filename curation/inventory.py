@@ -7,12 +7,15 @@ and a stat each. As Git does with its index, a file that changed in the last two
 a second write within one tick of the file system's clock would leave no trace.
 
 What cannot be read (a pipe, a link that leaves the source, a folder without permission) is a row with its `problem`.
+
+Of an object store nothing is read at all: its listing has ETags (`curation.object_stores`).
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ import polars as pl
 import xxhash
 
 from curation.globs import Globs
+from curation.object_stores import CHANGED, ObjectRoot, is_remote
 from records import Progress, silent
 
 SKIPPED_FOLDERS = (".git", ".hg", ".svn", ".venv", "__pycache__")
@@ -31,7 +35,8 @@ SKIPPED_FOLDERS = (".git", ".hg", ".svn", ".venv", "__pycache__")
 INVENTORY = pl.Schema(
     {"source": pl.String, "path": pl.String, "size": pl.Int64, "bytes_digest": pl.String, "problem": pl.String}
 )
-"""`path` is relative to the root, with `/`. `problem` is null for a file that can be read; `bytes_digest` is "" else."""
+"""`path` is relative to the root, with `/`. `problem` is null for a file that can be read; `bytes_digest` is "" else. The
+digest is of the file's bytes, or the ETag of an object."""
 
 MENDS = {
     "named pipe": "a pipe has no end: write its content to a file",
@@ -43,6 +48,8 @@ MENDS = {
     "symbolic link to a folder": "folders are read at their own place: exclude the link",
     "name is not UTF-8": "rename the file; its name stands here with the foreign bytes escaped",
     "vanished": "run again",
+    "no ETag": "the store does not say when the object changes: copy it to a folder",
+    CHANGED: "it is read anew in the next run",
 }
 """What a person can do about each problem; a problem that is not here is the operating system's own message."""
 
@@ -58,6 +65,7 @@ _CACHE = pl.Schema(
 )
 _FRESH_NS = 2_000_000_000
 _CHUNK = 1 << 20
+_SLASH = re.compile("/")
 _REPORT_EVERY = 500
 
 _Stamp = tuple[int, int, int, int]
@@ -66,11 +74,11 @@ _Cache = dict[str, tuple[_Stamp, str]]
 
 @dataclass(frozen=True)
 class Source:
-    """A place raw data comes from: a folder, or one file."""
+    """A place raw data comes from: a folder, one file, or a prefix of an object store."""
 
     # The name that rows, verdicts and reports call it by.
     name: str
-    # Folder or file; `~` is the home folder, a relative path starts at the workspace.
+    # Folder or file; `~` is the home folder, a relative path starts at the workspace. Or `s3://bucket/prefix`.
     path: str
     # Files that belong to it: globs relative to the folder (`*` within a name, `**` over folders).
     include: tuple[str, ...] = ("**/*",)
@@ -89,11 +97,17 @@ class _Found:
     problem: str = ""
 
 
-def root_of(source: Source, base: Path) -> Path:
-    """The folder that the source's paths are relative to: its folder, or the folder of its one file.
+Root = Path | ObjectRoot
+"""What the paths of a source are relative to."""
+
+
+def root_of(source: Source, base: Path) -> Root:
+    """The folder that the source's paths are relative to: its folder, the folder of its one file, or the store's prefix.
 
     `base` is the workspace's folder. Raises FileNotFoundError when the source is not there.
     """
+    if is_remote(source.path):
+        return ObjectRoot.of(source.path)
     place = _place(source, base)
     return place if place.is_dir() else place.parent
 
@@ -103,23 +117,71 @@ def take_inventory(source: Source, base: Path, cache: Path | None = None, progre
 
     `base` is the folder that a relative source path starts from. `cache` is a Parquet file of this source alone, made
     when it is missing; it saves reading unchanged files and never changes the answer. Symbolic links are followed only
-    to regular files within the source. Raises FileNotFoundError, PermissionError or ValueError, with the source's name,
-    when the source itself is missing, closed or neither folder nor file.
+    to regular files within the source. Raises FileNotFoundError, PermissionError, ConnectionError or ValueError, with
+    the source's name, when the source itself is missing, closed, out of reach or neither folder nor file.
     """
+    rows = _stored(source, progress) if is_remote(source.path) else _filed(source, base, cache, progress)
+    return pl.DataFrame([(source.name, *row) for row in rows], schema=INVENTORY, orient="row")
+
+
+_Row = tuple[str, int, str, str | None]
+"""Path, size, digest and problem."""
+
+
+def _filed(source: Source, base: Path, cache: Path | None, progress: Progress) -> list[_Row]:
+    """The files of a folder, or the one file."""
     known = _load(cache)
     started = time.time_ns()
-    found = sorted(_walk(source, _place(source, base)), key=lambda one: one.path)
-    root = root_of(source, base)
-    rows: list[tuple[str, str, int, str, str | None]] = []
+    place = _place(source, base)
+    root = place if place.is_dir() else place.parent
+    found = sorted(_walk(source, place), key=lambda one: one.path)
+    rows: list[_Row] = []
     fresh: _Cache = {}
     for done, one in enumerate(found, 1):
         digest, problem = ("", one.problem) if one.stat is None else _digest(root, one, known, fresh, started)
-        rows.append((source.name, one.path, one.stat.st_size if one.stat else 0, digest, problem or None))
+        rows.append((one.path, one.stat.st_size if one.stat else 0, digest, problem or None))
         if done % _REPORT_EVERY == 0 or done == len(found):
             progress(done, len(found), "files")
     if cache is not None and fresh != known:
         _save(cache, fresh)
-    return pl.DataFrame(rows, schema=INVENTORY, orient="row")
+    return rows
+
+
+def _stored(source: Source, progress: Progress) -> list[_Row]:
+    """The objects below a prefix. An empty one with others below it is how a store's console draws a folder: no object."""
+    try:
+        root = ObjectRoot.of(source.path)
+        found = {}
+        for one in root.objects():
+            found[one.path] = one
+            if len(found) % _REPORT_EVERY == 0:
+                progress(len(found), None, "objects")
+    except (ConnectionError, ValueError) as error:
+        raise type(error)(
+            f"source {source.name!r}: {error}; mend its `path` in headwater.yaml, or the environment"
+        ) from error
+    if not found:
+        raise FileNotFoundError(
+            f"source {source.name!r}: nothing lies below {root.address}; mend `path` of this source in headwater.yaml "
+            "(for one object: its folder as `path`, and its name under `include`)"
+        )
+    folders = {folder for path in found for folder in _folders(path)}
+    globs = Globs(source.include, source.exclude)
+    return [
+        (path, one.size, one.digest, None if one.digest else "no ETag")
+        for path, one in sorted(found.items())
+        if not (one.size == 0 and path in folders)
+        and globs.includes(path)
+        and not any(
+            folder.rsplit("/", 1)[-1] in source.skip_folders or globs.excludes_folder(folder)
+            for folder in _folders(path)
+        )
+    ]
+
+
+def _folders(path: str) -> Iterator[str]:
+    """All the folders that an object's path names, from the outermost: a store has none of its own."""
+    return (path[: match.start()] for match in _SLASH.finditer(path))
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -3,14 +3,19 @@
 The law of this module: a file of the inventory gives documents (one or more), or else exactly one failure whose locator
 is the file itself; records of it that fail alone stand beside in `failures`, each with its own locator. So, in files,
 in = read + failed. The bytes are checked against the inventory's digest: what changed in between is not read, for
-its documents would stand under the name of bytes that they did not come from.
+its documents would stand under the name of bytes that they did not come from. The objects of a store are fetched ahead
+of their turn, for the way to each is long.
 """
 
 from __future__ import annotations
 
+import errno
 import traceback
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +25,8 @@ import xxhash
 import records
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, media_type, read_items
 from curation.formats.decoding import decode
-from curation.inventory import MENDS, open_regular, problem_of
+from curation.inventory import MENDS, Root, open_regular, problem_of
+from curation.object_stores import CHANGED, ObjectRoot
 from records import Progress, silent
 
 __all__ = ["DOCUMENTS", "FAILURES", "ReadingSettings", "failed_files", "file_locator", "read_files"]
@@ -59,7 +65,8 @@ FAILURES = pl.Schema(
 """One row per file or record that never became a document; (`source`, `locator`) is unique."""
 
 _REPORT_EVERY = 100
-_AGAIN = "it is read anew in the next run"
+_AHEAD = 16
+_AHEAD_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +78,26 @@ class _File:
     size: int
     bytes_digest: str
     problem: str | None
-    root: Path
+    root: Root
 
 
 def read_files(
-    files: pl.DataFrame, roots: Mapping[str, Path], settings: ReadingSettings, progress: Progress = silent
+    files: pl.DataFrame, roots: Mapping[str, Root], settings: ReadingSettings, progress: Progress = silent
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read a batch of the inventory into `DOCUMENTS` and `FAILURES`, in the batch's order.
 
     `files` has the columns of `INVENTORY`; `roots` gives each source's folder (`curation.inventory.root_of`). All the
-    batch's text is in memory at once, so the batch bounds it. Raises KeyError for a source without a root.
+    batch's text is in memory at once, so the batch bounds it. Raises KeyError for a source without a root, and
+    ConnectionError when an object store cannot be reached.
     """
     documents: list[tuple[str | None, ...]] = []
     failures: list[tuple[str, ...]] = []
     columns = files.select("source", "path", "size", "bytes_digest", "problem").iter_rows()
-    for done, (source, path, size, digest, problem) in enumerate(columns, 1):
-        file = _File(source, path, size, digest, problem, roots[source])
-        for item in _read(file, settings):
+    listed = (
+        _File(source, path, size, digest, problem, roots[source]) for source, path, size, digest, problem in columns
+    )
+    for done, (file, fetch) in enumerate(_fetching(listed, settings), 1):
+        for item in _read(file, fetch, settings):
             if isinstance(item, Extract):
                 documents.append(_document(file, item))
             else:
@@ -128,14 +138,32 @@ def _locator(file: _File, part: str) -> str:
     return f"{file_locator(file.path)}#{part}" if part else file_locator(file.path)
 
 
-def _read(file: _File, settings: ReadingSettings) -> list[Extract | Poison]:
+def _fetching(files: Iterable[_File], settings: ReadingSettings) -> Iterator[tuple[_File, Callable[[], bytes]]]:
+    """Each file with what gives its bytes. Objects are asked for some ahead of their turn, as long as they are small."""
+    waiting: deque[tuple[_File, Callable[[], bytes]]] = deque()
+    held = 0
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        for file in files:
+            if isinstance(file.root, Path):
+                waiting.append((file, partial(_bytes, file, settings)))
+            else:
+                waiting.append((file, pool.submit(_bytes, file, settings).result))
+                held += file.size
+            while len(waiting) > _AHEAD or held > _AHEAD_BYTES:
+                file, fetch = waiting.popleft()
+                held -= 0 if isinstance(file.root, Path) else file.size
+                yield file, fetch
+        yield from waiting
+
+
+def _read(file: _File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Extract | Poison]:
     """What one file gives; a file that gives no document has one Poison without a part, at the end."""
     try:
-        items = list(_healthy(file, settings))
+        items = list(_healthy(file, fetch(), settings))
     except Unreadable as error:
         return [Poison("", error.error, error.detail)]
-    except MemoryError:
-        raise  # the machine's doing, not the file's: not to be remembered
+    except (MemoryError, ConnectionError):
+        raise  # the machine's or the network's doing, not the file's: not to be remembered
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
         return [Poison("", "reader failed", _where(error))]
     if not any(isinstance(item, Extract) or not item.part for item in items):
@@ -143,9 +171,8 @@ def _read(file: _File, settings: ReadingSettings) -> list[Extract | Poison]:
     return items
 
 
-def _healthy(file: _File, settings: ReadingSettings) -> Iterator[Extract | Poison]:
+def _healthy(file: _File, data: bytes, settings: ReadingSettings) -> Iterator[Extract | Poison]:
     """The file's items within the limits, each with text that a table can hold."""
-    data = _bytes(file, settings)
     if not data.strip():
         yield Extract("", media_type(data, file.path), decode(data))
         return
@@ -168,13 +195,23 @@ def _bytes(file: _File, settings: ReadingSettings) -> bytes:
         mend = f"larger than reading.max_bytes ({settings.max_bytes}): raise it, or split the file"
         raise Unreadable("over the limit", mend)
     try:
-        with open_regular(file.root / file.path) as opened:
-            data = opened.read(file.size + 1)  # one more than expected tells that it grew
+        return _object(file, file.root) if isinstance(file.root, ObjectRoot) else _local(file, file.root)
+    except ConnectionError:
+        raise
     except OSError as error:
         problem = problem_of(error)
         raise Unreadable(problem, MENDS.get(problem, "see what the operating system says of it")) from error
+
+
+def _object(file: _File, root: ObjectRoot) -> bytes:
+    return root.read(file.path, file.bytes_digest) if file.size else b""
+
+
+def _local(file: _File, root: Path) -> bytes:
+    with open_regular(root / file.path) as opened:
+        data = opened.read(file.size + 1)  # one more than expected tells that it grew
     if xxhash.xxh3_128_hexdigest(data) != file.bytes_digest:
-        raise Unreadable("changed while being read", _AGAIN)
+        raise OSError(errno.ESTALE, CHANGED, file.path)
     return data
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from assets import STAGES
+from curation.inventory import Source
+from curation.object_stores import is_remote
 from pipelines.automation import automation_sensor
 from pipelines.dagster_assets import asset_of, observables, source_assets
 from pipelines.graph import Graph, build_graph
@@ -15,6 +17,9 @@ from pipelines.housekeeping import housekeeping_sensor
 from pipelines.observation import observation_sensor
 from pipelines.schedules import build_schedules
 from pipelines.workspace import VARIABLE, Workspace, find_workspace
+
+STORE_SECONDS = 300
+"""How long the daemon waits between two looks at an object store."""
 
 
 def definitions_of(root: Path) -> dg.Definitions:
@@ -29,8 +34,18 @@ def definitions_of(root: Path) -> dg.Definitions:
         assets=[*source_assets(graph, load), *(asset_of(node, load) for node in graph.stages())],
         schedules=build_schedules(workspace.config.schedules, list(graph.makers)),
         executor=dg.in_process_executor,
-        sensors=[observation_sensor(observables(graph, workspace)), automation_sensor(), housekeeping_sensor()],
+        sensors=[*_observation(graph, workspace), automation_sensor(), housekeeping_sensor()],
     )
+
+
+def _observation(graph: Graph, workspace: Workspace) -> list[dg.SensorDefinition]:
+    """What looks at the head of the graph. A store is asked less often than a disk: each page of a listing costs money."""
+    looks = observables(graph, workspace)
+    far = {node.name for node in graph if isinstance(node.entry, Source) and is_remote(node.entry.path)} & looks.keys()
+    near = observation_sensor({name: look for name, look in looks.items() if name not in far})
+    if not far:
+        return [near]
+    return [near, observation_sensor({name: looks[name] for name in far}, "store_observation", STORE_SECONDS)]
 
 
 def __getattr__(name: str) -> dg.Definitions:

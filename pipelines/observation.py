@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 
 import dagster as dg
 
+from pipelines.extras import with_mend
+
 DATA_VERSION = "dagster/data_version"
 """The tag by which Dagster knows the data version of an observation."""
 
@@ -23,7 +25,7 @@ class ObservationError(LookupError):
     """Sources that could not be looked at, each with its error. The others were reported all the same."""
 
     def __init__(self, errors: Mapping[str, Exception]) -> None:
-        lines = [f"{key}: {type(error).__name__}: {error}" for key, error in sorted(errors.items())]
+        lines = [f"{key}: {type(error).__name__}: {with_mend(str(error))}" for key, error in sorted(errors.items())]
         super().__init__(
             "These sources could not be looked at; what is below them stays as it is.\n" + "\n".join(lines)
         )

@@ -34,7 +34,7 @@ def modules_of_extras() -> set[str]:
 def alone(tmp_path: Path) -> dict[str, str]:
     """Variables under which no extra can be imported."""
     blocked = modules_of_extras()
-    assert {"torch", "transformers", "httpx"} <= blocked
+    assert {"torch", "transformers", "httpx", "obstore"} <= blocked
     (tmp_path / "block").mkdir()
     (tmp_path / "block" / "sitecustomize.py").write_text(BLOCK.format(names=repr(sorted(blocked))))
     path = os.pathsep.join([str(tmp_path / "block"), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -64,3 +64,12 @@ def test_what_needs_an_extra_says_which(tmp_path: Path, alone: dict[str, str]) -
     done = headwater(alone, "run", "-w", tmp_path / "house")
     assert done.returncode == 1
     assert "pip install 'headwater[training]'" in done.stdout + done.stderr
+
+
+def test_an_object_store_needs_an_extra_too(tmp_path: Path, alone: dict[str, str]) -> None:
+    headwater(alone, "init", tmp_path / "house")
+    settings = tmp_path / "house" / "headwater.yaml"
+    settings.write_text(settings.read_text().replace("path: data", "path: s3://raw/docs", 1))
+    done = headwater(alone, "run", "corpus", "-w", tmp_path / "house")
+    assert done.returncode == 1
+    assert "pip install 'headwater[cloud]'" in done.stdout + done.stderr

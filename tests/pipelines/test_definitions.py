@@ -249,3 +249,13 @@ def test_an_edited_file_is_a_changed_input_for_those_who_ask_for_it(tmp_path: Pa
         assert set(observe(instance, looks)) == set(looks)
         (root / "data" / "a.txt").write_text("Another text.")
         assert observe(instance, looks) == ["source_data"]
+
+
+def test_a_store_is_looked_at_less_often_than_a_disk(tmp_path: Path) -> None:
+    root = init(tmp_path / "new", "corpus").parent
+    sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in definitions_of(root).sensors or []}
+    assert "store_observation" not in sensors
+    settings = root / "headwater.yaml"
+    settings.write_text(settings.read_text().replace("path: data", "path: s3://raw/docs", 1))
+    sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in definitions_of(root).sensors or []}
+    assert (sensors["observation"], sensors["store_observation"]) == (10, 300)
