@@ -40,6 +40,24 @@ def of_quality(tables: Tables) -> list[Picture]:
     return [_lengths(found.lazy().select("n_plain_words"), "words of a content"), *told]
 
 
+def of_evaluation_items(tables: Tables) -> list[Picture]:
+    """How many items each set has."""
+    items = _counted(tables["evaluation_items"], pl.col("set"))
+    return [Picture("items by set", bars(items, "evaluation items by set", "items"))]
+
+
+def of_contamination(tables: Tables) -> list[Picture]:
+    """How much of an evaluation item stands in the contents that hold any, and of which sets."""
+    found = tables["contamination"].filter(pl.col("share") > 0)
+    shares = found.select("share").collect().to_series()
+    of_set = pl.col("matches").list.eval(pl.element().struct.field("set")).list.unique()
+    sets = _counted(found.select(set=of_set).explode("set"), pl.col("set"))
+    return [
+        Picture("share of an item", histogram(shares, "largest share of one item, where any stands")),
+        Picture("contents by set", bars(sets, "contents that hold part of an item, by its set", "contents")),
+    ]
+
+
 def of_duplicates(tables: Tables) -> list[Picture]:
     """How similar the verified pairs are, and how many documents each one that stays stands for."""
     measured = tables["pairs"].select("jaccard").collect().to_series()

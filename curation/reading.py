@@ -2,31 +2,23 @@
 
 The law of this module: a file of the inventory gives documents (one or more), or else exactly one failure whose locator
 is the file itself; records of it that fail alone stand beside in `failures`, each with its own locator. So, in files,
-in = read + failed. The bytes are checked against the inventory's digest: what changed in between is not read, for
-its documents would stand under the name of bytes that they did not come from. The objects of a store are fetched ahead
-of their turn, for the way to each is long.
+in = read + failed.
 """
 
 from __future__ import annotations
 
-import errno
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 import polars as pl
-import xxhash
 
 import records
+from curation.fetching import File, fetching, files_of
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, media_type, read_items
 from curation.formats.decoding import decode
-from curation.inventory import MENDS, Root, open_regular, problem_of
-from curation.object_stores import CHANGED, ObjectRoot
+from curation.inventory import Root
 from records import Progress, silent
 
 __all__ = ["DOCUMENTS", "FAILURES", "ReadingSettings", "failed_files", "file_locator", "read_files"]
@@ -65,20 +57,6 @@ FAILURES = pl.Schema(
 """One row per file or record that never became a document; (`source`, `locator`) is unique."""
 
 _REPORT_EVERY = 100
-_AHEAD = 16
-_AHEAD_BYTES = 1 << 26
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One row of the inventory, and where the file lies."""
-
-    source: str
-    path: str
-    size: int
-    bytes_digest: str
-    problem: str | None
-    root: Root
 
 
 def read_files(
@@ -92,11 +70,7 @@ def read_files(
     """
     documents: list[tuple[str | None, ...]] = []
     failures: list[tuple[str, ...]] = []
-    columns = files.select("source", "path", "size", "bytes_digest", "problem").iter_rows()
-    listed = (
-        _File(source, path, size, digest, problem, roots[source]) for source, path, size, digest, problem in columns
-    )
-    for done, (file, fetch) in enumerate(_fetching(listed, settings), 1):
+    for done, (file, fetch) in enumerate(fetching(files_of(files, roots), settings.max_bytes), 1):
         for item in _read(file, fetch, settings):
             if isinstance(item, Extract):
                 documents.append(_document(file, item))
@@ -121,7 +95,7 @@ def failed_files(failures: pl.DataFrame) -> dict[str, int]:
     return dict(whole.group_by("error").len().sort("error").iter_rows())
 
 
-def _document(file: _File, item: Extract) -> tuple[str | None, ...]:
+def _document(file: File, item: Extract) -> tuple[str | None, ...]:
     locator = _locator(file, item.part)
     name = records.doc_id(file.source, locator)
     content = records.content_digest(item.text)
@@ -129,34 +103,16 @@ def _document(file: _File, item: Extract) -> tuple[str | None, ...]:
     return (name, file.source, file.path, file.bytes_digest, locator, *said, content)
 
 
-def _failure(file: _File, item: Poison) -> tuple[str, ...]:
+def _failure(file: File, item: Poison) -> tuple[str, ...]:
     locator = _locator(file, item.part)
     return (STAGE, file.source, file.path, file.bytes_digest, locator, item.error, item.detail)
 
 
-def _locator(file: _File, part: str) -> str:
+def _locator(file: File, part: str) -> str:
     return f"{file_locator(file.path)}#{part}" if part else file_locator(file.path)
 
 
-def _fetching(files: Iterable[_File], settings: ReadingSettings) -> Iterator[tuple[_File, Callable[[], bytes]]]:
-    """Each file with what gives its bytes. Objects are asked for some ahead of their turn, as long as they are small."""
-    waiting: deque[tuple[_File, Callable[[], bytes]]] = deque()
-    held = 0
-    with ThreadPoolExecutor(_AHEAD) as pool:
-        for file in files:
-            if isinstance(file.root, Path):
-                waiting.append((file, partial(_bytes, file, settings)))
-            else:
-                waiting.append((file, pool.submit(_bytes, file, settings).result))
-                held += file.size
-            while len(waiting) > _AHEAD or held > _AHEAD_BYTES:
-                file, fetch = waiting.popleft()
-                held -= 0 if isinstance(file.root, Path) else file.size
-                yield file, fetch
-        yield from waiting
-
-
-def _read(file: _File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Extract | Poison]:
+def _read(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Extract | Poison]:
     """What one file gives; a file that gives no document has one Poison without a part, at the end."""
     try:
         items = list(_healthy(file, fetch(), settings))
@@ -171,7 +127,7 @@ def _read(file: _File, fetch: Callable[[], bytes], settings: ReadingSettings) ->
     return items
 
 
-def _healthy(file: _File, data: bytes, settings: ReadingSettings) -> Iterator[Extract | Poison]:
+def _healthy(file: File, data: bytes, settings: ReadingSettings) -> Iterator[Extract | Poison]:
     """The file's items within the limits, each with text that a table can hold."""
     if not data.strip():
         yield Extract("", media_type(data, file.path), decode(data))
@@ -185,34 +141,6 @@ def _healthy(file: _File, data: bytes, settings: ReadingSettings) -> Iterator[Ex
         yield _checked(item)
     if next(items, None) is not None:
         raise Unreadable("over the limit", f"more records than reading.max_records ({settings.max_records})")
-
-
-def _bytes(file: _File, settings: ReadingSettings) -> bytes:
-    """The bytes that the inventory saw. Raises Unreadable when they cannot be had, are too many or are others."""
-    if file.problem:
-        raise Unreadable(file.problem, MENDS.get(file.problem, "see what the operating system says of it"))
-    if file.size > settings.max_bytes:
-        mend = f"larger than reading.max_bytes ({settings.max_bytes}): raise it, or split the file"
-        raise Unreadable("over the limit", mend)
-    try:
-        return _object(file, file.root) if isinstance(file.root, ObjectRoot) else _local(file, file.root)
-    except ConnectionError:
-        raise
-    except OSError as error:
-        problem = problem_of(error)
-        raise Unreadable(problem, MENDS.get(problem, "see what the operating system says of it")) from error
-
-
-def _object(file: _File, root: ObjectRoot) -> bytes:
-    return root.read(file.path, file.bytes_digest) if file.size else b""
-
-
-def _local(file: _File, root: Path) -> bytes:
-    with open_regular(root / file.path) as opened:
-        data = opened.read(file.size + 1)  # one more than expected tells that it grew
-    if xxhash.xxh3_128_hexdigest(data) != file.bytes_digest:
-        raise OSError(errno.ESTALE, CHANGED, file.path)
-    return data
 
 
 def _checked(item: Extract | Poison) -> Extract | Poison:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pydantic import model_validator
 
 from curation.c4 import C4Rules
+from curation.decontamination.rules import ContaminationRules
 from curation.fineweb import FineWebRules
 from curation.gopher import GopherRules
 from curation.rules import EMPTY, Rule, Thresholds
@@ -30,6 +31,8 @@ class RuleSet:
     c4: C4Rules | None = None
     # FineWeb's rules, which follow Gopher's and C4's.
     fineweb: FineWebRules | None = None
+    # Evaluation items in training data; there by itself where `evaluation_sets` are named.
+    contamination: ContaminationRules | None = None
     # The set is for contents in these languages alone; for all, when none is named.
     languages: tuple[str, ...] = ()
     # The set is for contents in all languages but these, also where no language is known.

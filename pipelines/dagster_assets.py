@@ -57,8 +57,11 @@ def _part(workspace: Workspace, section: str) -> Any:
     config = workspace.config
     if section.split("__")[0] in type(config).model_fields:
         return config.part(section)
-    part, _, name = section.partition("_")
-    return next((entry for entry in getattr(config, part) if entry.name == name), None)
+    for cut in (at for at, character in enumerate(section) if character == "_"):
+        entries = getattr(config, section[:cut], None)
+        if isinstance(entries, tuple):
+            return next((entry for entry in entries if entry.name == section[cut + 1 :]), None)
+    return None
 
 
 Loaded = tuple[Workspace, Graph]

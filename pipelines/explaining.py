@@ -28,7 +28,7 @@ from pipelines.workspace import Workspace
 BEGINNING = 300
 """Characters of a document's text that are shown."""
 SAMPLES = 20
-TOLD_APART = {"documents", "failures", "duplicates", "pairs", "verdicts", "corpus", "funnel"}
+TOLD_APART = {"documents", "failures", "duplicates", "pairs", "survivors", "verdicts", "corpus", "funnel"}
 """Tables of curation that are no evidence, or have a section of their own."""
 
 

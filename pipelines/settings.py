@@ -16,14 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from annotation.settings import AnnotationSettings, LabelStudioSettings
+from curation.decontamination.rules import ContaminationRules
+from curation.decontamination.settings import DecontaminationSettings, EvaluationSet
 from curation.deduplication.settings import DeduplicationSettings
 from curation.inventory import Source
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
-from curation.rule_sets import Rules
+from curation.rule_sets import Rules, RuleSet
 from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
 from evaluation.settings import EvaluationSettings, ProposalSettings
@@ -97,7 +107,9 @@ class Config(BaseModel):
     reading: ReadingSettings = ReadingSettings()
     deduplication: DeduplicationSettings = DeduplicationSettings()
     quality: QualitySettings = QualitySettings()
-    rules: Rules = ()
+    evaluation_sets: tuple[EvaluationSet, ...] = ()
+    decontamination: DecontaminationSettings = DecontaminationSettings()
+    rules: Rules = Field((), validate_default=True)
     task: TaskSettings | None = None
     splits: SplitSettings = SplitSettings()
     prompts: tuple[str, ...] = ()
@@ -108,7 +120,7 @@ class Config(BaseModel):
     label_studio: LabelStudioSettings = LabelStudioSettings()
     schedules: tuple[ScheduleSettings, ...] = ()
 
-    @field_validator("sources", "models", "schedules")
+    @field_validator("sources", "evaluation_sets", "models", "schedules")
     @classmethod
     def _names(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         seen: set[str] = set()
@@ -136,6 +148,18 @@ class Config(BaseModel):
         if named and named not in {model.name for model in self.models}:
             raise ValueError(f"proposals.model: there is no model {named!r} under `models`")
         return self
+
+    @field_validator("rules")
+    @classmethod
+    def _guarded(cls, rules: Rules, info: ValidationInfo) -> Rules:
+        """Evaluation sets that are named are kept out of the corpus, whether or not a rule says so."""
+        limits: DecontaminationSettings | None = info.data.get("decontamination")
+        named = any(one.contamination is not None for one in rules)
+        if named and not info.data.get("evaluation_sets"):
+            raise ValueError("the rule set contamination needs `evaluation_sets`: name some, or remove the set")
+        if named or not info.data.get("evaluation_sets") or limits is None or limits.documents != "drop":
+            return rules
+        return (*rules, RuleSet(contamination=ContaminationRules(limits.max_share, limits.max_run)))
 
     @property
     def bases(self) -> tuple[BaseEntry, ...]:

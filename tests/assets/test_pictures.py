@@ -8,7 +8,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.pictures import of_corpus, of_documents, of_duplicates, of_quality, of_verdicts
+from assets.pictures import of_contamination, of_corpus, of_documents, of_duplicates, of_quality, of_verdicts
+from curation.decontamination import CONTAMINATION
 from pipelines.definitions import definitions_of
 from plots import bars, histogram
 
@@ -27,7 +28,11 @@ def shown(tmp_path_factory):
     (raw / "copy.txt").write_text((raw / "1.txt").read_text())
     (raw / "short.md").write_text("# Too short\n")
     (raw / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
-    (root / "headwater.yaml").write_text("sources:\n  - name: docs\n    path: raw\nrules: [gopher]\n")
+    (root / "exam.txt").write_text(PROSE)
+    (root / "headwater.yaml").write_text(
+        "sources:\n  - {name: docs, path: raw}\nrules: [gopher]\nevaluation_sets:\n  - {name: exam, path: exam.txt}\n"
+        "decontamination: {documents: keep}\n"
+    )
     definitions = definitions_of(root)
     made = list(definitions.resolve_asset_graph().materializable_asset_keys)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -49,6 +54,8 @@ def pictures(metadata):
         ("documents", {"documents by media type", "failures by error"}),
         ("signatures", {"characters of a content"}),
         ("quality", {"words of a content", "mean_word_length", "stop_words"}),
+        ("evaluation_items", {"items by set"}),
+        ("contamination", {"share of an item", "contents by set"}),
         ("duplicates", {"similarity of pairs", "removed for one"}),
         ("verdicts", {"verdicts by rule"}),
         ("corpus", {"characters of a kept content"}),
@@ -92,6 +99,7 @@ def test_tables_without_rows_are_drawn():
             )
         ),
         "verdicts": pl.LazyFrame(schema={"verdict": pl.String, "rule": pl.String}),
+        "contamination": pl.LazyFrame(schema=CONTAMINATION),
     }
-    for draw in (of_documents, of_quality, of_verdicts):
+    for draw in (of_documents, of_quality, of_contamination, of_verdicts):
         assert all(picture.png.startswith(b"\x89PNG") for picture in draw(empty))

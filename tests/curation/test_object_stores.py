@@ -9,7 +9,7 @@ import obstore
 import polars as pl
 import pytest
 
-import curation.reading
+import curation.fetching
 from curation.inventory import INVENTORY, Source, root_of, take_inventory
 from curation.object_stores import ObjectRoot, is_remote
 from curation.reading import ReadingSettings, read_files
@@ -152,7 +152,7 @@ def test_no_more_is_held_ahead_than_said(server, monkeypatch):
         server.put(f"docs/{number:02}", "x" * 100)
     files = taken()
     running, most, lock = 0, 0, threading.Lock()
-    fetch = curation.reading._object
+    fetch = curation.fetching._object
 
     def counted(file, root):
         nonlocal running, most
@@ -165,8 +165,8 @@ def test_no_more_is_held_ahead_than_said(server, monkeypatch):
         sizes[file.path] = len(data)
         return data
 
-    monkeypatch.setattr(curation.reading, "_object", counted)
-    monkeypatch.setattr(curation.reading, "_AHEAD_BYTES", 200)
+    monkeypatch.setattr(curation.fetching, "_object", counted)
+    monkeypatch.setattr(curation.fetching, "_AHEAD_BYTES", 200)
     assert read(files)[0].height == 12
     assert len(sizes) == 12
     assert most <= 3, "two that fit, and the one that showed that no more do"

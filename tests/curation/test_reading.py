@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import curation.fetching
 import curation.reading
 import records
 from curation.formats import html
@@ -256,7 +257,7 @@ def test_a_closed_file_is_a_failure_with_its_mend(tmp_path, monkeypatch):
 
     (tmp_path / "a.txt").write_text("fine")
     files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
-    monkeypatch.setattr(curation.reading, "open_regular", closed)
+    monkeypatch.setattr(curation.fetching, "open_regular", closed)
     _, _, failures = read(tmp_path, inventory=files)
     assert failures.select("error", "detail").rows() == [("permission denied", "give read permission, or exclude it")]
 

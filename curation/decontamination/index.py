@@ -1,0 +1,157 @@
+"""The index of evaluation items: by which runs of four words they are found, and which of their words count.
+
+Items that say the same are one. A run that stands in many items is their form, not their content (`which of the
+following is`, the instruction before each question): in more than `POSTED` items it finds none of them, in more than a
+fifth its words do not count either. An item that is nothing but form, or shorter than `min_words`, cannot be looked for;
+how many there are is told.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from curation.decontamination.characters import character_table
+from curation.decontamination.settings import SEED_WORDS, MatchSettings
+from records import digest
+
+POSTED = 64
+"""Items that one run of four words may lead to: more would cost time, and such a run says little of any of them."""
+FORM_SHARE, FORM_ITEMS = 0.2, 4
+"""Share of all items, and number of items, beyond which a run is the form of a set."""
+
+Bytes = npt.NDArray[np.uint8]
+Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
+
+
+class ItemIndex(NamedTuple):
+    """What kernels search with, the name of each of its items, the words of each that count, and why others are not in it."""
+
+    kernel: tuple[npt.NDArray[Any], ...]
+    names: pl.Series
+    totals: Ints
+    left_out: dict[str, int]
+
+
+def words_of(texts: pl.Series) -> pl.Series:
+    """The words of each text, as the little-endian bytes of their 64-bit hashes: all that is kept of an item."""
+    from curation.decontamination import kernels
+
+    data, offsets = text_buffers(texts.to_arrow().cast(pa.large_string()))
+    hashes, counts = np.empty(int(offsets[-1] - offsets[0]), np.uint64), np.empty(len(texts), np.int64)
+    n = kernels.all_words(data, offsets, kernels.Characters(*character_table()), hashes, counts)
+    bounds = np.concatenate([[0], 8 * np.cumsum(counts)])
+    buffers = [None, pa.py_buffer(bounds.astype(np.int64)), pa.py_buffer(hashes[:n].astype("<u8"))]
+    return pl.Series("words", pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(texts), buffers)))
+
+
+def text_buffers(texts: pa.LargeStringArray) -> tuple[Bytes, Ints]:
+    """The UTF-8 bytes of texts, and where each one starts and ends, without a copy; a null is empty."""
+    _, offsets, data = texts.buffers()
+    starts = np.frombuffer(offsets or bytes(8), np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return _fixed(np.frombuffer(data or b"", np.uint8)), _fixed(starts)
+
+
+def item_name(words: bytes) -> str:
+    """The name of an item: of its words, whatever set it stands in."""
+    return digest("evaluation item", words)
+
+
+def build_index(items: pl.DataFrame, settings: MatchSettings) -> ItemIndex:
+    """The index of `items` (item, words); rows of one item count once."""
+    distinct = items.select("item", "words").unique("item").sort("item")
+    n_words = (distinct["words"].bin.size() // 8).cast(pl.Int64)
+    long_enough = distinct.filter(n_words >= settings.min_words)
+    short = distinct.height - long_enough.height
+    words, bounds = _joined(long_enough["words"])
+    runs = _runs(words, bounds)
+    weights, whole = _weights(words, bounds, runs, settings), np.diff(bounds) < settings.ngram
+    totals = np.add.reduceat(np.append(weights, 0), bounds[:-1], dtype=np.int64) if len(bounds) > 1 else bounds[:0]
+    posted = _posted(runs, whole, totals >= settings.min_words)
+    seeds, starts = _grouped(posted)
+    table, bloom = _tables(seeds)
+    kernel = (
+        words,
+        bounds,
+        weights,
+        whole.astype(np.uint8),
+        seeds,
+        starts,
+        posted["item"].to_numpy().astype(np.int32),
+        posted["place"].to_numpy().astype(np.int32),
+        table,
+        bloom,
+    )
+    form = long_enough.height - posted["item"].n_unique()
+    left_out = {"fewer words than are looked for": short, "nothing but the form of its set": form}
+    return ItemIndex(
+        tuple(_fixed(np.ascontiguousarray(part)) for part in kernel),
+        long_enough["item"],
+        totals,
+        {reason: count for reason, count in left_out.items() if count},
+    )
+
+
+def _joined(words: pl.Series) -> tuple[Hashes, Ints]:
+    array = words.to_arrow().cast(pa.large_binary())
+    data, offsets = text_buffers(array)
+    return data[offsets[0] : offsets[-1]].view("<u8").astype(np.uint64), (offsets - offsets[0]) // 8
+
+
+def _runs(words: Hashes, bounds: Ints) -> pl.DataFrame:
+    """Every run of four words: its hash, item and place, and in how many items it stands."""
+    from curation.decontamination import kernels
+
+    count = int(np.maximum(np.diff(bounds) - SEED_WORDS + 1, 0).sum())
+    seeds, items, places = np.empty(count, np.uint64), np.empty(count, np.int32), np.empty(count, np.int32)
+    kernels.seeds_of(_fixed(words), _fixed(bounds), seeds, items, places)
+    frame = pl.DataFrame({"seed": seeds, "item": items, "place": places})
+    return frame.with_columns(items=pl.col("item").n_unique().over("seed"))
+
+
+def _weights(words: Hashes, bounds: Ints, runs: pl.DataFrame, settings: MatchSettings) -> Bytes:
+    """1 for each word that stands in a run which is not form; all words of short items count."""
+    limit = max(FORM_ITEMS, int(FORM_SHARE * (len(bounds) - 1)))
+    own = runs.filter(pl.col("items") <= limit)
+    at = bounds[own["item"].to_numpy()] + own["place"].to_numpy()
+    weights = np.repeat(np.diff(bounds) < settings.ngram, np.diff(bounds)).astype(np.uint8)
+    for shift in range(SEED_WORDS):
+        weights[at + shift] = 1
+    return weights
+
+
+def _posted(runs: pl.DataFrame, whole: npt.NDArray[np.bool_], searched: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """The runs that lead to items, in the order of their hashes: each once per item, of a short item the rarest alone."""
+    rare = runs.filter(pl.col("items") <= POSTED).unique(["seed", "item"], keep="first", maintain_order=True)
+    rare = rare.filter(pl.Series(searched, dtype=pl.Boolean).gather(rare["item"]))
+    is_short = pl.Series(whole, dtype=pl.Boolean).gather(rare["item"])
+    rarest = rare.filter(is_short).sort("items", "item", "place").unique("item", keep="first", maintain_order=True)
+    return pl.concat([rare.filter(~is_short), rarest]).sort("seed", "item")
+
+
+def _grouped(posted: pl.DataFrame) -> tuple[Hashes, Ints]:
+    """The distinct seeds, and where the items of each begin."""
+    groups = posted.group_by("seed", maintain_order=True).len()
+    return groups["seed"].to_numpy(), np.concatenate([[0], np.cumsum(groups["len"].to_numpy())]).astype(np.int64)
+
+
+def _tables(seeds: Hashes) -> tuple[npt.NDArray[np.int32], Hashes]:
+    """A hash table at most half full, and a Bloom filter of 16 bits or more for each seed."""
+    from curation.decontamination import kernels
+
+    size = 1 << max(4, (2 * len(seeds)).bit_length())
+    table, bloom = np.zeros(size, np.int32), np.zeros(max(8, size // 4), np.uint64)
+    kernels.fill_table(seeds, table, bloom)
+    return table, bloom
+
+
+def _fixed(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """The array as one that cannot be written to: the compiled code is of that one kind, whoever owns the buffer."""
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,433 @@
+"""The inner loops over UTF-8 bytes: words, and where evaluation items stand among them. Compiled by Numba.
+
+Every run of four words is looked up: first in a Bloom filter that fits a core's cache, then in a hash table. A hit is
+laid against the item, word by word to both sides, over words that differ as long as more agree (the X-drop of BLAST,
+Altschul et al. 1990). So one mechanism finds the runs of 13 words of GPT-3 and texts in which words were replaced, and
+what it says of an item is true, not estimated. Matches of one item that stand close together are a *chain*; a chain
+counts from `min_words` on, so that common phrases here and there never add up to an item.
+
+What a bit of a fold means is said in `curation.decontamination.characters`. A text of any length is looked at in blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from curation.deduplication.compilation import compiled
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Hashes = npt.NDArray[np.uint64]
+
+SEED: Final = 4
+BLOCK: Final = 1 << 16
+"""Words that are looked at together."""
+AHEAD: Final = 1 << 11
+"""Words on either side that a match at the edge of a block may still extend to."""
+DROP: Final = 3
+"""How far the balance of equal and different words may fall behind its best before a match ends."""
+_FIELDS: Final = 11
+_SEEN, _DIAGONAL, _LOOKED, _CHAIN, _CHAIN_END, _CHAINED, _CHAIN_RUN, _FIRST, _END, _FOUND, _RUN = range(_FIELDS)
+"""Of each item: the text it was seen in, its last diagonal there and how far that was looked at; its chain, the word
+where that ends, its words that count, its longest run and its bytes; words and longest run of all its chains."""
+_ALONE: Final = 1 << 24
+_LETTER: Final = _ALONE - 1
+_BASIS: Final = np.uint64(0x243F6A8885A308D3)
+_PRIME: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2: Final = np.uint64(0x94D049BB133111EB)
+_27, _30, _31, _32, _58 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32), np.uint64(58)
+_1, _63 = np.uint64(1), np.uint64(63)
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Put the function's code where it is called."""
+    return cast(Callable[P, R], numba.njit(inline="always")(function))
+
+
+@inlined
+def mixed(x: np.uint64) -> np.uint64:
+    """The finalizer of SplitMix64."""
+    x = (x ^ (x >> _30)) * _MIX_1
+    x = (x ^ (x >> _27)) * _MIX_2
+    return x ^ (x >> _31)
+
+
+@inlined
+def decode(data: Bytes, i: int, stop: int) -> tuple[int, int]:
+    """The code point that starts at the non-ASCII byte i of valid UTF-8, and its length."""
+    first = int(data[i])
+    if first < 0xE0:
+        return (first & 0x1F) << 6 | int(data[i + 1]) & 0x3F, 2
+    if first < 0xF0:
+        return (first & 0x0F) << 12 | (int(data[i + 1]) & 0x3F) << 6 | int(data[i + 2]) & 0x3F, 3
+    high = (first & 0x07) << 18 | (int(data[i + 1]) & 0x3F) << 12
+    return high | (int(data[i + 2]) & 0x3F) << 6 | int(data[i + 3]) & 0x3F, 4
+
+
+class Characters(NamedTuple):
+    """The tables of `curation.decontamination.characters`."""
+
+    folds: Int32s
+    expansions: Int32s
+
+
+class Block(NamedTuple):
+    """Some words of a text: the hash of each, its first byte and its end."""
+
+    hashes: Hashes
+    firsts: Ints
+    ends: Ints
+
+
+class Index(NamedTuple):
+    """What items are found by. Item i is words[bounds[i] : bounds[i + 1]].
+
+    weights: 1 for each word that counts. whole: 1 for items that must be there word by word. Seed s stands in the items
+    post_items[starts[s] : starts[s + 1]], at those post_places. table and bloom lead from a seed's hash to its place.
+    """
+
+    words: Hashes
+    bounds: Ints
+    weights: Bytes
+    whole: Bytes
+    seeds: Hashes
+    starts: Ints
+    post_items: Int32s
+    post_places: Int32s
+    table: Int32s
+    bloom: Hashes
+
+
+@compiled
+def is_blank(byte: int) -> bool:
+    """Whether an ASCII byte is white space."""
+    return byte == 32 or 9 <= byte <= 13
+
+
+@compiled
+def enumerates(data: Bytes, first: int, end: int, begin: int, stop: int, leads: bool, escaped: bool) -> bool:
+    """Whether the word data[first:end] only numbers what follows: `a)`, `(b)`, `C.`, `12)`, and `12.` where it leads a line."""
+    if end - first > 3 or end >= stop:
+        return False
+    for i in range(first, end):
+        if not 48 <= data[i] <= 57 and not (end - first == 1 and 97 <= data[i] | 32 <= 122):
+            return False
+    mark = data[end]
+    if mark != 41 and mark != 46 and mark != 58:  # ) . :
+        return False
+    if (
+        end + 1 < stop
+        and not is_blank(data[end + 1])
+        and not (escaped and (data[end + 1] == 92 or data[end + 1] == 34))
+    ):
+        return False
+    if first > begin and not is_blank(data[first - 1]) and data[first - 1] != 40 and data[first - 1] != 91:
+        opens = data[first - 1] == 34 or (first - 1 > begin and data[first - 2] == 92)
+        if not (escaped and opens):
+            return False
+    return bool(mark == 41 or data[first] > 57 or leads)
+
+
+@compiled
+def begins_line(data: Bytes, i: int, begin: int, folds: Int32s) -> bool:
+    """Whether no word stands between byte i and the beginning of its line."""
+    while i > begin:
+        i -= 1
+        if data[i] == 10:
+            return True
+        if data[i] >= 128 or folds[data[i]] != 0:
+            return False
+    return True
+
+
+@compiled
+def words(
+    data: Bytes, start: int, begin: int, stop: int, escaped: bool, characters: Characters, block: Block, held: int
+) -> tuple[int, int]:
+    """Add the words from byte `start` on behind the `held` ones, until the block is full: (where to go on, how many).
+
+    The text is data[begin:stop]. With `escaped`, a backslash and what belongs to it ends a word, as in JSON.
+    """
+    i, n, inside, state = start, held, False, _BASIS
+    first = end = start
+    leads, fresh_line = False, begins_line(data, start, begin, characters.folds)
+    while n < len(block.hashes):
+        size, fold = 1, 0
+        if i < stop:
+            byte = int(data[i])
+            if byte >= 128:
+                point, size = decode(data, i, stop)
+                fold = int(characters.folds[point]) if point < len(characters.folds) else 0
+            elif escaped and byte == 92:
+                size = min(stop - i, 6 if i + 1 < stop and data[i + 1] == 117 else 2)
+                fresh_line = fresh_line or (i + 1 < stop and data[i + 1] == 110)
+            else:
+                fold = int(characters.folds[byte])
+        letter = fold if fold >= 0 else int(characters.expansions[-fold, 0])
+        if inside and (fold == 0 or letter & _ALONE):
+            if not enumerates(data, first, end, begin, stop, leads, escaped):
+                block.hashes[n], block.firsts[n], block.ends[n] = mixed(state), first, end
+                n += 1
+            inside, state = False, _BASIS
+            continue
+        if i >= stop:
+            return stop, n
+        if fold == 0:
+            fresh_line = fresh_line or data[i] == 10
+        elif letter:
+            if not inside:
+                first, inside, leads, fresh_line = i, True, fresh_line, False
+            if fold > 0:
+                state = (state ^ np.uint64(fold & _LETTER)) * _PRIME
+            else:
+                for part in characters.expansions[-fold]:
+                    if part:
+                        state = (state ^ np.uint64(part & _LETTER)) * _PRIME
+            end = i + size
+            if letter & _ALONE:
+                block.hashes[n], block.firsts[n], block.ends[n] = mixed(state), first, end
+                n += 1
+                inside, state = False, _BASIS
+        i += size
+    return i, n
+
+
+@inlined
+def seed_at(hashes: Hashes, i: int) -> np.uint64:
+    """The hash of the run of four words from word i on."""
+    state = mixed(hashes[i] + hashes[i + 1] * _PRIME)
+    state = mixed(state + hashes[i + 2] * _PRIME)
+    return mixed(state + hashes[i + 3] * _PRIME)
+
+
+@compiled
+def seeds_of(item_words: Hashes, bounds: Ints, seeds: Hashes, items: Int32s, places: Int32s) -> int:
+    """Write the seeds of every item with the item and the place in it; how many there are."""
+    n = 0
+    for item in range(len(bounds) - 1):
+        for i in range(bounds[item], bounds[item + 1] - SEED + 1):
+            seeds[n] = seed_at(item_words, i)
+            items[n], places[n] = item, i - bounds[item]
+            n += 1
+    return n
+
+
+@compiled
+def all_words(data: Bytes, offsets: Ints, characters: Characters, hashes: Hashes, counts: Ints) -> int:
+    """Write the word hashes of all texts, one after the other, and how many each has; `hashes` has room for a word a byte."""
+    block = Block(np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64))
+    n = 0
+    for row in range(len(counts)):
+        i, stop = offsets[row], offsets[row + 1]
+        before = n
+        while i < stop:
+            i, fresh = words(data, i, offsets[row], stop, False, characters, block, 0)
+            hashes[n : n + fresh] = block.hashes[:fresh]
+            n += fresh
+        counts[row] = n - before
+    return n
+
+
+@compiled
+def fill_table(seeds: Hashes, table: Int32s, bloom: Hashes) -> None:
+    """Put distinct seeds into an open hash table (place + 1, 0 where free) and into a Bloom filter of two bits in a word."""
+    slot_mask, bloom_mask = np.uint64(len(table) - 1), np.uint64(len(bloom) - 1)
+    for place in range(len(seeds)):
+        seed = seeds[place]
+        slot = seed & slot_mask
+        while table[slot] != 0:
+            slot = (slot + _1) & slot_mask
+        table[slot] = place + 1
+        bloom[(seed >> _32) & bloom_mask] |= (_1 << (seed & _63)) | (_1 << (seed >> _58))
+
+
+@inlined
+def may_be_seed(seed: np.uint64, bloom: Hashes) -> bool:
+    """False for nearly all that is no seed."""
+    bits = (_1 << (seed & _63)) | (_1 << (seed >> _58))
+    return bool(bloom[(seed >> _32) & np.uint64(len(bloom) - 1)] & bits == bits)
+
+
+@compiled
+def seed_place(seed: np.uint64, seeds: Hashes, table: Int32s) -> int:
+    """The place of a seed among `seeds`, -1 when it is none of them."""
+    slot_mask = np.uint64(len(table) - 1)
+    slot = seed & slot_mask
+    while table[slot] != 0:
+        if seeds[table[slot] - 1] == seed:
+            return int(table[slot]) - 1
+        slot = (slot + _1) & slot_mask
+    return -1
+
+
+@compiled
+def reach(hashes: Hashes, i: int, n: int, item_words: Hashes, at: int, last: int, step: int) -> int:
+    """How many words from (i, at) on, in direction `step`, a match extends; its last word is one that agrees."""
+    length = best_length = balance = best = 0
+    while 0 <= i < n and at != last and best - balance <= DROP:
+        length += 1
+        if hashes[i] == item_words[at]:
+            balance += 1
+            if balance >= best:
+                best, best_length = balance, length
+        else:
+            balance -= 1
+        i += step
+        at += step
+    return best_length
+
+
+@compiled
+def longest_run(hashes: Hashes, i: int, item_words: Hashes, at: int, length: int) -> int:
+    """The longest run of equal words of a match."""
+    longest = run = 0
+    for k in range(length):
+        run = run + 1 if hashes[i + k] == item_words[at + k] else 0
+        longest = max(longest, run)
+    return longest
+
+
+@compiled
+def looks_like_json(data: Bytes, start: int, stop: int) -> bool:
+    """Whether a text is written as an object, or as a list of objects, of JSON without blanks."""
+    if stop - start < 4 or (data[stop - 1] != 125 and data[stop - 1] != 93):
+        return False
+    at = start + 1 if data[start] == 91 else start
+    return bool(data[at] == 123 and data[at + 1] == 34)
+
+
+@compiled
+def added(rows: Ints, n: int, first: int, second: int, third: int, fourth: int) -> Ints:
+    """The rows with one more at n; a larger array where there is no room."""
+    if n == len(rows):
+        larger = np.empty((2 * n, 4), np.int64)
+        larger[:n] = rows
+        rows = larger
+    rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = first, second, third, fourth
+    return rows
+
+
+@compiled
+def carry(block: Block, n: int, held: int) -> None:
+    """Move the last words of a block to its front."""
+    block.hashes[:held] = block.hashes[n - held : n].copy()
+    block.firsts[:held] = block.firsts[n - held : n].copy()
+    block.ends[:held] = block.ends[n - held : n].copy()
+
+
+@compiled
+def begin_text(own: Ints, text: int) -> None:
+    """Forget what an item had in earlier texts."""
+    own[:] = 0
+    own[_SEEN], own[_LOOKED] = text, -1
+
+
+@compiled
+def begin_chain(own: Ints, chain: int, first: int, end: int) -> None:
+    """Begin a chain of an item with a match at these bytes."""
+    own[_CHAIN], own[_CHAINED], own[_CHAIN_RUN], own[_CHAIN_END] = chain, 0, 0, -1
+    own[_FIRST], own[_END] = first, end
+
+
+@compiled
+def join_chain(
+    own: Ints, index: Index, block: Block, i: int, at: int, length: int, run: int, last: int, in_chain: Ints
+) -> None:
+    """Add a match of words i… with an item's words at… to the item's chain; it ends before the text's word `last`."""
+    own[_CHAIN_END], own[_CHAIN_RUN] = max(own[_CHAIN_END], last), max(own[_CHAIN_RUN], run)
+    own[_FIRST] = min(own[_FIRST], block.firsts[i])
+    own[_END] = max(own[_END], block.ends[i + length - 1])
+    for k in range(length):
+        if block.hashes[i + k] == index.words[at + k] and in_chain[at + k] != own[_CHAIN]:
+            in_chain[at + k] = own[_CHAIN]
+            own[_CHAINED] += index.weights[at + k]
+
+
+@compiled
+def end_chain(own: Ints, item: int, index: Index, min_words: int, in_chain: Ints, in_text: Ints) -> bool:
+    """Count the item's words that its chain holds and no earlier one of the text; False for a chain that is none."""
+    if own[_CHAIN] == 0 or own[_CHAINED] < min_words:
+        return False
+    own[_RUN] = max(own[_RUN], own[_CHAIN_RUN])
+    for at in range(index.bounds[item], index.bounds[item + 1]):
+        if in_chain[at] == own[_CHAIN] and in_text[at] != own[_SEEN]:
+            in_text[at] = own[_SEEN]
+            own[_FOUND] += index.weights[at]
+    return True
+
+
+@compiled
+def search(
+    data: Bytes, offsets: Ints, characters: Characters, index: Index, min_words: int, gap: int, counts: Ints
+) -> tuple[Ints, Ints]:
+    """Find items in texts: matches (row, item, words, longest run) and spans (row, item, first byte, end), by row.
+
+    `gap` is how many words may lie between two matches of a chain. `counts` receives the number of words of each text.
+    """
+    room = BLOCK + 2 * AHEAD
+    block = Block(np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64))
+    matches: Ints = np.empty((64, 4), np.int64)
+    spans: Ints = np.empty((64, 4), np.int64)
+    n_matches = n_spans = chains = 0
+    n_items = len(index.bounds) - 1
+    state, touched = np.zeros((n_items, _FIELDS), np.int64), np.empty(n_items, np.int64)
+    in_chain, in_text = np.zeros(len(index.words), np.int64), np.zeros(len(index.words), np.int64)
+    for row in range(len(offsets) - 1):
+        position, stop = offsets[row], offsets[row + 1]
+        escaped = looks_like_json(data, position, stop)
+        n = base = searched = n_touched = 0
+        final = False
+        while not final:
+            held = min(n, 2 * AHEAD)
+            base += n - held
+            carry(block, n, held)
+            position, n = words(data, position, offsets[row], stop, escaped, characters, block, held)
+            final = position >= stop
+            upto = n - SEED + 1 if final else n - AHEAD
+            for i in range(searched - base, upto):
+                seed = seed_at(block.hashes, i)
+                place = seed_place(seed, index.seeds, index.table) if may_be_seed(seed, index.bloom) else -1
+                if place < 0:
+                    continue
+                for posting in range(index.starts[place], index.starts[place + 1]):
+                    item = index.post_items[posting]
+                    at, own = index.bounds[item] + index.post_places[posting], state[item]
+                    if own[_SEEN] != row + 1:
+                        begin_text(own, row + 1)
+                        touched[n_touched] = item
+                        n_touched += 1
+                    if own[_DIAGONAL] == base + i - at and base + i + SEED <= own[_LOOKED]:
+                        continue
+                    right = SEED + reach(block.hashes, i + SEED, n, index.words, at + SEED, index.bounds[item + 1], 1)
+                    left = reach(block.hashes, i - 1, n, index.words, at - 1, index.bounds[item] - 1, -1)
+                    own[_DIAGONAL], own[_LOOKED] = base + i - at, base + i + right
+                    run = longest_run(block.hashes, i - left, index.words, at - left, left + right)
+                    if index.whole[item] and run < index.bounds[item + 1] - index.bounds[item]:
+                        continue
+                    if own[_CHAIN] == 0 or base + i - left > own[_CHAIN_END] + gap:
+                        if end_chain(own, item, index, min_words, in_chain, in_text):
+                            spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
+                            n_spans += 1
+                        chains += 1
+                        begin_chain(own, chains, block.firsts[i - left], block.ends[i + right - 1])
+                    join_chain(own, index, block, i - left, at - left, left + right, run, base + i + right, in_chain)
+            searched = max(searched, base + upto)
+        counts[row] = base + n
+        for k in range(n_touched):
+            item, own = touched[k], state[touched[k]]
+            if end_chain(own, item, index, min_words, in_chain, in_text):
+                spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
+                n_spans += 1
+            if own[_FOUND] > 0:
+                matches = added(matches, n_matches, row, item, own[_FOUND], own[_RUN])
+                n_matches += 1
+    return matches[:n_matches].copy(), spans[:n_spans].copy()
