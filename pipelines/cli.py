@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from pipelines.commands.console import err
-from pipelines.commands.documents import explain
+from pipelines.commands.documents import explain, whatif
 from pipelines.commands.people import add_annotator, try_
 from pipelines.commands.tables import export, table
 from pipelines.commands.workspaces import init, run, status, up
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, run, up, status, table, explain, export):
+for command in (init, run, up, status, table, explain, whatif, export):
     app.command()(command)
 app.command("try")(try_)
 annotators = typer.Typer(help="People who label.", no_args_is_help=True)
@@ -33,7 +33,15 @@ def main() -> None:
     from annotation.errors import LabelStudioError
     from pipelines.extras import with_mend
 
-    known = (ValueError, LookupError, FileNotFoundError, FileExistsError, PermissionError, LabelStudioError)
+    known = (
+        ValueError,
+        LookupError,
+        FileNotFoundError,
+        FileExistsError,
+        PermissionError,
+        ConnectionError,
+        LabelStudioError,
+    )
     try:
         app()
     except ModuleNotFoundError as error:

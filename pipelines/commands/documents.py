@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from pipelines.commands.console import WorkspaceOption, graph_of, out
@@ -29,3 +30,20 @@ def explain(
         out.print(Text(section.title, "bold cyan"))
         for line in section.lines:
             out.print(Text("  ") + line, soft_wrap=True)
+
+
+def whatif(
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CHANGE...",
+            help="SET.THRESHOLD=VALUE, as gopher.min_words=30; SET to add one; SET=none to do without.",
+        ),
+    ],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """What other rules would keep and drop, told in seconds; nothing is changed."""
+    from pipelines.whatif import whatif as told
+
+    for piece in told(find_workspace(workspace), changes):
+        out.print(piece, soft_wrap=not isinstance(piece, Table))
