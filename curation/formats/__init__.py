@@ -15,6 +15,7 @@ from curation.formats.delimited import TSV, read_delimited
 from curation.formats.extracts import Extract, Item, Poison, Reader, ReadingSettings, Unreadable
 from curation.formats.html import read_html
 from curation.formats.json_files import read_json, read_json_lines
+from curation.formats.mail import MAIL, MAILBOX, read_mail, read_mailbox
 from curation.formats.notebooks import NOTEBOOK, read_notebook
 from curation.formats.parquet import PARQUET, read_parquet
 from curation.formats.plain import SOURCE_CODE, read_markdown, read_plain
@@ -56,12 +57,13 @@ FORMATS = (
     Format(TSV, read_delimited, (".tsv",)),
     Format(PARQUET, read_parquet),
     Format(NOTEBOOK, read_notebook, (".ipynb",)),
+    Format(MAIL, read_mail, (".eml",)),
+    Format(MAILBOX, read_mailbox, (".mbox",)),
     *(Format(language, read_plain, endings) for language, endings in SOURCE_CODE.items()),
 )
 
-_UNREAD = {".eml": "message/rfc822", ".mbox": "application/mbox"}
 _READERS = {one.media_type: one.read for one in FORMATS}
-_ENDINGS = {**_UNREAD, **{ending: one.media_type for one in FORMATS for ending in one.endings}}
+_ENDINGS = {ending: one.media_type for one in FORMATS for ending in one.endings}
 
 
 def media_type(data: bytes, path: str) -> str:

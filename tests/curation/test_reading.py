@@ -20,7 +20,22 @@ from curation.reading import DOCUMENTS, FAILURES, ReadingSettings, failed_files,
 
 DEFAULTS = ReadingSettings()
 NAMES = st.sampled_from(
-    ["a.txt", "b.md", "c.py", "d.html", "e.json", "f.jsonl", "g.csv", "h.tsv", "i", "j#L1", "j", "k.ipynb"]
+    [
+        "a.txt",
+        "b.md",
+        "c.py",
+        "d.html",
+        "e.json",
+        "f.jsonl",
+        "g.csv",
+        "h.tsv",
+        "i",
+        "j#L1",
+        "j",
+        "k.ipynb",
+        "l.eml",
+        "m.mbox",
+    ]
 )
 CONTENTS = st.one_of(
     st.binary(max_size=120),

@@ -1,0 +1,148 @@
+"""E-mail and mailboxes: what a message says is its document, and each attachment is read as the file it is.
+
+Of a message that says the same in plain text and in HTML the plain text counts. Subject and date are kept; addresses are
+not, for they are about people and no text. A message of a mailbox that cannot be read fails alone, and so does an
+attachment: a picture in a message stands among the failures as a picture in a folder does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from email import policy
+from email.message import EmailMessage, Message
+from email.parser import BytesParser
+
+from curation.formats.decoding import decode
+from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
+from curation.formats.html import read_html
+from curation.formats.metadata import iso_date
+
+MAIL = "message/rfc822"
+MAILBOX = "application/mbox"
+
+MAX_FORWARDED = 20
+"""Messages within messages that are followed; each costs its whole size again."""
+
+_START = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\n")
+_QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+
+
+def read_mail(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """One message and its attachments (`attachment=2`). Raises Unreadable when it is none."""
+    yield from _message(data, settings, 0)
+
+
+def read_mailbox(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """The messages of a mailbox (RFC 4155, in the mboxrd form), each with its number: `message=3`.
+
+    Raises Unreadable for a file in which no message begins.
+    """
+    starts = [*_START.finditer(data)]
+    if not starts or data[: starts[0].start()].strip():
+        raise Unreadable("malformed mailbox", "it should begin with a line `From …`: export it as mbox again")
+    ends = [start.start() for start in starts[1:]] + [len(data)]
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True), 1):
+        part = f"message={number}"
+        try:
+            for item in _message(_QUOTED.sub(rb"\1", data[start.end() : end]), settings, 0):
+                yield replace(item, part=f"{part}/{item.part}" if item.part else part)
+        except Unreadable as error:
+            yield Poison(part, error.error, error.detail)
+
+
+def _message(data: bytes, settings: ReadingSettings, depth: int) -> Iterator[Item]:
+    """What the message says, then what is attached to it."""
+    message = _parsed(data)
+    yield Extract("", MAIL, _said(message, settings), _header(message, "Subject"), iso_date(_header(message, "Date")))
+    for number, attached in enumerate(_attachments(message), 1):
+        part = f"attachment={number}"
+        try:
+            for item in _attachment(attached, settings, depth):
+                yield replace(item, part=f"{part}/{item.part}" if item.part else part)
+        except Unreadable as error:
+            yield Poison(part, error.error, error.detail)
+
+
+def _parsed(data: bytes) -> EmailMessage:
+    message = BytesParser(policy=policy.default).parsebytes(data)
+    if not message.keys():
+        raise Unreadable("malformed message", "it has no headers: save the message whole, with its source")
+    assert isinstance(message, EmailMessage)  # what the policy makes
+    return message
+
+
+def _said(message: EmailMessage, settings: ReadingSettings) -> str:
+    """The text of the message: all its plain parts, or where there is none its HTML."""
+    parts = [part for part in _inline(message) if part.get_content_maintype() == "text"]
+    plain = [_text(part) for part in parts if part.get_content_subtype() != "html"]
+    if any(text.strip() for text in plain):
+        return "\n\n".join(text.strip("\r\n") for text in plain if text.strip()).replace("\r\n", "\n")
+    pages = [part for part in parts if part.get_content_subtype() == "html"]
+    return "\n\n".join(_page(part, settings) for part in pages)
+
+
+def _page(part: Message, settings: ReadingSettings) -> str:
+    data = _text(part).encode("utf-8", "surrogatepass")
+    if not data.strip():
+        return ""
+    return "\n\n".join(item.text for item in read_html(data, "text/html", settings) if isinstance(item, Extract))
+
+
+def _text(part: Message) -> str:
+    """A part in the encoding that it names; where that is none, or the wrong one, as any file."""
+    data = _payload(part)
+    try:
+        return data.decode(part.get_content_charset("utf-8"))
+    except (LookupError, ValueError):
+        return decode(data)
+
+
+def _payload(part: Message) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    """All parts that hold no others, in order; a message within the message is one."""
+    waiting: list[Message] = [message]
+    while waiting:
+        part = waiting.pop()
+        inner = part.get_payload()
+        if part.get_content_maintype() == "multipart" and isinstance(inner, list):
+            waiting += [each for each in reversed(inner) if isinstance(each, Message)]
+        else:
+            yield part
+
+
+def _inline(message: Message) -> Iterator[Message]:
+    return (part for part in _leaves(message) if not _is_attached(part))
+
+
+def _attachments(message: Message) -> Iterator[Message]:
+    return (part for part in _leaves(message) if _is_attached(part))
+
+
+def _is_attached(part: Message) -> bool:
+    """Whether a part is a file of its own: told so, or no text; of `multipart` without parts there is nothing to read."""
+    kind = part.get_content_maintype()
+    return kind != "multipart" and (part.get_content_disposition() == "attachment" or kind != "text")
+
+
+def _attachment(part: Message, settings: ReadingSettings, depth: int) -> Iterator[Item]:
+    from curation.formats import read_items
+
+    inner = part.get_payload()
+    if part.get_content_type() == MAIL and isinstance(inner, list) and inner and isinstance(inner[0], Message):
+        if depth == MAX_FORWARDED:
+            raise Unreadable("over the limit", f"more than {MAX_FORWARDED} messages within each other")
+        return _message(inner[0].as_bytes(), settings, depth + 1)
+    return read_items(_payload(part), part.get_filename() or "", settings)
+
+
+def _header(message: Message, name: str) -> str | None:
+    """A header as one line of text; a broken one as it stands."""
+    value = message.get(name)
+    text = " ".join(str(value).split()) if value is not None else ""
+    return text.encode("utf-8", "replace").decode() or None
