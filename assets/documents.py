@@ -33,7 +33,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="4",
+    code_version="5",
     of="source",
     key=FILE,
     outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),

@@ -7,10 +7,8 @@ in = read + failed.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 
 import polars as pl
 
@@ -18,6 +16,7 @@ import records
 from curation.fetching import File, fetching, files_of
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, media_type, read_items
 from curation.formats.decoding import decode
+from curation.formats.extracts import reader_failed
 from curation.inventory import Root
 from records import Progress, silent
 
@@ -121,7 +120,8 @@ def _read(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> 
     except (MemoryError, ConnectionError):
         raise  # the machine's or the network's doing, not the file's: not to be remembered
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
-        return [Poison("", "reader failed", _where(error))]
+        failed = reader_failed(error)
+        return [Poison("", failed.error, failed.detail)]
     if not any(isinstance(item, Extract) or not item.part for item in items):
         items.append(Poison("", "no text", "no record of the file could be read; see its own failures, if any"))
     return items
@@ -155,9 +155,3 @@ def _checked(item: Extract | Poison) -> Extract | Poison:
     except UnicodeEncodeError:
         return Poison(item.part, "not Unicode", "the text holds half a surrogate pair: write the record again")
     return item
-
-
-def _where(error: Exception) -> str:
-    """The error's kind and place in the code; its message might quote the data."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}; exclude the file, and report it"

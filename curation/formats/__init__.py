@@ -2,7 +2,8 @@
 
 To add one, write a reader (`curation.formats.extracts.Reader`) and give it a line in `FORMATS`: the media type, the
 reader, and the endings that hint at it where content alone does not tell. Binary formats are told by their magic number
-in `curation.formats.sniffing`. A type that is known and has no line here is a failure that names it.
+in `curation.formats.sniffing`. A type that is known and has no line here is a failure that names it. Archives hold files
+of any format, and come before them all (`curation.formats.archives`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from curation.formats import sniffing
+from curation.formats.archives import ARCHIVES, read_archive
 from curation.formats.delimited import TSV, read_delimited
 from curation.formats.extracts import Extract, Item, Poison, Reader, ReadingSettings, Unreadable
 from curation.formats.html import read_html
@@ -76,6 +78,8 @@ def read_items(data: bytes, path: str, settings: ReadingSettings) -> Iterator[It
     kind = media_type(data, path)
     if kind == sniffing.BINARY:
         raise Unreadable("binary", "no text and no known format; exclude it if it is not wanted")
+    if kind in ARCHIVES:
+        return read_archive(data, kind, path, settings)
     if kind not in _READERS:
         raise Unreadable(f"no reader for {kind}", "exclude it, or convert it to a format that can be read")
     return _READERS[kind](data, kind, settings)

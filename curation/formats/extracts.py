@@ -7,8 +7,10 @@ records, nesting), never on time, so that they mean the same on every machine.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 TEXT_COLUMNS = ("text", "content", "body", "document", "article", "markdown", "passage", "raw_content")
@@ -26,6 +28,10 @@ class ReadingSettings:
     max_records: int = 1_000_000
     # Characters of text that one file may give (a compressed table can hold far more than its bytes).
     max_characters: int = 256 * MiB
+    # Bytes that the archives of one file may unfold to, archives within them among these.
+    max_unfolded: int = 512 * MiB
+    # How deep archives may lie within each other.
+    max_archives: int = 3
     # Nesting of HTML elements; an extractor's cost grows with the square of it.
     max_nesting: int = 1_000
     # How the text of a web page is found: `fast` is resiliparse's main content.
@@ -73,3 +79,10 @@ class Unreadable(Exception):
         super().__init__(f"{error}: {detail}")
         self.error = error
         self.detail = detail
+
+
+def reader_failed(error: Exception) -> Unreadable:
+    """What is said of a parser that stumbled: the error's kind and place in the code, for its message might quote the data."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {PurePath(last.filename).name}:{last.lineno}"
+    return Unreadable("reader failed", f"{where}; exclude the file, and report it")

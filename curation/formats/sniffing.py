@@ -61,7 +61,7 @@ _HEAD = 4096
 def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
     """The media type of a file's bytes; `endings` maps a lower-case ending with its dot to the type it hints at."""
     if not is_text(data):
-        return _magic(data, _BINARY_MAGIC) or _magic(data, _TEXTUAL_MAGIC) or BINARY
+        return _magic(data, _BINARY_MAGIC) or _magic(data, _TEXTUAL_MAGIC) or _tar(data) or BINARY
     head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe").replace(b"\0", b"")
     if found := _magic(head, _TEXTUAL_MAGIC) or _magic(data, _NO_TEXT_MAGIC):
         return found
@@ -71,6 +71,11 @@ def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
     if hint in ("", JSON, JSON_LINES) and (shape := _json_shape(data, hint)):
         return shape
     return hint or _shebang(head) or "text/plain"
+
+
+def _tar(data: bytes) -> str:
+    """A tar archive has its magic number behind the first member's name."""
+    return "application/x-tar" if data[257:262] == b"ustar" else ""
 
 
 def _magic(data: bytes, table: tuple[tuple[bytes, str], ...]) -> str:
