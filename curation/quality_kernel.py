@@ -10,14 +10,12 @@ The compiled code is cached on disk beside this module; only the first use on a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from curation.deduplication.compilation import compiled
+from curation.compilation import compiled, inlined
 
 SPACE: Final = 1
 ALPHA: Final = 2
@@ -88,18 +86,11 @@ _USE: Final = np.frombuffer(b"use cookies", dtype=np.uint8)
 _SCRIPT: Final = 1
 _POLICY: Final = 2
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Bytes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.uint16]
 Ints = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
-
-
-def _inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """Put the function's code where it is called: as a call, decoding takes five times as long."""
-    return cast(Callable[P, R], numba.njit(inline="always")(function))
 
 
 def hash_words(words: tuple[str, ...]) -> Hashes:
@@ -152,7 +143,7 @@ def count_lines(data: Bytes, offsets: Ints, flags: Flags, short_line: int) -> In
     return counts
 
 
-@_inlined
+@inlined
 def _code_point(data: Bytes, i: int) -> tuple[int, int]:
     """The code point that starts at byte i, and how many bytes it takes."""
     first = int(data[i])
@@ -166,7 +157,7 @@ def _code_point(data: Bytes, i: int) -> tuple[int, int]:
     return high | (int(data[i + 2]) & 0x3F) << 6 | int(data[i + 3]) & 0x3F, 4
 
 
-@_inlined
+@inlined
 def _flag(flags: Flags, code: int) -> int:
     return int(flags[code]) if code < len(flags) else 0
 
@@ -228,7 +219,7 @@ def _bits(mask: int) -> int:
     return total
 
 
-@_inlined
+@inlined
 def _piece(flag: int) -> int:
     """How many such characters make a word; 0 where white space parts words."""
     return 2 if flag & PAIRS else 4 if flag & FOURS else 0
@@ -291,7 +282,7 @@ def _count_words(
     return words
 
 
-@_inlined
+@inlined
 def _breaks(data: Bytes, i: int, end: int, flag: int) -> bool:
     """Whether a line ends with the character at byte i; of a carriage return and a line feed it is the second."""
     return flag & BREAK != 0 and not (data[i] == 0x0D and i + 1 < end and data[i + 1] == 0x0A)

@@ -8,7 +8,6 @@ in = read + failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 
 import polars as pl
 
@@ -16,7 +15,7 @@ import records
 from curation.fetching import File, fetching, files_of
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, media_type, read_items
 from curation.formats.decoding import decode
-from curation.formats.extracts import reader_failed
+from curation.formats.extracts import limited, reader_failed
 from curation.inventory import Root
 from records import Progress, silent
 
@@ -132,15 +131,8 @@ def _healthy(file: File, data: bytes, settings: ReadingSettings) -> Iterator[Ext
     if not data.strip():
         yield Extract("", media_type(data, file.path), decode(data))
         return
-    characters = 0
-    items = read_items(data, file.path, settings)
-    for item in islice(items, settings.max_records):
-        characters += len(item.text) if isinstance(item, Extract) else 0
-        if characters > settings.max_characters:
-            raise Unreadable("over the limit", f"more text than reading.max_characters ({settings.max_characters})")
+    for item in limited(read_items(data, file.path, settings), settings):
         yield _checked(item)
-    if next(items, None) is not None:
-        raise Unreadable("over the limit", f"more records than reading.max_records ({settings.max_records})")
 
 
 def _checked(item: Extract | Poison) -> Extract | Poison:

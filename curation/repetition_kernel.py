@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.deduplication.compilation import compiled
+from curation.compilation import compiled
 
 _SHORTEST: Final = 2
 _LONGEST_TOP: Final = 4

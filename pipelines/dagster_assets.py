@@ -13,7 +13,7 @@ import dagster as dg
 
 from pipelines.automation import out_of_date
 from pipelines.engine import Ran, libraries, run_node
-from pipelines.graph import SETTINGS, Graph, Node
+from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.inputs import observe
 from pipelines.launch import dagster_context
 from pipelines.previews import books_markdown, picture_markdown, preview_rows, write_preview
@@ -37,31 +37,25 @@ def observables(graph: Graph, workspace: Workspace) -> dict[str, Callable[[], st
     Settings are read from disk at each call, so that an edited file is a changed input.
     """
     looks: dict[str, Callable[[], str]] = {}
-    for section in graph.sections:
-        looks[SETTINGS + section] = partial(_version_of_part, workspace, section)
     for node in graph:
+        for given in node.inputs:
+            if given.role in {"settings", "entry"}:
+                looks[SETTINGS + given.name] = partial(_version_of_part, workspace, node, given)
         if node.stage.kind == "observable":
             looks[node.name] = partial(_version_seen, workspace, node)
     return looks
 
 
-def _version_of_part(workspace: Workspace, section: str) -> str:
-    return settings_version(_part(workspace.reload(), section))
+def _version_of_part(workspace: Workspace, node: Node, given: Input) -> str:
+    config = workspace.reload().config
+    if given.role == "settings":
+        return settings_version(config.part(given.name))
+    entries = getattr(config, node.stage.each)
+    return settings_version(next((entry for entry in entries if entry.name == node.entry_name), None))
 
 
 def _version_seen(workspace: Workspace, node: Node) -> str:
     return observe(node, workspace.reload()).version
-
-
-def _part(workspace: Workspace, section: str) -> Any:
-    config = workspace.config
-    if section.split("__")[0] in type(config).model_fields:
-        return config.part(section)
-    for cut in (at for at, character in enumerate(section) if character == "_"):
-        entries = getattr(config, section[:cut], None)
-        if isinstance(entries, tuple):
-            return next((entry for entry in entries if entry.name == section[cut + 1 :]), None)
-    return None
 
 
 Loaded = tuple[Workspace, Graph]

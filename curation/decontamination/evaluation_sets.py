@@ -8,9 +8,6 @@ words.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -20,12 +17,7 @@ import polars as pl
 from curation.decontamination.index import item_name, words_of
 from curation.decontamination.settings import EvaluationSet
 from curation.fetching import bytes_of, files_of
-from curation.formats import media_type
-from curation.formats.decoding import decode
-from curation.formats.delimited import TSV
-from curation.formats.extracts import Unreadable
-from curation.formats.parquet import PARQUET
-from curation.formats.sniffing import JSON, JSON_LINES
+from curation.formats import Poison, ReadingSettings, Unreadable, read_rows
 from curation.inventory import Root
 from records import Outcome, Progress, silent
 
@@ -90,16 +82,15 @@ def _items(entry: EvaluationSet, inventory: pl.DataFrame, root: Root, failed: Co
     texts: list[_Text] = []
     columns: set[str] = set()
     for file in files_of(inventory.sort("path"), {entry.name: root}):
-        path = file.path
         try:
-            rows = list(_rows(bytes_of(file), path))
+            rows = list(read_rows(bytes_of(file), file.path, ReadingSettings()))
         except Unreadable as error:
             failed[error.error] += 1
             continue
-        failed.update(row for _, row in rows if isinstance(row, _Broken))
-        whole = [(place, row) for place, row in rows if not isinstance(row, _Broken)]
+        failed.update(row.error for row in rows if isinstance(row, Poison))
+        whole = [row for row in rows if not isinstance(row, Poison)]
         columns.update(name for _, row in whole if isinstance(row, Mapping) for name in row)
-        texts += (text for place, row in whole for text in _texts(path, place, row, entry.columns))
+        texts += (text for place, row in whole for text in _texts(file.path, place, row, entry.columns))
     _check_columns(entry, texts, columns)
     frame = pl.DataFrame(texts, schema={"locator": pl.String, "column": pl.String, "text": pl.String}, orient="row")
     words = words_of(frame["text"])
@@ -109,76 +100,7 @@ def _items(entry: EvaluationSet, inventory: pl.DataFrame, root: Root, failed: Co
     return items.select(ITEMS.names()).cast(ITEMS)
 
 
-class _Broken(str):
-    """Why a row could not be had."""
-
-    __slots__ = ()
-
-
-_Row = Mapping[str, object] | object
-
-
-def _rows(data: bytes, path: str) -> Iterator[tuple[str, _Row]]:
-    """The rows of a file, each with its place: as the formats of documents name places."""
-    kind = media_type(data, path)
-    if kind == PARQUET:
-        return _of_parquet(data)
-    if kind.startswith("text/") or kind in (JSON, JSON_LINES):
-        text = decode(data)
-        if kind == JSON_LINES:
-            return _of_lines(text)
-        if kind == JSON:
-            return _of_json(text)
-        return _of_table(text, "\t" if kind == TSV else "") if kind in ("text/csv", TSV) else _of_text(text)
-    raise Unreadable(f"no reader for {kind}", "")
-
-
-def _of_parquet(data: bytes) -> Iterator[tuple[str, _Row]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise Unreadable("malformed Parquet", "") from error
-    return ((f"row={number}", row) for number, row in enumerate(rows, 1))
-
-
-def _of_lines(text: str) -> Iterator[tuple[str, _Row]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield f"L{number}", json.loads(line)
-            except (ValueError, RecursionError):
-                yield f"L{number}", _Broken("malformed JSON")
-
-
-def _of_json(text: str) -> Iterator[tuple[str, _Row]]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable("malformed JSON", "") from error
-    return ((f"row={number}", row) for number, row in enumerate(value if isinstance(value, list) else [value], 1))
-
-
-def _of_table(text: str, delimiter: str) -> Iterator[tuple[str, _Row]]:
-    csv.field_size_limit(max(len(text), 1))
-    delimiter = delimiter or max(",;|\t", key=text.partition("\n")[0].count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = next(lines, [])
-        for number, fields in enumerate((fields for fields in lines if fields), 1):
-            same = len(fields) == len(header)
-            yield f"row={number}", dict(zip(header, fields, strict=True)) if same else _Broken("malformed CSV")
-    except csv.Error:
-        yield "", _Broken("malformed CSV")
-
-
-def _of_text(text: str) -> Iterator[tuple[str, _Row]]:
-    return ((f"L{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
-
-
-def _texts(path: str, place: str, row: _Row, columns: Sequence[str]) -> Iterator[_Text]:
+def _texts(path: str, place: str, row: object, columns: Sequence[str]) -> Iterator[_Text]:
     """The items of one row: of the columns that are named, else of all that hold text."""
     locator = f"{path.replace('#', '##')}#{place}"
     values: Iterable[tuple[str, object]] = [("", row)]

@@ -11,17 +11,13 @@ What a bit of a fold means is said in `curation.decontamination.characters`. A t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from curation.deduplication.compilation import compiled
+from curation.compilation import compiled, inlined
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
@@ -46,11 +42,6 @@ _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 _27, _30, _31, _32, _58 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32), np.uint64(58)
 _1, _63 = np.uint64(1), np.uint64(63)
-
-
-def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """Put the function's code where it is called."""
-    return cast(Callable[P, R], numba.njit(inline="always")(function))
 
 
 @inlined

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from curation.deduplication.candidates import Corpus, Fetch
-from curation.deduplication.incremental import Moved, update_duplicates
+from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.settings import DeduplicationSettings
 from records import Outcome, Progress, silent
 
@@ -27,9 +27,8 @@ def find_duplicates(
     another place of the same normalised text, and "near" if its content is dropped for one whose true Jaccard
     similarity reaches the threshold; `kept_id` is the first place of the content that stays. Unit: documents.
     """
-    nothing = pl.Series(dtype=pl.String)
     corpus = Corpus(places.lazy(), signatures.lazy(), source_order, fetching(contents))
-    update = update_duplicates(None, corpus, Moved(nothing, nothing), settings, progress)
+    update = update_duplicates(None, corpus, NOTHING, settings, progress)
     table, survivors, pairs = (change.added for change in update)
     counts = {kind: int(table.get_column("kind").eq(kind).sum()) for kind in ("exact", "near")}
     n_places = places.lazy().select(pl.len()).collect().item()

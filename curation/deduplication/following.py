@@ -13,7 +13,7 @@ import polars as pl
 
 from curation.deduplication.candidates import Corpus
 from curation.deduplication.duplicates import fetching
-from curation.deduplication.incremental import Moved, State, Update, update_duplicates
+from curation.deduplication.incremental import NOTHING, Moved, State, Update, update_duplicates
 from curation.deduplication.settings import DeduplicationSettings
 from records import Progress, silent
 
@@ -58,10 +58,6 @@ def follow(
         return update_duplicates(None, corpus, NOTHING, settings, progress)
     moved = Moved(_contents(documents, [signatures], source_order), _only(documents.went, "doc_id"))
     return update_duplicates(State(**state), corpus, moved, settings, progress)
-
-
-NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
-"""No content moved."""
 
 
 def _contents(documents: Followed, evidence: Sequence[Followed], source_order: Followed) -> pl.Series:

@@ -62,6 +62,10 @@ class Moved(NamedTuple):
     documents: pl.Series
 
 
+NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
+"""No content moved."""
+
+
 def update_duplicates(
     state: State | None, corpus: Corpus, moved: Moved, settings: DeduplicationSettings, progress: Progress = silent
 ) -> Update:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.deduplication.compilation import compiled
+from curation.compilation import compiled
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 
 from curation.formats import sniffing
 from curation.formats.archives import ARCHIVES, read_archive
-from curation.formats.delimited import TSV, read_delimited
+from curation.formats.decoding import decode
+from curation.formats.delimited import TSV, delimited_rows, read_delimited
 from curation.formats.extracts import Extract, Item, Poison, Reader, ReadingSettings, Unreadable
 from curation.formats.html import read_html
-from curation.formats.json_files import read_json, read_json_lines
+from curation.formats.json_files import json_line_rows, json_rows, read_json, read_json_lines
 from curation.formats.mail import MAIL, MAILBOX, read_mail, read_mailbox
 from curation.formats.notebooks import NOTEBOOK, read_notebook
-from curation.formats.parquet import PARQUET, read_parquet
+from curation.formats.parquet import PARQUET, parquet_rows, read_parquet
 from curation.formats.plain import SOURCE_CODE, read_markdown, read_plain
+from curation.formats.rows import Row, Rows
 
 __all__ = [
     "FORMATS",
@@ -32,6 +34,7 @@ __all__ = [
     "Unreadable",
     "media_type",
     "read_items",
+    "read_rows",
 ]
 
 
@@ -39,13 +42,13 @@ __all__ = [
 class Format:
     """A media type, the function that reads it, and the endings (lower case, with their dot) that hint at it.
 
-    `isolated` marks a parser that can crash or eat memory, so that it belongs in a process that may die.
+    `rows` gives what lies in a table-like file before any of it is taken for a document.
     """
 
     media_type: str
     read: Reader
     endings: tuple[str, ...] = ()
-    isolated: bool = False
+    rows: Rows | None = None
 
 
 FORMATS = (
@@ -53,18 +56,18 @@ FORMATS = (
     Format("text/markdown", read_markdown, (".md", ".markdown", ".mdx")),
     Format("text/x-rst", read_plain, (".rst",)),
     Format("text/html", read_html, (".html", ".htm", ".xhtml")),
-    Format(sniffing.JSON, read_json, (".json",)),
-    Format(sniffing.JSON_LINES, read_json_lines, (".jsonl", ".ndjson", ".jsonlines")),
-    Format("text/csv", read_delimited, (".csv",)),
-    Format(TSV, read_delimited, (".tsv",)),
-    Format(PARQUET, read_parquet),
+    Format(sniffing.JSON, read_json, (".json",), json_rows),
+    Format(sniffing.JSON_LINES, read_json_lines, (".jsonl", ".ndjson", ".jsonlines"), json_line_rows),
+    Format("text/csv", read_delimited, (".csv",), delimited_rows),
+    Format(TSV, read_delimited, (".tsv",), delimited_rows),
+    Format(PARQUET, read_parquet, rows=parquet_rows),
     Format(NOTEBOOK, read_notebook, (".ipynb",)),
     Format(MAIL, read_mail, (".eml",)),
     Format(MAILBOX, read_mailbox, (".mbox",)),
     *(Format(language, read_plain, endings) for language, endings in SOURCE_CODE.items()),
 )
 
-_READERS = {one.media_type: one.read for one in FORMATS}
+_FORMATS = {one.media_type: one for one in FORMATS}
 _ENDINGS = {ending: one.media_type for one in FORMATS for ending in one.endings}
 
 
@@ -80,6 +83,20 @@ def read_items(data: bytes, path: str, settings: ReadingSettings) -> Iterator[It
         raise Unreadable("binary", "no text and no known format; exclude it if it is not wanted")
     if kind in ARCHIVES:
         return read_archive(data, kind, path, settings)
-    if kind not in _READERS:
+    if kind not in _FORMATS:
         raise Unreadable(f"no reader for {kind}", "exclude it, or convert it to a format that can be read")
-    return _READERS[kind](data, kind, settings)
+    return _FORMATS[kind].read(data, kind, settings)
+
+
+def read_rows(data: bytes, path: str, settings: ReadingSettings) -> Iterator[Row]:
+    """The rows of a table-like file, or the lines of a text that are not blank, each at its place.
+
+    Raises Unreadable when there is no reading it at all.
+    """
+    kind = media_type(data, path)
+    if kind in _FORMATS and (rows := _FORMATS[kind].rows):
+        return rows(data, kind, settings)
+    if not kind.startswith("text/"):
+        raise Unreadable(f"no rows in {kind}", "exclude it, or convert it to JSON Lines, CSV or Parquet")
+    lines = enumerate(decode(data).splitlines(), 1)
+    return ((f"L{number}", line) for number, line in lines if line.strip())

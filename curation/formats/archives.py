@@ -25,7 +25,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, reader_failed
+from curation.formats.extracts import Exhausted, Item, ReadingSettings, Unreadable, below
 
 ZIP = "application/zip"
 TAR = "application/x-tar"
@@ -52,6 +52,9 @@ _STREAMS: Mapping[str, Callable[[io.BytesIO], _Readable]] = {
 
 ARCHIVES = (ZIP, TAR, *_STREAMS)
 
+Fetch = Callable[[], bytes]
+"""Gives the bytes of a member, or raises Unreadable."""
+
 
 @dataclass
 class _Work:
@@ -63,15 +66,11 @@ class _Work:
         """All that can be read from a member. Raises Unreadable when that is more than what is left."""
         data = file.read(self.left + 1)
         if len(data) > self.left:
-            raise _TooMuch(
+            raise Exhausted(
                 "over the limit", "it unfolds to more than reading.max_unfolded: raise it, or split the archive"
             )
         self.left -= len(data)
         return data
-
-
-class _TooMuch(Unreadable):
-    """The end of the work that one file may cost; what comes after is not looked at."""
 
 
 def read_archive(data: bytes, kind: str, path: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -97,18 +96,11 @@ def _opened(data: bytes, kind: str, path: str, settings: ReadingSettings, work: 
     for name, member in _members(data, kind, work):
         seen[name] += 1
         part = name.replace("#", "##") + (f"#again={seen[name]}" if seen[name] > 1 else "")
-        try:
-            for item in _read(member(), name, settings, work, depth):
-                yield replace(item, part=f"{part}#{item.part}" if item.part else part)
-        except _TooMuch:
-            raise
-        except Unreadable as error:
-            yield Poison(part, error.error, error.detail)
-        except (MemoryError, ConnectionError):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the member fails alone
-            failed = reader_failed(error)
-            yield Poison(part, failed.error, failed.detail)
+        yield from below(part, "#", partial(_member, member, name, settings, work, depth), settings)
+
+
+def _member(fetch: Fetch, path: str, settings: ReadingSettings, work: _Work, depth: int) -> Iterator[Item]:
+    return _read(fetch(), path, settings, work, depth)
 
 
 def _read(data: bytes, path: str, settings: ReadingSettings, work: _Work, depth: int) -> Iterator[Item]:
@@ -140,10 +132,7 @@ def _without_ending(path: str) -> str:
     return str(PurePosixPath(path).with_suffix("")) if PurePosixPath(path).suffix else path
 
 
-_Member = tuple[str, Callable[[], bytes]]
-
-
-def _members(data: bytes, kind: str, work: _Work) -> Iterator[_Member]:
+def _members(data: bytes, kind: str, work: _Work) -> Iterator[tuple[str, Fetch]]:
     """The name of each member that is no folder, and what gives its bytes or raises Unreadable."""
     try:
         yield from _of_zip(data, work) if kind == ZIP else _of_tar(data, work)
@@ -153,7 +142,7 @@ def _members(data: bytes, kind: str, work: _Work) -> Iterator[_Member]:
         raise Unreadable("damaged archive", "it is cut short or altered: fetch it again") from error
 
 
-def _of_zip(data: bytes, work: _Work) -> Iterator[_Member]:
+def _of_zip(data: bytes, work: _Work) -> Iterator[tuple[str, Fetch]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         kind = _document_kind(archive, names)
@@ -186,7 +175,7 @@ def _document_kind(archive: zipfile.ZipFile, names: list[str]) -> str:
     return ""
 
 
-def _of_tar(data: bytes, work: _Work) -> Iterator[_Member]:
+def _of_tar(data: bytes, work: _Work) -> Iterator[tuple[str, Fetch]]:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
         for info in archive:
             if not info.isdir():

@@ -16,10 +16,12 @@ _DELIMITERS = ",;\t|"
 
 def read_delimited(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """A document per row, at `row=` and its number from 1; the first line is the header and no row."""
-    return extracts(_rows(decode(data), media_type, settings), media_type, settings)
+    return extracts(delimited_rows(data, media_type, settings), media_type, settings)
 
 
-def _rows(text: str, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+def delimited_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+    """Each row by the names of the header; a broken quote ends them."""
+    text = decode(data)
     csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, media_type), strict=True)
     number = 0

@@ -8,8 +8,9 @@ records, nesting), never on time, so that they mean the same on every machine.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePath
 from typing import Literal
 
@@ -86,3 +87,36 @@ def reader_failed(error: Exception) -> Unreadable:
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {PurePath(last.filename).name}:{last.lineno}"
     return Unreadable("reader failed", f"{where}; exclude the file, and report it")
+
+
+class Exhausted(Unreadable):
+    """The end of the work that one file may cost: what comes after is not looked at, so the file fails whole."""
+
+
+def limited(items: Iterable[Item], settings: ReadingSettings) -> Iterator[Item]:
+    """The items as they come. Raises Unreadable when they are more records, or more text, than one file may give."""
+    characters = 0
+    stream = iter(items)
+    for item in islice(stream, settings.max_records):
+        characters += len(item.text) if isinstance(item, Extract) else 0
+        if characters > settings.max_characters:
+            raise Unreadable("over the limit", f"more text than reading.max_characters ({settings.max_characters})")
+        yield item
+    if next(stream, None) is not None:
+        raise Unreadable("over the limit", f"more records than reading.max_records ({settings.max_records})")
+
+
+def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: ReadingSettings) -> Iterator[Item]:
+    """The items of what lies within a file, each at its place below `part`, or one Poison there: it fails alone."""
+    try:
+        items = list(limited(read(), settings))
+    except (Exhausted, MemoryError):
+        raise
+    except Unreadable as error:
+        yield Poison(part, error.error, error.detail)
+    except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, its neighbours are read
+        failed = reader_failed(error)
+        yield Poison(part, failed.error, failed.detail)
+    else:
+        for item in items:
+            yield replace(item, part=f"{part}{joint}{item.part}" if item.part else part)

@@ -15,7 +15,7 @@ from curation.formats.rows import Row, extract, extracts, is_chat
 
 def read_json_lines(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """A document per line that is not blank, at `L` and the line's number from 1."""
-    return extracts(_lines(decode(data)), media_type, settings)
+    return extracts(json_line_rows(data, media_type, settings), media_type, settings)
 
 
 def read_json(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -23,8 +23,25 @@ def read_json(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     text = decode(data)
     value = _parsed(text)
     if isinstance(value, list) and not is_chat(value):
-        return extracts(((f"row={number}", row) for number, row in enumerate(value, 1)), media_type, settings)
+        return extracts(_elements(value), media_type, settings)
     return iter([_whole(text, value, media_type, settings)])
+
+
+def json_line_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+    """The value of each line that is not blank."""
+    for number, line in enumerate(decode(data).split("\n"), 1):
+        if line.strip():
+            yield _line(f"L{number}", line)
+
+
+def json_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+    """The elements of an array; any other value is one row."""
+    value = _parsed(decode(data))
+    return _elements(value if isinstance(value, list) else [value])
+
+
+def _elements(values: list[object]) -> Iterator[Row]:
+    return ((f"row={number}", row) for number, row in enumerate(values, 1))
 
 
 def _whole(text: str, value: object, media_type: str, settings: ReadingSettings) -> Item:
@@ -43,12 +60,6 @@ def _parsed(text: str) -> object:
         raise Unreadable("malformed JSON", f"{where}: write the file again whole") from error
     except (ValueError, RecursionError) as error:
         raise Unreadable("malformed JSON", _beyond(error)) from error
-
-
-def _lines(text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _line(f"L{number}", line)
 
 
 def _line(part: str, line: str) -> Row:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from functools import partial
 
 from curation.formats.decoding import decode
-from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
+from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable, below
 from curation.formats.html import read_html
 from curation.formats.metadata import iso_date
 
@@ -44,12 +44,8 @@ def read_mailbox(data: bytes, media_type: str, settings: ReadingSettings) -> Ite
         raise Unreadable("malformed mailbox", "it should begin with a line `From …`: export it as mbox again")
     ends = [start.start() for start in starts[1:]] + [len(data)]
     for number, (start, end) in enumerate(zip(starts, ends, strict=True), 1):
-        part = f"message={number}"
-        try:
-            for item in _message(_QUOTED.sub(rb"\1", data[start.end() : end]), settings, 0):
-                yield replace(item, part=f"{part}/{item.part}" if item.part else part)
-        except Unreadable as error:
-            yield Poison(part, error.error, error.detail)
+        one = _QUOTED.sub(rb"\1", data[start.end() : end])
+        yield from below(f"message={number}", "/", partial(_message, one, settings, 0), settings)
 
 
 def _message(data: bytes, settings: ReadingSettings, depth: int) -> Iterator[Item]:
@@ -57,12 +53,7 @@ def _message(data: bytes, settings: ReadingSettings, depth: int) -> Iterator[Ite
     message = _parsed(data)
     yield Extract("", MAIL, _said(message, settings), _header(message, "Subject"), iso_date(_header(message, "Date")))
     for number, attached in enumerate(_attachments(message), 1):
-        part = f"attachment={number}"
-        try:
-            for item in _attachment(attached, settings, depth):
-                yield replace(item, part=f"{part}/{item.part}" if item.part else part)
-        except Unreadable as error:
-            yield Poison(part, error.error, error.detail)
+        yield from below(f"attachment={number}", "/", partial(_attachment, attached, settings, depth), settings)
 
 
 def _parsed(data: bytes) -> EmailMessage:

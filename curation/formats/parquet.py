@@ -13,10 +13,11 @@ _BATCH = 1024
 
 def read_parquet(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """A document per row, at `row=` and its number from 1."""
-    return extracts(_rows(data), media_type, settings)
+    return extracts(parquet_rows(data, media_type, settings), media_type, settings)
 
 
-def _rows(data: bytes) -> Iterator[Row]:
+def parquet_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+    """Each row by the names of its columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import chain, islice
@@ -53,6 +53,9 @@ _NO_TEXT = "name the text column in `reading.text_columns`, or exclude the file"
 
 Row = tuple[str, object] | Poison
 """A row's place and its value, or why it could not be had."""
+
+Rows = Callable[[bytes, str, ReadingSettings], Iterator[Row]]
+"""What gives the rows of a table-like file; it raises `Unreadable` for the whole file."""
 
 
 def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Item]:

@@ -51,6 +51,10 @@ def test_a_bucket_becomes_a_corpus_and_follows_it(root: Path, monkeypatch: pytes
         assert changed.code == 0, changed.out + changed.err
         assert server.reads() == ["docs/b.md"]
         assert corpus(root) == {"b.md", "copy.txt"}
+
+        forced = headwater("run", "documents", "--force", "-w", root)
+        assert forced.code == 0, forced.out + forced.err
+        assert server.reads() == ["docs/b.md", "docs/copy.txt"], "all are asked for again, those that failed among them"
         kept = heads(root)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     cut = headwater("run", "corpus", "-w", root)

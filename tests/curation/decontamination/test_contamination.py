@@ -143,7 +143,7 @@ def test_items_are_read_from_files_with_books(tmp_path: Path) -> None:
         ("c.csv#row=1", "q"),
     ]
     assert outcome.dropped == {"copy of another item": 1}
-    assert outcome.failed == {"malformed JSON": 1, "no reader for image/png": 1}
+    assert outcome.failed == {"malformed JSON": 1, "no rows in image/png": 1}
     wrong = EvaluationSet("exam", str(tmp_path), columns=("question",))
     with pytest.raises(ValueError, match="no text in column 'question'; its files have"):
         read_evaluation_sets({"exam": take_inventory(files, tmp_path)}, {"exam": tmp_path}, [wrong])

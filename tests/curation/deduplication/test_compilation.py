@@ -1,4 +1,4 @@
-from curation.deduplication.compilation import compiled
+from curation.compilation import compiled
 
 
 def test_where_machine_code_cannot_be_kept_a_function_still_runs():

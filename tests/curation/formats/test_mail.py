@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.formats import Extract, Poison, ReadingSettings, Unreadable, media_type, read_items
+from curation.formats import Extract, Poison, ReadingSettings, Unreadable, html, media_type, read_items
 from curation.formats.mail import MAX_FORWARDED
 
 SETTINGS = ReadingSettings()
@@ -157,3 +157,18 @@ def test_whatever_stands_in_a_mail_it_is_read_or_said_why_not(data, name):
         return
     parts = [item.part for item in found]
     assert len(parts) == len(set(parts))
+
+
+def test_an_attachment_over_which_a_parser_stumbles_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> str:
+        raise KeyError("secret words")
+
+    sent = message()
+    sent.add_attachment("<html><p>A page.</p></html>", subtype="html", filename="a.html")
+    sent.add_attachment("A note.", filename="n.txt")
+    monkeypatch.setattr(html, "nesting", stumble)
+    found = items(sent.as_bytes())
+    assert texts(found) == {"": "The boat came in.", "attachment=2": "A note.\n"}
+    (poison,) = [item for item in found if isinstance(item, Poison)]
+    assert (poison.part, poison.error) == ("attachment=1", "reader failed")
+    assert "secret" not in poison.detail
