@@ -65,7 +65,7 @@ def evaluation_set(entry: EvaluationSet, workspace: Workspace) -> Observation:
 
 @stage(
     group="curation",
-    code_version="1",
+    code_version="2",
     primary_key=("set", "item"),
     unit="texts",
     uses=("python",),

@@ -33,12 +33,20 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="5",
+    code_version="6",
     of="source",
     key=FILE,
     outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),
     books=_books,
-    uses=("resiliparse", "charset-normalizer"),
+    uses=(
+        "resiliparse",
+        "charset-normalizer",
+        "trafilatura",
+        "pypdfium2",
+        "python-docx",
+        "python-pptx",
+        "openpyxl",
+    ),
     pictures=of_documents,
 )
 def documents(

@@ -52,6 +52,10 @@ class ObjectRoot:
     bucket: str
     prefix: str
 
+    def __reduce__(self) -> tuple[type[ObjectRoot], tuple[str, str]]:
+        """Another process makes a client of its own, from its own environment."""
+        return ObjectRoot, (self.bucket, self.prefix)
+
     @classmethod
     def of(cls, address: str) -> ObjectRoot:
         """The root at an address. Raises ValueError for one that no store here understands."""

@@ -13,22 +13,29 @@ from dataclasses import dataclass
 
 from curation.formats import sniffing
 from curation.formats.archives import ARCHIVES, read_archive
+from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_rows, read_arrow
 from curation.formats.decoding import decode
 from curation.formats.delimited import TSV, delimited_rows, read_delimited
-from curation.formats.extracts import Extract, Item, Poison, Reader, ReadingSettings, Unreadable
+from curation.formats.epub import read_epub
+from curation.formats.extracts import Extract, Item, NeedsWorker, Poison, Reader, ReadingSettings, Unreadable, may_die
 from curation.formats.html import read_html
 from curation.formats.json_files import json_line_rows, json_rows, read_json, read_json_lines
 from curation.formats.mail import MAIL, MAILBOX, read_mail, read_mailbox
 from curation.formats.notebooks import NOTEBOOK, read_notebook
+from curation.formats.office import read_docx, read_pptx, read_xlsx
+from curation.formats.packages import DOCX, EPUB, PPTX, XLSX, ZIP, kind_of
 from curation.formats.parquet import PARQUET, parquet_rows, read_parquet
+from curation.formats.pdf import PDF, read_pdf
 from curation.formats.plain import SOURCE_CODE, read_markdown, read_plain
 from curation.formats.rows import Row, Rows
+from curation.formats.warc import WARC, read_warc
 
 __all__ = [
     "FORMATS",
     "Extract",
     "Format",
     "Item",
+    "NeedsWorker",
     "Poison",
     "ReadingSettings",
     "Unreadable",
@@ -42,13 +49,15 @@ __all__ = [
 class Format:
     """A media type, the function that reads it, and the endings (lower case, with their dot) that hint at it.
 
-    `rows` gives what lies in a table-like file before any of it is taken for a document.
+    `rows` gives what lies in a table-like file before any of it is taken for a document. `isolated` marks a parser that
+    can crash or eat memory: it runs in processes that may die, and nowhere else.
     """
 
     media_type: str
     read: Reader
     endings: tuple[str, ...] = ()
     rows: Rows | None = None
+    isolated: bool = False
 
 
 FORMATS = (
@@ -61,6 +70,14 @@ FORMATS = (
     Format("text/csv", read_delimited, (".csv",), delimited_rows),
     Format(TSV, read_delimited, (".tsv",), delimited_rows),
     Format(PARQUET, read_parquet, rows=parquet_rows),
+    Format(ARROW_FILE, read_arrow, rows=arrow_rows),
+    Format(ARROW_STREAM, read_arrow, rows=arrow_rows),
+    Format(PDF, read_pdf, isolated=True),
+    Format(DOCX, read_docx, isolated=True),
+    Format(PPTX, read_pptx, isolated=True),
+    Format(XLSX, read_xlsx, isolated=True),
+    Format(EPUB, read_epub, isolated=True),
+    Format(WARC, read_warc),
     Format(NOTEBOOK, read_notebook, (".ipynb",)),
     Format(MAIL, read_mail, (".eml",)),
     Format(MAILBOX, read_mailbox, (".mbox",)),
@@ -68,24 +85,43 @@ FORMATS = (
 )
 
 _FORMATS = {one.media_type: one for one in FORMATS}
+_CONVERT = {
+    "application/x-ole-storage": "an office document of before 2007, or one with a password: save it anew without one",
+    "application/rtf": "save it as .docx",
+}
 _ENDINGS = {ending: one.media_type for one in FORMATS for ending in one.endings}
 
 
 def media_type(data: bytes, path: str) -> str:
     """The media type of a file, told by its content; the ending decides only where content does not."""
-    return sniffing.media_type(data, path, _ENDINGS)
+    kind = sniffing.media_type(data, path, _ENDINGS)
+    return kind_of(data) if kind == ZIP else kind
 
 
 def read_items(data: bytes, path: str, settings: ReadingSettings) -> Iterator[Item]:
-    """The documents and poison records of one file. Raises Unreadable when there is no reading it at all."""
+    """The documents and poison records of one file.
+
+    Raises Unreadable when there is no reading it at all, and NeedsWorker when that would take a process that may die.
+    """
     kind = media_type(data, path)
     if kind == sniffing.BINARY:
         raise Unreadable("binary", "no text and no known format; exclude it if it is not wanted")
     if kind in ARCHIVES:
         return read_archive(data, kind, path, settings)
     if kind not in _FORMATS:
-        raise Unreadable(f"no reader for {kind}", "exclude it, or convert it to a format that can be read")
-    return _FORMATS[kind].read(data, kind, settings)
+        raise Unreadable(
+            f"no reader for {kind}", _CONVERT.get(kind, "exclude it, or convert it to a format that can be read")
+        )
+    if _FORMATS[kind].isolated and not may_die.get():
+        raise NeedsWorker(kind)
+    return _read(_FORMATS[kind], data, settings)
+
+
+def _read(found: Format, data: bytes, settings: ReadingSettings) -> Iterator[Item]:
+    try:
+        yield from found.read(data, found.media_type, settings)
+    except ModuleNotFoundError as error:
+        raise Unreadable(f"no reader for {found.media_type}", "install it: pip install 'headwater[formats]'") from error
 
 
 def read_rows(data: bytes, path: str, settings: ReadingSettings) -> Iterator[Row]:

@@ -4,7 +4,7 @@ So a member's name is a name and no path that could lead anywhere. What could ex
 all members of one file unfold to, archives within archives among them, and how deep these are nested. A member that is
 damaged, encrypted or no file stands alone among the failures.
 
-Documents of offices and books are ZIP archives too, and are not taken apart as such.
+Documents of offices and books are ZIP archives too, and are not taken apart as such (`curation.formats.packages`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Protocol
 import pyarrow as pa
 
 from curation.formats.extracts import Exhausted, Item, ReadingSettings, Unreadable, below
+from curation.formats.packages import ZIP
 
-ZIP = "application/zip"
 TAR = "application/x-tar"
 
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError)
@@ -92,11 +92,33 @@ def _opened(data: bytes, kind: str, path: str, settings: ReadingSettings, work: 
     if kind in _STREAMS:
         yield from _read(_unfolded(data, kind, work), _without_ending(path), settings, work, depth)
         return
-    seen: Counter[str] = Counter()
-    for name, member in _members(data, kind, work):
-        seen[name] += 1
-        part = name.replace("#", "##") + (f"#again={seen[name]}" if seen[name] > 1 else "")
+    for part, name, member in _parts(data, kind, work):
         yield from below(part, "#", partial(_member, member, name, settings, work, depth), settings)
+
+
+def member_of(data: bytes, kind: str, path: str, part: str, settings: ReadingSettings) -> tuple[bytes, str, str]:
+    """The member that `part` leads into: its bytes, its name, and what is left of the part behind it.
+
+    What a compressed file holds is its one member, and takes nothing of the part. Raises LookupError when there is no
+    such member.
+    """
+    work = _Work(settings.max_unfolded)
+    if kind in _STREAMS:
+        return _unfolded(data, kind, work), _without_ending(path), part
+    places = [place for place, _, _ in _parts(data, kind, work) if part == place or part.startswith(f"{place}#")]
+    longest = max(places, key=len, default=None)
+    for place, name, fetch in _parts(data, kind, work):
+        if place == longest:
+            return fetch(), name, part[len(place) + 1 :]
+    raise LookupError(f"the archive has no member {part!r}")
+
+
+def _parts(data: bytes, kind: str, work: _Work) -> Iterator[tuple[str, str, Fetch]]:
+    """Each member's place, its name, and what gives its bytes; a name that comes again is told apart."""
+    seen: Counter[str] = Counter()
+    for name, fetch in _members(data, kind, work):
+        seen[name] += 1
+        yield name.replace("#", "##") + (f"#again={seen[name]}" if seen[name] > 1 else ""), name, fetch
 
 
 def _member(fetch: Fetch, path: str, settings: ReadingSettings, work: _Work, depth: int) -> Iterator[Item]:
@@ -144,10 +166,6 @@ def _members(data: bytes, kind: str, work: _Work) -> Iterator[tuple[str, Fetch]]
 
 def _of_zip(data: bytes, work: _Work) -> Iterator[tuple[str, Fetch]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = archive.namelist()
-        kind = _document_kind(archive, names)
-        if kind:
-            raise Unreadable(f"no reader for {kind}", "exclude it, or convert it to a format that can be read")
         for info in archive.infolist():
             if not info.is_dir():
                 yield _printable(info.filename), partial(_of_member, archive, info, work)
@@ -163,16 +181,6 @@ def _of_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, work: _Work) -> 
         raise
     except _DAMAGED_ARCHIVES as error:
         raise Unreadable("damaged member", "the archive is cut short or altered: fetch it again") from error
-
-
-def _document_kind(archive: zipfile.ZipFile, names: list[str]) -> str:
-    """The media type of a document that is a ZIP archive only by its packing; "" for an archive."""
-    if "[Content_Types].xml" in names:
-        return "application/vnd.openxmlformats-officedocument"
-    if "mimetype" in names and archive.getinfo("mimetype").file_size < 128:
-        said = archive.read("mimetype").decode("ascii", "replace").strip()
-        return said if said.startswith("application/") and said.isprintable() else ""
-    return ""
 
 
 def _of_tar(data: bytes, work: _Work) -> Iterator[tuple[str, Fetch]]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePath
 from typing import Literal
+
+from curation.formats.structure import Structure
 
 TEXT_COLUMNS = ("text", "content", "body", "document", "article", "markdown", "passage", "raw_content")
 
@@ -31,15 +34,25 @@ class ReadingSettings:
     max_characters: int = 256 * MiB
     # Bytes that the archives of one file may unfold to, archives within them among these.
     max_unfolded: int = 512 * MiB
+    # Pages of one PDF.
+    max_pages: int = 10_000
+    # Bytes of memory that a process which reads may take beyond what it has at its start. A file that makes it need more
+    # is a failure.
+    max_memory: int = 4096 * MiB
     # How deep archives may lie within each other.
     max_archives: int = 3
     # Nesting of HTML elements; an extractor's cost grows with the square of it.
     max_nesting: int = 1_000
-    # How the text of a web page is found: `fast` is resiliparse's main content.
-    html: Literal["fast"] = "fast"
+    # How the text of a web page is found: `fast` is resiliparse's main content, `careful` is trafilatura's, at a
+    # twentieth of the speed.
+    html: Literal["fast", "careful"] = "fast"
+    # How the headings, lists, tables and listings of office documents, and of pages read with care, are written.
+    structure: Structure = "markdown"
     # Columns that hold the text of a table-like file: the first that a row has. With none of them, the file's column
     # of strings with the most text is taken.
     text_columns: tuple[str, ...] = TEXT_COLUMNS
+    # Processes that read; 0 takes all cores.
+    workers: int = field(default=0, metadata={"runtime": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,14 @@ def reader_failed(error: Exception) -> Unreadable:
     return Unreadable("reader failed", f"{where}; exclude the file, and report it")
 
 
+may_die: ContextVar[bool] = ContextVar("may_die", default=False)
+"""Whether this process is one that a parser may crash."""
+
+
+class NeedsWorker(Exception):
+    """The parser of this file may crash the process that it runs in, and this one may not die."""
+
+
 class Exhausted(Unreadable):
     """The end of the work that one file may cost: what comes after is not looked at, so the file fails whole."""
 
@@ -110,7 +131,7 @@ def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: R
     """The items of what lies within a file, each at its place below `part`, or one Poison there: it fails alone."""
     try:
         items = list(limited(read(), settings))
-    except (Exhausted, MemoryError):
+    except (Exhausted, NeedsWorker, MemoryError):
         raise
     except Unreadable as error:
         yield Poison(part, error.error, error.detail)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from curation.formats.decoding import decode
 from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
 from curation.formats.rows import Row, extract, extracts, is_chat
+from curation.formats.telemetry import is_telemetry
 
 
 def read_json_lines(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -24,6 +25,8 @@ def read_json(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     value = _parsed(text)
     if isinstance(value, list) and not is_chat(value):
         return extracts(_elements(value), media_type, settings)
+    if is_telemetry(value):
+        return extracts([("", value)], media_type, settings)
     return iter([_whole(text, value, media_type, settings)])
 
 

@@ -13,6 +13,7 @@ from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from functools import partial
+from itertools import islice
 
 from curation.formats.decoding import decode
 from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable, below
@@ -39,13 +40,33 @@ def read_mailbox(data: bytes, media_type: str, settings: ReadingSettings) -> Ite
 
     Raises Unreadable for a file in which no message begins.
     """
+    for number, one in enumerate(_messages(data), 1):
+        yield from below(f"message={number}", "/", partial(_message, one, settings, 0), settings)
+
+
+def message_of(data: bytes, number: int) -> tuple[bytes, str]:
+    """A message of a mailbox, by its number. Raises LookupError when there are not so many."""
+    found = next(islice(_messages(data), number - 1, None), None)
+    if found is None:
+        raise LookupError(f"the mailbox has no message {number}")
+    return found, "message.eml"
+
+
+def attachment_of(data: bytes, number: int) -> tuple[bytes, str]:
+    """What is attached to a message, by its number, with its name. Raises LookupError when there is not so much."""
+    part = next(islice(_attachments(_parsed(data)), number - 1, None), None)
+    if part is None:
+        raise LookupError(f"the message has no attachment {number}")
+    forwarded = _forwarded(part)
+    return (_payload(part), part.get_filename() or "") if forwarded is None else (forwarded.as_bytes(), "message.eml")
+
+
+def _messages(data: bytes) -> Iterator[bytes]:
     starts = [*_START.finditer(data)]
     if not starts or data[: starts[0].start()].strip():
         raise Unreadable("malformed mailbox", "it should begin with a line `From …`: export it as mbox again")
     ends = [start.start() for start in starts[1:]] + [len(data)]
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True), 1):
-        one = _QUOTED.sub(rb"\1", data[start.end() : end])
-        yield from below(f"message={number}", "/", partial(_message, one, settings, 0), settings)
+    return (_QUOTED.sub(rb"\1", data[start.end() : end]) for start, end in zip(starts, ends, strict=True))
 
 
 def _message(data: bytes, settings: ReadingSettings, depth: int) -> Iterator[Item]:
@@ -124,12 +145,18 @@ def _is_attached(part: Message) -> bool:
 def _attachment(part: Message, settings: ReadingSettings, depth: int) -> Iterator[Item]:
     from curation.formats import read_items
 
+    if (forwarded := _forwarded(part)) is None:
+        return read_items(_payload(part), part.get_filename() or "", settings)
+    if depth == MAX_FORWARDED:
+        raise Unreadable("over the limit", f"more than {MAX_FORWARDED} messages within each other")
+    return _message(forwarded.as_bytes(), settings, depth + 1)
+
+
+def _forwarded(part: Message) -> Message | None:
+    """The message that an attachment is."""
     inner = part.get_payload()
-    if part.get_content_type() == MAIL and isinstance(inner, list) and inner and isinstance(inner[0], Message):
-        if depth == MAX_FORWARDED:
-            raise Unreadable("over the limit", f"more than {MAX_FORWARDED} messages within each other")
-        return _message(inner[0].as_bytes(), settings, depth + 1)
-    return read_items(_payload(part), part.get_filename() or "", settings)
+    is_message = part.get_content_type() == MAIL and isinstance(inner, list) and bool(inner)
+    return inner[0] if is_message and isinstance(inner, list) and isinstance(inner[0], Message) else None
 
 
 def _header(message: Message, name: str) -> str | None:

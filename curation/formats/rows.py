@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import chain, islice
@@ -19,6 +20,7 @@ from typing import cast
 
 from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
 from curation.formats.metadata import as_json, iso_date
+from curation.formats.telemetry import Span, chat_of, is_telemetry, spans_of
 from records import Message
 
 CHAT = "application/vnd.headwater.chat+json"
@@ -49,7 +51,7 @@ _SHAREGPT_ROLES = {
 _SAMPLE_ROWS = 1000
 _DATES = ("date", "published", "date_published", "publish_date", "created", "created_at", "timestamp")
 _FACTS = {"lang": "language", "language": "language", "url": "url", "license": "licence", "licence": "licence"}
-_NO_TEXT = "name the text column in `reading.text_columns`, or exclude the file"
+NO_TEXT = Poison("", "no text", "name the text column in `reading.text_columns`, or exclude the file")
 
 Row = tuple[str, object] | Poison
 """A row's place and its value, or why it could not be had."""
@@ -61,16 +63,37 @@ Rows = Callable[[bytes, str, ReadingSettings], Iterator[Row]]
 def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """The documents of a table-like file; text rows carry `media_type`.
 
-    Raises Unreadable when there are rows, but none of the first thousand holds any text.
+    Spans of calls of models (`curation.formats.telemetry`) are chats. Raises Unreadable when there are rows, but
+    none of the first thousand holds any text.
     """
-    stream = iter(rows)
+    stream = chain.from_iterable(map(_unfolded, rows))
     head = list(islice(stream, _SAMPLE_ROWS))
     values = [row[1] for row in head if not isinstance(row, Poison)]
     columns = (*settings.text_columns, *longest_column(values))
-    if values and all(isinstance(extract("", value, columns, media_type), Poison) for value in values):
-        raise Unreadable("no text", _NO_TEXT)
+    if values and all(extract("", value, columns, media_type) == NO_TEXT for value in values):
+        raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
     for row in chain(head, stream):
         yield row if isinstance(row, Poison) else extract(*row, columns, media_type)
+
+
+def _unfolded(row: Row) -> Iterable[Row]:
+    """The row; of what was recorded of calls of models, the chats in it."""
+    if isinstance(row, Poison) or not is_telemetry(row[1]):
+        return (row,)
+    part, value = row
+    try:
+        return [_chat_row(f"{part}/{place}".strip("/"), span) for place, span in spans_of(cast(Span, value))]
+    except RecursionError:
+        return (Poison(part, "malformed record", "nested too deep"),)
+
+
+def _chat_row(part: str, span: Span) -> Row:
+    chat = chat_of(span)
+    return (
+        Poison(part, "no chat", "the span records no words: have message content captured")
+        if chat is None
+        else (part, chat)
+    )
 
 
 def extract(part: str, value: object, columns: Sequence[str], media_type: str) -> Item:
@@ -80,7 +103,7 @@ def extract(part: str, value: object, columns: Sequence[str], media_type: str) -
     if is_chat(value):
         return _chat(part, cast(Sequence[object], value))
     if not isinstance(value, Mapping):
-        return Poison(part, "no text", "the row is neither an object, a string nor a chat")
+        return replace(NO_TEXT, part=part)
     told = _facts(value)
     turns = next((value[name] for name in _CHAT_COLUMNS if is_chat(value.get(name))), None)
     if turns is not None:
@@ -88,7 +111,7 @@ def extract(part: str, value: object, columns: Sequence[str], media_type: str) -
     if is_record(value):
         return _canonical(part, RECORD, value, *told)
     text = next((value[name] for name in columns if isinstance(value.get(name), str)), None)
-    return Poison(part, "no text", _NO_TEXT) if text is None else Extract(part, media_type, text, *told)
+    return replace(NO_TEXT, part=part) if text is None else Extract(part, media_type, text, *told)
 
 
 def _facts(value: Mapping[str, object]) -> tuple[str | None, str | None, str | None]:

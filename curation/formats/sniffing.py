@@ -38,10 +38,16 @@ _BINARY_MAGIC = (
     (b"wOF2", "font/woff2"),
     (b"\x93NUMPY", "application/x-numpy"),
     (b"ARROW1", "application/vnd.apache.arrow.file"),
+    (b"\xff\xff\xff\xff", "application/vnd.apache.arrow.stream"),
     (b"GGUF", "application/x-gguf"),
 )
 _NO_TEXT_MAGIC = tuple(entry for entry in _BINARY_MAGIC if not entry[0].isalnum())
-_TEXTUAL_MAGIC = ((b"%PDF-", "application/pdf"), (b"%!PS", "application/postscript"), (b"{\\rtf", "application/rtf"))
+_TEXTUAL_MAGIC = (
+    (b"%PDF-", "application/pdf"),
+    (b"%!PS", "application/postscript"),
+    (b"{\\rtf", "application/rtf"),
+    (b"WARC/1.", "application/warc"),
+)
 _HTML = re.compile(  # possessive throughout: without that, a page of many comments takes minutes
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s++html|html)[\s>]",
     re.IGNORECASE | re.DOTALL,

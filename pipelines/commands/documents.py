@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -20,12 +21,24 @@ def explain(
             help="A doc_id or content_digest, or its first digits; or a locator, as SOURCE:LOCATOR too.",
         ),
     ],
+    raw: Annotated[
+        bool, typer.Option("--bytes", help="Print the bytes that the document was made from, and nothing else.")
+    ] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """What happened to a document at every stage, and why."""
     from pipelines.explaining import explain as sections
+    from pipelines.explaining_bytes import bytes_of_document
+    from pipelines.shown import shown
 
     here = find_workspace(workspace)
+    if raw:
+        data = bytes_of_document(here, document)
+        if sys.stdout.isatty():
+            out.print(Text(shown(data.decode("utf-8", "backslashreplace"))), soft_wrap=True)
+        else:
+            sys.stdout.buffer.write(data)
+        return
     for section in sections(here, graph_of(here), document):
         out.print(Text(section.title, "bold cyan"))
         for line in section.lines:

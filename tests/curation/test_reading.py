@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import curation.fetching
+import curation.file_items
 import curation.reading
 import records
+from curation import formats
 from curation.formats import html
 from curation.inventory import Source, take_inventory
 from curation.reading import DOCUMENTS, FAILURES, ReadingSettings, failed_files, file_locator, read_files
@@ -260,7 +263,7 @@ def test_want_of_memory_is_not_remembered_as_a_failure(tmp_path, monkeypatch):
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(curation.reading, "read_items", exhausted)
+    monkeypatch.setattr(curation.file_items, "read_items", exhausted)
     (tmp_path / "a.txt").write_text("fine")
     with pytest.raises(MemoryError):
         read(tmp_path)
@@ -299,3 +302,69 @@ def test_progress_ends_with_all_files(tmp_path):
         lambda done, total=None, unit="rows": told.append((done, total, unit)),
     )
     assert told == [(1, 1, "files")]
+
+
+PATCH = """
+import os, signal
+import curation.formats as formats
+from dataclasses import replace
+
+def dying(data, kind, settings):
+    if b"crash" in data:
+        os.abort()
+    if b"killed" in data:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if b"large" in data:
+        bytes(1 << 40)
+    return real(data, kind, settings)
+
+real = formats._FORMATS["text/plain"].read
+formats._FORMATS["text/plain"] = replace(formats._FORMATS["text/plain"], read=dying, isolated=True)
+"""
+
+
+@pytest.mark.parametrize("few", [0, curation.reading.FEW_BYTES])
+def test_a_file_whose_parser_crashes_is_named_and_the_others_are_read(tmp_path, monkeypatch, few):
+    for number in range(30):
+        (tmp_path / f"{number:02}.txt").write_text(f"text {number}")
+        (tmp_path / f"{number:02}.md").write_text(f"markdown {number}")
+    for number, way in ((7, "crash"), (8, "crash"), (15, "killed"), (22, "large")):
+        (tmp_path / f"{number:02}.txt").write_text(way)
+    files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(PATCH)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(curation.reading, "FEW_BYTES", few)
+    if few:
+        patched = formats._FORMATS["text/plain"]
+        monkeypatch.setitem(formats._FORMATS, "text/plain", replace(patched, isolated=True))
+    told: list[tuple[object, ...]] = []
+    documents, failures = read_files(
+        files,
+        {"raw": tmp_path},
+        ReadingSettings(workers=2),
+        lambda done, total=None, unit="rows": told.append((done, total)),
+    )
+    assert_accounted(files, documents, failures)
+    assert documents["locator"].to_list() == sorted(set(files["path"]) - set(failures["path"]))
+    assert reasons(failures) == {
+        "07.txt": "reader died",
+        "08.txt": "reader died",
+        "15.txt": "reader died",
+        "22.txt": "over the limit",
+    }
+    assert dict(failures.select("path", "detail").iter_rows())["07.txt"].startswith("its parser crashed (SIGABRT)")
+    assert told[-1] == (60, 60)
+
+
+def test_the_answer_does_not_depend_on_the_number_of_processes(tmp_path, monkeypatch):
+    for number in range(40):
+        (tmp_path / f"{number:02}.jsonl").write_text('{"text": "one"}\n{broken\n{"text": "two"}\n' * (number % 5 + 1))
+    (tmp_path / "b.txt").write_bytes(b"\x89PNG\r\n\x1a\n\0")
+    here = read(tmp_path)
+    monkeypatch.setattr(curation.reading, "FEW_BYTES", 0)
+    for workers in (1, 3):
+        assert all(
+            one.equals(other) for one, other in zip(here, read(tmp_path, ReadingSettings(workers=workers)), strict=True)
+        )

@@ -76,7 +76,7 @@ def test_the_first_run_ends_with_the_books_the_reasons_and_what_to_type_next(cor
     assert row(said, "verdicts")[1:6] == ["documents", "6", "4", "2", "0"]
     assert row(said, "corpus")[1:6] == ["documents", "6", "4", "2", "0"]
     reasons = said.split("Top reasons")[1].split("Next:")[0]
-    assert re.search(r"1 +documents: no reader for application/pdf", reasons)
+    assert re.search(r"1 +documents: malformed PDF", reasons)
     assert reasons.count("no reader") == 1
     assert f"headwater table corpus -w {corpus}" in said.split("Next:")[1]
     for name in ("documents", "signatures", "quality", "duplicates", "verdicts", "corpus"):
@@ -95,7 +95,7 @@ def test_what_is_in_the_tables(corpus: Path) -> None:
     texts = store.scan("corpus").collect()
     assert sorted(texts["locator"]) == ["0.txt", "1.txt", "2.txt", "records.jsonl#L1"]
     failures = {(row["locator"], row["error"]) for row in store.scan("failures").collect().iter_rows(named=True)}
-    assert failures == {("poison.pdf", "no reader for application/pdf"), ("records.jsonl#L2", "malformed JSON")}
+    assert failures == {("poison.pdf", "malformed PDF"), ("records.jsonl#L2", "malformed JSON")}
     verdicts = store.scan("verdicts").collect()
     assert sorted(verdicts["rule"].drop_nulls()) == ["duplicate", "empty"] and verdicts.height == 6
 

@@ -73,7 +73,7 @@ def test_all_names_of_a_document_lead_to_it(ready: Path) -> None:
 
 def test_a_file_that_never_became_a_document(ready: Path) -> None:
     for name in ("poison.pdf", "web:poison.pdf"):
-        assert "failed at documents: no reader for application/pdf" in explained(ready, name)["failures"]
+        assert "failed at documents: malformed PDF" in explained(ready, name)["failures"]
 
 
 WRONG = {
@@ -108,3 +108,19 @@ def test_what_is_not_made_yet_is_said(edited: Path) -> None:
     said = explained(edited, "new.txt")
     assert "none yet; `headwater run verdicts` decides" in said["verdict"]
     assert "nothing: not measured" in said["evidence"] and "documents changed since" in said["out of step"]
+
+
+def test_the_bytes_that_a_document_was_made_from(ready: Path) -> None:
+    line = headwater("explain", "qa.jsonl#L3", "--bytes", "-w", ready)
+    assert line.returncode == 0, line.stderr
+    (source,) = [entry for entry in Workspace(ready).config.sources if (ready / entry.path / "qa.jsonl").is_file()]
+    file = ready / source.path / "qa.jsonl"
+    assert line.stdout == file.read_text().split("\n")[2]
+    assert headwater("explain", f"{source.name}:qa.jsonl#L3", "--bytes", "-w", ready).stdout == line.stdout
+    before = file.read_text()
+    try:
+        file.write_text(before + "\n")
+        changed = headwater("explain", "qa.jsonl#L3", "--bytes", "-w", ready)
+    finally:
+        file.write_text(before)
+    assert_clear(changed, "is not what was read (changed while being read)")

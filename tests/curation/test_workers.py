@@ -1,0 +1,47 @@
+"""Processes that may die: one task is lost and named, the others are done."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from curation.workers import Died, WorkerError, results
+from tests.curation.worker_functions import halve
+
+MEMORY = 1 << 29
+
+
+def done(*tasks: int, count: int = 2) -> dict[int, float | Died]:
+    return dict(results(halve, deque(tasks), count, MEMORY))
+
+
+def test_every_task_is_done_once_whatever_the_number_of_processes(capfd: pytest.CaptureFixture[str]) -> None:
+    for count in (1, 3):
+        assert done(*range(20), count=count) == {number: number / 2 for number in range(20)}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_dies_costs_one_task() -> None:
+    assert done(1, -1, 2, -2, 3, count=1) == {1: 0.5, -1: Died("SIGSEGV"), 2: 1.0, -2: Died(""), 3: 1.5}
+
+
+def test_no_process_takes_more_memory_than_it_may() -> None:
+    with pytest.raises(MemoryError):
+        done(-5)
+
+
+@pytest.mark.parametrize(("task", "error"), [(-3, WorkerError), (-4, ConnectionError)])
+def test_a_mistake_and_the_network_are_the_caller_s(task: int, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        done(1, task)
+
+
+def test_tasks_may_be_added_meanwhile() -> None:
+    tasks = deque([8])
+    found = []
+    for task, half in results(halve, tasks, 2, MEMORY):
+        found.append(task)
+        if task > 1:
+            tasks.append(int(half))  # type: ignore[arg-type]
+    assert found == [8, 4, 2, 1]

@@ -1,0 +1,24 @@
+"""What the tests of workers have processes do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+
+def halve(number: int) -> float:
+    """A task that ends well, or in one of the ways that tasks end."""
+    match number:
+        case -1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case -2:
+            sys.exit(3)
+        case -3:
+            raise KeyError("a mistake")
+        case -4:
+            raise ConnectionError("cut")
+        case -5:
+            return float(len(bytes(1 << 30)))
+    print("secret words")
+    return number / 2
