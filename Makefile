@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup clean
+.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup bench-reading clean
 
 setup: $(READY)
 
@@ -39,6 +39,9 @@ bench-gpu: $(READY)
 
 bench-dedup: $(READY)
 	$(BIN)/python -m benchmarks.deduplication
+
+bench-reading: $(READY)
+	$(BIN)/python -m benchmarks.reading
 
 clean:
 	rm -rf .venv demo build *.egg-info

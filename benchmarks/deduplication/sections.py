@@ -17,6 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.packages import fetched
+
 PACKAGES = (
     "ant-doc",
     "apache2-doc",
@@ -79,22 +81,6 @@ def sections(cache: Path) -> Path:
         ordered = found.with_columns(digest=pl.Series(digests)).sort("digest").drop("digest")
         ordered.write_parquet(target, row_group_size=10_000)
     return target
-
-
-def fetched(package: str, folder: Path) -> Path:
-    """The package's file, as the machine's Debian sources have it; raises RuntimeError where they do not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    there = sorted(folder.glob(f"{package}_*.deb"))
-    if not there:
-        print(f"fetching {package}", flush=True)
-        command = ["apt-get", "download", "--quiet", package]
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        there = sorted(folder.glob(f"{package}_*.deb"))
-        if ended.returncode or not there:
-            raise RuntimeError(
-                f"{package} could not be downloaded; run `apt-get update` on a Debian 12\n{ended.stderr}"
-            )
-    return there[-1]
 
 
 def _cut_package(archive: Path) -> Path:

@@ -8,6 +8,7 @@ are refused by counting beforehand.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from curation.formats.html_facts import facts_of
 if TYPE_CHECKING:
     from resiliparse.parse.html import HTMLTree
 
-_BLOCK = re.compile(
-    r"<(/?)(?:div|section|article|main|header|footer|aside|nav|blockquote|ul|ol|dl|table|form|fieldset|figure|center"
-    r"|details|pre|body)\b",
-    re.IGNORECASE,
+_NAMES = (
+    "(div|section|article|main|header|footer|aside|nav|blockquote|ul|ol|dl|table|form|fieldset|figure|center"
+    r"|details|pre|body)\b"
 )
+_OPENING = re.compile(f"<{_NAMES}", re.IGNORECASE)
+_BLOCK = re.compile(f"<(/?){_NAMES}", re.IGNORECASE)
 
 
 def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -61,11 +63,21 @@ def _carefully(page: str, settings: ReadingSettings) -> str:
 
 
 def nesting(page: str, limit: int) -> int:
-    """How deep block elements nest, counted from their tags; 0 when there are too few tags to reach the limit."""
-    if page.count("<") <= limit:
+    """How deep block elements may nest, counted from their tags; 0 when there are too few tags to reach the limit.
+
+    An end tag ends only elements of its own name, for parsers pass over one that ends nothing.
+    """
+    if page.count("<") <= limit or len(_OPENING.findall(page)) <= limit:
         return 0
+    opened: Counter[str] = Counter()
     depth = deepest = 0
     for tag in _BLOCK.finditer(page):
-        depth = max(0, depth - 1) if tag[1] else depth + 1
-        deepest = max(deepest, depth)
+        name = tag[2].lower()
+        if not tag[1]:
+            opened[name] += 1
+            depth += 1
+            deepest = max(deepest, depth)
+        elif opened[name]:
+            opened[name] -= 1
+            depth -= 1
     return deepest

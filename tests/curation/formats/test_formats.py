@@ -65,6 +65,7 @@ def test_a_page_that_shows_nothing_has_no_text():
 def test_a_page_that_nests_too_deep_is_refused_before_it_costs_hours():
     assert refused("<html>" + "<div>" * 1_000_000 + "deep", "a.html").error == "over the limit"
     assert texts(read("<html>" + "<div>" * 900 + "deep", "a.html")) == ["deep"]
+    assert refused("<html>" + "<div></ul>" * 1_000_000 + "deep", "a.html").error == "over the limit"
     flat = "<html>" + "<div>flat</div>" * 3000
     assert nesting(flat, 1000) == 1
     assert texts(read(flat, "a.html"))

@@ -1,0 +1,143 @@
+"""Reading from files into the committed table, beside the libraries alone and from one run to the next.
+
+    python -m benchmarks.reading
+
+Prints a Markdown table, and writes it to `benchmarks/results/reading.md`. "Beyond empty" is beyond the same command on a
+workspace whose source is one word; of a library alone, beyond its imports.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.measuring import Cost, measure
+from benchmarks.peers import CACHE
+from benchmarks.reading.corpus import pages, rows, size_of
+
+ROOT = Path(__file__).parent.parent.parent
+TOOLS = Path(__file__).parent / "tools"
+_RUN = "from pipelines.cli import main; main()"
+HEADER = "| what | tool | files | MB | documents | CPU s | wall s | CPU s beyond empty | MB / core s | peak MB |"
+CHANGED_EVERY = 100
+SAMPLED_EVERY = 20
+
+
+class Workspace:
+    """A workspace of its own, with one source."""
+
+    def __init__(self, folder: Path, source: Path, workers: int) -> None:
+        self.folder = folder
+        folder.mkdir()
+        settings = f"sources:\n  - name: raw\n    path: {source}\nreading:\n  workers: {workers}\n"
+        (folder / "headwater.yaml").write_text(settings)
+
+    def run(self) -> Cost:
+        """What `headwater run documents` costs."""
+        command = [sys.executable, "-c", _RUN, "run", "documents", "-w", self.folder]
+        return measure(command, self.folder.with_suffix(".log"), {"PYTHONPATH": str(ROOT)})
+
+    def documents(self) -> pl.DataFrame:
+        """What was read."""
+        from pipelines.workspace import Workspace as Opened
+
+        return Opened(self.folder).store.scan("documents").collect()
+
+
+class Table:
+    """The table, printed line by line as it is measured."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.say(HEADER)
+        self.say("| --- " * 10 + "|")
+
+    def say(self, line: str) -> None:
+        """Another line."""
+        self.lines.append(line)
+        print(line, flush=True)
+
+    def row(self, what: str, tool: str, folder: Path, documents: int, cost: Cost, empty: Cost) -> None:
+        """A line of figures."""
+        files, size = size_of(folder)
+        beyond = cost.cpu - empty.cpu
+        figures = f"{files:,} | {size / 1e6:,.0f} | {documents:,} | {cost.cpu:.1f} | {cost.wall:.1f} | {beyond:.1f}"
+        self.say(f"| {what} | {tool} | {figures} | {size / 1e6 / max(beyond, 0.01):,.1f} | {cost.peak / 1e6:,.0f} |")
+
+
+def alone(tool: str, given: Path, place: Path) -> tuple[Cost, int]:
+    """A library without Headwater, and how many documents it found text in."""
+    log = place / f"{tool}.log"
+    cost = measure([sys.executable, TOOLS / f"{tool}_run.py", given, place / "out.parquet"], log)
+    return cost, int(log.read_text().split()[-1])
+
+
+def main() -> None:
+    """Measure, print and write."""
+    cache = CACHE / "reading"
+    html = pages(cache)
+    table = Table()
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        place = Path(folder)
+        word = place / "word"
+        word.mkdir()
+        (word / "a.html").write_text("<html><body><p>word</p></body></html>")
+        small = Workspace(place / "empty", word, 0)
+        empty, empty_again = small.run(), small.run()
+        sample = _every(html, SAMPLED_EVERY, place / "sample")
+
+        nothing = alone("resiliparse", word, place)[0]
+        library, found = alone("resiliparse", html, place)
+        table.row("HTML", "resiliparse alone", html, found, library, nothing)
+        one = Workspace(place / "one", html, 1)
+        cost_one = one.run()
+        documents = one.documents()
+        table.row("HTML", "headwater, 1 process", html, documents.height, cost_one, empty)
+        given = _every(html, 1, place / "given")
+        all_cores = Workspace(place / "all", given, 0)
+        first = all_cores.run()
+        table.row("HTML", "headwater, all cores", html, documents.height, first, empty)
+        again = all_cores.run()
+        table.row("HTML, unchanged", "headwater, all cores", html, documents.height, again, empty_again)
+        for page in sorted(given.rglob("*.htm*"))[::CHANGED_EVERY]:
+            page.write_bytes(page.read_bytes().replace(b"</body>", b"<p>Changed.</p></body>"))
+        changed = all_cores.run()
+        table.row("HTML, 1% changed", "headwater, all cores", html, documents.height, changed, empty)
+        slow, found = alone("trafilatura", sample, place)
+        imports = alone("trafilatura", word, place)[0]
+        table.row(f"HTML, every {SAMPLED_EVERY}th", "trafilatura alone", sample, found, slow, imports)
+        fast, found = alone("resiliparse", sample, place)
+        table.row(f"HTML, every {SAMPLED_EVERY}th", "resiliparse alone", sample, found, fast, nothing)
+        for kind in ("jsonl", "parquet"):
+            made = rows(documents, kind, cache)
+            space = Workspace(place / kind, made, 0)
+            table.row(kind, "headwater, all cores", made, documents.height, space.run(), empty)
+            cost, found = alone("polars", made, place)
+            table.row(kind, "polars alone", made, found, cost, Cost(0, 0, 0))
+    ratio = (cost_one.cpu - empty.cpu) / library.cpu
+    table.say(f"\nHTML through Headwater costs {ratio:.2f} of the extractor's own CPU seconds.")
+    table.say(f"All cores are {cost_one.wall / first.wall:.2f} times as fast as one process.")
+    base = first.cpu - empty.cpu
+    table.say(
+        f"Beyond empty, a second run costs {(again.cpu - empty_again.cpu) / base:.1%} of the first, "
+        f"one with 1% changed {(changed.cpu - empty.cpu) / base:.1%}."
+    )
+    target = ROOT / "benchmarks" / "results" / "reading.md"
+    target.write_text("\n".join(table.lines) + "\n")
+
+
+def _every(folder: Path, step: int, target: Path) -> Path:
+    """A copy of every so many-th page."""
+    for page in sorted(folder.rglob("*.htm*"))[::step]:
+        place = target / page.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(page, place)
+    return target
+
+
+if __name__ == "__main__":
+    main()
