@@ -1,3 +1,5 @@
+import random
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -179,3 +181,21 @@ def test_the_newest_stays_where_the_policy_says_so():
     undated = dated.with_columns(date=pl.Series(["2020-01-01", None], dtype=pl.String))
     outcome = find_duplicates(contents, undated, evidence, wanted, SOURCES)
     assert outcome.table["kept_id"].to_list() == [records.doc_id("first", "000")]
+
+
+def test_one_word_a_million_times_is_one_shingle():
+    documents, contents, evidence = many(["word " * 1_000_000, "word " * 900_000, "words of another kind " * 9])
+    outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
+    assert outcome.table.select("kind", "jaccard").rows() == [("near", 1.0)]
+
+
+@pytest.mark.long
+def test_two_hundred_megabytes_are_a_text_like_any_other():
+    numbers = random.Random(0)
+    block = " ".join(f"{numbers.randrange(1 << 40):x}" for _ in range(90_000))
+    long = " ".join(f"part{i} {block}" for i in range(200))
+    assert len(long) > 180_000_000
+    documents, contents, evidence = many([long, long[:-20_000], "a short one", long + " and an end"])
+    outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
+    assert sorted(outcome.table["kind"]) == ["near", "near"]
+    assert outcome.table["jaccard"].min() > 0.99
