@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.measuring import Cost, measure
 from benchmarks.peers import CACHE
-from benchmarks.reading.corpus import pages, rows, size_of
+from benchmarks.reading.corpus import files, pages, rows, size_of
 
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = Path(__file__).parent / "tools"
@@ -63,9 +63,9 @@ class Table:
 
     def row(self, what: str, tool: str, folder: Path, documents: int, cost: Cost, empty: Cost) -> None:
         """A line of figures."""
-        files, size = size_of(folder)
+        count, size = size_of(folder)
         beyond = cost.cpu - empty.cpu
-        figures = f"{files:,} | {size / 1e6:,.0f} | {documents:,} | {cost.cpu:.1f} | {cost.wall:.1f} | {beyond:.1f}"
+        figures = f"{count:,} | {size / 1e6:,.0f} | {documents:,} | {cost.cpu:.1f} | {cost.wall:.1f} | {beyond:.1f}"
         self.say(f"| {what} | {tool} | {figures} | {size / 1e6 / max(beyond, 0.01):,.1f} | {cost.peak / 1e6:,.0f} |")
 
 
@@ -103,7 +103,7 @@ def main() -> None:
         table.row("HTML", "headwater, all cores", html, documents.height, first, empty)
         again = all_cores.run()
         table.row("HTML, unchanged", "headwater, all cores", html, documents.height, again, empty_again)
-        for page in sorted(given.rglob("*.htm*"))[::CHANGED_EVERY]:
+        for page in files(given)[::CHANGED_EVERY]:
             page.write_bytes(page.read_bytes().replace(b"</body>", b"<p>Changed.</p></body>"))
         changed = all_cores.run()
         table.row("HTML, 1% changed", "headwater, all cores", html, documents.height, changed, empty)
@@ -132,7 +132,7 @@ def main() -> None:
 
 def _every(folder: Path, step: int, target: Path) -> Path:
     """A copy of every so many-th page."""
-    for page in sorted(folder.rglob("*.htm*"))[::step]:
+    for page in files(folder)[::step]:
         place = target / page.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(page, place)

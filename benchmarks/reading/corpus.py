@@ -57,6 +57,11 @@ def rows(texts: pl.DataFrame, kind: str, cache: Path) -> Path:
     return target
 
 
+def files(folder: Path) -> list[Path]:
+    """All pages below a folder; a name that ends like one may be a folder's."""
+    return [path for path in sorted(folder.rglob("*.htm*")) if path.is_file()]
+
+
 def size_of(folder: Path) -> tuple[int, int]:
     """How many files, and how many bytes they have."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]

@@ -6,7 +6,7 @@ from pathlib import Path
 from trafilatura import extract
 
 with_text = 0
-for page in sorted(Path(sys.argv[1]).rglob("*.htm*")):
+for page in filter(Path.is_file, sorted(Path(sys.argv[1]).rglob("*.htm*"))):
     with_text += bool(
         extract(page.read_bytes().decode("utf-8", "replace"), include_comments=False, favor_precision=True)
     )
