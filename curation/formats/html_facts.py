@@ -7,7 +7,7 @@ text: trafilatura's guesses depend on the day on which they are made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from curation.formats.metadata import as_json, iso_date
@@ -29,6 +29,8 @@ _DATES = (  # the order in which they are believed: first published, then writte
     "last-modified",
 )
 _LINKED_DATE = re.compile(r'"datePublished"\s*:\s*"([^"\\]{4,40})"')
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_TELLING = f"meta,link[rel],a[rel~=license],script[type='application/ld+json'],{','.join(sorted(_HEADINGS))}"
 _SPACE = re.compile(r"\s+")
 _MOST_HEADINGS = 200
 _LONGEST = 300
@@ -45,18 +47,24 @@ class Facts(NamedTuple):
 def facts_of(tree: Any) -> Facts:
     """The facts of a page that resiliparse has parsed (`HTMLTree`)."""
     document = tree.document
-    meta = {name: content for element in document.query_selector_all("meta") for name, content in _named(element)}
-    links = {rel: href for element in document.query_selector_all("link[rel]") for rel, href in _linked(element)}
-    licence = links.get("license") or _first(_linked_to(document.query_selector_all("a[rel~=license]")))
+    # one query, and a slice of it at once: each walks the whole page, and so does each element taken by itself
+    found: dict[str, list[Any]] = {}
+    for element in document.query_selector_all(_TELLING)[:]:
+        tag = element.tag
+        found.setdefault("heading" if tag in _HEADINGS else tag, []).append(element)
+    meta = {name: content for element in found.get("meta", ()) for name, content in _named(element)}
+    links = {rel: href for element in found.get("link", ()) for rel, href in _linked(element)}
+    licence = links.get("license") or _first(_linked_to(found.get("a", ())))
     root = document.query_selector("html")
     language = (root.getattr("lang") or root.getattr("xml:lang") if root else None) or meta.get("content-language")
     facts = {
         "language": _line(language or ""),
         "url": links.get("canonical") or meta.get("og:url"),
         "licence": licence,
-        "headings": list(_headings(document)),
+        "headings": list(_headings(found.get("heading", ()))),
     }
-    return Facts(_line(tree.title or "") or meta.get("og:title"), _date(meta, document), as_json(facts))
+    date = _date(meta, found.get("script", ()))
+    return Facts(_line(tree.title or "") or meta.get("og:title"), date, as_json(facts))
 
 
 def _named(element: Any) -> Iterator[tuple[str, str]]:
@@ -77,21 +85,21 @@ def _linked_to(elements: Iterable[Any]) -> Iterator[str]:
     return (_line(element.getattr("href") or "") for element in elements)
 
 
-def _headings(document: Any) -> Iterator[list[object]]:
+def _headings(elements: Sequence[Any]) -> Iterator[list[object]]:
     """Level and text of each heading, in their order."""
-    for element in document.query_selector_all("h1,h2,h3,h4,h5,h6")[:_MOST_HEADINGS]:
+    for element in elements[:_MOST_HEADINGS]:
         if text := _line(element.text):
             yield [int(element.tag[1]), text]
 
 
-def _date(meta: dict[str, str], document: Any) -> str | None:
+def _date(meta: dict[str, str], scripts: Iterable[Any]) -> str | None:
     marked = _first(found for name in _DATES if (found := iso_date(meta.get(name))))
-    return marked or _first(found for said in _linked_data(document) if (found := iso_date(said)))
+    return marked or _first(found for said in _linked_data(scripts) if (found := iso_date(said)))
 
 
-def _linked_data(document: Any) -> Iterator[str]:
+def _linked_data(scripts: Iterable[Any]) -> Iterator[str]:
     """What JSON-LD calls `datePublished`; the blocks are often broken JSON, so it is found, not parsed."""
-    for element in document.query_selector_all("script[type='application/ld+json']"):
+    for element in scripts:
         yield from _LINKED_DATE.findall(element.text)
 
 
