@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypedDict
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
 import polars as pl
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Message(TypedDict):
@@ -74,6 +78,65 @@ def digest(*parts: str | bytes) -> str:
         state.update(len(data).to_bytes(8, "little"))
         state.update(data)
     return state.hexdigest()
+
+
+def digests(*parts: str | pl.Series) -> pl.Series:
+    """`digest` row by row: each part is a column of strings without nulls, or one string that holds for all rows.
+
+    The framed parts of all rows are laid out by Arrow and hashed where they lie, so that no text becomes an object.
+    """
+    columns = [framed(part) if isinstance(part, pl.Series) else _framed(part.encode()) for part in parts]
+    hashes = [hashlib.blake2b(row, digest_size=16).hexdigest() for row in concatenated(columns)]
+    return pl.Series("digest", hashes, dtype=pl.String)
+
+
+def framed(values: pl.Series) -> pa.Array:
+    """Each value of a column of strings or bytes after its length (8 bytes, little-endian)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    binary = values.cast(pl.Binary)
+    sizes = binary.bin.size("b").cast(pl.UInt64).to_numpy()
+    return pc.binary_join_element_wise(
+        fixed(sizes.view("u1").reshape(-1, 8)), large_binary(binary), pa.scalar(b"", pa.large_binary())
+    )
+
+
+def large_binary(values: pl.Series) -> pa.Array:
+    """A column of bytes as Arrow's `large_binary`."""
+    import pyarrow as pa
+
+    array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    return array if pa.types.is_large_binary(array.type) else array.cast(pa.large_binary())
+
+
+def fixed(rows: Any) -> pa.Array:
+    """A matrix of bytes (numpy, rows x width) as Arrow's `large_binary`, a value per row."""
+    import numpy as np
+    import pyarrow as pa
+
+    count, width = rows.shape
+    offsets = np.arange(count + 1, dtype=np.int64) * width
+    data = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(rows))]
+    return pa.Array.from_buffers(pa.large_binary(), count, data)
+
+
+def concatenated(pieces: Sequence[bytes | pa.Array]) -> Iterator[memoryview]:
+    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [pa.scalar(piece, pa.large_binary()) if isinstance(piece, bytes) else piece for piece in pieces]
+    joined = pc.binary_join_element_wise(*columns, pa.scalar(b"", pa.large_binary()))
+    _, offsets, data = joined.buffers()
+    ends = np.frombuffer(offsets, np.int64)[joined.offset : joined.offset + len(joined) + 1].tolist()
+    view = memoryview(data if data is not None else b"")
+    return (view[start:end] for start, end in pairwise(ends))
+
+
+def _framed(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "little") + data
 
 
 def doc_id(source: str, locator: str) -> str:

@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
-from records import digest
+from records import concatenated, digest, fixed, large_binary
 
 MODULUS = 1 << 128
 ROW_HASH = "row_hash"
 """The stored column (16 bytes, little-endian) that holds each row's hash; readers of tables never see it."""
 
-_NULL = b"\x00"
+_NOTHING = pa.scalar(b"", pa.large_binary())
+_SLICE = 20_000
+"""Rows that are encoded at a time."""
 
 
 def _framed(data: bytes) -> bytes:
     return b"\x01" + len(data).to_bytes(8, "little") + data
-
-
-def _float_bytes(value: float) -> bytes:
-    if math.isnan(value):
-        return struct.pack("<d", math.nan)
-    return struct.pack("<d", value + 0.0 if value else 0.0)
 
 
 def _json_bytes(value: Any) -> bytes:
@@ -42,45 +40,85 @@ def _json_bytes(value: Any) -> bytes:
     )
 
 
-def _encoder(dtype: pl.DataType) -> tuple[pl.DataType | None, Callable[[Any], bytes]]:
-    """The type to cast a column to, and the function that makes bytes of one value of it."""
-    if dtype == pl.String:
-        return pl.Binary(), bytes
-    if dtype == pl.Binary:
-        return None, bytes
-    if dtype == pl.Boolean:
-        return None, lambda value: b"\x01" if value else b"\x00"
-    if dtype.is_integer():
-        return None, lambda value: value.to_bytes(16, "little", signed=True)
-    if dtype.is_float():
-        return pl.Float64(), _float_bytes
-    return None, _json_bytes
+def _integers(column: pl.Series) -> pl.Series:
+    """16 bytes each, little-endian and signed."""
+    if column.dtype in (pl.Int128, pl.UInt128):
+        return _each(column, lambda value: value.to_bytes(16, "little", signed=True))
+    low = column.fill_null(0).to_numpy().astype(np.uint64 if column.dtype == pl.UInt64 else np.int64)
+    rows = np.zeros((len(column), 16), np.uint8)
+    rows[:, :8] = low.view(np.uint8).reshape(-1, 8)
+    rows[:, 8:] = np.where(low < 0, 255, 0).astype(np.uint8)[:, None]
+    return _rows(rows)
 
 
-def _encoded(column: pl.Series) -> list[bytes]:
-    cast, encode = _encoder(column.dtype)
-    values = column if cast is None else column.cast(cast)
-    return [_NULL if value is None else _framed(encode(value)) for value in values.to_list()]
+def _floats(column: pl.Series) -> pl.Series:
+    """8 bytes each; zero has one sign, and what is no number has one form."""
+    values = column.cast(pl.Float64).fill_null(0.0).to_numpy()
+    values = np.where(np.isnan(values), math.nan, values + 0.0)
+    return _rows(values.astype("<f8").view(np.uint8).reshape(-1, 8))
+
+
+def _rows(rows: Any) -> pl.Series:
+    return pl.Series(pl.from_arrow(fixed(rows)))
+
+
+def _each(column: pl.Series, encode: Callable[[Any], bytes]) -> pl.Series:
+    return pl.Series([None if value is None else encode(value) for value in column.to_list()], dtype=pl.Binary)
+
+
+def _encoded(column: pl.Series) -> pa.Array:
+    """Each value of a column, framed; the frame of null is a single zero."""
+    dtype, null = column.dtype, column.is_null()
+    if dtype in (pl.String, pl.Binary):
+        data = column.cast(pl.Binary)
+    elif dtype == pl.Boolean:
+        data = _rows(column.fill_null(False).to_numpy().astype(np.uint8)[:, None])
+    elif dtype.is_integer():
+        data = _integers(column)
+    elif dtype.is_float():
+        data = _floats(column)
+    else:
+        data = _each(column, _json_bytes)
+    data = pl.select(pl.when(null).then(pl.lit(b"")).otherwise(data)).to_series() if null.any() else data
+    return pc.binary_join_element_wise(_heads(data, null.to_numpy()), large_binary(data), _NOTHING)
+
+
+def _heads(data: pl.Series, null: Any) -> pa.Array:
+    """What stands before each value: one and its length in 8 bytes, or zero alone."""
+    heads = np.ones((len(data), 9), np.uint8)
+    heads[:, 1:] = data.bin.size("b").cast(pl.UInt64).to_numpy().view(np.uint8).reshape(-1, 8)
+    if not null.any():
+        return fixed(heads)
+    heads[null, 0] = 0
+    stays = np.ones(heads.shape, bool)
+    stays[null, 1:] = False
+    ends = np.concatenate([[0], np.cumsum(np.where(null, 1, 9))]).astype(np.int64)
+    return pa.Array.from_buffers(pa.large_binary(), len(data), [None, pa.py_buffer(ends), pa.py_buffer(heads[stays])])
 
 
 def row_hashes(frame: pl.DataFrame, outside: Iterable[str] = ()) -> pl.Series:
     """The hash of each row, as a Binary series of 16 bytes; columns in `outside` do not count."""
     names = sorted(set(frame.columns) - set(outside) - {ROW_HASH})
     prefix = b"".join(_framed(f"{name}:{frame.schema[name]}".encode()) for name in names)
-    columns = [_encoded(frame[name]) for name in names]
-    hashes = [xxhash.xxh3_128_digest(prefix + b"".join(row)) for row in zip(*columns, strict=True)]
+    hashes: list[bytes] = []
+    for piece in frame.select(names).iter_slices(_SLICE):
+        columns = [_encoded(piece[name]) for name in names]
+        hashes += map(xxhash.xxh3_128_digest, concatenated([prefix, *columns]))
     return pl.Series(ROW_HASH, hashes, dtype=pl.Binary)
 
 
 def hash_sum(hashes: pl.Series) -> int:
     """The sum of row hashes modulo 2^128."""
-    return sum(int.from_bytes(value, "little") for value in hashes.to_list()) % MODULUS
+    if not len(hashes):
+        return 0
+    words = np.frombuffer(b"".join(hashes.to_list()), "<u4").reshape(-1, 4).sum(axis=0, dtype=np.uint64)
+    return sum(int(word) << (32 * place) for place, word in enumerate(words)) % MODULUS
 
 
-def schema_digest(frame: pl.DataFrame, outside: Iterable[str] = ()) -> str:
+def schema_digest(schema: pl.Schema, outside: Iterable[str] = ()) -> str:
     """The digest of the columns' names and types that count."""
-    names = sorted(set(frame.columns) - set(outside) - {ROW_HASH})
-    return digest(*(f"{name}:{frame.schema[name]}" for name in names))
+    names = sorted(set(schema) - set(outside) - {ROW_HASH})
+    return digest(*(f"{name}:{schema[name]}" for name in names))
 
 
 def table_version(total: int, rows: int, schema: str) -> str:
@@ -90,4 +128,4 @@ def table_version(total: int, rows: int, schema: str) -> str:
 
 def frame_version(frame: pl.DataFrame, outside: Sequence[str] = ()) -> str:
     """The version that a frame would have as a table."""
-    return table_version(hash_sum(row_hashes(frame, outside)), frame.height, schema_digest(frame, outside))
+    return table_version(hash_sum(row_hashes(frame, outside)), frame.height, schema_digest(frame.schema, outside))

@@ -12,18 +12,22 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import create_table_with_add_actions
 
 from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest, table_version
+from pipelines.parts import WRITER, Part, Parts, PartWriter, delta_schema, holding, removal, without
 
 MERGE_SHARE = 0.2
-"""Below this share of changed rows a change is merged; above it the table is written anew."""
+"""Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
 COMPACT_FILES = 24
-"""A table of more files than this is compacted after a commit."""
+"""A table of more small files than this is compacted after a commit."""
+SMALL_BYTES = 4 << 20
+"""Bytes of a file that is small."""
 RETENTION_HOURS = 24 * 7
 """Old versions can be read for this long after they were replaced."""
 
@@ -89,7 +93,7 @@ class Commit:
 class Change:
     """Rows that come to a table, and the keys (a frame of one or more of its columns) of rows that go."""
 
-    added: pl.DataFrame | None = None
+    added: pl.DataFrame | Parts | None = None
     removed: pl.DataFrame | None = None
 
 
@@ -108,6 +112,10 @@ class Store:
             return DeltaTable(self.location(table), version=number)
         except TableNotFoundError:
             return None
+
+    def writer(self, table: str) -> PartWriter:
+        """What writes rows of a table ahead of the commit, in whatever process."""
+        return PartWriter(self.location(table))
 
     def tables(self) -> list[str]:
         """The names of all tables that have been committed."""
@@ -172,56 +180,59 @@ class Store:
 
     def replace(
         self,
-        frame: pl.DataFrame,
+        rows: pl.DataFrame | Parts,
         commit: Commit,
         head: Commit | None,
         primary_key: Sequence[str],
         outside: Sequence[str] = (),
     ) -> Commit:
-        """Commit `frame` as the whole new state of a table: only the rows that differ are written when few do.
+        """Commit `rows` as the whole new state of a table: only those that differ are written when few do.
 
-        Nothing is committed when neither the rows nor what is said of them differ from the head.
+        Nothing is committed when neither the rows nor what is said of them differ from the head. What was written as
+        parts is taken as it is.
         """
-        _check_unique(commit.table, frame, primary_key)
-        hashed = frame.with_columns(row_hashes(frame, outside))
-        if head is None or outside or head.schema != schema_digest(frame, outside):
-            came, went = self._came_and_went(commit.table, hashed, head)
-            return self._overwrite(hashed, commit, head, came.height, went.height, outside)
+        if isinstance(rows, Parts):
+            _check_unique(commit.table, rows.scan().select(primary_key).collect(), primary_key)
+            came, went = self._came_and_went(commit.table, rows.scan().select(ROW_HASH).collect(), head)
+            commit = _finished(commit, rows.total, rows.height, schema_digest(rows.schema), came.height, went.height)
+            return self._committed(commit, head, rows.parts, "overwrite", rows.schema)
+        _check_unique(commit.table, rows, primary_key)
+        hashed = rows.with_columns(row_hashes(rows, outside))
         came, went = self._came_and_went(commit.table, hashed, head)
+        if head is None or outside or head.schema != schema_digest(rows.schema, outside):
+            return self._overwrite(hashed, commit, head, came.height, went.height, outside)
         if not came.height and not went.height and _says_the_same(commit, head):
             return head
         if came.height + went.height > MERGE_SHARE * max(head.rows, 1):
             return self._overwrite(hashed, commit, head, came.height, went.height, outside)
-        return self._merge(came, went, commit, head)
+        return self._change(came, went, commit, head)
 
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
-        """Commit rows that come and rows that go, at a cost that is proportional to the change."""
+        """Commit rows that come and rows that go; only files that hold rows which go are written anew."""
         present = pl.scan_delta(self._pinned(commit.table, head))
-        hashes = pl.DataFrame(schema={ROW_HASH: pl.Binary})
+        going = pl.DataFrame(schema={ROW_HASH: pl.Binary})
         if change.removed is not None and change.removed.height:
             keys = change.removed.columns
-            going = change.removed.lazy().unique()
-            hashes = (
+            wanted = change.removed.lazy().unique()
+            going = (
                 present.select(*keys, ROW_HASH)
-                .join(going, on=keys, how="semi", nulls_equal=True)
+                .join(wanted, on=keys, how="semi", nulls_equal=True)
                 .select(ROW_HASH)
                 .collect()
             )
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
-        _check_unique(commit.table, came, primary_key)
-        came = came.with_columns(row_hashes(came))
-        kept = present.select(*primary_key, ROW_HASH).join(hashes.lazy(), on=ROW_HASH, how="anti")
-        if (
-            kept.join(came.lazy().select(primary_key), on=list(primary_key), how="semi", nulls_equal=True)
-            .head(1)
-            .collect()
-            .height
-        ):
+        names = came.lazy().select(primary_key).collect()
+        _check_unique(commit.table, names, primary_key)
+        kept = present.select(*primary_key, ROW_HASH).join(going.lazy(), on=ROW_HASH, how="anti")
+        if kept.join(names.lazy(), on=list(primary_key), how="semi", nulls_equal=True).head(1).collect().height:
             raise PrimaryKeyError(
                 f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
             )
-        return self._merge(
-            came.join(hashes, on=ROW_HASH, how="anti"), hashes.join(came, on=ROW_HASH, how="anti"), commit, head
+        if isinstance(came, Parts):
+            return self._change(came, going, commit, head)
+        came = came.with_columns(row_hashes(came))
+        return self._change(
+            came.join(going, on=ROW_HASH, how="anti"), going.join(came, on=ROW_HASH, how="anti"), commit, head
         )
 
     def _pinned(self, table: str, head: Commit) -> DeltaTable:
@@ -242,7 +253,7 @@ class Store:
         self, hashed: pl.DataFrame, commit: Commit, head: Commit | None, came: int, went: int, outside: Iterable[str]
     ) -> Commit:
         total = hash_sum(hashed[ROW_HASH])
-        commit = _finished(commit, total, hashed.height, schema_digest(hashed, outside), came, went)
+        commit = _finished(commit, total, hashed.height, schema_digest(hashed.schema, outside), came, went)
         target = self.location(commit.table) if head is None else self._pinned(commit.table, head)
         return self._written(
             commit,
@@ -252,37 +263,61 @@ class Store:
                 mode="error" if head is None else "overwrite",
                 schema_mode=None if head is None else "overwrite",
                 configuration=_CONFIGURATION if head is None else None,
+                writer_properties=WRITER,
                 commit_properties=properties,
             ),
         )
 
-    def _merge(self, came: pl.DataFrame, went: pl.DataFrame, commit: Commit, head: Commit) -> Commit:
-        total = int(head.total, 16) + hash_sum(came[ROW_HASH]) - hash_sum(went[ROW_HASH])
+    def _change(self, came: pl.DataFrame | Parts, went: pl.DataFrame, commit: Commit, head: Commit) -> Commit:
+        """Rows that come, beside those that do not go; `came` and `went` bring their hashes."""
+        total = int(head.total, 16) - hash_sum(went[ROW_HASH])
+        total += came.total if isinstance(came, Parts) else hash_sum(came[ROW_HASH])
         rows = head.rows + came.height - went.height
         commit = _finished(commit, total, rows, head.schema, came.height, went.height)
         table = self._pinned(commit.table, head)
-        if not went.height:
+        if isinstance(came, pl.DataFrame) and not went.height:
             return self._written(
                 commit,
-                lambda properties: write_deltalake(table, came.to_arrow(), mode="append", commit_properties=properties),
+                lambda properties: write_deltalake(
+                    table, came.to_arrow(), mode="append", writer_properties=WRITER, commit_properties=properties
+                ),
             )
-        source = pl.concat(
-            [came.with_columns(_goes=pl.lit(False)), went.with_columns(_goes=pl.lit(True))], how="diagonal"
-        )
-        columns = {name: f"came.`{name}`" for name in came.columns}
+        touched = holding(table.file_uris(), went)
+        own = came.parts if isinstance(came, Parts) else ()
+        typed = pl.scan_delta(table).head(0).collect()
+        others = typed if isinstance(came, Parts) else came.select(typed.columns).cast(typed.schema)
+        parts = [*own, *without(touched, went, others, self.writer(commit.table))]
+        return self._committed(commit, head, parts, "append", None, touched)
+
+    def _committed(
+        self,
+        commit: Commit,
+        head: Commit | None,
+        parts: Iterable[Part],
+        mode: Literal["append", "overwrite"],
+        schema: pl.Schema | None,
+        gone: Iterable[str] = (),
+    ) -> Commit:
+        """Commit files that lie in the table's folder, and take out others; a `schema` is that of the rows."""
+        actions = [*(part.added for part in parts), *(removal(Path(file).name) for file in gone)]
+        told = None if schema is None else delta_schema(schema)
+        if head is None:
+            return self._written(
+                commit,
+                lambda properties: create_table_with_add_actions(
+                    self.location(commit.table),
+                    told,
+                    actions,
+                    mode="error",
+                    configuration=_CONFIGURATION,
+                    commit_properties=properties,
+                ),
+            )
+        table = self._pinned(commit.table, head)
         return self._written(
             commit,
-            lambda properties: (
-                table.merge(
-                    source.to_arrow(),
-                    f"kept.{ROW_HASH} = came.{ROW_HASH}",
-                    source_alias="came",
-                    target_alias="kept",
-                    commit_properties=properties,
-                )
-                .when_matched_delete(predicate="came.`_goes`")
-                .when_not_matched_insert(columns, predicate="NOT came.`_goes`")
-                .execute()
+            lambda properties: table.create_write_transaction(
+                actions, mode, table.schema() if told is None else told, commit_properties=properties
             ),
         )
 
@@ -302,12 +337,16 @@ class Store:
         table = self._open(commit.table)
         if table is not None:
             try:
-                if len(table.file_uris()) > COMPACT_FILES:
-                    table.optimize.compact(commit_properties=_properties(commit))
+                sizes = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
+                if sum(size < SMALL_BYTES for size in sizes) > COMPACT_FILES:
+                    table.optimize.compact(
+                        target_size=SMALL_BYTES, writer_properties=WRITER, commit_properties=_properties(commit)
+                    )
                 table.vacuum(
                     RETENTION_HOURS,
                     dry_run=False,
                     enforce_retention_duration=False,
+                    full=True,  # parts that were never committed too
                     commit_properties=_properties(commit),
                 )
             except CommitFailedError as error:

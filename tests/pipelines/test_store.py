@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 import pipelines.store
 from pipelines.digests import frame_version
+from pipelines.parts import Parts
 from pipelines.store import Books, Change, Commit, CommitConflict, PrimaryKeyError, Store
 
 KEY = ("id",)
@@ -72,8 +73,8 @@ def test_a_new_table(store: Store) -> None:
     ("before", "now", "operation"),
     [
         pytest.param(numbered(20), numbered(21), "WRITE", id="append"),
-        pytest.param(numbered(20), numbered(19), "MERGE", id="delete"),
-        pytest.param(numbered(20), pl.concat([numbered(19), rows((19, "other"))]), "MERGE", id="merge"),
+        pytest.param(numbered(20), numbered(19), "WRITE", id="delete"),
+        pytest.param(numbered(20), pl.concat([numbered(19), rows((19, "other"))]), "WRITE", id="merge"),
         pytest.param(numbered(20), numbered(20, "other"), "WRITE", id="overwrite"),
         pytest.param(numbered(20), numbered(20), "WRITE", id="nothing"),
         pytest.param(numbered(20), numbered(0), "WRITE", id="empty"),
@@ -130,6 +131,55 @@ def test_any_schedule_gives_what_one_commit_gives(states: list[dict[int, str | N
                 head = store.replace(rows(*now.items()), draft(), head, KEY)
             assert content(store) == sorted(now.items(), key=repr)
             assert (head.version, head.rows) == (frame_version(rows(*now.items())), len(now))
+
+
+def parts(store: Store, *frames: pl.DataFrame) -> Parts:
+    write = store.writer("notes")
+    return Parts(write.folder, tuple(write(frame) for frame in frames), pl.Schema(SCHEMA))
+
+
+@settings(max_examples=15)
+@given(STATES)
+def test_rows_written_ahead_as_parts_are_the_same_table(states: list[dict[int, str | None]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        first = rows(*states[0].items())
+        head = store.replace(parts(store, first.head(1), first.slice(1)), draft(), None, KEY)
+        for state in states[1:]:
+            frame, went = rows(*state.items()), store.scan("notes").select("id").collect()
+            head = store.change(Change(parts(store, frame), went), draft(), head, KEY)
+            assert head.version == frame_version(frame)
+            assert content(store) == sorted(frame.rows(), key=repr)
+        again = store.replace(parts(store, first), draft(), head, KEY)
+        assert (again.version, again.rows) == (frame_version(first), first.height)
+
+
+def test_parts_that_share_a_key_are_refused(store: Store) -> None:
+    with pytest.raises(PrimaryKeyError, match="2 rows share"):
+        store.replace(parts(store, rows((1, "a")), rows((1, "b"))), draft(), None, KEY)
+    head = store.replace(parts(store, rows((1, "a"))), draft(), None, KEY)
+    with pytest.raises(PrimaryKeyError, match="one that stays"):
+        store.change(Change(parts(store, rows((1, "b")))), draft(), head, KEY)
+
+
+def test_only_files_with_rows_that_go_are_written_anew(store: Store) -> None:
+    head = store.replace(parts(store, *(rows((place, "text")) for place in range(5))), draft(), None, KEY)
+    before = store.files("notes", head.number)
+    head = store.change(Change(rows((9, "new")), pl.DataFrame({"id": [3]})), draft(), head, KEY)
+    after = store.files("notes", head.number)
+    assert (len(before & after), len(after)) == (4, 5)
+
+
+def test_parts_that_were_never_committed_go_with_what_is_past_retention(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = store.replace(numbered(3), draft(), None, KEY)
+    left = Path(store.location("notes")) / parts(store, numbered(2)).parts[0].name
+    head = store.replace(numbered(4), draft(), head, KEY)
+    assert left.exists()
+    monkeypatch.setattr(pipelines.store, "RETENTION_HOURS", 0)
+    store.replace(numbered(5), draft(), head, KEY)
+    assert not left.exists() and content(store) == numbered(5).rows()
 
 
 def test_change_takes_out_by_any_column_also_where_it_is_null(store: Store) -> None:
@@ -249,7 +299,7 @@ def test_no_text_of_the_data_enters_the_log(store: Store, monkeypatch: pytest.Mo
     wider = numbered(5, secret).with_columns(more=pl.lit(secret))
     store.replace(wider, draft(), head, KEY)
     DeltaTable(store.location("notes")).create_checkpoint()
-    assert {"MERGE", "OPTIMIZE", "WRITE"} <= set(operations(store))
+    assert {"OPTIMIZE", "WRITE"} <= set(operations(store))
     log = Path(store.location("notes")) / "_delta_log"
     shown = [path.name for path in log.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     shown += [path.name for path in log.glob("*.parquet") if secret in str(pl.read_parquet(path).to_dicts())]

@@ -1,0 +1,155 @@
+"""Parts of a table: Parquet files that lie in its folder and wait for the commit that makes them rows.
+
+Workers write them, each its own, with the rows' hashes beside; one driver commits them all. So a table of any size is
+made with the memory of a batch, and what goes from process to process is a file's name. A part that is never committed
+is no row of any version; it is vacuumed like what was removed. Text is compressed by zstd in pages of 32 KB, so that a
+few texts are fetched without unpacking their neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from deltalake import ColumnProperties, Schema, WriterProperties
+from deltalake.transaction import AddAction, RemoveAction
+
+from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes
+
+PART_BYTES = 64 << 20
+"""Bytes of rows, uncompressed, that one part holds at most, unless a single row is larger."""
+PAGE_BYTES = 32 << 10
+GROUP_ROWS = 1 << 16
+LEVEL = 1
+_FILE = "file of the table"
+
+WRITER = WriterProperties(
+    compression="ZSTD",
+    compression_level=LEVEL,
+    data_page_size_limit=PAGE_BYTES,
+    write_batch_size=8,  # the limit of a page is looked at between batches only, and texts are long
+    max_row_group_size=GROUP_ROWS,
+    default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
+)
+"""How Delta's own writer writes: as parts are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One written file of a table: its name, its bytes, its rows, and the sum of their hashes."""
+
+    name: str
+    size: int
+    rows: int
+    total: int
+
+    @property
+    def added(self) -> AddAction:
+        """What a commit says of it: no more of its content than the number of rows."""
+        stats = json.dumps({"numRecords": self.rows})
+        return AddAction(self.name, self.size, {}, _now(), True, stats)
+
+
+@dataclass(frozen=True, slots=True)
+class PartWriter:
+    """Writes parts of one table; it can be sent to a process that works."""
+
+    folder: str
+
+    def __call__(self, frame: pl.DataFrame) -> Part:
+        """Write rows, with their hashes unless they bring them; the part counts once it is committed."""
+        hashed = frame if ROW_HASH in frame.columns else frame.with_columns(row_hashes(frame))
+        name = f"part-{uuid.uuid4()}.zstd.parquet"
+        place = Path(self.folder) / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        hashed.write_parquet(
+            place,
+            compression="zstd",
+            compression_level=LEVEL,
+            data_page_size=PAGE_BYTES,
+            row_group_size=GROUP_ROWS,
+        )
+        return Part(name, place.stat().st_size, hashed.height, hash_sum(hashed[ROW_HASH]))
+
+    def whole(self, frame: pl.DataFrame) -> Iterator[Part]:
+        """Write rows as few enough parts."""
+        return (self(piece) for piece in cut(frame))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Rows that come to a table as parts which lie in its folder already; `schema` is that of the rows."""
+
+    folder: str
+    parts: tuple[Part, ...]
+    schema: pl.Schema
+
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def total(self) -> int:
+        """The sum of the rows' hashes."""
+        return sum(part.total for part in self.parts) % MODULUS
+
+    def scan(self) -> pl.LazyFrame:
+        """The rows beside their hashes."""
+        places = [Path(self.folder) / part.name for part in self.parts]
+        return pl.scan_parquet(places) if places else pl.LazyFrame(schema={**self.schema, ROW_HASH: pl.Binary})
+
+    def lazy(self) -> pl.LazyFrame:
+        """The rows."""
+        return self.scan().drop(ROW_HASH)
+
+
+def cut(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """A frame in pieces of about as many bytes as a part holds."""
+    if frame.height:
+        count = int(frame.estimated_size()) // PART_BYTES + 1
+        yield from frame.iter_slices(-(-frame.height // count))
+
+
+def removal(name: str) -> RemoveAction:
+    """What a commit says of a part that is no more of the table."""
+    return RemoveAction(name, True, _now())
+
+
+def holding(files: Sequence[str], going: pl.DataFrame) -> list[str]:
+    """The files among these that hold rows of those hashes."""
+    if not files or not going.height:
+        return []
+    rows = pl.scan_parquet(list(files), include_file_paths=_FILE).select(_FILE, ROW_HASH)
+    found = rows.join(going.lazy(), on=ROW_HASH, how="semi").select(pl.col(_FILE).unique()).collect()
+    return sorted(found.to_series().to_list())
+
+
+def delta_schema(schema: pl.Schema) -> Schema:
+    """The schema of rows and their hashes as Delta writes it down."""
+    return Schema.from_arrow(pl.DataFrame(schema={**schema, ROW_HASH: pl.Binary}).to_arrow().schema)
+
+
+def without(files: Iterable[str], going: pl.DataFrame, came: pl.DataFrame, write: PartWriter) -> list[Part]:
+    """What stays of some files of a table, and `came` (with hashes), as new parts; `going` names hashes of rows.
+
+    One file after the other is held in memory, and at most a part's bytes beside it.
+    """
+    parts: list[Part] = []
+    held = [came]
+    for file in files:
+        rows = pl.read_parquet(file)
+        held.append(rows.join(going, on=ROW_HASH, how="anti").select(came.columns).cast(came.schema))
+        if sum(frame.estimated_size() for frame in held) > PART_BYTES:
+            parts += write.whole(pl.concat(held))
+            held = []
+    return parts + list(write.whole(pl.concat(held)) if held else ())
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
