@@ -19,6 +19,7 @@ from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.rules import Rule
 from pipelines.differences import difference_lines
 from pipelines.graph import SETTINGS, Graph
+from pipelines.lineage import samples_of
 from pipelines.lookup import MANY, Row, find_document, find_failures, not_found, row_where, rows_where
 from pipelines.releases import holding
 from pipelines.settings import settings_version
@@ -66,7 +67,7 @@ def explain(workspace: Workspace, graph: Graph, name: str) -> Iterator[Section]:
     kept = rows_where(store, "corpus", pl.col("doc_id").is_in([place["doc_id"] for place in places]))
     yield Section("corpus", list(_corpus(workspace, row, kept)))
     if "samples" in graph.makers:
-        samples = _samples_of(workspace, kept)
+        samples = samples_of(store, [each["doc_id"] for each in kept])
         yield Section("samples", list(_samples(workspace, kept, samples)))
         yield Section("releases", list(_releases(workspace, samples)))
     said = list(_out_of_step(workspace, graph))
@@ -225,13 +226,6 @@ def _corpus(workspace: Workspace, row: Row, kept: list[Row]) -> Iterator[Text]:
         if each["content_digest"] != row["content_digest"]:
             yield Text(f"its text was changed, and is content {each['content_digest']} now")
             yield from difference_lines(row["text"], each["text"], "the corpus")
-
-
-def _samples_of(workspace: Workspace, kept: list[Row]) -> list[Row]:
-    named = pl.col("doc_id").is_in([each["doc_id"] for each in kept])
-    columns = ("sample_id", "slice", "openness", "split", "line", "name")
-    found = rows_where(workspace.store, "samples", named, columns)
-    return sorted(found, key=lambda each: (each["line"] or 0, each["sample_id"]))
 
 
 def _samples(workspace: Workspace, kept: list[Row], samples: list[Row]) -> Iterator[Text]:

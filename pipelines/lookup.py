@@ -20,9 +20,10 @@ Row = dict[str, Any]
 
 def rows_where(store: Store, table: str, condition: pl.Expr, columns: Sequence[str] = ()) -> list[Row]:
     """The rows of a table that meet a condition, read by it; none where the table does not exist yet."""
-    if store.head(table) is None:
+    try:
+        rows = store.scan(table).filter(condition)
+    except LookupError:
         return []
-    rows = store.scan(table).filter(condition)
     return (rows.select(columns) if columns else rows).collect().to_dicts()
 
 
@@ -38,13 +39,22 @@ def find_document(store: Store, name: str, sources: Sequence[str] = ()) -> Row |
     before it (`web:a.html`). Of a content that stands at several places it is the first one, by the order of `sources`.
     Raises LookupError where the name fits several contents.
     """
-    rows = rows_where(store, "documents", _named(name), COLUMNS)
-    exact = [row for row in rows if name in (row["doc_id"], row["locator"], f"{row['source']}:{row['locator']}")]
-    rows = exact or rows
+    rows = document_hits(store, name)
     if len({row["content_digest"] for row in rows}) > 1:
         raise LookupError(_several(name, rows))
+    return first_place(rows, sources) if rows else None
+
+
+def document_hits(store: Store, name: str) -> list[Row]:
+    """All documents that a name fits; those alone that bear it as a whole, where there are any."""
+    rows = rows_where(store, "documents", _named(name), COLUMNS)
+    return [row for row in rows if name in (row["doc_id"], row["locator"], f"{row['source']}:{row['locator']}")] or rows
+
+
+def first_place(rows: Sequence[Row], sources: Sequence[str]) -> Row:
+    """The first of some places: by the order of the sources, then by locator."""
     ranks = {source: rank for rank, source in enumerate(sources)}
-    return min(rows, key=lambda row: (ranks.get(row["source"], len(ranks)), row["locator"]), default=None)
+    return min(rows, key=lambda row: (ranks.get(row["source"], len(ranks)), row["locator"]))
 
 
 def find_failures(store: Store, name: str) -> list[Row]:

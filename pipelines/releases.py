@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -48,3 +49,15 @@ def _counts(release: ReleaseFolder, sample_ids: Sequence[str]) -> Iterator[tuple
     for path in sorted(release.folder.glob("data/*.parquet")):
         wanted = pl.scan_parquet(path).filter(pl.col("sample_id").is_in(list(sample_ids)))
         yield path.name.split("-")[0], wanted.select(pl.len()).collect().item()
+
+
+def beginning_so(workspace: Workspace, digits: str) -> list[dict[str, Any]]:
+    """The samples of all releases whose sample_id begins so: each once, with its split in the release named last."""
+    found: dict[str, dict[str, Any]] = {}
+    for release in releases_of(workspace):
+        for path in sorted(release.folder.glob("data/*.parquet")):
+            rows = pl.scan_parquet(path).filter(pl.col("sample_id").str.starts_with(digits))
+            split = path.name.split("-")[0]
+            for name, part in rows.select("sample_id", "slice").collect().iter_rows():
+                found[name] = {"sample_id": name, "split": split, "slice": part, "openness": ""}
+    return list(found.values())

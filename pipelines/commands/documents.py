@@ -45,6 +45,22 @@ def explain(
             out.print(Text("  ") + line, soft_wrap=True)
 
 
+def trace(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="A sample, document or annotation by its id or first digits; a place; a model; or a score as MODEL/METRIC.",
+        ),
+    ],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Where something came from, up to the bytes, and what it went into, down to models and scores."""
+    from pipelines.tracing import trace as tree_of
+
+    out.print(tree_of(find_workspace(workspace), name), soft_wrap=True)
+
+
 def whatif(
     changes: Annotated[
         list[str],

@@ -275,7 +275,7 @@ HEAVY = {"dagster", "torch", "transformers", "datasets", "sklearn", "numba", "ma
 
 @pytest.mark.parametrize(
     "words",
-    [["status"], ["table", "corpus"], ["table", "corpus", "--versions"], ["explain", "1.txt"], ["run"]],
+    [["status"], ["table", "corpus"], ["table", "corpus", "--versions"], ["explain", "1.txt"], ["trace", "1.txt"], ["run"]],
 )
 def test_commands_that_only_read_import_nothing_heavy(corpus: Path, words: list[str]) -> None:
     """Also `run` reads only, where nothing is out of date."""
@@ -291,7 +291,7 @@ def test_commands_that_only_read_import_nothing_heavy(corpus: Path, words: list[
 def test_every_command_and_option_is_explained() -> None:
     runner = CliRunner(env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
     commands = dict(re.findall(r"(?m)^│ (\w+) +(\S.*?) +│$", runner.invoke(app, ["--help"]).output))
-    expected = {"init", "run", "up", "status", "table", "explain", "whatif", "export", "try", "annotators"}
+    expected = {"init", "run", "up", "status", "table", "explain", "trace", "whatif", "export", "try", "annotators"}
     assert expected == set(commands) and all(len(said) > 10 for said in commands.values())
     for words in [[name] for name in expected - {"annotators"}] + [["annotators", "add"]]:
         text = runner.invoke(app, [*words, "--help"]).output
