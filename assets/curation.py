@@ -13,6 +13,7 @@ from assets.pictures import (
     of_corpus,
     of_duplicates,
     of_evaluation_items,
+    of_funnel,
     of_quality,
     of_signatures,
     of_verdicts,
@@ -28,11 +29,15 @@ from curation.decontamination import (
 from curation.decontamination import contamination as measure_contamination
 from curation.deduplication import DeduplicationSettings, SignatureSettings, deduplicate
 from curation.deduplication import signatures as measure_signatures
+from curation.funnel import FunnelSettings, faults, report
+from curation.funnel.page import curation_page
 from curation.inventory import Source, root_of, take_inventory
 from curation.quality import QualitySettings
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import decide
 from pipelines.digests import frame_version
+from pipelines.reports import REPORT, write_report
+from pipelines.settings import Config
 from pipelines.stages import Changes, Observation, Output, Run, Tracked, fold, measure, observable, stage
 from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
@@ -123,11 +128,26 @@ def duplicates(
     return Changes({name: Change(*change) for name, change in update._asdict().items()})
 
 
+def _decides(config: Config) -> set[str]:
+    """The evidence that rules look at."""
+    return set(evidence_of(rules_of(config.rules)))
+
+
+def _cuts(config: Config) -> set[str]:
+    """The evidence by which texts are cut."""
+    return {"contamination"} if config.decontamination.documents == "cut" else set()
+
+
+def _looked_at(config: Config) -> set[str]:
+    """The evidence that something is done with."""
+    return _decides(config) | _cuts(config)
+
+
 @stage(
     group="curation",
     code_version="3",
     primary_key="doc_id",
-    asks=lambda config: evidence_of(rules_of(config.rules)),
+    asks=_decides,
     counts="documents",
     unit="documents",
     pictures=of_verdicts,
@@ -148,7 +168,7 @@ def verdicts(
     code_version="1",
     primary_key="content_digest",
     outside=("doc_id", "source", "locator"),
-    asks=lambda config: {"contamination"} if config.decontamination.documents == "cut" else set(),
+    asks=_cuts,
     counts="documents",
     unit="documents",
     pictures=of_corpus,
@@ -165,6 +185,37 @@ def corpus(
     return build_corpus(documents, verdicts, [source.name for source in sources], cut)
 
 
+@stage(
+    group="curation",
+    code_version="1",
+    primary_key=("source", "step", "fate", "reason"),
+    asks=_looked_at,
+    checks=("adds_up",),
+    kinds=("html",),
+)
+def funnel(
+    documents: pl.LazyFrame,
+    failures: pl.LazyFrame,
+    duplicates: pl.LazyFrame,
+    verdicts: pl.LazyFrame,
+    corpus: pl.LazyFrame,
+    quality: pl.LazyFrame,
+    contamination: pl.LazyFrame | None,
+    rules: Rules,
+    sources: tuple[Source, ...],
+    settings: FunnelSettings,
+    run: Run,
+) -> Outcome:
+    """What each source lost at each step, and why; beside the table a page with rules, signals and examples."""
+    evidence = {"quality": quality, "contamination": contamination}
+    order = [source.name for source in sources]
+    tables = (documents, failures, duplicates, verdicts, corpus)
+    found = report(*tables, evidence, rules_of(rules), order, settings)
+    path = write_report(run.workspace, "curation", curation_page(found))
+    wrong = faults(found.table, corpus.select(pl.len()).collect().item())
+    return Outcome(found.table, notes={REPORT: path}, pictures=of_funnel(found), checks={"adds_up": wrong})
+
+
 STAGES = [
     source_order,
     evaluation_set,
@@ -175,4 +226,5 @@ STAGES = [
     duplicates,
     verdicts,
     corpus,
+    funnel,
 ]

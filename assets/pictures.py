@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from curation.funnel import Report
 from curation.quality import SIGNALS
 from plots import bars, histogram
 from records import Picture
@@ -81,6 +82,22 @@ def of_verdicts(tables: Tables) -> list[Picture]:
 def of_corpus(tables: Tables) -> list[Picture]:
     """How long the kept contents are."""
     return [_lengths(tables["corpus"].select(pl.col("text").str.len_chars()), "characters of a kept content")]
+
+
+def of_funnel(report: Report) -> list[Picture]:
+    """What is left after each step, what became of each source, and how many documents fail each rule."""
+    rows = report.table.filter(pl.col("fate").is_in(["in", "kept"]))
+    left = rows.filter(fate="kept").group_by("step", maintain_order=True).agg(pl.col("documents").sum())
+    read = rows.filter(pl.col("place") == 0, fate="in").select("source", found="documents")
+    last = rows.filter(pl.col("place") == pl.col("place").max(), fate="kept").select("source", "documents")
+    kept = read.join(last, on="source", maintain_order="left").sort("found", descending=True, maintain_order=True)
+    of_source = {f"{name}: of {found:,}": count for name, found, count in kept.iter_rows()}
+    fails = dict(sorted(report.overlaps.fails.items(), key=lambda rule: (-rule[1], rule[0])))
+    return [
+        Picture("left after each step", bars(dict(left.iter_rows()), "documents left after each step", "documents")),
+        Picture("kept of each source", bars(of_source, "documents kept of each source", "documents")),
+        Picture("failing each rule", bars(fails, "documents that fail each rule", "documents")),
+    ]
 
 
 _COPIES = {"1": (1, 1), "2": (2, 2), "3 to 9": (3, 9), "10 to 99": (10, 99), "100 or more": (100, 2**32 - 1)}

@@ -17,6 +17,7 @@ from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.inputs import observe
 from pipelines.launch import dagster_context
 from pipelines.previews import books_markdown, picture_markdown, preview_rows, write_preview
+from pipelines.reports import REPORT
 from pipelines.settings import settings_version
 from pipelines.stages import Observation
 from pipelines.store import Commit
@@ -201,7 +202,7 @@ def metadata_of(ran: Ran, commit: Commit, workspace: Workspace) -> Mapping[str, 
     if commit.books:
         found["books"] = dg.MetadataValue.md(books_markdown(commit.books))
     for name, value in commit.notes.items():
-        found[name] = _note(value)
+        found[name] = dg.MetadataValue.path(str(workspace.state / value)) if name == REPORT else _note(value)
     for picture in ran.pictures:
         found[picture.title] = dg.MetadataValue.md(picture_markdown(picture))
     if ran.unequal:

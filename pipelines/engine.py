@@ -19,6 +19,7 @@ from pipelines.extras import version_of
 from pipelines.graph import ELEMENTS, Graph, Node
 from pipelines.inputs import MissingInput, Pinned, pin
 from pipelines.launch import launcher
+from pipelines.reports import REPORT
 from pipelines.stages import Observation, Run
 from pipelines.store import Commit, CommitConflict
 from pipelines.watching import watcher
@@ -77,12 +78,15 @@ def heads_of(node: Node, workspace: Workspace) -> dict[str, Commit | None]:
 
 
 def is_hit(heads: Iterable[Commit | None], key: str, workspace: Workspace) -> bool:
-    """Whether all tables of a node were made under this key, passed their checks, and have their files."""
+    """Whether all tables of a node were made under this key, passed their checks, and have their files and pages."""
     for head in heads:
         if head is None or head.key != key or head.faults:
             return False
         folder = head.notes.get("folder")
         if folder and not (workspace.state / "store" / folder).exists():
+            return False
+        report = head.notes.get(REPORT)
+        if report and not (workspace.state / report).exists():
             return False
     return True
 

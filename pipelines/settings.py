@@ -30,6 +30,7 @@ from annotation.settings import AnnotationSettings, LabelStudioSettings
 from curation.decontamination.rules import ContaminationRules
 from curation.decontamination.settings import DecontaminationSettings, EvaluationSet
 from curation.deduplication.settings import DeduplicationSettings
+from curation.funnel import FunnelSettings
 from curation.inventory import Source
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
@@ -110,6 +111,7 @@ class Config(BaseModel):
     evaluation_sets: tuple[EvaluationSet, ...] = ()
     decontamination: DecontaminationSettings = DecontaminationSettings()
     rules: Rules = Field((), validate_default=True)
+    funnel: FunnelSettings = FunnelSettings()
     task: TaskSettings | None = None
     splits: SplitSettings = SplitSettings()
     prompts: tuple[str, ...] = ()

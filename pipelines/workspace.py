@@ -61,6 +61,11 @@ class Workspace:
         return self.state / "previews"
 
     @property
+    def reports(self) -> Path:
+        """Pages about what was made, for people; they hold text of the data."""
+        return self.state / "reports"
+
+    @property
     def dagster_home(self) -> Path:
         """Where Dagster keeps its runs and events."""
         return self.state / "dagster"

@@ -1,4 +1,4 @@
-"""Commands on what was made: tables, and releases to take away."""
+"""Commands on what was made: tables, reports, and releases to take away."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.style import Style
+from rich.text import Text
 
 from pipelines.commands.console import WorkspaceOption, out
 from pipelines.workspace import find_workspace
@@ -34,6 +36,17 @@ def table(
         out.print(f"wrote {rows:,} rows to {output}", highlight=False)
     else:
         print_table(out, store, name, version, limit)
+
+
+def report(
+    name: Annotated[str, typer.Argument(help="Which report: curation.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Say where a report lies: a page that opens in any browser, offline."""
+    from pipelines.reports import find_report
+
+    path = find_report(find_workspace(workspace), name)
+    out.print(Text(str(path), Style(link=path.as_uri())), soft_wrap=True)
 
 
 def export(

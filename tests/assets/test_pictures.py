@@ -18,8 +18,8 @@ PICTURE = re.compile(r"!\[(.+)\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """Asset to the pictures beside it, by title, after a run over a folder with copies, a short text and a failure."""
+def shown_metadata(tmp_path_factory):
+    """Asset to what is beside it after a run over a folder with copies, a short text and a failure."""
     root: Path = tmp_path_factory.mktemp("pictures")
     raw = root / "raw"
     raw.mkdir()
@@ -40,7 +40,13 @@ def shown(tmp_path_factory):
         result = job.execute_in_process(instance=instance, asset_selection=made)
     assert result.success
     events = [event.materialization for event in result.get_asset_materialization_events()]
-    return {event.asset_key.to_user_string(): pictures(event.metadata) for event in events}
+    return {event.asset_key.to_user_string(): event.metadata for event in events}
+
+
+@pytest.fixture(scope="module")
+def shown(shown_metadata):
+    """Asset to the pictures beside it, by title."""
+    return {asset: pictures(metadata) for asset, metadata in shown_metadata.items()}
 
 
 def pictures(metadata):
@@ -59,11 +65,19 @@ def pictures(metadata):
         ("duplicates", {"similarity of pairs", "removed for one"}),
         ("verdicts", {"verdicts by rule"}),
         ("corpus", {"characters of a kept content"}),
+        ("funnel", {"left after each step", "kept of each source", "failing each rule"}),
     ],
 )
 def test_each_asset_of_curation_shows_where_its_numbers_lie(shown, asset, titles):
     assert titles <= set(shown[asset])
     assert all(png.startswith(b"\x89PNG") and len(png) < 60_000 for png in shown[asset].values())
+
+
+def test_the_gist_of_the_report_is_beside_its_place_and_no_text_is(shown_metadata):
+    said = shown_metadata["funnel"]
+    page = Path(said["report"].value)
+    assert page.name == "curation.html" and page.stat().st_mode & 0o777 == 0o600
+    assert "The river rises" in page.read_text() and "river" not in str(said)
 
 
 def test_the_pictures_say_what_the_tables_hold():

@@ -21,7 +21,18 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 OPENS, CLOSES = "<!-- what ran -->", "<!-- /what ran -->"
 OTHER_CODE = (sys.executable, str(Path(__file__).with_name("other_code.py")))
-CURATION = ["corpus", "documents", "duplicates", "failures", "pairs", "quality", "signatures", "survivors", "verdicts"]
+CURATION = [
+    "corpus",
+    "documents",
+    "duplicates",
+    "failures",
+    "funnel",
+    "pairs",
+    "quality",
+    "signatures",
+    "survivors",
+    "verdicts",
+]
 ABOVE_CORPUS = {*CURATION, "base_model_tiny_base"}
 
 
@@ -95,7 +106,7 @@ def test_one_code_version_with_another_answer(house: House) -> None:
     row = house.measure(
         "one code version, another answer: `verdicts`", lambda: None, house.with_code("verdicts", "other")
     )
-    assert row.computed == ["corpus", "verdicts"] and row.changed == ["verdicts"]
+    assert row.computed == ["corpus", "funnel", "verdicts"] and row.changed == ["verdicts"]
     house.measure("put back", lambda: None)
     del house.rows["put back"]
 

@@ -86,7 +86,7 @@ def test_the_first_run_ends_with_the_books_the_reasons_and_what_to_type_next(cor
 def test_the_second_run_finds_nothing_to_do(corpus: Path) -> None:
     again = headwater("run", "-w", corpus)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.startswith("Nothing to do: all 7 assets are up to date.")
+    assert again.stdout.startswith("Nothing to do: all 8 assets are up to date.")
     assert row(again.stdout, "corpus")[6] == "unchanged" and "✓" not in again.stdout
 
 

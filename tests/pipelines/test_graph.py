@@ -45,6 +45,7 @@ CORPUS = {
     "duplicates",
     "verdicts",
     "corpus",
+    "funnel",
 }
 
 

@@ -1,0 +1,38 @@
+"""Reports: pages that people open from a file of the workspace. They hold text of the data, so only the owner reads them.
+
+There is one page of a name, that of the tables as they stand; a new one takes its place whole.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipelines.workspace import Workspace
+
+REPORT = "report"
+"""The note of a commit that says where the page beside it lies, from the workspace's state."""
+MADE_BY = {"curation": "funnel"}
+"""Each report, and the asset that makes it."""
+
+
+def write_report(workspace: Workspace, name: str, page: str) -> str:
+    """Write a page in place of the former one of that name; where it lies, from the workspace's state."""
+    workspace.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = workspace.reports / f"{name}.html"
+    partial = path.with_name(f".{name}.{os.getpid()}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(page)
+    partial.replace(path)
+    return str(path.relative_to(workspace.state))
+
+
+def find_report(workspace: Workspace, name: str) -> Path:
+    """The page of that name. Raises LookupError where there is no such report, or none yet."""
+    if name not in MADE_BY:
+        raise LookupError(f"there is no report {name!r}; there are: {', '.join(MADE_BY)}")
+    path = workspace.reports / f"{name}.html"
+    if not path.is_file():
+        raise LookupError(f"there is no report on {name} yet; `headwater run {MADE_BY[name]}` makes it")
+    return path

@@ -1,0 +1,34 @@
+"""`headwater report`: where a page lies, and that it is there whenever its table is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.workspace import Workspace
+from tests.pipelines.test_cli import assert_clear, headwater
+
+
+def test_the_page_lies_in_the_workspace_and_only_its_owner_reads_it(ready: Path) -> None:
+    said = headwater("report", "curation", "-w", ready)
+    assert said.returncode == 0, said.stderr
+    page = Path(said.stdout.strip())
+    assert page == ready / ".headwater" / "reports" / "curation.html"
+    assert page.stat().st_mode & 0o777 == 0o600 and page.parent.stat().st_mode & 0o777 == 0o700
+    text = page.read_text()
+    assert "gopher.min_words" in text and "web:short.txt" in text and "<script>alert" not in text
+
+
+def test_a_page_that_is_gone_is_made_again_and_nothing_else_runs(edited: Path) -> None:
+    page = edited / ".headwater" / "reports" / "curation.html"
+    before = page.read_bytes()
+    page.unlink()
+    missing = headwater("report", "curation", "-w", edited)
+    assert_clear(missing, "there is no report on curation yet; `headwater run funnel` makes it")
+    version = Workspace(edited).store.head("funnel")
+    ran = headwater("run", "-w", edited)
+    assert ran.returncode == 0 and "✓ funnel" in ran.stdout and "✓ verdicts" not in ran.stdout
+    assert page.read_bytes() == before and Workspace(edited).store.head("funnel") == version
+
+
+def test_a_report_that_is_none(ready: Path) -> None:
+    assert_clear(headwater("report", "weather", "-w", ready), "there is no report 'weather'; there are: curation")
