@@ -34,7 +34,7 @@ from curation.funnel.page import curation_page
 from curation.inventory import Source, root_of, take_inventory
 from curation.quality import QualitySettings
 from curation.rule_sets import Rules, evidence_of, rules_of
-from curation.verdicts import decide
+from curation.verdicts import decide, failing_rules
 from pipelines.digests import frame_version
 from pipelines.reports import REPORT, write_report
 from pipelines.settings import Config
@@ -90,6 +90,20 @@ def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matc
     return measure_contamination(contents, evaluation_items, matches)
 
 
+@stage(
+    group="curation",
+    code_version="1",
+    primary_key="content_digest",
+    asks=lambda config: evidence_of(rules_of(config.rules)),
+    on_demand=True,
+    counts="quality",
+    unit="contents",
+)
+def rule_failures(quality: pl.LazyFrame, contamination: pl.LazyFrame | None, rules: Rules) -> Outcome:
+    """How many rules each content fails, where the survivor policy asks for the best in quality."""
+    return Outcome(failing_rules({"quality": quality, "contamination": contamination}, rules))
+
+
 @stage(group="sources", code_version="1", primary_key="source", unit="sources")
 def source_order(sources: tuple[Source, ...]) -> Outcome:
     """The sources in the order of `headwater.yaml`, which decides between copies."""
@@ -109,6 +123,7 @@ def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Book
         Output("survivors", ("content_digest",)),
         Output("pairs", ("content_digest", "kept_digest")),
     ),
+    asks=lambda config: config.deduplication.evidence,
     counts="documents",
     books=_duplicate_books,
     unit="documents",
@@ -120,11 +135,14 @@ def duplicates(
     documents: Tracked,
     signatures: Tracked,
     source_order: Tracked,
+    rule_failures: Tracked | None,
+    contamination: Tracked | None,
     settings: DeduplicationSettings,
     progress: Progress,
 ) -> Changes:
     """One row per document that doubles another: which one is kept in its stead, and their measured similarity."""
-    update = deduplicate(state, documents, signatures, source_order, settings, progress)
+    evidence = {"rule_failures": rule_failures, "contamination": contamination}
+    update = deduplicate(state, documents, signatures, source_order, settings, evidence, progress)
     return Changes({name: Change(*change) for name, change in update._asdict().items()})
 
 
@@ -223,6 +241,7 @@ STAGES = [
     contamination,
     signatures,
     quality,
+    rule_failures,
     duplicates,
     verdicts,
     corpus,

@@ -75,6 +75,11 @@ def _known(
     copies = duplicates.lazy().select("doc_id", "kept_id", "kind", "jaccard")
     known = documents.lazy().select("doc_id", "content_digest").with_row_index("row")
     known = known.join(copies, on="doc_id", how="left", maintain_order="left", validate="1:1")
+    return _with_evidence(known, evidence, rules)
+
+
+def _with_evidence(known: pl.LazyFrame, evidence: Mapping[str, Frame | None], rules: Sequence[Rule]) -> pl.LazyFrame:
+    """The rows (content_digest) with what rules look at, and with what could not be measured."""
     needed = evidence_of(rules)
     for name, columns in needed.items():
         table = evidence.get(name)
@@ -92,6 +97,24 @@ def _measured(table: pl.LazyFrame, name: str, columns: Sequence[str]) -> pl.Lazy
     error = pl.col("error").fill_null("") if "error" in table.collect_schema() else pl.lit("")
     compared = [pl.col(column).alias(f"{name}.{column}") for column in columns]
     return table.select("content_digest", *compared, error.alias(name + _ERROR))
+
+
+FAILING = pl.Schema({"content_digest": pl.String(), "failing": pl.Int64()})
+"""How many rules a content fails; null where something that they look at could not be measured."""
+
+
+def failing_rules(evidence: Mapping[str, Frame | None], rules: Rules) -> pl.DataFrame:
+    """How many of the rules each content fails, as `FAILING`, in the order of the table `quality`.
+
+    `evidence` is as in `decide`; being a duplicate is no failure here. Raises ValueError when a rule's table is not there.
+    """
+    ordered = rules_of(rules)
+    contents = evidence.get(ordered[0].evidence)
+    known = (pl.LazyFrame(schema=FAILING) if contents is None else contents.lazy()).select("content_digest")
+    found = _with_evidence(known, evidence, ordered)
+    fails = pl.sum_horizontal(_fails(rule).fill_null(value=False).cast(pl.Int64) for rule in ordered)
+    is_measured = pl.all_horizontal(pl.col(table + _ERROR).is_null() for table in evidence_of(ordered))
+    return found.select("content_digest", failing=pl.when(is_measured).then(fails)).cast(FAILING).collect()
 
 
 def _judged(known: pl.LazyFrame, rules: Sequence[Rule]) -> pl.DataFrame:

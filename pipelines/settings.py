@@ -151,6 +151,17 @@ class Config(BaseModel):
             raise ValueError(f"proposals.model: there is no model {named!r} under `models`")
         return self
 
+    @model_validator(mode="after")
+    def _ranked(self) -> Config:
+        """A key of the survivor policy that could tell no two contents apart is an error."""
+        needs = {"quality": "rules", "contamination": "evaluation_sets"}
+        for key, needed in needs.items():
+            if key in self.deduplication.policy and not getattr(self, needed):
+                raise ValueError(
+                    f"deduplication.policy: {key!r} says nothing without `{needed}`: name some, or remove it"
+                )
+        return self
+
     @field_validator("rules")
     @classmethod
     def _guarded(cls, rules: Rules, info: ValidationInfo) -> Rules:

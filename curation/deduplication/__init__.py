@@ -6,6 +6,7 @@ The modules that compile (and so import Numba, half a second) are loaded on firs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -44,11 +45,12 @@ def find_duplicates(
     settings: DeduplicationSettings,
     source_order: Sequence[str],
     progress: Progress = silent,
+    evidence: Mapping[str, pl.DataFrame | pl.LazyFrame] = MappingProxyType({}),
 ) -> Outcome:
     """Which documents double another: see `curation.deduplication.duplicates`."""
     from curation.deduplication import duplicates
 
-    return duplicates.find_duplicates(contents, places, signatures, settings, source_order, progress)
+    return duplicates.find_duplicates(contents, places, signatures, settings, source_order, progress, evidence)
 
 
 def deduplicate(
@@ -57,12 +59,13 @@ def deduplicate(
     signatures: Followed,
     source_order: Followed,
     settings: DeduplicationSettings,
+    evidence: Mapping[str, Followed | None] = MappingProxyType({}),
     progress: Progress = silent,
 ) -> Update:
     """What changes of who stays when tables moved: see `curation.deduplication.following`."""
     from curation.deduplication import following
 
-    return following.follow(state, documents, signatures, source_order, settings, progress)
+    return following.follow(state, documents, signatures, source_order, settings, evidence, progress)
 
 
 def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import polars as pl
 
@@ -19,15 +20,18 @@ def find_duplicates(
     settings: DeduplicationSettings,
     source_order: Sequence[str],
     progress: Progress = silent,
+    evidence: Mapping[str, pl.DataFrame | pl.LazyFrame] = MappingProxyType({}),
 ) -> Outcome:
     """The documents that double another: the table `DUPLICATES` by doc_id, beside it `survivors` and all verified `pairs`.
 
     `contents` holds content_digest and text, `places` doc_id, source, locator and content_digest, `signatures` the
     evidence for each content (one without is a duplicate only of its own digest). A document is "exact" if it stands at
     another place of the same normalised text, and "near" if its content is dropped for one whose true Jaccard
-    similarity reaches the threshold; `kept_id` is the first place of the content that stays. Unit: documents.
+    similarity reaches the threshold; `kept_id` is the first place of the content that stays. `evidence` has the further
+    tables that the policy looks at (`settings.evidence`). Unit: documents.
     """
-    corpus = Corpus(places.lazy(), signatures.lazy(), source_order, fetching(contents))
+    ranking = {name: table.lazy() for name, table in evidence.items()}
+    corpus = Corpus(places.lazy(), signatures.lazy(), source_order, fetching(contents), ranking)
     update = update_duplicates(None, corpus, NOTHING, settings, progress)
     table, survivors, pairs = (change.added for change in update)
     counts = {kind: int(table.get_column("kind").eq(kind).sum()) for kind in ("exact", "near")}

@@ -1,12 +1,13 @@
 """From tables that move to an update of deduplication: which contents are to be decided again.
 
-A content is, when a place or a piece of evidence of it came or went; all are, when sources that were there before change
-their order. Looking at one more than needed costs time and changes nothing.
+A content is, when a place or a piece of evidence of it came or went, that which the policy ranks by among them; all are,
+when sources that were there before change their order. Looking at one more than needed costs time and changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import polars as pl
@@ -43,20 +44,25 @@ def follow(
     signatures: Followed,
     source_order: Followed,
     settings: DeduplicationSettings,
+    evidence: Mapping[str, Followed | None] = MappingProxyType({}),
     progress: Progress = silent,
 ) -> Update:
     """The update of `duplicates`, `survivors` and `pairs` (empty: from nothing) that the tables' moves ask for.
 
     `documents` holds doc_id, source, locator, content_digest and text (and date, if the policy asks for the newest),
-    `signatures` the evidence by content, `source_order` source and rank.
+    `signatures` the evidence by content, `source_order` source and rank; `evidence` has the tables that the policy's keys
+    look at (`settings.EVIDENCE`), and None for those that it does not.
     """
+    ranked = {name: table for name, table in evidence.items() if table is not None}
     date = ["date"] if "newest" in settings.policy else []
     places = documents.now.select("doc_id", "source", "locator", "content_digest", *date)
     order = source_order.now.sort("rank").collect().get_column("source").to_list()
-    corpus = Corpus(places, signatures.now, order, fetching(documents.now))
+    now = {name: table.now for name, table in ranked.items()}
+    corpus = Corpus(places, signatures.now, order, fetching(documents.now), now)
     if not state:
         return update_duplicates(None, corpus, NOTHING, settings, progress)
-    moved = Moved(_contents(documents, [signatures], source_order), _only(documents.went, "doc_id"))
+    moved_contents = _contents(documents, [signatures, *ranked.values()], source_order)
+    moved = Moved(moved_contents, _only(documents.went, "doc_id"))
     return update_duplicates(State(**state), corpus, moved, settings, progress)
 
 

@@ -1,7 +1,9 @@
 """The survivor policy: which of several alike contents is looked at first, and so stays.
 
 A key sorts by one column of what is known of a content; nulls go last, and ties end with the digest, so the order of
-contents is a function of the contents and their places alone.
+contents is a function of the contents, their places and their evidence alone. The best in quality is the content that
+fails the fewest of the workspace's rules: what stays is then what the verdicts will keep, if they keep any of the alike.
+The least contaminated is the one that holds the smallest share of any evaluation item.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ POLICY_KEYS = {
     "source": RankKey("source_rank", pl.Int64()),
     "longest": RankKey("n_characters", pl.Int64(), largest_first=True),
     "newest": RankKey("date", pl.String(), largest_first=True),
+    "quality": RankKey("failing", pl.Int64()),
+    "contamination": RankKey("share", pl.Float64()),
 }
 assert tuple(POLICY_KEYS) == POLICY
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-POLICY = ("source", "longest", "newest")
+POLICY = ("source", "longest", "newest", "quality", "contamination")
 """The keys that a survivor policy may name."""
+
+EVIDENCE = {"quality": "rule_failures", "contamination": "contamination"}
+"""The keys that sort by what was measured of a content, each with the table that says it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class DeduplicationSettings:
     # Jaccard similarity of the shingle sets at or over which two contents are near-duplicates.
     threshold: float = 0.8
     # Who stays, first key first: "source" (order of the sources), "longest" (characters), "newest" (date in the
-    # content); ties by digest.
+    # content), "quality" (fewest failing rules), "contamination" (least of any evaluation item); ties by digest.
     policy: tuple[str, ...] = ("source", "longest")
     # How a text is seen.
     signature: SignatureSettings = SignatureSettings()
@@ -56,6 +59,11 @@ class DeduplicationSettings:
         unknown = [key for key in self.policy if key not in POLICY]
         if unknown:
             raise ValueError(f"policy: there is no key {unknown[0]!r}; it is a list of {', '.join(POLICY)}")
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The tables beside signatures that the policy looks at."""
+        return tuple(EVIDENCE[key] for key in self.policy if key in EVIDENCE)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from curation.gopher import GopherRules
 from curation.quality import SIGNALS, QualitySettings, quality
 from curation.rule_sets import SETS, Rules, RuleSet, evidence_of, rules_of
 from curation.rules import EMPTY
-from curation.verdicts import VERDICTS, decide
+from curation.verdicts import VERDICTS, decide, failing_rules
 
 FAILS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 ANY_RUNS = {f"max_top_{n}gram_characters": 1.0 for n in (2, 3, 4)}
@@ -275,3 +275,16 @@ def test_a_wrong_threshold_is_named_by_its_path():
     with pytest.raises(ValidationError) as caught:
         Config.model_validate({"rules": ["c4", {"gopher": {"min_words": "many"}}]})
     assert [entry["loc"] for entry in caught.value.errors()] == [("rules", 1, "gopher", "min_words")]
+
+
+def test_failing_rules_are_counted_for_each_content_as_the_verdicts_name_them():
+    documents, signals = evidence(list(TEXTS))
+    rules = (GOPHER, C4)
+    judged = decide(documents, duplicates(), {"quality": signals}, rules).table
+    named = dict(judged.select("content_digest", pl.col("rules").list.len()).iter_rows())
+    found = dict(failing_rules({"quality": signals}, rules).iter_rows())
+    assert found == named and min(found.values()) == 0 < max(found.values())
+    broken = signals.with_columns(error=pl.when(pl.col("content_digest") == "code").then(pl.lit("raised: boom")))
+    assert dict(failing_rules({"quality": broken}, rules).iter_rows()) == {**named, "code": None}
+    with pytest.raises(ValueError, match="decides on quality, which is not measured here"):
+        failing_rules({}, rules)

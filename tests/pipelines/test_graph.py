@@ -64,6 +64,17 @@ def test_what_is_declared_is_there_and_what_is_not_is_absent() -> None:
     assert "scores" in without_prompts and not {name for name in without_prompts if "prompt" in name}
 
 
+def test_the_survivor_policy_looks_at_the_evidence_that_it_names_and_at_no_other() -> None:
+    exam = ({"name": "exam", "path": "exam"},)
+    plain = build_graph(STAGES, config(rules=("gopher",), evaluation_sets=exam))
+    assert "rule_failures" not in plain.nodes
+    assert "contamination" not in plain.nodes["duplicates"].dependencies()
+    policy = {"policy": ["quality", "contamination"]}
+    asking = build_graph(STAGES, config(rules=("gopher",), evaluation_sets=exam, deduplication=policy))
+    assert {"rule_failures", "contamination"} <= set(asking.nodes["duplicates"].dependencies())
+    assert {"quality", "contamination"} <= set(asking.nodes["rule_failures"].dependencies())
+
+
 def test_every_table_that_others_rely_on_has_a_maker() -> None:
     graph = build_graph(STAGES, config(task=TASK, models=MODELS, prompts=("p.yaml",), proposals={}, annotation={}))
     promised = "documents failures duplicates quality verdicts corpus samples annotations models scores"

@@ -86,6 +86,14 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LEAST, "task": {"recipe": "qa"}, "annotation": {"projects": [{"name": "p"}]}},
         ["`annotation` does nothing without `models`"],
     ),
+    "a policy of rules that are not there": (
+        {**LEAST, "deduplication": {"policy": ["quality"]}},
+        ["deduplication.policy: 'quality' says nothing without `rules`"],
+    ),
+    "a policy of evaluation sets that are not there": (
+        {**LEAST, "deduplication": {"policy": ["contamination"]}},
+        ["deduplication.policy: 'contamination' says nothing without `evaluation_sets`"],
+    ),
     "proposals of no model": (
         {
             **LEAST,

@@ -183,6 +183,34 @@ def test_the_newest_stays_where_the_policy_says_so():
     assert outcome.table["kept_id"].to_list() == [records.doc_id("first", "000")]
 
 
+def found_by(digests, column, values):
+    return pl.DataFrame({"content_digest": digests, column: values})
+
+
+def test_the_best_in_quality_and_the_least_contaminated_stay_where_the_policy_says_so():
+    texts = ["a b c d e f g h", "a  b c d e f g h", "a   b c d e f g h"]
+    documents, contents = tables([("first", text) for text in texts])
+    digests, signatures = documents["content_digest"], signed(contents["text"].to_list())
+    evidence = {
+        "rule_failures": found_by(digests, "failing", [3, 1, 1]),
+        "contamination": found_by(digests, "share", [0.0, 0.75, 0.5]),
+    }
+
+    def kept(policy, evidence):
+        wanted = DeduplicationSettings(policy=policy)
+        outcome = find_duplicates(contents, documents, signatures, wanted, SOURCES, evidence=evidence)
+        (left,) = set(documents["doc_id"]) - set(outcome.table["doc_id"])
+        return int(documents.filter(doc_id=left)["locator"].item())
+
+    assert kept(("contamination",), evidence) == 0
+    assert kept(("quality", "contamination"), evidence) == 2
+    assert kept(("quality", "contamination"), {**evidence, "contamination": evidence["contamination"].head(2)}) == 1
+    unknown = {"rule_failures": found_by(digests, "failing", [3, None, None])}
+    assert kept(("quality",), unknown) == 0, "what could not be measured ranks last"
+    with pytest.raises(ValueError, match="'quality' looks at the table rule_failures, which is not measured here"):
+        kept(("quality",), {})
+
+
 def test_one_word_a_million_times_is_one_shingle():
     documents, contents, evidence = many(["word " * 1_000_000, "word " * 900_000, "words of another kind " * 9])
     outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from unittest.mock import patch
 
 import polars as pl
@@ -23,11 +24,18 @@ POOL = st.lists(
 LOOSE = DeduplicationSettings(threshold=0.45, signature=SignatureSettings(shingle_words=1, bands=6, rows=2, threads=1))
 
 
-class Files:
-    """A corpus of files, each a text at a place of one of three sources; the same text may stand at several."""
+POLICIES = st.lists(st.sampled_from(["source", "longest", "quality", "contamination"]), max_size=3, unique=True)
+MEASURED = st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from([0.0, 0.5, 1.0]))
 
-    def __init__(self):
-        self.texts = {}
+
+class Files:
+    """A corpus of files, each a text at a place of one of three sources; the same text may stand at several.
+
+    What was measured of a text is how many rules it fails, and its share of an evaluation item.
+    """
+
+    def __init__(self, wanted=None):
+        self.texts, self.measured, self.wanted = {}, {}, wanted or LOOSE
 
     def corpus(self, fetch=None):
         rows = [
@@ -35,13 +43,21 @@ class Files:
         ]
         texts = sorted(set(self.texts.values()))
         places = pl.DataFrame(rows, schema=PLACES, orient="row").lazy()
-        return Corpus(places, signed(texts, LOOSE.signature).lazy(), SOURCES, fetch or fetch_of(texts))
+        signatures = signed(texts, self.wanted.signature).lazy()
+        return Corpus(places, signatures, SOURCES, fetch or fetch_of(texts), self.evidence())
 
-    def put(self, changes):
-        """Give places another text, or none; what moved by that."""
+    def evidence(self):
+        """The tables that a policy looks at, with rows for the texts that were measured."""
+        rows = [(records.content_digest(text), *found) for text, found in self.measured.items()]
+        table = pl.LazyFrame(rows, schema=FOUND, orient="row")
+        return {"rule_failures": table.drop("share"), "contamination": table.drop("failing")}
+
+    def put(self, changes, measured=None):
+        """Give places another text, or none, and texts other evidence; what moved by that."""
+        self.measured |= measured or {}
         before = {place: self.texts[place] for place in changes if place in self.texts}
         self.texts = {place: text for place, text in (self.texts | changes).items() if text is not None}
-        moved = [text for text in (*before.values(), *changes.values()) if text is not None]
+        moved = [text for text in (*before.values(), *changes.values(), *(measured or {})) if text is not None]
         gone = [place for place, text in before.items() if changes[place] != text]
         return Moved(
             pl.Series([records.content_digest(text) for text in dict.fromkeys(moved)], dtype=pl.String),
@@ -51,6 +67,7 @@ class Files:
 
 SOURCES = ["first", "second", "third"]
 PLACES = {"doc_id": pl.String, "source": pl.String, "locator": pl.String, "content_digest": pl.String}
+FOUND = {"content_digest": pl.String, "failing": pl.Int64, "share": pl.Float64}
 NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
 
 
@@ -72,18 +89,19 @@ def fetch_of(texts):
 
 
 def whole(files):
-    return applied(EMPTY, update_duplicates(None, files.corpus(), NOTHING, LOOSE))
+    return applied(EMPTY, update_duplicates(None, files.corpus(), NOTHING, files.wanted))
 
 
 def follow_a_schedule(texts, data):
-    """Add, remove, move and change documents at random, and compare with one run over the whole after each step."""
-    files = Files()
+    """Add, remove, move, change and measure at random, and compare with one run over the whole after each step."""
+    files = Files(replace(LOOSE, policy=tuple(data.draw(POLICIES))))
     state = whole(files)
     spots = st.tuples(st.sampled_from(SOURCES), st.sampled_from("abcd"))
     for _ in range(data.draw(st.integers(1, 4))):
         changes = data.draw(st.dictionaries(spots, st.none() | st.sampled_from(texts), max_size=9))
-        moved = files.put(changes)
-        state = applied(state, update_duplicates(state, files.corpus(), moved, LOOSE))
+        measured = data.draw(st.dictionaries(st.sampled_from(texts), MEASURED, max_size=4))
+        moved = files.put(changes, measured)
+        state = applied(state, update_duplicates(state, files.corpus(), moved, files.wanted))
         for table, expected in zip(state, whole(files), strict=True):
             assert table.collect().equals(expected.collect())
 
@@ -134,7 +152,7 @@ def updated(files, state, changes):
     """The update after these changes, and which contents' texts it fetched."""
     moved = files.put(changes)
     fetched, fetch = counting(sorted(set(files.texts.values())))
-    return update_duplicates(state, files.corpus(fetch), moved, LOOSE), fetched
+    return update_duplicates(state, files.corpus(fetch), moved, files.wanted), fetched
 
 
 PLAIN = [" ".join(f"{i}x{j}" for j in range(30)) for i in range(300)]
@@ -205,3 +223,19 @@ def test_a_pair_goes_when_its_kept_content_stays_no_longer():
         assert state.pairs.collect().rows() == [(third, second, 1 / 8)]
         update, _ = updated(files, state, {("first", "a"): texts[0]})
         assert applied(state, update).pairs.collect().rows() == [(second, first, 4 / 5)]
+
+
+def test_other_evidence_moves_survivors_and_reads_nothing_again():
+    texts = [PLAIN[0], PLAIN[0] + " end", *PLAIN[1:]]
+    first, second = (records.content_digest(text) for text in texts[:2])
+    files = Files(replace(LOOSE, policy=("quality", "source")))
+    files.put({("first" if i == 0 else "second", f"{i:04}"): text for i, text in enumerate(texts)})
+    state = whole(files)
+    assert state.survivors.collect().select("content_digest", "kept_digest").rows() == [(second, first)]
+    moved = files.put({}, {texts[0]: (2, None), texts[1]: (1, None)})
+    fetched, fetch = counting(sorted(set(texts)))
+    update = update_duplicates(state, files.corpus(fetch), moved, files.wanted)
+    assert applied(state, update).survivors.collect().select("content_digest", "kept_digest").rows() == [
+        (first, second)
+    ]
+    assert sorted(fetched) in ([], sorted([first, second])), "the pair is measured the other way round at most"
