@@ -58,6 +58,7 @@ class RemoteProject:
     title: str
     description: str
     label_config: str
+    maximum_annotations: int
 
 
 def connect(url: str, token: str, timeout: float = 60.0) -> Client:
@@ -90,16 +91,13 @@ def connect(url: str, token: str, timeout: float = 60.0) -> Client:
 
 def projects(client: Client) -> list[RemoteProject]:
     """All projects that the account sees, oldest first."""
-    names = ("id", "title", "description", "label_config")
+    names = ("id", "title", "description", "label_config", "maximum_annotations")
     found: list[RemoteProject] = []
     page = 1
     while True:
         asked = {"page": page, "page_size": 100, "include": ",".join(names)}
         answer = _read(client, "/api/projects/", asked)
-        found += [
-            RemoteProject(row["id"], row["title"], row["description"] or "", row["label_config"] or "")
-            for row in answer["results"]
-        ]
+        found += [_project(row) for row in answer["results"]]
         if not answer["next"]:
             return sorted(found, key=lambda project: project.id)
         page += 1
@@ -107,8 +105,12 @@ def projects(client: Client) -> list[RemoteProject]:
 
 def create_project(client: Client, fields: Mapping[str, object]) -> RemoteProject:
     """A new project with the given fields of the API (title, description, label_config …)."""
-    row = _send(client, "POST", "/api/projects/", json=dict(fields)).json()
-    return RemoteProject(row["id"], row["title"], row["description"] or "", row["label_config"])
+    return _project(_send(client, "POST", "/api/projects/", json=dict(fields)).json())
+
+
+def _project(row: Mapping[str, Any]) -> RemoteProject:
+    told = row["description"] or "", row["label_config"] or ""
+    return RemoteProject(row["id"], row["title"], *told, row["maximum_annotations"])
 
 
 def update_project(client: Client, project_id: int, fields: Mapping[str, object]) -> None:

@@ -55,14 +55,15 @@ def pull(
     secret: Credentials,
     known: pl.DataFrame | None = None,
     progress: records.Progress = records.silent,
+    adjudication: bool = False,
 ) -> pl.DataFrame:
-    """All labels of the workspace's projects (`LABEL_SCHEMA`), by annotation_id.
+    """All labels of the workspace's projects (`LABEL_SCHEMA`), by annotation_id; with `adjudication`, of that one alone.
 
     `desired` are the tasks that are asked now (`routing.TASK_SCHEMA`): labels of others are `withdrawn`. `known` is the
     table of the pull before; its labels are kept where the server has lost them. Raises LabelStudioError when the server
     cannot be reached or a configuration was edited by hand.
     """
-    ours, emails = our_projects(client, secret.workspace), api.users(client)
+    ours, emails = our_projects(client, secret.workspace, adjudication), api.users(client)
     found = [
         (project, task, annotation)
         for project in ours

@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 import records
 from annotation.client import Client, RemoteProject, projects
 from annotation.errors import LabelStudioError
-from annotation.settings import ProjectSettings
+from annotation.settings import ADJUDICATION, ProjectSettings
 
 TITLE_LIMIT = 50
 CLOSED = "Closed: "
@@ -65,16 +65,21 @@ def project_fields(settings: ProjectSettings, workspace: str) -> dict[str, objec
         "label_config": label_config(settings),
         "show_skip_button": True,
         "enable_empty_annotation": False,
-        "maximum_annotations": 1,
+        "maximum_annotations": settings.annotators,
     }
 
 
-def our_projects(client: Client, workspace: str) -> list[OurProject]:
-    """The projects of this workspace, oldest first. Raises LabelStudioError when a configuration was edited by hand."""
+def our_projects(client: Client, workspace: str, adjudication: bool | None = None) -> list[OurProject]:
+    """The projects of this workspace, oldest first; with `adjudication`, that project alone (True) or all others (False).
+
+    Raises LabelStudioError when a configuration was edited by hand.
+    """
     found = []
     for remote in projects(client):
         mark = MARK.search(remote.description)
         if mark is None or mark["workspace"] != workspace:
+            continue
+        if adjudication is not None and adjudication != (mark["name"] == ADJUDICATION):
             continue
         if records.digest("label config", _canonical(remote.label_config)) != mark["config"]:
             raise LabelStudioError(

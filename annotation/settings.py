@@ -51,6 +51,30 @@ class RoutingSettings:
     seed: int = 0
 
 
+ADJUDICATION = "adjudication"
+"""The name of the project in which disagreements are decided."""
+
+
+@dataclass(frozen=True)
+class TrustSettings:
+    """When labels are trusted: what a disagreement leads to, and how much agreement a dataset asks for."""
+
+    # What opens an adjudication task: any `disagreement`, a `split` without a majority, or nothing (`never`).
+    adjudicate: Literal["disagreement", "split", "never"] = "disagreement"
+    # Krippendorff's alpha below which no dataset is built from a project's labels; none asks for nothing.
+    min_alpha: float | None = None
+    # Resamples of alpha's interval.
+    resamples: int = 1000
+    # Seed of the resamples.
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.min_alpha is not None and not -1 <= self.min_alpha <= 1:
+            raise ValueError(f"min_alpha: must lie between -1 and 1, not {self.min_alpha}; 0.67 is a usual limit")
+        if self.resamples < 100:
+            raise ValueError("resamples: must be at least 100; 1,000 are usual")
+
+
 @dataclass(frozen=True)
 class ProjectSettings:
     """One project in Label Studio: what is asked there, under which guidelines."""
@@ -63,6 +87,12 @@ class ProjectSettings:
     title: str = "Choose the better answer"
     # What annotators read above every task; plain text. None means the guidelines that come with the kind.
     guidelines: str | None = None
+    # How many people answer each task. It changes no question: labels that are there keep counting.
+    annotators: int = 1
+
+    def __post_init__(self) -> None:
+        if self.annotators < 1:
+            raise ValueError(f"annotators: at least one person must answer a task, not {self.annotators}")
 
 
 @dataclass(frozen=True)
@@ -73,3 +103,11 @@ class AnnotationSettings:
     projects: tuple[ProjectSettings, ...] = (ProjectSettings(),)
     # Which samples are asked, and how many.
     routing: RoutingSettings = RoutingSettings()
+    # When labels are trusted.
+    trust: TrustSettings = TrustSettings()
+
+    def __post_init__(self) -> None:
+        if any(project.name == ADJUDICATION for project in self.projects):
+            raise ValueError(
+                f"projects: {ADJUDICATION!r} is the project in which disagreements are decided; choose another name"
+            )

@@ -31,6 +31,8 @@ from annotation.task_bodies import chunks, task_bodies
 ROUNDS = 5
 QUIET_SECONDS = 1.0
 QUIET_READS = 60
+FREE = ("title", "maximum_annotations")
+"""Fields of a project that change no question, and so are changed where it stands."""
 
 THERE_SCHEMA = {
     "task_digest": pl.String,
@@ -94,8 +96,11 @@ def synchronise(
     secret: Credentials,
     known: pl.DataFrame | None = None,
     progress: records.Progress = records.silent,
+    adjudication: bool = False,
 ) -> SyncReport:
     """Makes the workspace's projects hold the `desired` tasks (`routing.TASK_SCHEMA`), and says what was done.
+
+    With `adjudication` it is the project of that name alone, else all but that.
 
     `known` are labels pulled earlier (`labels.pull`): where a project was deleted by hand, it is rebuilt with them.
     Raises LabelStudioError when the server cannot be reached or a configuration was edited by hand, ValueError for a
@@ -110,7 +115,7 @@ def synchronise(
         )
         for project in settings
     ]
-    gone = [ours for ours in our_projects(client, secret.workspace) if ours.name not in names]
+    gone = [ours for ours in our_projects(client, secret.workspace, adjudication) if ours.name not in names]
     kept, deleted = _retire(client, gone)
     return _together(reports, kept, deleted)
 
@@ -165,8 +170,8 @@ def _ensure_project(client: Client, project: ProjectSettings, workspace: str) ->
     fields = project_fields(project, workspace)
     if current is None:
         current = OurProject(api.create_project(client, fields), project.name, wanted)
-    elif current.remote.title != project.title:
-        api.update_project(client, current.id, {"title": project.title})
+    elif moved := {name: fields[name] for name in FREE if getattr(current.remote, name) != fields[name]}:
+        api.update_project(client, current.id, moved)
     return current, [candidate for candidate in ours if candidate.id != current.id]
 
 

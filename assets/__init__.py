@@ -1,6 +1,6 @@
 """What exists: every stage of the lineage graph, from left to right."""
 
-from assets import annotation, curation, datasets, documents, evaluation, models
+from assets import annotation, curation, datasets, documents, evaluation, models, trust
 from pipelines.stages import Stage
 
 STAGES: list[Stage] = [
@@ -10,4 +10,5 @@ STAGES: list[Stage] = [
     *models.STAGES,
     *evaluation.STAGES,
     *annotation.STAGES,
+    *trust.STAGES,
 ]

@@ -1,10 +1,12 @@
 """People: drafts to choose between, the tasks that should be asked, what stands on the server, and the answers."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from annotation.labels import LABEL_SCHEMA, pull, state_digest
 from annotation.routing import choose_samples, preference_tasks
-from annotation.settings import AnnotationSettings, LabelStudioSettings
+from annotation.settings import AnnotationSettings, LabelStudioSettings, RoutingSettings
 from annotation.sync import THERE_SCHEMA, synchronise
 from evaluation.selection import open_questions
 from evaluation.settings import EvaluationSettings
@@ -41,13 +43,13 @@ def drafts(
     base_model: dict[str, pl.DataFrame],
     best_prompt: dict[str, pl.DataFrame] | None,
     prompts: pl.DataFrame | None,
-    annotation: AnnotationSettings,
+    routing: RoutingSettings,
     evaluation: EvaluationSettings,
     run: Run,
 ) -> Outcome:
     """Two drafts for each open sample that goes to people: the base's and the finetuned model's."""
     entry = run.workspace.config.models[-1]
-    chosen = choose_samples(samples, annotation.routing)
+    chosen = choose_samples(samples, routing)
     base = base_contestant(
         base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts, run.workspace
     )
@@ -88,9 +90,14 @@ def label_studio_projects(
         if server is None:
             waiting = annotation_tasks.height
             said = f"no annotation server: {waiting} samples wait; `headwater up` starts one"
-            return Outcome(_known(run, THERE_SCHEMA), notes={"server": said, "waiting": waiting})
+            return Outcome(_known(run, run.node, THERE_SCHEMA), notes={"server": said, "waiting": waiting})
         report = synchronise(
-            server.client, annotation_tasks, annotation.projects, server.credentials, _labels(run), run.progress
+            server.client,
+            annotation_tasks,
+            annotation.projects,
+            server.credentials,
+            known_labels(run, "annotations"),
+            run.progress,
         )
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     notes = {
@@ -115,21 +122,20 @@ def annotations(
 ) -> Outcome:
     """People's answers, one row each; the annotator is a pseudonym."""
     with annotation_server(run.workspace) as server:
-        known = _labels(run)
+        known = known_labels(run, "annotations")
         if server is None:
-            rows = known if known is not None else pl.DataFrame(schema=LABEL_SCHEMA)
-            return Outcome(rows, notes={"server": "no annotation server: the answers pulled last stand"})
+            return Outcome(known, notes={"server": "no annotation server: the answers pulled last stand"})
         return Outcome(pull(server.client, annotation_tasks, server.credentials, known, run.progress))
 
 
-def _labels(run: Run) -> pl.DataFrame | None:
-    store = run.workspace.store
-    return store.scan("annotations").collect() if store.head("annotations") else None
+def known_labels(run: Run, table: str) -> pl.DataFrame:
+    """The answers that were pulled last into a table (`LABEL_SCHEMA`); none before the first time."""
+    return _known(run, table, LABEL_SCHEMA)
 
 
-def _known(run: Run, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+def _known(run: Run, table: str, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
     store = run.workspace.store
-    return store.scan(run.node).collect() if store.head(run.node) else pl.DataFrame(schema=schema)
+    return store.scan(table).collect() if store.head(table) else pl.DataFrame(schema=schema)
 
 
 STAGES = [labels_on_server, drafts, annotation_tasks, label_studio_projects, annotations]

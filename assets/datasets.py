@@ -99,15 +99,15 @@ def instructions(samples: pl.DataFrame, run: Run) -> Outcome:
 
 @stage(
     group="datasets",
-    code_version="1",
+    code_version="2",
     primary_key=("sample_id", "task_digest"),
     unit="tasks",
     needs=("annotation",),
     kinds=("parquet",),
 )
-def preferences(annotations: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
+def preferences(adjudicated_labels: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
     """The release of what people preferred: one chosen and one rejected answer per task."""
-    outcome = curation.preferences.preferences(samples, annotations)
+    outcome = curation.preferences.preferences(samples, adjudicated_labels)
     return replace(outcome, notes={**outcome.notes, **_released(outcome.table, "preferences", run)})
 
 

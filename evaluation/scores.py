@@ -21,8 +21,8 @@ from evaluation.statistics import (
     Integers,
     mean_interval,
     paired_difference,
-    wilson,
 )
+from proportions import wilson
 from records import Outcome
 
 SCORES = {

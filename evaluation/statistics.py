@@ -21,6 +21,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from proportions import wilson
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Transform = Callable[[Floats], Floats]
@@ -151,14 +153,6 @@ def win_rate(wins: float, ties: float, losses: float, confidence: float = 0.95) 
         return Estimate(None, None, None, 0)
     low, high = wilson((wins + ties / 2) / n, n, confidence)
     return Estimate((wins + ties / 2) / n, low, high, round(n))
-
-
-def wilson(share: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share seen in n independent trials; within 0 and 1, and never of width zero."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def smallest_effect(standard_error: float, power: float = 0.8, confidence: float = 0.95) -> float:

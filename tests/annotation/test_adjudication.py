@@ -1,0 +1,116 @@
+"""One label per task: consensus, decision, or waiting for one; no answer is lost on the way."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotation.adjudication import LABELS, labels_of, open_disagreements
+from annotation.agreement import annotator_quality, counted
+from annotation.consensus import ACCURACIES
+from annotation.progress import annotation_progress
+from annotation.routing import TASK_SCHEMA
+from annotation.settings import ADJUDICATION, AnnotationSettings, ProjectSettings, TrustSettings
+from tests.annotation.answering import answers
+
+ANY, SPLIT, NEVER = (TrustSettings(adjudicate=rule) for rule in ("disagreement", "split", "never"))
+NONE = answers()
+ROWS = answers(
+    ("alone", "ann", "a"),
+    ("same", "ann", "b"),
+    ("same", "bob", "b"),
+    ("apart", "ann", "a"),
+    ("apart", "bob", "b"),
+    ("most", "ann", "a"),
+    ("most", "bob", "b"),
+    ("most", "cy", "a"),
+    ("nobody", "ann", "cannot_answer"),
+    ("half", "ann", "cannot_answer"),
+    ("half", "bob", "tie"),
+    ("skipped", "ann", None),
+)
+
+given_answers = st.lists(
+    st.tuples(
+        st.sampled_from([f"t{number}" for number in range(6)]),
+        st.sampled_from(["ann", "bob", "cy"]),
+        st.sampled_from(["a", "b", "tie", "both_bad", "cannot_answer", None]),
+    ),
+    max_size=30,
+)
+
+
+def decided(tasks: pl.DataFrame, value: str) -> pl.DataFrame:
+    return answers(*((task, "dee", value) for task in tasks["task_digest"]), project=ADJUDICATION)
+
+
+def how(labels: pl.DataFrame) -> dict[str, tuple[str, str | None]]:
+    return {task: (told, value) for task, told, value in labels.select("task_digest", "how", "value").rows()}
+
+
+def test_each_label_says_how_it_came_to_be() -> None:
+    outcome = labels_of(ROWS, NONE, ANY)
+    assert dict(outcome.table.schema) == LABELS and outcome.dropped == {"no answer that counts": 1}
+    assert how(outcome.table) == {
+        "alone": ("single", "a"),
+        "same": ("consensus", "b"),
+        "apart": ("disputed", None),
+        "most": ("disputed", None),
+        "nobody": ("unanswerable", None),
+        "half": ("single", "tie"),
+    }
+
+
+@pytest.mark.parametrize(("rule", "open_ones"), [(ANY, {"apart?", "most?"}), (SPLIT, {"apart?"}), (NEVER, set())])
+def test_what_opens_an_adjudication_is_a_setting(rule: TrustSettings, open_ones: set[str]) -> None:
+    tasks = open_disagreements(ROWS, rule).table
+    assert dict(tasks.schema) == TASK_SCHEMA
+    assert set(tasks["prompt_text"]) == open_ones
+    assert set(tasks["project"]) <= {ADJUDICATION}
+    assert not set(tasks["task_digest"]) & set(ROWS["task_digest"])
+
+
+def test_a_decision_wins_and_what_people_said_is_kept_beside_it() -> None:
+    tasks = open_disagreements(ROWS, ANY).table
+    labels = labels_of(ROWS, decided(tasks, "b"), ANY).table
+    most = labels.filter(task_digest="most").row(0, named=True)
+    assert (most["how"], most["value"], most["people"]) == ("adjudicated", "b", 3)
+    assert most["agreed"] == pytest.approx(1 / 3)
+
+
+def test_a_decision_that_nobody_waits_for_any_more_changes_nothing() -> None:
+    decisions = decided(open_disagreements(ROWS, ANY).table, "b")
+    agreed = pl.concat([ROWS, answers(*[("apart", "ann", "b")] * 20)])
+    assert how(labels_of(agreed, decisions, ANY).table)["apart"] == ("consensus", "b")
+
+
+def test_an_adjudicator_who_cannot_answer_decides_nothing() -> None:
+    tasks = open_disagreements(ROWS, ANY).table
+    assert how(labels_of(ROWS, decided(tasks, "cannot_answer"), ANY).table)["apart"] == ("disputed", None)
+
+
+@given(given_answers, st.sampled_from([ANY, SPLIT, NEVER]))
+@settings(max_examples=80)
+def test_every_task_is_accounted_for(rows: list[tuple[str, str, str | None]], rule: TrustSettings) -> None:
+    annotations = answers(*rows)
+    outcome = labels_of(annotations, NONE, rule)
+    assert outcome.table.height + sum(outcome.dropped.values()) == annotations["task_digest"].n_unique()
+    waiting = outcome.table.filter(how="disputed")
+    assert waiting.height == open_disagreements(annotations, rule).table.height
+    assert outcome.table.filter(pl.col("how").is_in(["single", "consensus"]))["value"].null_count() == 0
+
+
+def test_progress_counts_tasks_by_how_many_people_answered() -> None:
+    tasks = pl.DataFrame(
+        [
+            dict.fromkeys(TASK_SCHEMA, "x") | {"task_digest": task, "project": "preference"}
+            for task in ("same", "alone", "new")
+        ],
+        schema=TASK_SCHEMA,
+    )
+    settings_ = AnnotationSettings(projects=(ProjectSettings(annotators=2),))
+    accuracies = pl.DataFrame(schema={"project": pl.String, **ACCURACIES})
+    quality, _ = annotator_quality(counted(ROWS), accuracies, ANY)
+    row = annotation_progress(tasks, ROWS, quality, settings_).table.row(0, named=True)
+    assert (row["asked"], row["done"], row["begun"], row["waiting"]) == (3, 1, 1, 1)
+    assert (row["people"], row["skipped"], row["cannot_answer"], row["budget_left"]) == (3, 1, 2, 19)

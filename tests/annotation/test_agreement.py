@@ -1,0 +1,108 @@
+"""Agreement against published figures, and what it must not depend on."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotation.agreement import EVERYONE, annotator_quality, below, counted, nominal_alpha
+from annotation.consensus import ACCURACIES
+from annotation.settings import TrustSettings
+from tests.annotation.answering import answers
+
+SETTINGS = TrustSettings()
+NOBODY = pl.DataFrame(schema={"project": pl.String, **ACCURACIES})
+PUBLISHED = (
+    (1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0),
+    (1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3),
+    (0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0),
+    (1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0),
+)
+"""Four observers of twelve units (Krippendorff 2011, section C); 0 is no answer."""
+
+tables = st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=30)
+
+
+def counts(observers: tuple[tuple[int, ...], ...], n_values: int) -> np.ndarray:
+    units = np.array(observers).T
+    return np.stack([(units == value + 1).sum(axis=1) for value in range(n_values)], axis=1)
+
+
+def test_alpha_is_the_published_one() -> None:
+    found = nominal_alpha(counts(PUBLISHED, 5), SETTINGS)
+    assert found.value == pytest.approx(0.743, abs=0.0005)
+    assert found.low < found.value < found.high <= 1
+
+
+@given(tables)
+def test_names_of_values_and_order_of_tasks_mean_nothing_to_alpha(table: list[list[int]]) -> None:
+    given_counts = np.array(table, dtype=np.int64)
+    value = nominal_alpha(given_counts, SETTINGS).value
+    for same in (given_counts[:, ::-1], given_counts[::-1]):
+        other = nominal_alpha(same, SETTINGS).value
+        assert (value is None) == (other is None) and (value is None or other == pytest.approx(value))
+
+
+@given(tables)
+def test_a_task_with_one_answer_says_nothing_of_agreement(table: list[list[int]]) -> None:
+    given_counts = np.array(table, dtype=np.int64)
+    single = np.vstack([given_counts, [[0, 1, 0]]])
+    assert nominal_alpha(single, SETTINGS) == nominal_alpha(given_counts, SETTINGS)
+
+
+def test_alpha_is_unknown_where_nobody_shares_a_task_or_nothing_varies() -> None:
+    assert nominal_alpha(np.array([[1, 0], [0, 1]]), SETTINGS).value is None
+    assert nominal_alpha(np.array([[2, 0], [3, 0]]), SETTINGS).value is None
+
+
+def test_the_last_answer_counts_and_skips_do_not() -> None:
+    rows = answers(("t", "ann", "a"), ("t", "ann", "b"), ("t", "bob", None), ("u", "ann", "tie"))
+    assert counted(rows).select("task_digest", "annotator", "value").rows() == [("t", "ann", "b"), ("u", "ann", "tie")]
+
+
+def test_who_draws_others_apart_and_who_favours_a_side_is_seen() -> None:
+    rows = answers(
+        *((f"t{number}", person, "ab"[number % 2]) for number in range(20) for person in ("ann", "bob")),
+        *((f"t{number}", "cy", "a") for number in range(20)),
+    )
+    quality, pairs = annotator_quality(rows, NOBODY, SETTINGS)
+    by_person = {row["annotator"]: row for row in quality.to_dicts()}
+    assert by_person["ann"]["agreement"] == pytest.approx(0.75) and by_person["cy"]["agreement"] == pytest.approx(0.5)
+    assert by_person["cy"]["left"] == 1.0 and by_person["cy"]["left_low"] > 0.8
+    assert by_person["ann"]["left_low"] < 0.5 < by_person["ann"]["left_high"]
+    assert by_person["cy"]["longer"] == 0.0
+    agreements = {(a, b): share for a, b, share in pairs.select("annotator_a", "annotator_b", "agreement").rows()}
+    assert agreements == {("ann", "bob"): 1.0, ("ann", "cy"): 0.5, ("bob", "cy"): 0.5}
+    assert by_person[EVERYONE]["tasks"] == 20
+
+
+def test_answers_given_in_haste_are_counted() -> None:
+    rows = pl.concat(
+        [
+            answers(*((f"t{number}", "ann", "a") for number in range(20)), lead_time=30.0),
+            answers(*((f"t{number}", "bob", "a") for number in range(20, 40)), lead_time=40.0),
+            answers(*((f"t{number}", "cy", "a") for number in range(40, 45)), lead_time=0.5),
+        ]
+    )
+    quality, _ = annotator_quality(rows, NOBODY, SETTINGS)
+    assert dict(quality.select("annotator", "hasty").rows()) == {"ann": 0, "bob": 0, "cy": 5, EVERYONE: 5}
+
+
+def test_the_gate_names_project_criterion_and_the_pair_that_agrees_least() -> None:
+    rows = answers(
+        *((f"t{number}", person, "ab"[number % 2]) for number in range(12) for person in ("ann", "bob")),
+        *((f"t{number}", "cy", "ba"[number % 2]) for number in range(12)),
+    )
+    quality, pairs = annotator_quality(rows, NOBODY, SETTINGS)
+    said = below(quality, pairs, TrustSettings(min_alpha=0.6))
+    assert "project preference, preference: alpha" in said and "ann and cy, on 0% of 12 tasks" in said
+    assert below(quality, pairs, SETTINGS) == ""
+    agreeing, same = annotator_quality(rows.filter(pl.col("annotator") != "cy"), NOBODY, SETTINGS)
+    assert below(agreeing, same, TrustSettings(min_alpha=0.6)) == ""
+
+
+def test_the_gate_asks_for_shared_tasks() -> None:
+    quality, pairs = annotator_quality(answers(("t", "ann", "a")), NOBODY, SETTINGS)
+    assert "raise `annotators`" in below(quality, pairs, TrustSettings(min_alpha=0.6))
+    assert annotator_quality(answers(), NOBODY, SETTINGS)[0].is_empty()
