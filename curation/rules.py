@@ -37,6 +37,12 @@ class Rule:
         by_language = self.languages or self.except_languages
         return ((self.evidence, self.column), *((LANGUAGE,) if by_language else ()))
 
+    def concerns(self, language: str | None) -> bool:
+        """Whether the rule is for contents in that language."""
+        if self.languages:
+            return language in self.languages
+        return language not in self.except_languages
+
 
 class Thresholds(Protocol):
     """The settings of a rule set: a frozen dataclass of thresholds that knows the rules it makes."""

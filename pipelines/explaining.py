@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from rich.text import Text
 
 from curation.rule_sets import Rules, evidence_of, rules_of
-from curation.rules import Rule
+from curation.rules import LANGUAGE, Rule
 from pipelines.differences import difference_lines
 from pipelines.graph import SETTINGS, Graph
 from pipelines.lineage import samples_of
@@ -191,7 +191,8 @@ def _verdict(workspace: Workspace, row: Row) -> Iterator[Text]:
     for rule in rules:
         value = seen[rule.evidence].get(rule.column)
         if value is not None:
-            yield _compared(rule, value, fails=rule.name in failing, first=rule.name == verdict["rule"])
+            told = seen.get(LANGUAGE[0], {}).get(LANGUAGE[1])
+            yield _compared(rule, value, rule.concerns(told), rule.name in failing, rule.name == verdict["rule"])
 
 
 def rules_in_force(workspace: Workspace) -> tuple[Rule, ...]:
@@ -207,12 +208,15 @@ def _row_of(workspace: Workspace, table: str, row: Row) -> Row:
     return row_where(workspace.store, table, pl.col("content_digest") == row["content_digest"]) or {}
 
 
-def _compared(rule: Rule, value: object, *, fails: bool, first: bool) -> Text:
+def _compared(rule: Rule, value: object, concerns: bool, fails: bool, first: bool) -> Text:
     among = ", ".join(rule.threshold) if isinstance(rule.threshold, tuple) else f"{rule.threshold:g}"
+    only, but = ", ".join(rule.languages), ", ".join(rule.except_languages)
+    where = f" ({only} alone)" if only else f" (all but {but})" if but else ""
+    said = f"{rule.name:<42} {rule.column} {_value(value)}, fails if {rule.comparison} {among}{where}"
+    if not concerns:
+        return Text(f"– {said}: not for this language", "dim")
     mark = ("✗ ", "red") if fails else ("✓ ", "green")
-    where = f" ({', '.join(rule.languages)})" if rule.languages else ""
-    said = f"{rule.column} {_value(value)}, fails if {rule.comparison} {among}{where}"
-    return Text.assemble(mark, f"{rule.name:<42} {said}", ("  ← decided", "bold") if first else "")
+    return Text.assemble(mark, said, ("  ← decided", "bold") if first else "")
 
 
 def _corpus(workspace: Workspace, row: Row, kept: list[Row]) -> Iterator[Text]:

@@ -32,6 +32,7 @@ from curation.decontamination.settings import DecontaminationSettings, Evaluatio
 from curation.deduplication.settings import DeduplicationSettings
 from curation.funnel import FunnelSettings
 from curation.inventory import Source
+from curation.language.settings import LanguageSettings
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
 from curation.rule_sets import Rules, RuleSet
@@ -108,6 +109,7 @@ class Config(BaseModel):
     reading: ReadingSettings = ReadingSettings()
     deduplication: DeduplicationSettings = DeduplicationSettings()
     quality: QualitySettings = QualitySettings()
+    language: LanguageSettings = LanguageSettings()
     evaluation_sets: tuple[EvaluationSet, ...] = ()
     decontamination: DecontaminationSettings = DecontaminationSettings()
     rules: Rules = Field((), validate_default=True)

@@ -30,7 +30,7 @@ def shown_metadata(tmp_path_factory):
     (raw / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
     (root / "exam.txt").write_text(PROSE)
     (root / "headwater.yaml").write_text(
-        "sources:\n  - {name: docs, path: raw}\nrules: [gopher]\nevaluation_sets:\n  - {name: exam, path: exam.txt}\n"
+        "sources:\n  - {name: docs, path: raw}\nrules: [gopher, language: {min_confidence: 0}]\nevaluation_sets:\n  - {name: exam, path: exam.txt}\n"
         "decontamination: {documents: keep}\n"
     )
     definitions = definitions_of(root)
@@ -60,6 +60,7 @@ def pictures(metadata):
         ("documents", {"documents by media type", "failures by error"}),
         ("signatures", {"characters of a content"}),
         ("quality", {"words of a content", "mean_word_length", "stop_words"}),
+        ("language", {"contents by language", "confidence"}),
         ("evaluation_items", {"items by set"}),
         ("contamination", {"share of an item", "contents by set"}),
         ("duplicates", {"similarity of pairs", "removed for one"}),

@@ -275,7 +275,14 @@ HEAVY = {"dagster", "torch", "transformers", "datasets", "sklearn", "numba", "ma
 
 @pytest.mark.parametrize(
     "words",
-    [["status"], ["table", "corpus"], ["table", "corpus", "--versions"], ["explain", "1.txt"], ["trace", "1.txt"], ["run"]],
+    [
+        ["status"],
+        ["table", "corpus"],
+        ["table", "corpus", "--versions"],
+        ["explain", "1.txt"],
+        ["trace", "1.txt"],
+        ["run"],
+    ],
 )
 def test_commands_that_only_read_import_nothing_heavy(corpus: Path, words: list[str]) -> None:
     """Also `run` reads only, where nothing is out of date."""
