@@ -31,12 +31,15 @@ MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 
 
 class Progress(Protocol):
-    """Told how far a piece of work is; the receiver makes rate and time left of it."""
+    """Told how far a piece of work is; the receiver makes rate and time left of it, and says `beside` as it is.
 
-    def __call__(self, done: int, total: int | None = None, unit: str = "rows") -> None: ...
+    The unit `bytes` is shown in MB.
+    """
+
+    def __call__(self, done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None: ...
 
 
-def silent(done: int, total: int | None = None, unit: str = "rows") -> None:
+def silent(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
     """The progress that nobody watches."""
 
 
@@ -92,14 +95,17 @@ def digests(*parts: str | pl.Series) -> pl.Series:
 
 def framed(values: pl.Series) -> pa.Array:
     """Each value of a column of strings or bytes after its length (8 bytes, little-endian)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     binary = values.cast(pl.Binary)
     sizes = binary.bin.size("b").cast(pl.UInt64).to_numpy()
-    return pc.binary_join_element_wise(
-        fixed(sizes.view("u1").reshape(-1, 8)), large_binary(binary), pa.scalar(b"", pa.large_binary())
-    )
+    return joined(fixed(sizes.view("u1").reshape(-1, 8)), large_binary(binary))
+
+
+def joined(*pieces: bytes | pa.Array) -> pa.Array:
+    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column."""
+    import pyarrow.compute as pc
+
+    columns = [_scalar(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+    return pc.binary_join_element_wise(*columns, _scalar(b""))
 
 
 def large_binary(values: pl.Series) -> pa.Array:
@@ -122,17 +128,21 @@ def fixed(rows: Any) -> pa.Array:
 
 
 def concatenated(pieces: Sequence[bytes | pa.Array]) -> Iterator[memoryview]:
-    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column."""
+    """The rows of `joined`, one by one, where they lie."""
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
-    columns = [pa.scalar(piece, pa.large_binary()) if isinstance(piece, bytes) else piece for piece in pieces]
-    joined = pc.binary_join_element_wise(*columns, pa.scalar(b"", pa.large_binary()))
-    _, offsets, data = joined.buffers()
-    ends = np.frombuffer(offsets, np.int64)[joined.offset : joined.offset + len(joined) + 1].tolist()
+    rows = joined(*pieces)
+    _, offsets, data = rows.buffers()
+    ends = np.frombuffer(offsets, np.int64)[rows.offset : rows.offset + len(rows) + 1].tolist()
     view = memoryview(data if data is not None else b"")
     return (view[start:end] for start, end in pairwise(ends))
+
+
+def _scalar(data: bytes) -> pa.Scalar:
+    """Bytes as Arrow has them; `pyarrow.scalar` would import pandas, if it is there, for a third of a second."""
+    import numpy as np
+
+    return fixed(np.frombuffer(data, np.uint8).reshape(1, -1))[0]
 
 
 def _framed(data: bytes) -> bytes:

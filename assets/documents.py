@@ -8,8 +8,9 @@ import polars as pl
 
 from assets.pictures import of_documents
 from curation.inventory import Source, root_of, take_inventory
-from curation.reading import ReadingSettings, failed_files, read_files
+from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
 from pipelines.digests import frame_version
+from pipelines.parts import Parts
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
 from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
@@ -33,7 +34,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="6",
+    code_version="7",
     of="source",
     key=FILE,
     outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),
@@ -54,7 +55,9 @@ def documents(
 ) -> Changes:
     """The text of every document at its place; what could not be read stands in `failures`, with its reason."""
     roots = {entry.name: root_of(entry, run.workspace.root) for entry in run.workspace.config.sources}
-    read, failed = read_files(added, roots, reading, run.progress)
+    write = run.workspace.store.writer("documents")
+    written, failed = read_files_into(write, added, roots, reading, run.progress)
+    read = Parts(write.folder, tuple(written), DOCUMENTS)
     return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)})
 
 

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from curation.fetching import File
-from curation.formats import Extract, Item, NeedsWorker, Poison, ReadingSettings, Unreadable, media_type, read_items
+from curation.formats import (
+    Extract,
+    Item,
+    NeedsWorker,
+    Poison,
+    ReadingSettings,
+    Table,
+    Unreadable,
+    media_type,
+    read_file,
+)
 from curation.formats.decoding import decode
-from curation.formats.extracts import limited, may_die, reader_failed
+from curation.formats.extracts import checked, limited, may_die, reader_failed
 
 _TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude the file"
+NO_RECORD = Poison("", "no text", "no record of the file could be read; see its own failures, if any")
 _CRASHED = "its parser crashed{}: exclude the file, and report it"
 
 
-def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Item]:
+def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Item] | Table:
     """What one file gives; a file that gives no document has one Poison without a part, at the end.
 
     Raises NeedsWorker for a file whose parser may crash, unless this process may die; ConnectionError, and MemoryError
     in a process without a limit of its own, for they are the network's or the machine's doing and not the file's.
     """
     try:
-        items = list(_healthy(file, fetch(), settings))
+        found = _healthy(file, fetch(), settings)
     except Unreadable as error:
         return [Poison("", error.error, error.detail)]
     except (ConnectionError, NeedsWorker):
@@ -32,9 +43,12 @@ def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) 
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
         failed = reader_failed(error)
         return [Poison("", failed.error, failed.detail)]
-    if not any(isinstance(item, Extract) or not item.part for item in items):
-        items.append(Poison("", "no text", "no record of the file could be read; see its own failures, if any"))
-    return items
+    if isinstance(found, Table):
+        if not found.extracts.height:
+            found.poisons.append(NO_RECORD)
+    elif not any(isinstance(item, Extract) or not item.part for item in found):
+        found.append(NO_RECORD)
+    return found
 
 
 def died_of(signal: str) -> Poison:
@@ -42,24 +56,9 @@ def died_of(signal: str) -> Poison:
     return Poison("", "reader died", _CRASHED.format(f" ({signal})" if signal else ""))
 
 
-def _healthy(file: File, data: bytes, settings: ReadingSettings) -> Iterator[Item]:
+def _healthy(file: File, data: bytes, settings: ReadingSettings) -> list[Item] | Table:
     """The file's items within the limits, each with text that a table can hold."""
-    if not data.strip():
-        yield Extract("", media_type(data, file.path), decode(data))
-        return
-    for item in limited(read_items(data, file.path, settings), settings):
-        yield _checked(item)
-
-
-def _checked(item: Item) -> Item:
-    """The item, or why its text is none: escapes in JSON can spell NULs and halves of characters."""
-    if isinstance(item, Poison):
-        return item
-    if "\0" in item.text:
-        return Poison(item.part, "binary", "the text holds NUL characters: remove them")
-    try:
-        for text in (item.text, item.title or "", item.metadata or ""):
-            _ = text.isascii() or text.encode("utf-8")
-    except UnicodeEncodeError:
-        return Poison(item.part, "not Unicode", "the text holds half a surrogate pair: write the record again")
-    return item
+    if not data or data.isspace():
+        return [Extract("", media_type(data, file.path), decode(data))]
+    found = read_file(data, file.path, settings)
+    return found if isinstance(found, Table) else [checked(item) for item in limited(found, settings)]

@@ -11,55 +11,31 @@ halving its batch, and is named. What is few bytes is read here, for processes t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import polars as pl
 
-import records
+from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locator
 from curation.fetching import File, fetching, files_of
 from curation.file_items import died_of, items_of
-from curation.formats import Extract, Item, NeedsWorker, Poison, ReadingSettings
+from curation.formats import NeedsWorker, ReadingSettings
 from curation.formats.extracts import may_die
 from curation.inventory import Root
 from curation.workers import Died, cores, results
 from records import Progress, silent
 
-__all__ = ["DOCUMENTS", "FAILURES", "ReadingSettings", "failed_files", "file_locator", "read_files"]
-
-STAGE = "documents"
-
-DOCUMENTS = pl.Schema(
-    {
-        "doc_id": pl.String,
-        "source": pl.String,
-        "path": pl.String,
-        "bytes_digest": pl.String,
-        "locator": pl.String,
-        "media_type": pl.String,
-        "title": pl.String,
-        "date": pl.String,
-        "metadata": pl.String,
-        "text": pl.String,
-        "content_digest": pl.String,
-    }
-)
-"""One row per document; `path` and `bytes_digest` are those of its file in the inventory. `date` (ISO 8601) and
-`metadata` (canonical JSON: language, address, licence, headings) are what the content says of itself, or null."""
-
-FAILURES = pl.Schema(
-    {
-        "stage": pl.String,
-        "source": pl.String,
-        "path": pl.String,
-        "bytes_digest": pl.String,
-        "locator": pl.String,
-        "error": pl.String,
-        "detail": pl.String,
-    }
-)
-"""One row per file or record that never became a document; (`source`, `locator`) is unique."""
+__all__ = [
+    "DOCUMENTS",
+    "FAILURES",
+    "ReadingSettings",
+    "failed_files",
+    "file_locator",
+    "read_files",
+    "read_files_into",
+]
 
 FEW_BYTES = 4 << 20
 """So much is read by one process in the time that others take to start."""
@@ -69,8 +45,14 @@ _BATCH_FILES = 500
 _BATCHES_PER_WORKER = 8
 _REPORT_EVERY = 100
 
-Frames = tuple[pl.DataFrame, pl.DataFrame]
-"""`DOCUMENTS` and `FAILURES`."""
+_PART_BYTES = 8 << 20
+"""Bytes of documents from which on the process that has them writes them itself."""
+_HELD_BYTES = 64 << 20
+"""Bytes of documents that are held to be written together."""
+
+Written = TypeVar("Written")
+Write = Callable[[pl.DataFrame], Written]
+"""Writes documents where they are to stay, and gives what names them. It may be sent to another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +62,20 @@ class _Batch:
     first: int
     files: tuple[File, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(file.size for file in self.files)
 
-@dataclass(slots=True)
-class _Rows:
-    """Rows in the making."""
 
-    documents: list[tuple[str | None, ...]] = field(default_factory=list)
-    failures: list[tuple[str, ...]] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What some files gave: documents, held or written, and failures."""
 
-    def add(self, file: File, items: Iterable[Item]) -> None:
-        """What one file gave."""
-        for item in items:
-            if isinstance(item, Extract):
-                self.documents.append(_document(file, item))
-            else:
-                self.failures.append(_failure(file, item))
-
-    def frames(self) -> Frames:
-        """The rows as tables."""
-        return (
-            pl.DataFrame(self.documents, schema=DOCUMENTS, orient="row"),
-            pl.DataFrame(self.failures, schema=FAILURES, orient="row"),
-        )
+    documents: pl.DataFrame | Any
+    failures: pl.DataFrame
+    files: int = 0
+    size: int = 0
 
 
 def read_files(
@@ -113,47 +87,99 @@ def read_files(
     batch's text is in memory at once, so the batch bounds it. Raises KeyError for a source without a root, and
     ConnectionError when an object store cannot be reached.
     """
-    listed = list(files_of(files, roots))
-    workers = settings.workers or cores()
-    found: dict[int, Frames] = {}
-    tasks: deque[_Batch] = deque()
-    if sum(file.size for file in listed) <= FEW_BYTES:
-        tasks += _read_here(listed, settings, found, progress)
-    else:
-        tasks += _batches(listed, workers)
-    left = sum(len(batch.files) for batch in tasks)
-    for batch, frames in _read_by_workers(tasks, workers, settings):
-        found[batch.first] = frames
-        left -= len(batch.files)
-        progress(len(listed) - left, len(listed), "files")
+    found = dict(_read(list(files_of(files, roots)), settings, progress, None))
     ordered = [found[place] for place in sorted(found)]
-    documents = pl.concat([DOCUMENTS.to_frame(), *(frames[0] for frames in ordered)])
-    return documents, pl.concat([FAILURES.to_frame(), *(frames[1] for frames in ordered)])
+    documents = pl.concat([DOCUMENTS.to_frame(), *(read.documents for read in ordered)])
+    return documents, pl.concat([FAILURES.to_frame(), *(read.failures for read in ordered)])
 
 
-def _read_here(
-    files: Sequence[File], settings: ReadingSettings, found: dict[int, Frames], progress: Progress
-) -> list[_Batch]:
-    """Read what cannot crash this process into `found`; gives the files that can."""
-    apart: list[_Batch] = []
-    rows, first = _Rows(), 0
+def read_files_into(
+    write: Write[Written],
+    files: pl.DataFrame,
+    roots: Mapping[str, Root],
+    settings: ReadingSettings,
+    progress: Progress = silent,
+) -> tuple[list[Written], pl.DataFrame]:
+    """Read a batch of the inventory; the documents are written piece by piece, in no order, and never held together.
+
+    Gives what `write` gave, and `FAILURES`. Raises as `read_files` does.
+    """
+    written: list[Written] = []
+    held: list[pl.DataFrame] = []
+    failures = [FAILURES.to_frame()]
+    for _, read in _read(list(files_of(files, roots)), settings, progress, write):
+        failures.append(read.failures)
+        if not isinstance(read.documents, pl.DataFrame):
+            written.append(read.documents)
+            continue
+        held.append(read.documents)
+        if sum(frame.estimated_size() for frame in held) > _HELD_BYTES:
+            written.append(write(pl.concat(held)))
+            held = []
+    if any(frame.height for frame in held):
+        written.append(write(pl.concat(held)))
+    return written, pl.concat(failures)
+
+
+def _read(
+    files: Sequence[File], settings: ReadingSettings, progress: Progress, write: Write[Any] | None
+) -> Iterator[tuple[int, _Read]]:
+    """What the files gave, some at a time, each time with the place of the first."""
+    told = _Told(progress, len(files), sum(file.size for file in files))
+    workers = settings.workers or cores()
+    tasks: deque[_Batch] = deque()
+    if told.size <= FEW_BYTES:
+        for place, here in _read_here(files, settings, tasks):
+            told.of(here)
+            yield place, here
+    else:
+        tasks += _batches(files, workers)
+    for batch, read in _read_by_workers(tasks, workers, settings, write):
+        told.of(read)
+        yield batch.first, read
+
+
+@dataclass(slots=True)
+class _Told:
+    """How far the reading is."""
+
+    progress: Progress
+    files: int
+    size: int
+    files_done: int = 0
+    size_done: int = 0
+
+    def of(self, read: _Read) -> None:
+        """Some files more."""
+        self.files_done += read.files
+        self.size_done += read.size
+        self.progress(self.size_done, self.size, "bytes", f"{self.files_done:,} of {self.files:,} files")
+
+
+def _read_here(files: Sequence[File], settings: ReadingSettings, apart: deque[_Batch]) -> Iterator[tuple[int, _Read]]:
+    """Read what cannot crash this process; the files that can are put `apart`."""
+    rows, first, size = Rows(), 0, 0
     for place, (file, fetch) in enumerate(fetching(files, settings.max_bytes)):
         try:
             rows.add(file, items_of(file, fetch, settings))
+            size += file.size
         except NeedsWorker:
-            found[first] = rows.frames()
-            rows, first = _Rows(), place + 1
+            yield first, _Read(*rows.frames(), place - first, size)
+            rows, first, size = Rows(), place + 1, 0
             apart.append(_Batch(place, (file,)))
-        if (place + 1) % _REPORT_EVERY == 0 or (place + 1 == len(files) and not apart):
-            progress(place + 1, len(files), "files")
-    found[first] = rows.frames()
-    return apart
+            continue
+        if place + 1 - first == _REPORT_EVERY:
+            yield first, _Read(*rows.frames(), place + 1 - first, size)
+            rows, first, size = Rows(), place + 1, 0
+    yield first, _Read(*rows.frames(), len(files) - first, size)
 
 
-def _read_by_workers(tasks: deque[_Batch], workers: int, settings: ReadingSettings) -> Iterator[tuple[_Batch, Frames]]:
-    """Each batch with its rows; one that a process died of is halved, until a file is found to be the cause."""
+def _read_by_workers(
+    tasks: deque[_Batch], workers: int, settings: ReadingSettings, write: Write[Any] | None
+) -> Iterator[tuple[_Batch, _Read]]:
+    """Each batch with what it gave; one that a process died of is halved, until a file is found to be the cause."""
     again: set[int] = set()
-    for batch, done in results(partial(_read_batch, settings), tasks, workers, settings.max_memory):
+    for batch, done in results(partial(_read_batch, settings, write), tasks, workers, settings.max_memory):
         if not isinstance(done, Died):
             yield batch, done
         elif len(batch.files) > 1:
@@ -164,18 +190,20 @@ def _read_by_workers(tasks: deque[_Batch], workers: int, settings: ReadingSettin
             again.add(batch.first)  # perhaps the machine's doing, for want of memory: once more
             tasks.append(batch)
         else:
-            rows = _Rows()
+            rows = Rows()
             rows.add(batch.files[0], [died_of(done.signal)])
-            yield batch, rows.frames()
+            yield batch, _Read(*rows.frames(), 1, batch.size)
 
 
-def _read_batch(settings: ReadingSettings, batch: _Batch) -> Frames:
+def _read_batch(settings: ReadingSettings, write: Write[Any] | None, batch: _Batch) -> _Read:
     """What a process that may die does."""
     may_die.set(True)
-    rows = _Rows()
+    rows = Rows()
     for file, fetch in fetching(batch.files, settings.max_bytes):
         rows.add(file, items_of(file, fetch, settings))
-    return rows.frames()
+    documents, failures = rows.frames()
+    many = write is not None and documents.estimated_size() > _PART_BYTES
+    return _Read(write(documents) if many and write else documents, failures, len(batch.files), batch.size)
 
 
 def _batches(files: Sequence[File], workers: int) -> Iterator[_Batch]:
@@ -194,29 +222,7 @@ def _batches(files: Sequence[File], workers: int) -> Iterator[_Batch]:
         yield _Batch(first, tuple(held))
 
 
-def file_locator(path: str) -> str:
-    """The locator of a whole file: its path, with `#` doubled so that no file is taken for another one's record."""
-    return path.replace("#", "##")
-
-
 def failed_files(failures: pl.DataFrame) -> dict[str, int]:
     """How many files gave no document, by reason; `failures` may hold records that failed alone, which do not count."""
     whole = failures.filter(pl.col("locator") == pl.col("path").str.replace_all("#", "##", literal=True))
     return dict(whole.group_by("error").len().sort("error").iter_rows())
-
-
-def _document(file: File, item: Extract) -> tuple[str | None, ...]:
-    locator = _locator(file, item.part)
-    name = records.doc_id(file.source, locator)
-    content = records.content_digest(item.text)
-    said = (item.media_type, item.title, item.date, item.metadata, item.text)
-    return (name, file.source, file.path, file.bytes_digest, locator, *said, content)
-
-
-def _failure(file: File, item: Poison) -> tuple[str, ...]:
-    locator = _locator(file, item.part)
-    return (STAGE, file.source, file.path, file.bytes_digest, locator, item.error, item.detail)
-
-
-def _locator(file: File, part: str) -> str:
-    return f"{file_locator(file.path)}#{part}" if part else file_locator(file.path)

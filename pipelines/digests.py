@@ -16,16 +16,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
-from records import concatenated, digest, fixed, large_binary
+from records import concatenated, digest, fixed, joined, large_binary
 
 MODULUS = 1 << 128
 ROW_HASH = "row_hash"
 """The stored column (16 bytes, little-endian) that holds each row's hash; readers of tables never see it."""
 
-_NOTHING = pa.scalar(b"", pa.large_binary())
 _SLICE = 20_000
 """Rows that are encoded at a time."""
 
@@ -80,7 +78,7 @@ def _encoded(column: pl.Series) -> pa.Array:
     else:
         data = _each(column, _json_bytes)
     data = pl.select(pl.when(null).then(pl.lit(b"")).otherwise(data)).to_series() if null.any() else data
-    return pc.binary_join_element_wise(_heads(data, null.to_numpy()), large_binary(data), _NOTHING)
+    return joined(_heads(data, null.to_numpy()), large_binary(data))
 
 
 def _heads(data: pl.Series, null: Any) -> pa.Array:

@@ -165,7 +165,7 @@ def _draft(node: Node, pinned: Pinned, key: str) -> Commit:
 
 
 def _progress(node: Node) -> Any:
-    def told(done: int, total: int | None = None, unit: str = "rows") -> None:
-        watcher().advanced(node.name, done, total, unit)
+    def told(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
+        watcher().advanced(node.name, done, total, unit, beside)
 
     return told

@@ -51,8 +51,8 @@ class Pinned:
 def observe(node: Node, workspace: Workspace) -> Observation:
     """Look at an observable now."""
 
-    def told(done: int, total: int | None = None, unit: str = "rows") -> None:
-        watcher().advanced(node.name, done, total, unit)
+    def told(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
+        watcher().advanced(node.name, done, total, unit, beside)
 
     values = {"entry": node.entry, "workspace": workspace, "progress": told}
     seen: Observation = node.stage.function(**{given.parameter: values[given.role] for given in node.inputs})

@@ -2,16 +2,14 @@
 
 Workers write them, each its own, with the rows' hashes beside; one driver commits them all. So a table of any size is
 made with the memory of a batch, and what goes from process to process is a file's name. A part that is never committed
-is no row of any version; it is vacuumed like what was removed. Text is compressed by zstd in pages of 32 KB, so that a
-few texts are fetched without unpacking their neighbours.
+is no row of any version; it is vacuumed like what was removed.
 """
 
 from __future__ import annotations
 
 import json
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +17,9 @@ import polars as pl
 from deltalake import ColumnProperties, Schema, WriterProperties
 from deltalake.transaction import AddAction, RemoveAction
 
-from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes
+from pipelines.digests import MODULUS, ROW_HASH
+from pipelines.part_writer import GROUP_ROWS, LEVEL, PAGE_BYTES, PART_BYTES, Part, PartWriter
 
-PART_BYTES = 64 << 20
-"""Bytes of rows, uncompressed, that one part holds at most, unless a single row is larger."""
-PAGE_BYTES = 32 << 10
-GROUP_ROWS = 1 << 16
-LEVEL = 1
 _FILE = "file of the table"
 
 WRITER = WriterProperties(
@@ -37,48 +31,6 @@ WRITER = WriterProperties(
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
 )
 """How Delta's own writer writes: as parts are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One written file of a table: its name, its bytes, its rows, and the sum of their hashes."""
-
-    name: str
-    size: int
-    rows: int
-    total: int
-
-    @property
-    def added(self) -> AddAction:
-        """What a commit says of it: no more of its content than the number of rows."""
-        stats = json.dumps({"numRecords": self.rows})
-        return AddAction(self.name, self.size, {}, _now(), True, stats)
-
-
-@dataclass(frozen=True, slots=True)
-class PartWriter:
-    """Writes parts of one table; it can be sent to a process that works."""
-
-    folder: str
-
-    def __call__(self, frame: pl.DataFrame) -> Part:
-        """Write rows, with their hashes unless they bring them; the part counts once it is committed."""
-        hashed = frame if ROW_HASH in frame.columns else frame.with_columns(row_hashes(frame))
-        name = f"part-{uuid.uuid4()}.zstd.parquet"
-        place = Path(self.folder) / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        hashed.write_parquet(
-            place,
-            compression="zstd",
-            compression_level=LEVEL,
-            data_page_size=PAGE_BYTES,
-            row_group_size=GROUP_ROWS,
-        )
-        return Part(name, place.stat().st_size, hashed.height, hash_sum(hashed[ROW_HASH]))
-
-    def whole(self, frame: pl.DataFrame) -> Iterator[Part]:
-        """Write rows as few enough parts."""
-        return (self(piece) for piece in cut(frame))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +61,9 @@ class Parts:
         return self.scan().drop(ROW_HASH)
 
 
-def cut(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """A frame in pieces of about as many bytes as a part holds."""
-    if frame.height:
-        count = int(frame.estimated_size()) // PART_BYTES + 1
-        yield from frame.iter_slices(-(-frame.height // count))
+def addition(part: Part) -> AddAction:
+    """What a commit says of a part that comes: no more of its content than the number of rows."""
+    return AddAction(part.name, part.size, {}, _now(), True, json.dumps({"numRecords": part.rows}))
 
 
 def removal(name: str) -> RemoveAction:

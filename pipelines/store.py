@@ -20,7 +20,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import create_table_with_add_actions
 
 from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest, table_version
-from pipelines.parts import WRITER, Part, Parts, PartWriter, delta_schema, holding, removal, without
+from pipelines.part_writer import Part, PartWriter
+from pipelines.parts import WRITER, Parts, addition, delta_schema, holding, removal, without
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
@@ -194,6 +195,9 @@ class Store:
         if isinstance(rows, Parts):
             _check_unique(commit.table, rows.scan().select(primary_key).collect(), primary_key)
             came, went = self._came_and_went(commit.table, rows.scan().select(ROW_HASH).collect(), head)
+            if head and head.schema == schema_digest(rows.schema) and not came.height and not went.height:
+                nothing = Parts(rows.folder, (), rows.schema)
+                return head if _says_the_same(commit, head) else self._change(nothing, went, commit, head)
             commit = _finished(commit, rows.total, rows.height, schema_digest(rows.schema), came.height, went.height)
             return self._committed(commit, head, rows.parts, "overwrite", rows.schema)
         _check_unique(commit.table, rows, primary_key)
@@ -299,7 +303,7 @@ class Store:
         gone: Iterable[str] = (),
     ) -> Commit:
         """Commit files that lie in the table's folder, and take out others; a `schema` is that of the rows."""
-        actions = [*(part.added for part in parts), *(removal(Path(file).name) for file in gone)]
+        actions = [*map(addition, parts), *(removal(Path(file).name) for file in gone)]
         told = None if schema is None else delta_schema(schema)
         if head is None:
             return self._written(

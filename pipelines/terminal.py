@@ -52,7 +52,7 @@ class TerminalWatcher:
             self._bars.stop()
             self._task = None
 
-    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+    def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None:
         """A stage has come so far, or a look at a source, which is no stage and has not begun as one."""
         now = time.monotonic()
         if node not in self._begun:
@@ -60,7 +60,7 @@ class TerminalWatcher:
             self._looks.add(node)
             self._hide()
             self._show(node)
-        said = describe(done, total, unit, now - self._begun[node])
+        said = describe(done, total, unit, now - self._begun[node], beside)
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total, said=said)
         elif now - self._said[node] >= LINE_SECONDS:

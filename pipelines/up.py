@@ -48,8 +48,8 @@ def _label_studio(workspace: Workspace, console: Console) -> Server:
         "Label Studio is starting (its first start makes an environment of its own: some minutes)"
     ) as status:
 
-        def progress(done: int, total: int | None = None, unit: str = "rows") -> None:
-            status.update(f"Label Studio is starting: {describe(done, total, unit, 0)}")
+        def progress(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
+            status.update(f"Label Studio is starting: {describe(done, total, unit, 0, beside)}")
 
         return label_studio.start(workspace.config.label_studio, workspace.label_studio, progress)
 

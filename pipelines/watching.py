@@ -20,7 +20,7 @@ class Watcher(Protocol):
 
     def started(self, node: str) -> None: ...
 
-    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None: ...
+    def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None: ...
 
     def ended(self, node: str) -> None: ...
 
@@ -31,7 +31,7 @@ class Nobody:
     def started(self, node: str) -> None:
         """A stage has begun."""
 
-    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+    def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None:
         """A stage has come so far."""
 
     def ended(self, node: str) -> None:
@@ -49,26 +49,33 @@ class LogWatcher:
         """A stage has begun."""
         self._since = self._last = self._clock()
 
-    def advanced(self, node: str, done: int, total: int | None, unit: str) -> None:
+    def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None:
         """A stage has come so far."""
         now = self._clock()
         if now - self._last >= LOG_SECONDS:
             self._last = now
-            self._say(f"{node}: {describe(done, total, unit, now - self._since)}")
+            self._say(f"{node}: {describe(done, total, unit, now - self._since, beside)}")
 
     def ended(self, node: str) -> None:
         """A stage has ended."""
 
 
-def describe(done: int, total: int | None, unit: str, seconds: float) -> str:
-    """How far, how fast, and how long still: "1,200 of 4,000 files, 310/s, 9 s left"."""
+def describe(done: int, total: int | None, unit: str, seconds: float, beside: str = "") -> str:
+    """How far, how fast, and how long still: "1,200 of 4,000 files, 310/s, 9 s left".
+
+    Bytes are told as "120 of 1,568 MB, 32 MB/s, 45 s left".
+    """
+    if unit == "bytes":
+        of, unit, per = 1e6, "MB", " MB/s"
+    else:
+        of, per = 1.0, "/s"
     rate = done / seconds if seconds > 0 else 0.0
-    text = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
+    text = f"{done / of:,.0f} of {total / of:,.0f} {unit}" if total else f"{done / of:,.0f} {unit}"
     if rate:
-        text += f", {rate:,.0f}/s" if rate >= 10 else f", {rate:.2g}/s"
+        text += f", {rate / of:,.0f}{per}" if rate / of >= 10 else f", {rate / of:.2g}{per}"
         if total and done <= total:
             text += f", {(total - done) / rate:,.0f} s left"
-    return text
+    return f"{text}, {beside}" if beside else text
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)

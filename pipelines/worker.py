@@ -32,8 +32,8 @@ def run(folder: Path) -> None:
     module = importlib.import_module(record["module"])
     job = TypeAdapter(getattr(module, record["job"])).validate_python(record["settings"])
 
-    def progress(done: int, total: int | None = None, unit: str = "rows") -> None:
-        _write(folder / "progress.json", {"done": done, "total": total, "unit": unit})
+    def progress(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
+        _write(folder / "progress.json", {"done": done, "total": total, "unit": unit, "beside": beside})
 
     _write(folder / "result.json", module.run(job, progress))
 

@@ -8,12 +8,13 @@ of any format, and come before them all (`curation.formats.archives`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from curation.formats import sniffing
 from curation.formats.archives import ARCHIVES, read_archive
 from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_rows, read_arrow
+from curation.formats.column_tables import parquet_table
 from curation.formats.decoding import decode
 from curation.formats.delimited import TSV, delimited_rows, read_delimited
 from curation.formats.epub import read_epub
@@ -27,6 +28,7 @@ from curation.formats.packages import DOCX, EPUB, PPTX, XLSX, ZIP, kind_of
 from curation.formats.parquet import PARQUET, parquet_rows, read_parquet
 from curation.formats.pdf import PDF, read_pdf
 from curation.formats.plain import SOURCE_CODE, read_markdown, read_plain
+from curation.formats.row_tables import GeneralWay, Table, delimited_table, json_line_table
 from curation.formats.rows import Row, Rows
 from curation.formats.warc import WARC, read_warc
 
@@ -38,8 +40,10 @@ __all__ = [
     "NeedsWorker",
     "Poison",
     "ReadingSettings",
+    "Table",
     "Unreadable",
     "media_type",
+    "read_file",
     "read_items",
     "read_rows",
 ]
@@ -50,7 +54,8 @@ class Format:
     """A media type, the function that reads it, and the endings (lower case, with their dot) that hint at it.
 
     `rows` gives what lies in a table-like file before any of it is taken for a document. `isolated` marks a parser that
-    can crash or eat memory: it runs in processes that may die, and nowhere else.
+    can crash or eat memory: it runs in processes that may die, and nowhere else. `table` gives the same documents as
+    `read`, as columns, or raises `GeneralWay`.
     """
 
     media_type: str
@@ -58,6 +63,7 @@ class Format:
     endings: tuple[str, ...] = ()
     rows: Rows | None = None
     isolated: bool = False
+    table: Callable[[bytes, str, ReadingSettings], Table] | None = None
 
 
 FORMATS = (
@@ -66,10 +72,12 @@ FORMATS = (
     Format("text/x-rst", read_plain, (".rst",)),
     Format("text/html", read_html, (".html", ".htm", ".xhtml")),
     Format(sniffing.JSON, read_json, (".json",), json_rows),
-    Format(sniffing.JSON_LINES, read_json_lines, (".jsonl", ".ndjson", ".jsonlines"), json_line_rows),
-    Format("text/csv", read_delimited, (".csv",), delimited_rows),
-    Format(TSV, read_delimited, (".tsv",), delimited_rows),
-    Format(PARQUET, read_parquet, rows=parquet_rows),
+    Format(
+        sniffing.JSON_LINES, read_json_lines, (".jsonl", ".ndjson", ".jsonlines"), json_line_rows, table=json_line_table
+    ),
+    Format("text/csv", read_delimited, (".csv",), delimited_rows, table=delimited_table),
+    Format(TSV, read_delimited, (".tsv",), delimited_rows, table=delimited_table),
+    Format(PARQUET, read_parquet, rows=parquet_rows, table=parquet_table),
     Format(ARROW_FILE, read_arrow, rows=arrow_rows),
     Format(ARROW_STREAM, read_arrow, rows=arrow_rows),
     Format(PDF, read_pdf, isolated=True),
@@ -98,12 +106,26 @@ def media_type(data: bytes, path: str) -> str:
     return kind_of(data) if kind == ZIP else kind
 
 
+def read_file(data: bytes, path: str, settings: ReadingSettings) -> Iterator[Item] | Table:
+    """What `read_items` gives; of a file of many rows as columns, where these are of the usual kind."""
+    kind = media_type(data, path)
+    if kind in _FORMATS and (table := _FORMATS[kind].table):
+        try:
+            return table(data, kind, settings)
+        except GeneralWay:
+            pass
+    return _items(data, kind, path, settings)
+
+
 def read_items(data: bytes, path: str, settings: ReadingSettings) -> Iterator[Item]:
     """The documents and poison records of one file.
 
     Raises Unreadable when there is no reading it at all, and NeedsWorker when that would take a process that may die.
     """
-    kind = media_type(data, path)
+    return _items(data, media_type(data, path), path, settings)
+
+
+def _items(data: bytes, kind: str, path: str, settings: ReadingSettings) -> Iterator[Item]:
     if kind == sniffing.BINARY:
         raise Unreadable("binary", "no text and no known format; exclude it if it is not wanted")
     if kind in ARCHIVES:

@@ -51,6 +51,13 @@ def decode(data: bytes) -> str:
     return text
 
 
+def is_plain_utf8(data: bytes) -> bool:
+    """Whether the bytes are UTF-8 if they decode as it, whatever else they could be; a mark of UTF-8 may stand first."""
+    if b"\0" in data or any(data.startswith(mark) for mark, _ in _MARKS[1:]):
+        return False
+    return not any(escape in data[:_SAMPLE] for escape in _ESCAPED_JAPANESE)
+
+
 def is_text(data: bytes) -> bool:
     """Whether the bytes can be text: no NULs, unless they are UTF-16 or UTF-32."""
     if b"\0" not in data:

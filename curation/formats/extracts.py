@@ -127,6 +127,20 @@ def limited(items: Iterable[Item], settings: ReadingSettings) -> Iterator[Item]:
         raise Unreadable("over the limit", f"more records than reading.max_records ({settings.max_records})")
 
 
+def checked(item: Item) -> Item:
+    """The item, or why its text is none: escapes in JSON can spell NULs and halves of characters."""
+    if isinstance(item, Poison):
+        return item
+    if "\0" in item.text:
+        return Poison(item.part, "binary", "the text holds NUL characters: remove them")
+    try:
+        for text in (item.text, item.title or "", item.metadata or ""):
+            _ = text.isascii() or text.encode("utf-8")
+    except UnicodeEncodeError:
+        return Poison(item.part, "not Unicode", "the text holds half a surrogate pair: write the record again")
+    return item
+
+
 def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: ReadingSettings) -> Iterator[Item]:
     """The items of what lies within a file, each at its place below `part`, or one Poison there: it fails alone."""
     try:

@@ -34,7 +34,7 @@ def json_line_rows(data: bytes, media_type: str, settings: ReadingSettings) -> I
     """The value of each line that is not blank."""
     for number, line in enumerate(decode(data).split("\n"), 1):
         if line.strip():
-            yield _line(f"L{number}", line)
+            yield parsed_line(f"L{number}", line)
 
 
 def json_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
@@ -65,7 +65,8 @@ def _parsed(text: str) -> object:
         raise Unreadable("malformed JSON", _beyond(error)) from error
 
 
-def _line(part: str, line: str) -> Row:
+def parsed_line(part: str, line: str) -> Row:
+    """The value of one line, or why it has none."""
     try:
         value: object = json.loads(line)
     except json.JSONDecodeError as error:

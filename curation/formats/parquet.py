@@ -28,4 +28,9 @@ def parquet_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Ite
                 number += 1
                 yield f"row={number}", row
     except (pa.ArrowException, OSError) as error:
-        raise Unreadable("malformed Parquet", "the file is cut short or damaged: write it again") from error
+        raise damaged() from error
+
+
+def damaged() -> Unreadable:
+    """What is said of a file that is no whole Parquet."""
+    return Unreadable("malformed Parquet", "the file is cut short or damaged: write it again")

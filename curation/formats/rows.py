@@ -40,7 +40,7 @@ PAIRS = (
 )
 """Columns that make a row a record when it has both."""
 
-_CHAT_COLUMNS = ("messages", "conversations", "conversation")
+CHAT_COLUMNS = ("messages", "conversations", "conversation")
 _SHAREGPT_ROLES = {
     "human": "user",
     "gpt": "assistant",
@@ -48,9 +48,12 @@ _SHAREGPT_ROLES = {
     "bing": "assistant",
     "bard": "assistant",
 }
-_SAMPLE_ROWS = 1000
+SAMPLE_ROWS = 1000
+"""The first rows of a file, which say where its text is."""
 _DATES = ("date", "published", "date_published", "publish_date", "created", "created_at", "timestamp")
 _FACTS = {"lang": "language", "language": "language", "url": "url", "license": "licence", "licence": "licence"}
+TOLD = (*_DATES, *_FACTS)
+"""Columns that say more of a row than its title."""
 NO_TEXT = Poison("", "no text", "name the text column in `reading.text_columns`, or exclude the file")
 
 Row = tuple[str, object] | Poison
@@ -67,7 +70,7 @@ def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) ->
     none of the first thousand holds any text.
     """
     stream = chain.from_iterable(map(_unfolded, rows))
-    head = list(islice(stream, _SAMPLE_ROWS))
+    head = list(islice(stream, SAMPLE_ROWS))
     values = [row[1] for row in head if not isinstance(row, Poison)]
     columns = (*settings.text_columns, *longest_column(values))
     if values and all(extract("", value, columns, media_type) == NO_TEXT for value in values):
@@ -104,8 +107,8 @@ def extract(part: str, value: object, columns: Sequence[str], media_type: str) -
         return _chat(part, cast(Sequence[object], value))
     if not isinstance(value, Mapping):
         return replace(NO_TEXT, part=part)
-    told = _facts(value)
-    turns = next((value[name] for name in _CHAT_COLUMNS if is_chat(value.get(name))), None)
+    told = facts_of(value)
+    turns = next((value[name] for name in CHAT_COLUMNS if is_chat(value.get(name))), None)
     if turns is not None:
         return _chat(part, turns, *told)
     if is_record(value):
@@ -114,7 +117,7 @@ def extract(part: str, value: object, columns: Sequence[str], media_type: str) -
     return replace(NO_TEXT, part=part) if text is None else Extract(part, media_type, text, *told)
 
 
-def _facts(value: Mapping[str, object]) -> tuple[str | None, str | None, str | None]:
+def facts_of(value: Mapping[str, object]) -> tuple[str | None, str | None, str | None]:
     """Title, date and metadata, from the columns of a row that bear their usual names."""
     title = value.get("title")
     date = next((found for name in _DATES if name in value and (found := iso_date(value[name]))), None)

@@ -62,6 +62,7 @@ _SHEBANG_TYPES = {
     b"node": "text/javascript",
 }
 _HEAD = 4096
+_BLACK = re.compile(rb"\S")
 
 
 def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
@@ -98,10 +99,11 @@ def _json_shape(data: bytes, hint: str) -> str:
     start = data[:64].removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"").lstrip()[:1]
     if start not in (b"{", b"["):
         return hint
-    first, _, rest = data.partition(b"\n")
-    rest = rest.lstrip()
-    if rest and _is_json(first) and (hint or _is_json(rest.partition(b"\n")[0])):
-        return JSON_LINES
+    end = data.find(b"\n")
+    if end >= 0 and (rest := _BLACK.search(data, end)) and _is_json(data[:end]):
+        after = data.find(b"\n", rest.start())
+        if hint or _is_json(data[rest.start() : after if after >= 0 else len(data)]):
+            return JSON_LINES
     if hint:
         return JSON if start == b"[" else hint
     return JSON if _is_json(data) else ""

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+MARKS = ("resourceSpans", "attributes")
+"""A row without either is no telemetry."""
 _PREFIX = "gen_ai."
 _SAID_BEFORE, _SAID_AFTER = "gen_ai.input.messages", "gen_ai.output.messages"
 _INSTRUCTIONS = "gen_ai.system_instructions"

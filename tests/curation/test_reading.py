@@ -263,7 +263,7 @@ def test_want_of_memory_is_not_remembered_as_a_failure(tmp_path, monkeypatch):
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(curation.file_items, "read_items", exhausted)
+    monkeypatch.setattr(curation.file_items, "read_file", exhausted)
     (tmp_path / "a.txt").write_text("fine")
     with pytest.raises(MemoryError):
         read(tmp_path)
@@ -293,15 +293,15 @@ def test_batches_do_not_show(tmp_path):
 
 def test_progress_ends_with_all_files(tmp_path):
     (tmp_path / "a").write_text("x")
-    told: list[tuple[int, int | None, str]] = []
+    told: list[tuple[object, ...]] = []
     files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
     read_files(
         files,
         {"raw": tmp_path},
         ReadingSettings(),
-        lambda done, total=None, unit="rows": told.append((done, total, unit)),
+        lambda *said: told.append(said),
     )
-    assert told == [(1, 1, "files")]
+    assert told == [(1, 1, "bytes", "1 of 1 files")]
 
 
 PATCH = """
@@ -344,7 +344,7 @@ def test_a_file_whose_parser_crashes_is_named_and_the_others_are_read(tmp_path, 
         files,
         {"raw": tmp_path},
         ReadingSettings(workers=2),
-        lambda done, total=None, unit="rows": told.append((done, total)),
+        lambda *said: told.append(said),
     )
     assert_accounted(files, documents, failures)
     assert documents["locator"].to_list() == sorted(set(files["path"]) - set(failures["path"]))
@@ -355,7 +355,8 @@ def test_a_file_whose_parser_crashes_is_named_and_the_others_are_read(tmp_path, 
         "22.txt": "over the limit",
     }
     assert dict(failures.select("path", "detail").iter_rows())["07.txt"].startswith("its parser crashed (SIGABRT)")
-    assert told[-1] == (60, 60)
+    size = int(files["size"].sum())
+    assert told[-1] == (size, size, "bytes", "60 of 60 files")
 
 
 def test_the_answer_does_not_depend_on_the_number_of_processes(tmp_path, monkeypatch):

@@ -1,0 +1,150 @@
+"""Parquet as columns: the same documents as row by row, the texts never leaving Arrow's memory.
+
+Only the columns that can say something of a document are read. Tables of chats, records or telemetry go the general way,
+as do columns whose type means more than it holds. (`curation.formats.row_tables` says how the two ways stay one.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import polars as pl
+
+from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable, checked
+from curation.formats.parquet import damaged, parquet_rows
+from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
+from curation.formats.rows import NO_TEXT, SAMPLE_ROWS, TOLD, facts_of, longest_column
+
+_BATCH = 4096
+
+
+def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Table:
+    """A document per row. Raises GeneralWay, and Unreadable for the whole file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if file.metadata.num_rows > settings.max_records:
+            raise GeneralWay
+        columns = _Columns.of(file.schema_arrow, settings.text_columns)
+        longest = () if columns.known else _longest(data, media_type, settings)
+        return _Gathering(media_type, settings, columns, data, longest).table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged() from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which columns of a schema are read: those that may hold the text, and those that say more."""
+
+    known: tuple[str, ...]
+    strings: frozenset[str]
+    told: tuple[str, ...]
+
+    @classmethod
+    def of(cls, schema: Any, text_columns: Sequence[str]) -> _Columns:
+        """Raises GeneralWay for a schema that is not of the usual kind."""
+        import pyarrow as pa
+
+        layout = Layout.of(schema.names, text_columns)
+        odd = any(isinstance(column.type, pa.BaseExtensionType) for column in schema)
+        if odd or not layout.plain or len(set(schema.names)) < len(schema.names):
+            raise GeneralWay
+        strings = frozenset(column.name for column in schema if _is_string(column.type))
+        told = tuple(name for name in TOLD if name in schema.names) if layout.told else ()
+        return cls(tuple(name for name in layout.columns if name in strings), strings, told)
+
+
+def _is_string(kind: Any) -> bool:
+    import pyarrow as pa
+
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner))
+
+
+def _longest(data: bytes, media_type: str, settings: ReadingSettings) -> tuple[str, ...]:
+    rows = islice(parquet_rows(data, media_type, settings), SAMPLE_ROWS)
+    return longest_column(row[1] for row in rows if not isinstance(row, Poison))
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """A table in the making, batch by batch."""
+
+    media_type: str
+    settings: ReadingSettings
+    columns: _Columns
+    data: bytes
+    longest: tuple[str, ...]
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    poisons: list[Poison] = field(default_factory=list)
+    characters: int = 0
+
+    def table(self, file: Any) -> Table:
+        """All rows, in order."""
+        names = [*dict.fromkeys((*self.columns.known, *self.longest, *self._titles(), *self.columns.told))]
+        if not self.columns.known and not self.longest:
+            if file.metadata.num_rows:
+                raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
+            return Table(EXTRACTS.to_frame(), [])
+        first = 1
+        for batch in file.iter_batches(batch_size=_BATCH, columns=names):
+            _validate(batch)
+            if batch.num_rows:
+                self._take(batch, first)
+            first += batch.num_rows
+            if self.characters > self.settings.max_characters:
+                raise GeneralWay
+        return Table(pl.concat([EXTRACTS.to_frame(), *self.frames]), self.poisons)
+
+    def _titles(self) -> tuple[str, ...]:
+        return ("title",) if "title" in self.columns.strings else ()
+
+    def _take(self, batch: Any, first: int) -> None:
+        names = (*self.columns.known, *self.longest)
+        strings = pl.DataFrame({name: _strings(batch, name) for name in {*names, *self._titles()}})
+        frame = strings.select(
+            part=pl.format("row={}", pl.int_range(first, first + batch.num_rows)),
+            media_type=pl.lit(self.media_type),
+            text=pl.coalesce(*names),
+            title=pl.col("title") if self._titles() else pl.lit(None, pl.String),
+        )
+        if self.columns.told:
+            told = [facts_of(row) for row in batch.select([*self.columns.told]).to_pylist()]
+            frame = frame.with_columns(
+                pl.Series("date", [date for _, date, _ in told], pl.String),
+                pl.Series("metadata", [metadata for _, _, metadata in told], pl.String),
+            )
+        else:
+            frame = frame.with_columns(date=pl.lit(None, pl.String), metadata=pl.lit(None, pl.String))
+        if frame["text"].null_count() and not self.longest and self.columns.known:
+            raise GeneralWay  # the file's own column of text may hold what the known ones lack
+        self.characters += int(frame["text"].str.len_chars().sum())
+        self._set_apart(frame)
+
+    def _set_apart(self, frame: pl.DataFrame) -> None:
+        """The rows with a text, and the others as poison."""
+        bad = frame["text"].is_null() | frame["text"].str.contains("\0", literal=True)
+        for part, text in frame.filter(bad.fill_null(True)).select("part", "text").iter_rows():
+            item = replace(NO_TEXT, part=part) if text is None else checked(Extract(part, self.media_type, text))
+            assert isinstance(item, Poison)
+            self.poisons.append(item)
+        self.frames.append(frame.filter(~bad.fill_null(True)).select(EXTRACTS.names()))
+
+
+def _validate(batch: Any) -> None:
+    """Offsets of a damaged file lead anywhere, and its strings may be no UTF-8: then the general way says so."""
+    import pyarrow as pa
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise GeneralWay from error
+
+
+def _strings(batch: Any, name: str) -> pl.Series:
+    return pl.Series(pl.from_arrow(batch.column(name))).cast(pl.String)
