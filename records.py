@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
 import polars as pl
@@ -83,29 +83,26 @@ def digest(*parts: str | bytes) -> str:
     return state.hexdigest()
 
 
-def digests(*parts: str | pl.Series) -> pl.Series:
-    """`digest` row by row: each part is a column of strings without nulls, or one string that holds for all rows.
+def digests(*parts: str | pl.Series, of: pl.Series) -> pl.Series:
+    """`digest` of the parts and `of`, row by row: a part is one string for all rows, or a column; no column has nulls.
 
-    The framed parts of all rows are laid out by Arrow and hashed where they lie, so that no text becomes an object.
+    The rows are hashed where they lie in Arrow's memory, so that no text becomes an object.
     """
-    columns = [framed(part) if isinstance(part, pl.Series) else _framed(part.encode()) for part in parts]
-    hashes = [hashlib.blake2b(row, digest_size=16).hexdigest() for row in concatenated(columns)]
+    before = [_pieces(part) if isinstance(part, pl.Series) else (_framed(part.encode()),) for part in parts]
+    sizes, texts = _pieces(of)
+    hashes = []
+    for head, text in zip(concatenated([*chain.from_iterable(before), sizes]), concatenated([texts]), strict=True):
+        state = hashlib.blake2b(head, digest_size=16)
+        state.update(text)
+        hashes.append(state.hexdigest())
     return pl.Series("digest", hashes, dtype=pl.String)
 
 
-def framed(values: pl.Series) -> pa.Array:
-    """Each value of a column of strings or bytes after its length (8 bytes, little-endian)."""
+def _pieces(values: pl.Series) -> tuple[pa.Array, pa.Array]:
+    """The length of each value (8 bytes, little-endian), and the value."""
     binary = values.cast(pl.Binary)
     sizes = binary.bin.size("b").cast(pl.UInt64).to_numpy()
-    return joined(fixed(sizes.view("u1").reshape(-1, 8)), large_binary(binary))
-
-
-def joined(*pieces: bytes | pa.Array) -> pa.Array:
-    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column."""
-    import pyarrow.compute as pc
-
-    columns = [_scalar(piece) if isinstance(piece, bytes) else piece for piece in pieces]
-    return pc.binary_join_element_wise(*columns, _scalar(b""))
+    return fixed(sizes.view("u1").reshape(-1, 8)), large_binary(binary)
 
 
 def large_binary(values: pl.Series) -> pa.Array:
@@ -128,10 +125,12 @@ def fixed(rows: Any) -> pa.Array:
 
 
 def concatenated(pieces: Sequence[bytes | pa.Array]) -> Iterator[memoryview]:
-    """The rows of `joined`, one by one, where they lie."""
+    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column."""
     import numpy as np
+    import pyarrow.compute as pc
 
-    rows = joined(*pieces)
+    columns = [_scalar(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+    rows = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, _scalar(b""))
     _, offsets, data = rows.buffers()
     ends = np.frombuffer(offsets, np.int64)[rows.offset : rows.offset + len(rows) + 1].tolist()
     view = memoryview(data if data is not None else b"")

@@ -94,8 +94,8 @@ def _document_rows(extracts: pl.DataFrame) -> pl.DataFrame:
         locator=pl.when(pl.col("part") == "").then(file).otherwise(pl.concat_str(file, pl.lit("#"), "part"))
     )
     return rows.with_columns(
-        digests("document", rows["source"], rows["locator"]).alias("doc_id"),
-        digests("content", rows["text"]).alias("content_digest"),
+        digests("document", rows["source"], of=rows["locator"]).alias("doc_id"),
+        digests("content", of=rows["text"]).alias("content_digest"),
     ).select(DOCUMENTS.names())
 
 

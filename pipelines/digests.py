@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from records import concatenated, digest, fixed, joined, large_binary
+from records import concatenated, digest, fixed, large_binary
 
 MODULUS = 1 << 128
 ROW_HASH = "row_hash"
@@ -64,8 +65,8 @@ def _each(column: pl.Series, encode: Callable[[Any], bytes]) -> pl.Series:
     return pl.Series([None if value is None else encode(value) for value in column.to_list()], dtype=pl.Binary)
 
 
-def _encoded(column: pl.Series) -> pa.Array:
-    """Each value of a column, framed; the frame of null is a single zero."""
+def _encoded(column: pl.Series) -> tuple[pa.Array, pa.Array]:
+    """What stands before each value of a column, and the values; null is a single zero."""
     dtype, null = column.dtype, column.is_null()
     if dtype in (pl.String, pl.Binary):
         data = column.cast(pl.Binary)
@@ -78,7 +79,7 @@ def _encoded(column: pl.Series) -> pa.Array:
     else:
         data = _each(column, _json_bytes)
     data = pl.select(pl.when(null).then(pl.lit(b"")).otherwise(data)).to_series() if null.any() else data
-    return joined(_heads(data, null.to_numpy()), large_binary(data))
+    return _heads(data, null.to_numpy()), large_binary(data)
 
 
 def _heads(data: pl.Series, null: Any) -> pa.Array:
@@ -100,7 +101,7 @@ def row_hashes(frame: pl.DataFrame, outside: Iterable[str] = ()) -> pl.Series:
     prefix = b"".join(_framed(f"{name}:{frame.schema[name]}".encode()) for name in names)
     hashes: list[bytes] = []
     for piece in frame.select(names).iter_slices(_SLICE):
-        columns = [_encoded(piece[name]) for name in names]
+        columns = chain.from_iterable(_encoded(piece[name]) for name in names)
         hashes += map(xxhash.xxh3_128_digest, concatenated([prefix, *columns]))
     return pl.Series(ROW_HASH, hashes, dtype=pl.Binary)
 
