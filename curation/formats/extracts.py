@@ -41,7 +41,7 @@ class ReadingSettings:
     max_memory: int = 4096 * MiB
     # How deep archives may lie within each other.
     max_archives: int = 3
-    # Nesting of HTML elements; an extractor's cost grows with the square of it.
+    # How deep block elements of HTML may lie in each other; an extractor's cost grows with the square of it.
     max_nesting: int = 1_000
     # How the text of a web page is found: `fast` is resiliparse's main content, `careful` is trafilatura's, at a
     # twentieth of the speed.

@@ -7,6 +7,7 @@ text: trafilatura's guesses depend on the day on which they are made.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,6 @@ _DATES = (  # the order in which they are believed: first published, then writte
 _LINKED_DATE = re.compile(r'"datePublished"\s*:\s*"([^"\\]{4,40})"')
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _TELLING = f"meta,link[rel],a[rel~=license],script[type='application/ld+json'],{','.join(sorted(_HEADINGS))}"
-_SPACE = re.compile(r"\s+")
 _MOST_HEADINGS = 200
 _LONGEST = 300
 
@@ -48,22 +48,26 @@ def facts_of(tree: Any) -> Facts:
     """The facts of a page that resiliparse has parsed (`HTMLTree`)."""
     document = tree.document
     # one query, and a slice of it at once: each walks the whole page, and so does each element taken by itself
-    found: dict[str, list[Any]] = {}
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    headings: list[tuple[str, Any]] = []
     for element in document.query_selector_all(_TELLING)[:]:
         tag = element.tag
-        found.setdefault("heading" if tag in _HEADINGS else tag, []).append(element)
-    meta = {name: content for element in found.get("meta", ()) for name, content in _named(element)}
-    links = {rel: href for element in found.get("link", ()) for rel, href in _linked(element)}
-    licence = links.get("license") or _first(_linked_to(found.get("a", ())))
+        if tag in _HEADINGS:
+            headings.append((tag, element))
+        else:
+            found[tag].append(element)
+    meta = {name: content for element in found["meta"] for name, content in _named(element)}
+    links = {rel: href for element in found["link"] for rel, href in _linked(element)}
+    licence = links.get("license") or _first(_linked_to(found["a"]))
     root = document.query_selector("html")
     language = (root.getattr("lang") or root.getattr("xml:lang") if root else None) or meta.get("content-language")
     facts = {
         "language": _line(language or ""),
         "url": links.get("canonical") or meta.get("og:url"),
         "licence": licence,
-        "headings": list(_headings(found.get("heading", ()))),
+        "headings": list(_headings(headings)),
     }
-    date = _date(meta, found.get("script", ()))
+    date = _date(meta, found["script"])
     return Facts(_line(tree.title or "") or meta.get("og:title"), date, as_json(facts))
 
 
@@ -85,11 +89,11 @@ def _linked_to(elements: Iterable[Any]) -> Iterator[str]:
     return (_line(element.getattr("href") or "") for element in elements)
 
 
-def _headings(elements: Sequence[Any]) -> Iterator[list[object]]:
+def _headings(elements: Sequence[tuple[str, Any]]) -> Iterator[list[object]]:
     """Level and text of each heading, in their order."""
-    for element in elements[:_MOST_HEADINGS]:
+    for tag, element in elements[:_MOST_HEADINGS]:
         if text := _line(element.text):
-            yield [int(element.tag[1]), text]
+            yield [int(tag[1]), text]
 
 
 def _date(meta: dict[str, str], scripts: Iterable[Any]) -> str | None:
@@ -109,4 +113,4 @@ def _first(values: Iterable[str]) -> str | None:
 
 def _line(text: str) -> str:
     """The text on one line, without what no table can hold, cut where no heading or address is that long."""
-    return _SPACE.sub(" ", text.replace("\0", "")).strip()[:_LONGEST]
+    return " ".join(text.replace("\0", "").split())[:_LONGEST]

@@ -246,10 +246,10 @@ def test_files_that_change_or_vanish_after_the_inventory(tmp_path):
 
 
 def test_a_reader_that_breaks_costs_one_file_and_quotes_nothing(tmp_path, monkeypatch):
-    def broken(page: str, limit: int) -> int:
+    def broken(tree: object) -> None:
         raise KeyError("secret words of the page")
 
-    monkeypatch.setattr(html, "nesting", broken)
+    monkeypatch.setattr(html, "facts_of", broken)
     (tmp_path / "a.html").write_text("<html><p>secret words of the page")
     (tmp_path / "b.txt").write_text("fine")
     _, documents, failures = read(tmp_path)

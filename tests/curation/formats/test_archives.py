@@ -155,10 +155,10 @@ def test_packages_of_unknown_kinds_are_not_taken_apart():
 
 
 def test_a_parser_that_breaks_costs_one_member(monkeypatch):
-    def broken(page: str, limit: int) -> int:
+    def broken(tree: object) -> None:
         raise KeyError("secret words")
 
-    monkeypatch.setattr(html, "nesting", broken)
+    monkeypatch.setattr(html, "facts_of", broken)
     found = items(zipped({"a.html": b"<html><p>secret words", "b.txt": b"fine"}), "x.zip")
     assert (texts(found), failures(found)) == ({"b.txt": "fine"}, {"a.html": "reader failed"})
     assert "secret" not in repr(found)

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, read_items
-from curation.formats.html import nesting
 
 SETTINGS = ReadingSettings()
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1)
@@ -60,15 +59,6 @@ def test_html_in_its_declared_encoding():
 
 def test_a_page_that_shows_nothing_has_no_text():
     assert refused("<html><body><script>app()</script></body></html>", "a.html").error == "no text"
-
-
-def test_a_page_that_nests_too_deep_is_refused_before_it_costs_hours():
-    assert refused("<html>" + "<div>" * 1_000_000 + "deep", "a.html").error == "over the limit"
-    assert texts(read("<html>" + "<div>" * 900 + "deep", "a.html")) == ["deep"]
-    assert refused("<html>" + "<div></ul>" * 1_000_000 + "deep", "a.html").error == "over the limit"
-    flat = "<html>" + "<div>flat</div>" * 3000
-    assert nesting(flat, 1000) == 1
-    assert texts(read(flat, "a.html"))
 
 
 def test_json_lines_at_their_lines():

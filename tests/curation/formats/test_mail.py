@@ -166,7 +166,7 @@ def test_an_attachment_over_which_a_parser_stumbles_fails_alone(monkeypatch: pyt
     sent = message()
     sent.add_attachment("<html><p>A page.</p></html>", subtype="html", filename="a.html")
     sent.add_attachment("A note.", filename="n.txt")
-    monkeypatch.setattr(html, "nesting", stumble)
+    monkeypatch.setattr(html, "facts_of", stumble)
     found = items(sent.as_bytes())
     assert texts(found) == {"": "The boat came in.", "attachment=2": "A note.\n"}
     (poison,) = [item for item in found if isinstance(item, Poison)]
