@@ -13,6 +13,8 @@ from curation.inventory import Source
 from curation.splits import SplitSettings, assign_splits, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
+from pipelines.release_differences import write_changelog
+from pipelines.releases import ReleaseFolder
 from pipelines.stages import Observation, Run, measure, observable, stage
 from pipelines.workspace import Workspace
 from plots import histogram
@@ -117,6 +119,7 @@ def _released(rows: pl.DataFrame, kind: releases.Kind, run: Run) -> dict[str, st
     version = releases.release_name(releases.row_hashes(rows))[:16]
     folder = run.workspace.releases / kind / version
     releases.write_release(rows, folder, kind, {"workspace": run.workspace.root.name})
+    write_changelog(run.workspace, ReleaseFolder(kind, version, folder))
     return {"release": version, "folder": str(folder.relative_to(run.workspace.state / "store"))}
 
 

@@ -64,6 +64,11 @@ def _canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def keys_of(kind: Kind) -> tuple[str, ...]:
+    """The columns that name a row of a release."""
+    return _KEYS[kind]
+
+
 def write_release(frame: pl.DataFrame, folder: Path, kind: Kind, facts: Mapping[str, str]) -> None:
     """Write the rows of `instructions`, or those of `curation.preferences`, as the release `folder`; `facts` stand in its card.
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from pipelines.commands.console import err
 from pipelines.commands.documents import explain, trace, whatif
 from pipelines.commands.people import add_annotator, try_
+from pipelines.commands.releases import diff, tag
 from pipelines.commands.tables import export, report, table
 from pipelines.commands.workspaces import init, run, status, up
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, run, up, status, table, report, explain, trace, whatif, export):
+for command in (init, run, up, status, table, report, explain, trace, whatif, tag, diff, export):
     app.command()(command)
 app.command("try")(try_)
 annotators = typer.Typer(help="People who label.", no_args_is_help=True)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from curation.releases import MANIFEST
+from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
 
 
@@ -33,6 +34,27 @@ def releases_of(workspace: Workspace, dataset: str = "*") -> Iterator[ReleaseFol
         folder = manifest.parent
         if not folder.name.startswith("."):
             yield ReleaseFolder(folder.parent.name, folder.name, folder)
+
+
+def find_release(workspace: Workspace, dataset: str, name: str | None = None) -> ReleaseFolder:
+    """The release of a dataset that a person calls by a tag, by its version or the version's first digits; else the newest.
+
+    Raises LookupError, with what there is, when the name fits none, or more than one.
+    """
+    known = {release.version: release for release in releases_of(workspace, dataset)}
+    tags = tags_of(workspace.store, dataset) if known else {}
+    if name is None:
+        head = workspace.store.head(dataset) if known else None
+        name = str(head.notes.get("release", "")) if head else ""
+    wanted = tags.get(name, name)
+    found = [release for version, release in known.items() if wanted and version.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    said = f" {name}" if name else ""
+    there = ", ".join([*tags, *known]) or "none yet; `headwater run` makes them"
+    raise LookupError(
+        f"dataset {dataset!r} has {'several releases' if found else 'no release'}{said}; there are: {there}"
+    )
 
 
 def holding(workspace: Workspace, sample_ids: Sequence[str]) -> dict[ReleaseFolder, dict[str, int]]:

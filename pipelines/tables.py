@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.releases import export_release
+from pipelines.releases import find_release
 from pipelines.shown import excerpt
 from pipelines.store import RETENTION_HOURS, Commit, Store
+from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
 
 CELL = 60
@@ -31,6 +33,11 @@ def _rows(store: Store, commit: Commit) -> pl.LazyFrame:
 
 
 def _at(store: Store, name: str, version: str | None) -> Commit:
+    released = tags_of(store, name).get(version) if version else None
+    if released:
+        version = next(
+            (str(each.number) for each in store.history(name) if each.notes.get("release") == released), version
+        )
     head = store.head(name) if version is None else store.find(name, version)
     if head is None:
         known = ", ".join(store.tables()) or "none yet; `headwater run` makes them"
@@ -68,17 +75,26 @@ def print_versions(console: Console, store: Store, name: str) -> None:
 
 def write_table(store: Store, name: str, version: str | None, path: Path) -> int:
     """Write a table to a file by its ending; the number of rows. Nested columns become JSON in CSV."""
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path}: end the name in one of {', '.join(FORMATS)}")
+    _check_ending(path)
     commit = _at(store, name, version)
-    rows = _rows(store, commit)
+    write_rows(_rows(store, commit), path)
+    return commit.rows
+
+
+def write_rows(rows: pl.LazyFrame, path: Path) -> None:
+    """Write rows to a file by its ending. Raises ValueError for an ending that is none of `FORMATS`."""
+    _check_ending(path)
     if path.suffix == ".parquet":
         rows.sink_parquet(path)
     elif path.suffix == ".jsonl":
         rows.collect().write_ndjson(path)
     else:
         rows.collect().with_columns(_flat(rows)).write_csv(path)
-    return commit.rows
+
+
+def _check_ending(path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: end the name in one of {', '.join(FORMATS)}")
 
 
 def _flat(rows: pl.LazyFrame) -> list[pl.Expr]:
@@ -93,15 +109,6 @@ def _flat(rows: pl.LazyFrame) -> list[pl.Expr]:
 
 def export_dataset(workspace: Workspace, dataset: str, version: str | None, destination: Path) -> str:
     """Copy a release to a folder; its version. Raises LookupError when there is no such dataset or version."""
-    folder = workspace.releases / dataset
-    known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if version is None:
-        head = workspace.store.head(dataset)
-        version = head.notes.get("release") if head else None
-    found = [name for name in known if version and name.startswith(version)]
-    if len(found) != 1:
-        raise LookupError(
-            f"dataset {dataset!r} has no release{f' {version}' if version else ''}; there are: {', '.join(known) or 'none yet; `headwater run` makes them'}"
-        )
-    export_release(folder / found[0], destination)
-    return found[0]
+    release = find_release(workspace, dataset, version)
+    export_release(release.folder, destination)
+    return release.version

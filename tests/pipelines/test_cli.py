@@ -281,6 +281,8 @@ HEAVY = {"dagster", "torch", "transformers", "datasets", "sklearn", "numba", "ma
         ["table", "corpus", "--versions"],
         ["explain", "1.txt"],
         ["trace", "1.txt"],
+        ["report", "curation"],
+        ["tag", "instructions"],
         ["run"],
     ],
 )

@@ -1,0 +1,172 @@
+"""What differs between two releases of a dataset, and why: row by row, from the tables that each was made from.
+
+The rows alone say what came, what left and what changed. Why is found by following a sample to its document, and asking
+what had become of that document at the other time: it was not there, it said something else, it was a copy, a rule
+dropped it. What cannot be followed any more, because old tables are cleared away, is said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import polars as pl
+
+Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
+Tables: TypeAlias = Mapping[str, Frame]
+"""The tables that a release was made from, by name; those that are not known are absent."""
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+UNKNOWN = "not known: the tables of that time were cleared away"
+
+DIFFERENCES = pl.Schema(
+    {
+        "sample_id": pl.String,
+        "task_digest": pl.String,
+        "change": pl.String,
+        "reason": pl.String,
+        "detail": pl.String,
+        "source": pl.String,
+        "locator": pl.String,
+        "slice": pl.String,
+        "split_before": pl.String,
+        "split_after": pl.String,
+    }
+)
+"""One row per row that differs, by sample_id; `task_digest` of preferences alone. No text of the data."""
+
+_SAID = {
+    "no reference": ("it has no reference any more", "it has a reference now"),
+    "answers": ("people no longer prefer one answer", "people prefer one answer"),
+    "absent": ("its document went", "its document came"),
+    "unreadable": ("its document could not be read any more", "its document can be read now"),
+    "other text": ("its document changed", "its document changed"),
+    "duplicate": ("its document is a copy of one that is kept", "its document is a copy no more"),
+    "unmeasured": ("its document could not be measured", "its document can be measured now"),
+    "not found": ("the task finds it no more", "the task finds it now"),
+    "unknown": (UNKNOWN, UNKNOWN),
+}
+"""Why a row left, and why one came, by what its sample was at the other time."""
+
+
+def differences(before: pl.DataFrame, after: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The rows that differ between two releases (as `curation.releases.read_release` gives them), sorted by `keys`.
+
+    A sample's id is that of its prompt, so prompts are not compared.
+
+    Columns: the keys, `change`, `columns` (those that differ), slice, split_before, split_after.
+    """
+    values = [name for name in before.columns if name not in {*keys, "messages", "prompt"}]
+    there = [frame.with_columns(there=pl.lit(value=True)) for frame in (before, after)]
+    both = there[0].join(there[1], on=list(keys), how="full", coalesce=True, suffix="_after")
+    is_added, is_removed = pl.col("there").is_null(), pl.col("there_after").is_null()
+    changed = [pl.when(pl.col(name).ne_missing(pl.col(f"{name}_after"))).then(pl.lit(name)) for name in values]
+    told = both.with_columns(
+        change=pl.when(is_added).then(pl.lit(ADDED)).when(is_removed).then(pl.lit(REMOVED)).otherwise(pl.lit(CHANGED)),
+        columns=pl.concat_list(changed).list.drop_nulls(),
+        slice=pl.coalesce("slice_after", "slice"),
+    )
+    differing = told.filter((pl.col("change") != CHANGED) | (pl.col("columns").list.len() > 0))
+    splits = (pl.col("split").alias("split_before"), pl.col("split_after"))
+    return differing.select(*keys, "change", "columns", "slice", *splits).sort(keys)
+
+
+def with_reasons(found: pl.DataFrame, before: Tables, after: Tables) -> pl.DataFrame:
+    """The differences as `DIFFERENCES`, each with its reason.
+
+    `before` and `after` have, as far as they are known, `samples` (sample_id, doc_id, source, locator, reference),
+    `documents` (doc_id, content_digest), `failures` (source, locator) and `verdicts` (doc_id, verdict, rule, detail).
+    """
+    parts = [
+        _followed(found.filter(change=REMOVED), before, after, 0),
+        _followed(found.filter(change=ADDED), after, before, 1),
+        _changed(found.filter(change=CHANGED), after),
+    ]
+    told = pl.concat(parts, how="diagonal")
+    missing = [pl.lit(None, kind).alias(name) for name, kind in DIFFERENCES.items() if name not in told.columns]
+    return told.with_columns(missing).select(DIFFERENCES.names()).cast(DIFFERENCES).sort("sample_id", "task_digest")
+
+
+def _changed(rows: pl.DataFrame, after: Tables) -> pl.DataFrame:
+    """What changed of a row: its split, its answer, or other columns by name."""
+    moved = pl.format("split moved: {} → {}", "split_before", "split_after")
+    others = pl.col("columns").list.set_difference(["split"])
+    named = others.list.eval(pl.element().replace({"reference": "answer"})).list.sort().list.join(", ")
+    said = pl.format("{} changed", named)
+    parts = [pl.when(pl.col("columns").list.contains("split")).then(moved), pl.when(others.list.len() > 0).then(said)]
+    placed = _placed(rows.lazy(), after).collect()
+    return placed.with_columns(reason=pl.concat_str(parts, separator="; ", ignore_nulls=True)).drop("columns")
+
+
+def _placed(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
+    """With doc_id, source and locator of the sample, as far as they are known."""
+    columns = ("sample_id", "doc_id", "source", "locator")
+    known = tables.get("samples", pl.LazyFrame(schema=dict.fromkeys(columns, pl.String)))
+    return rows.join(known.lazy().select(columns), on="sample_id", how="left", maintain_order="left")
+
+
+def _followed(rows: pl.DataFrame, there: Tables, other: Tables, came: int) -> pl.DataFrame:
+    """Rows that stand at one time alone, with what had become of their documents at the other."""
+    placed = _placed(rows.lazy(), there)
+    if not {"samples", "documents", "verdicts"} <= other.keys() or not {"samples", "documents"} <= there.keys():
+        told = placed.with_columns(fate=pl.lit("unknown"), rule=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
+    else:
+        told = _at_the_other_time(placed, there, other)
+    words = {fate: said[came] for fate, said in _SAID.items()}
+    by_rule = pl.format("no longer dropped by {}" if came else "dropped by {}", "rule")
+    reason = pl.when(pl.col("fate") == "rule").then(by_rule).otherwise(pl.col("fate").replace(words))
+    return told.with_columns(reason=reason).collect().drop("fate", "rule", "columns", "doc_id")
+
+
+def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables) -> pl.LazyFrame:
+    """`fate` (a key of `_SAID`, or `rule`), rule and detail of each row."""
+    contents = there["documents"].lazy().select("doc_id", "content_digest")
+    samples = other["samples"].lazy().select("sample_id", answered=pl.col("reference").is_not_null())
+    documents = other["documents"].lazy().select("doc_id", "content_digest")
+    same_place = documents.rename({"content_digest": "content_then"})
+    failures = other.get("failures", pl.LazyFrame(schema={"source": pl.String, "locator": pl.String}))
+    unread = failures.lazy().select("source", "locator", is_unread=pl.lit(value=True)).unique()
+    known = (
+        placed.join(contents, on="doc_id", how="left")
+        .join(samples, on="sample_id", how="left")
+        .join(same_place, on="doc_id", how="left")
+        .join(unread, on=["source", "locator"], how="left")
+    )
+    return known.join(_fates(known, documents, other["verdicts"]), on="content_digest", how="left").with_columns(
+        fate=_fate()
+    )
+
+
+def _fates(rows: pl.LazyFrame, documents: pl.LazyFrame, verdicts: Frame) -> pl.LazyFrame:
+    """What was decided on each content at that time, wherever it stood: kept, if it was anywhere."""
+    judged = verdicts.lazy().select("doc_id", "verdict", "rule", "detail")
+    wanted = documents.join(rows.select("content_digest").unique(), on="content_digest", how="semi")
+    rank = pl.col("verdict").replace_strict({"kept": 0, "dropped": 1}, default=2, return_dtype=pl.Int8)
+    ordered = wanted.join(judged, on="doc_id", how="inner").sort(rank, "doc_id")
+    first = ordered.unique("content_digest", keep="first", maintain_order=True)
+    return first.select("content_digest", "verdict", "rule", "detail")
+
+
+def _fate() -> pl.Expr:
+    """Of a row with what is known of it at the other time."""
+    verdict, known = pl.col("verdict"), pl.col("doc_id").is_not_null()
+    cases = {
+        "no reference": pl.col("answered").not_(),
+        "answers": pl.col("answered"),
+        "unknown": ~known,
+        "duplicate": (verdict == "dropped") & (pl.col("rule") == "duplicate"),
+        "rule": verdict == "dropped",
+        "unmeasured": verdict == "failed",
+        "not found": verdict == "kept",
+        "other text": pl.col("content_then").is_not_null(),
+        "unreadable": pl.col("is_unread"),
+        "absent": pl.lit(value=True),
+    }
+    return pl.coalesce(pl.when(case).then(pl.lit(name)) for name, case in cases.items())
+
+
+def summary(told: pl.DataFrame) -> pl.DataFrame:
+    """How many rows of `DIFFERENCES` there are by change and reason: change, reason, rows; the most frequent first."""
+    order = pl.col("change").replace_strict({ADDED: 0, REMOVED: 1, CHANGED: 2}, return_dtype=pl.Int8)
+    counted = told.group_by("change", "reason").agg(rows=pl.len().cast(pl.Int64))
+    return counted.sort(order, "rows", "reason", descending=[False, True, False])

@@ -1,0 +1,152 @@
+"""Two releases compared: what differs makes one of the other, and each reason is what the tables of the time say."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.release_diff import DIFFERENCES, UNKNOWN, differences, summary, with_reasons
+from curation.releases import INSTRUCTIONS, PREFERENCES
+from records import MESSAGES, digest
+
+KEYS = ("sample_id",)
+FULL = {"messages": MESSAGES}
+TEXT = pl.String()
+
+
+def release(rows: list[tuple[str, str, str]]) -> pl.DataFrame:
+    """Instructions of sample_id, reference and split."""
+    turns = [{"role": "user", "content": "ask"}]
+    told = [(name, turns, answer, "part", "open", split) for name, answer, split in rows]
+    return pl.DataFrame(told, schema={name: FULL.get(name, TEXT) for name in INSTRUCTIONS}, orient="row")
+
+
+ROWS = st.dictionaries(
+    st.sampled_from("abcdefgh"), st.tuples(st.sampled_from(["yes", "no"]), st.sampled_from(["train", "test"]))
+)
+
+
+@given(ROWS, ROWS)
+def test_what_differs_makes_the_one_of_the_other(
+    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
+) -> None:
+    pair = [release([(name, *row) for name, row in sorted(each.items())]) for each in (before, after)]
+    rows = with_reasons(differences(*pair, KEYS), {}, {})
+    assert rows.schema == DIFFERENCES
+    made = dict(before)
+    for row in rows.iter_rows(named=True):
+        name, change = row["sample_id"], row["change"]
+        if change == "removed":
+            assert made.pop(name)[1] == row["split_before"] and row["split_after"] is None
+        else:
+            assert (name in made) == (change == "changed") and row["split_after"] == after[name][1]
+            assert row["split_before"] == (before[name][1] if name in before else None)
+            assert change == "added" or made[name] != after[name]
+            made[name] = after[name]
+        said = row["reason"]
+        if change == "changed":
+            moved = before[name][1] != after[name][1]
+            assert ("answer changed" in said) == (before[name][0] != after[name][0])
+            assert (f"split moved: {before[name][1]} → {after[name][1]}" in said) == moved
+        else:
+            assert said == UNKNOWN
+    assert made == after
+    assert summary(rows)["rows"].sum() == rows.height
+
+
+def test_answers_that_people_prefer_are_compared_turn_by_turn() -> None:
+    def pairs(chosen: str) -> pl.DataFrame:
+        turns = [[{"role": "assistant", "content": said}] for said in ("ask", chosen, "worse")]
+        row = ("s", *turns, "part", "t", "one", "two", "train")
+        nested = ("prompt", "chosen", "rejected")
+        return pl.DataFrame(
+            [row], schema={name: MESSAGES if name in nested else TEXT for name in PREFERENCES}, orient="row"
+        )
+
+    keys = ("sample_id", "task_digest")
+    assert differences(pairs("good"), pairs("good"), keys).is_empty()
+    (row,) = with_reasons(differences(pairs("good"), pairs("better"), keys), {}, {}).to_dicts()
+    assert (row["task_digest"], row["change"], row["reason"]) == ("t", "changed", "chosen changed")
+
+
+def tables(
+    samples: list[tuple[str, str, str | None]],
+    documents: list[tuple[str, str]],
+    verdicts: list[tuple[str, str, str | None, str | None]] = (),  # type: ignore[assignment]
+    failures: list[str] = (),  # type: ignore[assignment]
+) -> dict[str, pl.DataFrame]:
+    """Samples (id, document, reference), documents (id, content), verdicts, and places that failed."""
+    text = pl.String()
+    return {
+        "samples": pl.DataFrame(
+            [(name, of, "web", f"{of}.txt", answer) for name, of, answer in samples],
+            schema=dict.fromkeys(("sample_id", "doc_id", "source", "locator", "reference"), text),
+            orient="row",
+        ),
+        "documents": pl.DataFrame(documents, schema={"doc_id": text, "content_digest": text}, orient="row"),
+        "verdicts": pl.DataFrame(
+            list(verdicts), schema=dict.fromkeys(("doc_id", "verdict", "rule", "detail"), text), orient="row"
+        ),
+        "failures": pl.DataFrame(
+            [("web", f"{name}.txt") for name in failures], schema={"source": text, "locator": text}, orient="row"
+        ),
+    }
+
+
+HERE = tables([("s", "d", "yes")], [("d", "content")], [("d", "kept", None, None)])
+OTHER = {
+    "no reference": (tables([("s", "d", None)], [("d", "content")]), "it has no reference any more", "it has a reference now"),
+    "answers": (
+        tables([("s", "d", "yes")], [("d", "content")]), "people no longer prefer one answer", "people prefer one answer"
+    ),
+    "absent": (tables([], []), "its document went", "its document came"),
+    "unreadable": (
+        tables([], [], failures=["d"]), "its document could not be read any more", "its document can be read now"
+    ),
+    "other text": (
+        tables([], [("d", "other")], [("d", "kept", None, None)]), "its document changed", "its document changed"
+    ),
+    "duplicate": (
+        tables([], [("d", "content")], [("d", "dropped", "duplicate", "near copy")]),
+        "its document is a copy of one that is kept", "its document is a copy no more",
+    ),
+    "rule": (
+        tables([], [("d", "content")], [("d", "dropped", "c4.min_sentences", "clean_sentences 3 < 5")]),
+        "dropped by c4.min_sentences", "no longer dropped by c4.min_sentences",
+    ),
+    "unmeasured": (
+        tables([], [("d", "content")], [("d", "failed", None, "poison")]),
+        "its document could not be measured", "its document can be measured now",
+    ),
+    "not found": (
+        tables([], [("d", "content")], [("d", "kept", None, None)]), "the task finds it no more", "the task finds it now"
+    ),
+    "moved and copied": (
+        tables([], [("x", "content"), ("y", "content")], [("x", "dropped", "duplicate", "c"), ("y", "kept", None, None)]),
+        "the task finds it no more", "the task finds it now",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_why_a_row_left_and_why_it_came(case: str) -> None:
+    other, left, came = OTHER[case]
+    one, none = release([("s", "yes", "train")]), release([])
+    (gone,) = with_reasons(differences(one, none, KEYS), HERE, other).to_dicts()
+    (new,) = with_reasons(differences(none, one, KEYS), other, HERE).to_dicts()
+    assert (gone["reason"], new["reason"]) == (left, came)
+    assert (gone["source"], gone["locator"]) == (new["source"], new["locator"]) == ("web", "d.txt")
+    if case == "rule":
+        assert gone["detail"] == "clean_sentences 3 < 5"
+
+
+def test_many_rows_of_one_document_are_each_told_once() -> None:
+    names = [digest(str(at)) for at in range(20)]
+    here = tables([(name, "d", "yes") for name in names], [("d", "content"), ("e", "content")])
+    other = tables(
+        [], [("d", "content"), ("e", "content")], [("d", "dropped", "empty", ""), ("e", "dropped", "empty", "")]
+    )
+    told = with_reasons(differences(release([(name, "a", "test") for name in names]), release([]), KEYS), here, other)
+    assert told["sample_id"].to_list() == sorted(names) and set(told["reason"]) == {"dropped by empty"}
