@@ -16,6 +16,7 @@ from assets.pictures import (
     of_evaluation_items,
     of_funnel,
     of_language,
+    of_lines,
     of_quality,
     of_signatures,
     of_verdicts,
@@ -35,7 +36,10 @@ from curation.funnel import FunnelSettings, faults, report
 from curation.funnel.page import curation_page
 from curation.inventory import Source, root_of, take_inventory
 from curation.language import LanguageSettings
+from curation.lines import LineSettings, line_cuts
+from curation.lines import lines as measure_lines
 from curation.quality import QualitySettings
+from curation.refinedweb import RefinedWebLines
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import decide, failing_rules
 from pipelines.digests import frame_version
@@ -72,6 +76,12 @@ def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordB
     return curation.language.language(contents, settings)
 
 
+@measure(group="curation", code_version="1", of="documents", uses=("python",), on_demand=True, pictures=of_lines)
+def lines(contents: pa.RecordBatch, settings: RefinedWebLines) -> pa.RecordBatch:
+    """Lines of the page around each text, as RefinedWeb corrects and C4 removes them: spans, and their share of the words."""
+    return measure_lines(contents, settings)
+
+
 def _files_of(entry: EvaluationSet) -> Source:
     return Source(entry.name, entry.path, entry.include)
 
@@ -106,20 +116,41 @@ def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matc
     return measure_contamination(contents, evaluation_items, matches)
 
 
+def _decides(config: Config) -> set[str]:
+    """The evidence that rules look at."""
+    return set(evidence_of(rules_of(config.rules)))
+
+
+def _cuts(config: Config) -> set[str]:
+    """The evidence by which texts are cut."""
+    items = {"contamination"} if config.decontamination.documents == "cut" else set()
+    return items | ({"lines"} if config.lines.cut else set())
+
+
+def _looked_at(config: Config) -> set[str]:
+    """The evidence that something is done with."""
+    return _decides(config) | _cuts(config)
+
+
 @stage(
     group="curation",
     code_version="1",
     primary_key="content_digest",
-    asks=lambda config: evidence_of(rules_of(config.rules)),
+    asks=_decides,
     on_demand=True,
     counts="quality",
     unit="contents",
 )
 def rule_failures(
-    quality: pl.LazyFrame, language: pl.LazyFrame | None, contamination: pl.LazyFrame | None, rules: Rules
+    quality: pl.LazyFrame,
+    language: pl.LazyFrame | None,
+    lines: pl.LazyFrame | None,
+    contamination: pl.LazyFrame | None,
+    rules: Rules,
 ) -> Outcome:
     """How many rules each content fails, where the survivor policy asks for the best in quality."""
-    return Outcome(failing_rules({"quality": quality, "language": language, "contamination": contamination}, rules))
+    evidence = {"quality": quality, "language": language, "lines": lines, "contamination": contamination}
+    return Outcome(failing_rules(evidence, rules))
 
 
 @stage(group="sources", code_version="1", primary_key="source", unit="sources")
@@ -164,21 +195,6 @@ def duplicates(
     return Changes({name: Change(*change) for name, change in update._asdict().items()})
 
 
-def _decides(config: Config) -> set[str]:
-    """The evidence that rules look at."""
-    return set(evidence_of(rules_of(config.rules)))
-
-
-def _cuts(config: Config) -> set[str]:
-    """The evidence by which texts are cut."""
-    return {"contamination"} if config.decontamination.documents == "cut" else set()
-
-
-def _looked_at(config: Config) -> set[str]:
-    """The evidence that something is done with."""
-    return _decides(config) | _cuts(config)
-
-
 @stage(
     group="curation",
     code_version="3",
@@ -193,13 +209,13 @@ def verdicts(
     duplicates: pl.LazyFrame,
     quality: pl.LazyFrame,
     language: pl.LazyFrame | None,
+    lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
     rules: Rules,
 ) -> Outcome:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
-    return decide(
-        documents, duplicates, {"quality": quality, "language": language, "contamination": contamination}, rules
-    )
+    evidence = {"quality": quality, "language": language, "lines": lines, "contamination": contamination}
+    return decide(documents, duplicates, evidence, rules)
 
 
 @stage(
@@ -215,12 +231,15 @@ def verdicts(
 def corpus(
     documents: pl.LazyFrame,
     verdicts: pl.DataFrame,
+    lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
+    line_settings: LineSettings,
     decontamination: DecontaminationSettings,
     sources: tuple[Source, ...],
 ) -> Outcome:
     """The contents that are kept, one row each."""
-    cut = [] if contamination is None else [cuts(contamination, decontamination)]
+    cut = [] if lines is None else [line_cuts(lines, line_settings)]
+    cut += [] if contamination is None else [cuts(contamination, decontamination)]
     return build_corpus(documents, verdicts, [source.name for source in sources], cut)
 
 
@@ -240,6 +259,7 @@ def funnel(
     corpus: pl.LazyFrame,
     quality: pl.LazyFrame,
     language: pl.LazyFrame | None,
+    lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
     rules: Rules,
     sources: tuple[Source, ...],
@@ -247,7 +267,7 @@ def funnel(
     run: Run,
 ) -> Outcome:
     """What each source lost at each step, and why; beside the table a page with rules, signals and examples."""
-    evidence = {"quality": quality, "language": language, "contamination": contamination}
+    evidence = {"quality": quality, "language": language, "lines": lines, "contamination": contamination}
     order = [source.name for source in sources]
     tables = (documents, failures, duplicates, verdicts, corpus)
     found = report(*tables, evidence, rules_of(rules), order, settings)
@@ -263,6 +283,7 @@ STAGES = [
     contamination,
     signatures,
     quality,
+    lines,
     rule_failures,
     language,
     duplicates,

@@ -12,6 +12,7 @@ import polars as pl
 
 from curation.funnel import Report
 from curation.quality import SIGNALS
+from curation.spans import spans_by_content
 from plots import bars, histogram
 from records import Picture
 
@@ -49,6 +50,18 @@ def of_language(tables: Tables) -> list[Picture]:
     return [
         Picture("contents by language", bars(languages, "contents by language", "contents")),
         Picture("confidence", histogram(confidence, "the model's probability of the language")),
+    ]
+
+
+def of_lines(tables: Tables) -> list[Picture]:
+    """How much of the texts stands in lines that RefinedWeb corrects, and what is cut by which rule."""
+    shares = tables["lines"].filter(pl.col("refinedweb_share") > 0).select("refinedweb_share").collect().to_series()
+    marked = _counted(spans_by_content(tables["lines"]).select("kind"), pl.col("kind"))
+    return [
+        Picture(
+            "share of words in such lines", histogram(shares, "words in lines that RefinedWeb corrects, where any")
+        ),
+        Picture("lines by rule", bars(marked, "lines and parts of lines by the rule that marks them", "spans")),
     ]
 
 

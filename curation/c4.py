@@ -4,7 +4,8 @@ C4 keeps the lines that end in a terminal or quotation mark (but not in an ellip
 over 1,000 characters, and speak neither of JavaScript nor of terms of use and cookies; citations at a line's end do not
 count. It drops a page when fewer than five sentences are left, or when one of the lines holds a curly bracket (code) or
 "lorem ipsum" (filler). The paper speaks of brackets anywhere in the page; the code that made C4 looks at lines that it
-would keep otherwise, and so does this. A page is judged by what would be left of it; its text is not cut. The list of
+would keep otherwise, and so does this. A page is judged by what would be left of it; its text is not cut, but for the
+lines that speak of JavaScript and of policies, where `lines.cut` says so (`curation.lines`). The list of
 obscene words is not used: it is known to drop harmless text about minorities (Dodge et al. 2021). For source code this
 set is of no use: it drops nearly all.
 """
@@ -14,6 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from curation.rules import Rule
+
+LINE_PHRASES = {
+    "javascript": ("javascript",),
+    "policy": ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"),
+}
+"""What a line speaks of that C4 removes, in lower case, by the kind of its span."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from curation.decontamination.rules import ContaminationRules
 from curation.fineweb import FineWebRules
 from curation.gopher import GopherRules
 from curation.language.rules import LanguageRules, check_languages
+from curation.refinedweb import RefinedWebRules
 from curation.rules import EMPTY, Rule, Thresholds
 
 _OPTIONS = ("languages", "except_languages")
@@ -34,6 +35,8 @@ class RuleSet:
     fineweb: FineWebRules | None = None
     # The languages that are kept, and how sure the model must be of them.
     language: LanguageRules | None = None
+    # RefinedWeb's limit on lines of the page around a text.
+    refinedweb: RefinedWebRules | None = None
     # Evaluation items in training data; there by itself where `evaluation_sets` are named.
     contamination: ContaminationRules | None = None
     # The set is for contents in these languages alone; for all, when none is named.

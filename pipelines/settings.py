@@ -33,6 +33,7 @@ from curation.deduplication.settings import DeduplicationSettings
 from curation.funnel import FunnelSettings
 from curation.inventory import Source
 from curation.language.settings import LanguageSettings
+from curation.lines import LineSettings
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
 from curation.rule_sets import Rules, RuleSet
@@ -110,6 +111,7 @@ class Config(BaseModel):
     deduplication: DeduplicationSettings = DeduplicationSettings()
     quality: QualitySettings = QualitySettings()
     language: LanguageSettings = LanguageSettings()
+    lines: LineSettings = LineSettings()
     evaluation_sets: tuple[EvaluationSet, ...] = ()
     decontamination: DecontaminationSettings = DecontaminationSettings()
     rules: Rules = Field((), validate_default=True)

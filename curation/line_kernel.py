@@ -1,0 +1,416 @@
+"""The pass over UTF-8 bytes that finds lines and parts of lines to cut, compiled by Numba.
+
+Every line is counted once; only a short one is copied, looked through for patterns, and counted again when one was cut
+from it. The meaning of the flags stands here, because cached machine code is thrown away only when this file changes;
+`curation.line_characters` holds the table.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.compilation import compiled, inlined
+
+SPACE: Final = 1
+BREAK: Final = 2
+WORD: Final = 4
+UPPER: Final = 8
+DIGIT: Final = 16
+MARK: Final = 32
+PAIRS: Final = 64
+FOURS: Final = 128
+
+KINDS = (
+    "",
+    "refinedweb.uppercase",
+    "refinedweb.numbers",
+    "refinedweb.counter",
+    "refinedweb.one_word",
+    "refinedweb.pattern",
+    "c4.javascript",
+    "c4.policy",
+)
+"""The kinds of spans, by their number; 0 is none."""
+
+_UPPERCASE: Final = 1
+_NUMBERS: Final = 2
+_COUNTER: Final = 3
+_ONE_WORD: Final = 4
+_PATTERN: Final = 5
+_AT_START: Final = 0
+_AT_END: Final = 1
+_FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME: Final = np.uint64(0x100000001B3)
+
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.int32]
+Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+class Sought(NamedTuple):
+    """What is looked for: folded code points end to end and where each one starts, for patterns with the place in the line
+    where each stands; of C4's phrases the bytes, and the kind of each; of counters' nouns the hashes."""
+
+    patterns: Codes
+    pattern_starts: Ints
+    pattern_places: Ints
+    phrases: Bytes
+    phrase_starts: Ints
+    phrase_kinds: Ints
+    nouns: Hashes
+    max_uppercase: float
+    short_words: int
+    short_chars: int
+
+
+class _Counts(NamedTuple):
+    """Words of a line, those with a letter or digit; characters in all, and which are not white space, capitals, digits,
+    marks of numbers."""
+
+    words: int
+    plain: int
+    chars: int
+    solid: int
+    upper: int
+    digits: int
+    marks: int
+
+
+def hash_of(word: Codes) -> np.uint64:
+    """The hash by which the noun of a counter is known."""
+    value = int(_FNV_BASIS)
+    for code in word:
+        value = (value ^ int(code)) * int(_FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
+    return np.uint64(value)
+
+
+@compiled
+def find_lines(
+    data: Bytes, offsets: Ints, prose: Flags, flags: Bytes, folds: Codes, sought: Sought, counts: Ints
+) -> Ints:
+    """The spans to cut: row, first byte and last+1 within the text, kind; a row of `counts` (n, 3) gets the words of a
+    text, and how many stand in lines that RefinedWeb corrects, and that C4 cuts.
+
+    Text i is data[offsets[i] : offsets[i + 1]], valid UTF-8; where `prose` is not set, nothing is looked for in it.
+    """
+    spans: Ints = np.empty((256, 4), np.int64)
+    n = 0
+    size = 4 * sought.short_chars
+    line, origin, gone = np.empty(size, np.uint8), np.empty(size, np.int64), np.empty(size, np.bool_)
+    first_bytes = np.zeros(256, np.bool_)
+    for k in range(len(sought.phrase_kinds)):
+        first_bytes[sought.phrases[sought.phrase_starts[k]]] = True
+    for row in range(len(offsets) - 1):
+        base, end = offsets[row], offsets[row + 1]
+        i = base
+        while i < end:
+            begin = i
+            i, first, last = _next_line(data, i, end, flags)
+            if first == last:
+                continue
+            found = _counted(data, first, last, flags)
+            counts[row, 0] += found.words
+            if not prose[row]:
+                continue
+            phrase = _phrase(data, first, last, first_bytes, sought)
+            kind = _discarded(found, sought.max_uppercase)
+            n_gone = 0
+            if kind == 0 and found.words <= sought.short_words and found.chars <= sought.short_chars:
+                kind, n_gone = _edited(data, first, last, flags, folds, sought, line, origin, gone)
+            counts[row, 1] += found.words * (kind > 0 or n_gone > 0)
+            counts[row, 2] += found.words * (phrase > 0)
+            while n + n_gone + 2 > len(spans):
+                spans = _grown(spans)
+            if kind > 0:
+                spans[n] = row, begin - base, i - base, kind
+                n += 1
+            elif n_gone > 0:
+                n = _runs(gone, last - first, first - base, row, spans, n)
+            if phrase > 0:
+                spans[n] = row, begin - base, i - base, phrase
+                n += 1
+    return spans[:n]
+
+
+@compiled
+def _grown(spans: Ints) -> Ints:
+    larger = np.empty((2 * len(spans), 4), np.int64)
+    larger[: len(spans)] = spans
+    return larger
+
+
+@compiled
+def _runs(gone: Flags, size: int, start: int, row: int, spans: Ints, n: int) -> int:
+    """The bytes of a line that are gone, as spans; returns how many spans there are then."""
+    i = 0
+    while i < size:
+        j = i
+        while j < size and gone[j]:
+            j += 1
+        if j > i:
+            spans[n] = row, start + i, start + j, _PATTERN
+            n += 1
+        i = j + 1
+    return n
+
+
+@inlined
+def _code_point(data: Bytes, i: int) -> tuple[int, int]:
+    """The code point that starts at byte i, and how many bytes it takes."""
+    first = int(data[i])
+    if first < 0x80:
+        return first, 1
+    if first < 0xE0:
+        return (first & 0x1F) << 6 | int(data[i + 1]) & 0x3F, 2
+    if first < 0xF0:
+        return (first & 0x0F) << 12 | (int(data[i + 1]) & 0x3F) << 6 | int(data[i + 2]) & 0x3F, 3
+    high = (first & 0x07) << 18 | (int(data[i + 1]) & 0x3F) << 12
+    return high | (int(data[i + 2]) & 0x3F) << 6 | int(data[i + 3]) & 0x3F, 4
+
+
+@inlined
+def _flag(flags: Bytes, code: int) -> int:
+    return int(flags[code]) if code < len(flags) else 0
+
+
+@inlined
+def _fold(folds: Codes, code: int) -> int:
+    return int(folds[code]) if code < len(folds) else code
+
+
+@compiled
+def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, int, int]:
+    """A line from byte `start`: where the next one starts; first and last+1 byte of its stripped text."""
+    first = last = start
+    i = start
+    while i < end:
+        code, width = _code_point(data, i)
+        flag = _flag(flags, code)
+        is_pair = code == 0x0D and i + 1 < end and data[i + 1] == 0x0A
+        i += width
+        if flag & BREAK and not is_pair:
+            break
+        if flag & SPACE == 0:
+            if first == last:
+                first = i - width
+            last = i
+    return i, first, last
+
+
+@compiled
+def _counted(data: Bytes, start: int, end: int, flags: Bytes) -> _Counts:
+    """White space parts words; in scripts without spaces, the length of a piece does."""
+    words = plain = chars = solid = upper = digits = marks = 0
+    inside, size, kind, seen = False, 0, 0, 0
+    i = start
+    while i < end:
+        code, width = _code_point(data, i)
+        flag = _flag(flags, code)
+        i += width
+        chars += 1
+        piece = 2 if flag & PAIRS else 4 if flag & FOURS else 0
+        if inside and (flag & SPACE or piece != kind or (kind and size == kind)):
+            inside = False
+            plain += seen & WORD != 0
+        if flag & SPACE == 0:
+            if not inside:
+                inside, size, kind, seen = True, 0, piece, 0
+                words += 1
+            size += 1
+            seen |= flag
+            solid += 1
+            upper += flag & UPPER != 0
+            digits += flag & DIGIT != 0
+            marks += flag & MARK != 0
+    plain += inside and seen & WORD != 0
+    return _Counts(words, plain, chars, solid, upper, digits, marks)
+
+
+@compiled
+def _discarded(found: _Counts, max_uppercase: float) -> int:
+    """The kind of a line that goes whole for what it is made of, 0 for others."""
+    if found.upper > max_uppercase * found.solid:
+        return _UPPERCASE
+    if found.digits and found.digits + found.marks == found.solid:
+        return _NUMBERS
+    return _ONE_WORD if found.plain == 1 else 0
+
+
+@compiled
+def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Sought) -> int:
+    """The kind of C4's phrases that stand in a line, in any case; of several the first one."""
+    for i in range(first, last):
+        if first_bytes[_lower(data[i])]:
+            for k in range(len(sought.phrase_kinds)):
+                start, stop = sought.phrase_starts[k], sought.phrase_starts[k + 1]
+                j = 0
+                while j < stop - start and i + j < last and _lower(data[i + j]) == sought.phrases[start + j]:
+                    j += 1
+                if j == stop - start:
+                    return int(sought.phrase_kinds[k])
+    return 0
+
+
+@inlined
+def _lower(byte: int) -> int:
+    return byte | 0x20 if 0x41 <= byte <= 0x5A else byte
+
+
+@compiled
+def _edited(
+    data: Bytes,
+    first: int,
+    last: int,
+    flags: Bytes,
+    folds: Codes,
+    sought: Sought,
+    line: Bytes,
+    origin: Ints,
+    gone: Flags,
+) -> tuple[int, int]:
+    """The kind of a short line that goes whole, or how many parts at most of it are `gone`, none for one that stays."""
+    size = last - first
+    line[:size] = data[first:last]
+    for i in range(size):
+        origin[i] = i
+    gone[:size] = False
+    parts = 0
+    while True:
+        if _is_counter(line, size, flags, folds, sought.nouns):
+            return _COUNTER, 0
+        start, stop = _match(line, size, flags, folds, sought)
+        if start == stop:
+            return 0, parts
+        parts += 1
+        for i in range(start, stop):
+            gone[origin[i]] = True
+        for i in range(stop, size):
+            line[i - stop + start], origin[i - stop + start] = line[i], origin[i]
+        size -= stop - start
+        _, begins, ends = _next_line(line, 0, size, flags)
+        found = _counted(line, begins, ends, flags)
+        if found.plain == 0:
+            return _PATTERN, 0
+        kind = _discarded(found, sought.max_uppercase)
+        if kind:
+            return kind, 0
+
+
+@compiled
+def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashes) -> bool:
+    """Whether a line's words are numbers and nouns of counters, at least one of each."""
+    numbers = names = 0
+    i = 0
+    while i < size:
+        code, width = _code_point(line, i)
+        flag = _flag(flags, code)
+        if flag & WORD == 0:
+            i += width
+            continue
+        is_number, key, digits, others = flag & DIGIT != 0, _FNV_BASIS, 0, 0
+        while i < size:
+            code, width = _code_point(line, i)
+            flag = _flag(flags, code)
+            if flag & WORD == 0 and not (is_number and flag & MARK and flag & SPACE == 0):
+                break
+            key = (key ^ np.uint64(_fold(folds, code))) * _FNV_PRIME
+            digits += flag & DIGIT != 0
+            others += flag & DIGIT == 0 and flag & MARK == 0
+            last = _fold(folds, code)
+            i += width
+        if is_number and (others == 0 or (others == 1 and (last == 0x6B or last == 0x6D))):
+            numbers += 1
+        elif np.any(nouns == key):
+            names += 1
+        else:
+            return False
+    return numbers > 0 and names > 0
+
+
+@compiled
+def _match(line: Bytes, size: int, flags: Bytes, folds: Codes, sought: Sought) -> tuple[int, int]:
+    """The bytes to cut for the leftmost pattern, of those at one place the first in the settings; none: equal numbers."""
+    before, is_first = 0, True
+    i = 0
+    while i < size:
+        code, width = _code_point(line, i)
+        flag = _flag(flags, code)
+        if flag & WORD:
+            if _parted(before, flag):
+                for k in range(len(sought.pattern_places)):
+                    stop = _spelt(line, i, size, flags, folds, sought, k)
+                    if stop:
+                        place = sought.pattern_places[k]
+                        if place == _AT_START and is_first:
+                            return 0, _skipped(line, stop, size, flags, SPACE)
+                        if place == _AT_END and _skipped(line, stop, size, flags, 0) == size:
+                            return _before_space(line, i, flags), size
+                        if place != _AT_START and place != _AT_END:
+                            return i, stop
+            is_first = False
+        before = flag
+        i += width
+    return 0, 0
+
+
+@inlined
+def _parted(flag: int, other: int) -> bool:
+    """Whether a word ends between two characters."""
+    return flag & WORD == 0 or other & WORD == 0 or (flag | other) & (PAIRS | FOURS) != 0
+
+
+@compiled
+def _spelt(line: Bytes, i: int, size: int, flags: Bytes, folds: Codes, sought: Sought, k: int) -> int:
+    """Where pattern k ends if it stands at byte i as whole words, else 0; a blank of it is any white space."""
+    at, end = sought.pattern_starts[k], sought.pattern_starts[k + 1]
+    flag = 0
+    while at < end:
+        if i >= size:
+            return 0
+        code, width = _code_point(line, i)
+        flag = _flag(flags, code)
+        if sought.patterns[at] == 0x20:
+            if flag & SPACE == 0:
+                return 0
+            i = _skipped(line, i, size, flags, SPACE)
+        elif _fold(folds, code) == sought.patterns[at]:
+            i += width
+        else:
+            return 0
+        at += 1
+    if i < size:
+        code, _ = _code_point(line, i)
+        if not _parted(flag, _flag(flags, code)):
+            return 0
+    return i
+
+
+@compiled
+def _skipped(line: Bytes, i: int, size: int, flags: Bytes, wanted: int) -> int:
+    """The first byte from i on that is not of these flags; with none wanted, the first that is of a word."""
+    while i < size:
+        code, width = _code_point(line, i)
+        flag = _flag(flags, code)
+        if (wanted and flag & wanted == 0) or (not wanted and flag & WORD):
+            break
+        i += width
+    return i
+
+
+@compiled
+def _before_space(line: Bytes, i: int, flags: Bytes) -> int:
+    """Where the white space before byte i begins."""
+    while i > 0:
+        j = i - 1
+        while j > 0 and line[j] & 0xC0 == 0x80:
+            j -= 1
+        code, _ = _code_point(line, j)
+        if _flag(flags, code) & SPACE == 0:
+            break
+        i = j
+    return i
