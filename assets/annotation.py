@@ -1,6 +1,7 @@
 """People: drafts to choose between, the tasks that should be asked, what stands on the server, and the answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -8,9 +9,12 @@ from annotation.labels import LABEL_SCHEMA, pull, state_digest
 from annotation.routing import choose_samples, preference_tasks
 from annotation.settings import AnnotationSettings, LabelStudioSettings, RoutingSettings
 from annotation.sync import THERE_SCHEMA, synchronise
+from curation.tombstones import TAKEN_BACK
+from curation.tombstones import known as known_by_mark
 from evaluation.selection import open_questions
 from evaluation.settings import EvaluationSettings
 from pipelines.contestants import answered, ask, base_contestant, finetuned
+from pipelines.forgetting import key_of
 from pipelines.servers import annotation_server
 from pipelines.stages import Observation, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -118,14 +122,32 @@ def label_studio_projects(
     needs=("annotation",),
 )
 def annotations(
-    label_studio_projects: pl.DataFrame, annotation_tasks: pl.DataFrame, labels_on_server: str, run: Run
+    label_studio_projects: pl.DataFrame,
+    annotation_tasks: pl.DataFrame,
+    labels_on_server: str,
+    samples: pl.LazyFrame,
+    tombstones: pl.DataFrame,
+    run: Run,
 ) -> Outcome:
     """People's answers, one row each; the annotator is a pseudonym."""
     with annotation_server(run.workspace) as server:
         known = known_labels(run, "annotations")
         if server is None:
-            return Outcome(known, notes={"server": "no annotation server: the answers pulled last stand"})
-        return Outcome(pull(server.client, annotation_tasks, server.credentials, known, run.progress))
+            notes = {"server": "no annotation server: the answers pulled last stand"}
+            return replace(not_taken_back(known, samples, tombstones, run), notes=notes)
+        rows = pull(server.client, annotation_tasks, server.credentials, known, run.progress)
+    return not_taken_back(rows, samples, tombstones, run)
+
+
+def not_taken_back(rows: pl.DataFrame, samples: pl.LazyFrame, tombstones: pl.DataFrame, run: Run) -> Outcome:
+    """The answers, but those to samples that were taken back and that no other document gives."""
+    if tombstones.is_empty():
+        return Outcome(rows)
+    left = samples.select("sample_id").collect().to_series().implode()
+    absent = rows.filter(~pl.col("sample_id").is_in(left))["sample_id"]
+    gone = known_by_mark(absent, tombstones, key_of(run.workspace), "sample")["name"]
+    kept = rows.filter(~pl.col("sample_id").is_in(gone.implode()))
+    return Outcome(kept, dropped={TAKEN_BACK: rows.height - kept.height} if rows.height > kept.height else {})
 
 
 def known_labels(run: Run, table: str) -> pl.DataFrame:

@@ -9,7 +9,10 @@ import polars as pl
 from assets.pictures import of_documents
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
+from curation.tombstones import TAKEN_BACK, Refusing, obey
 from pipelines.digests import frame_version
+from pipelines.forgetting import key_of
+from pipelines.forgetting import tombstones as read_tombstones
 from pipelines.parts import Parts
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
 from pipelines.store import Books, Change
@@ -27,9 +30,17 @@ def source(entry: Source, workspace: Workspace, progress: Progress) -> Observati
     return Observation(frame_version(inventory), inventory)
 
 
+@observable(group="sources")
+def tombstones(workspace: Workspace) -> Observation:
+    """What `headwater forget` took back: marks by which its contents are refused, wherever they stand."""
+    return Observation(*read_tombstones(workspace))
+
+
 def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     read = tables["documents"].select("source", "path").unique().collect().height
-    return Books("files", files, read, {}, failed_files(tables["failures"].collect()))
+    failed = failed_files(tables["failures"].collect())
+    taken_back = failed.pop(TAKEN_BACK, 0)
+    return Books("files", files, read, {TAKEN_BACK: taken_back} if taken_back else {}, failed)
 
 
 @fold(
@@ -37,6 +48,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     code_version="7",
     of="source",
     key=FILE,
+    follows=("tombstones",),
     outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),
     books=_books,
     uses=(
@@ -51,14 +63,27 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     pictures=of_documents,
 )
 def documents(
-    state: Mapping[str, pl.LazyFrame], added: pl.DataFrame, removed: pl.DataFrame, reading: ReadingSettings, run: Run
+    state: Mapping[str, pl.LazyFrame],
+    added: pl.DataFrame,
+    removed: pl.DataFrame,
+    reading: ReadingSettings,
+    tombstones: pl.DataFrame,
+    run: Run,
 ) -> Changes:
     """The text of every document at its place; what could not be read stands in `failures`, with its reason."""
     roots = {entry.name: root_of(entry, run.workspace.root) for entry in run.workspace.config.sources}
     write = run.workspace.store.writer("documents")
-    written, failed = read_files_into(write, added, roots, reading, run.progress)
-    read = Parts(write.folder, tuple(written), DOCUMENTS)
-    return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)})
+    if tombstones.is_empty():
+        written, failed = read_files_into(write, added, roots, reading, run.progress)
+        read = Parts(write.folder, tuple(written), DOCUMENTS)
+        return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)})
+    key = key_of(run.workspace)
+    pieces, failed = read_files_into(Refusing(write, tombstones, key), added, roots, reading, run.progress)
+    obeyed = obey(state.get("documents"), pieces, removed, tombstones, key)
+    read = Parts(write.folder, tuple(piece.written for piece in pieces if piece.written is not None), DOCUMENTS)
+    failures = Change(pl.concat([failed, obeyed.failures]), removed)
+    notes = {"documents taken back": obeyed.taken}
+    return Changes({"documents": Change(read, obeyed.gone), "failures": failures}, notes)
 
 
-STAGES = [source, documents]
+STAGES = [source, tombstones, documents]

@@ -76,6 +76,7 @@ def _placed(entry: BaseEntry, workspace: Workspace) -> str:
     primary_key="model",
     unit="models",
     recorded=True,
+    trained=True,
     pool="gpu",
     uses=LIBRARIES,
     kinds=("safetensors",),

@@ -14,7 +14,7 @@ from annotation.progress import annotation_progress as tell_progress
 from annotation.projects import our_projects
 from annotation.settings import AnnotationSettings, TrustSettings
 from annotation.sync import synchronise
-from assets.annotation import known_labels
+from assets.annotation import known_labels, not_taken_back
 from pipelines.servers import annotation_server
 from pipelines.stages import Output, Run, stage
 from records import Outcome
@@ -35,21 +35,29 @@ def adjudication_tasks(annotations: pl.DataFrame, trust: TrustSettings) -> Outco
     needs=("annotation",),
     kinds=("labelstudio",),
 )
-def adjudications(adjudication_tasks: pl.DataFrame, labels_on_server: str, run: Run) -> Outcome:
+def adjudications(
+    adjudication_tasks: pl.DataFrame,
+    labels_on_server: str,
+    samples: pl.LazyFrame,
+    tombstones: pl.DataFrame,
+    run: Run,
+) -> Outcome:
     """What was decided where people disagree: the project of disagreements, brought to what is open, and its answers."""
-    known = known_labels(run, "adjudications")
+    before = not_taken_back(known_labels(run, "adjudications"), samples, tombstones, run)
+    known = before.table
     with annotation_server(run.workspace) as server:
         if server is None:
-            return Outcome(known, notes={"server": "no annotation server: the decisions pulled last stand"})
+            return replace(before, notes={"server": "no annotation server: the decisions pulled last stand"})
         client, secret = server.client, server.credentials
         if adjudication_tasks.is_empty() and not our_projects(client, secret.workspace, adjudication=True):
-            return Outcome(known)
+            return before
         project = [adjudication_project()]
         report = synchronise(client, adjudication_tasks, project, secret, known, run.progress, adjudication=True)
         labels = pull(client, adjudication_tasks, secret, known, run.progress, adjudication=True)
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     waiting = report.there.filter(pl.col("state") == "waiting").height
-    return Outcome(labels, notes={"projects": " ".join(links), "waiting": waiting})
+    notes = {"projects": " ".join(links), "waiting": waiting}
+    return replace(not_taken_back(labels, samples, tombstones, run), notes=notes)
 
 
 @stage(

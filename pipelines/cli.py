@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from pipelines.commands.console import err
 from pipelines.commands.documents import explain, trace, whatif
+from pipelines.commands.forgetting import forget
 from pipelines.commands.people import add_annotator, try_
 from pipelines.commands.releases import diff, tag
 from pipelines.commands.tables import export, report, table
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, run, up, status, table, report, explain, trace, whatif, tag, diff, export):
+for command in (init, run, up, status, table, report, explain, trace, whatif, tag, diff, export, forget):
     app.command()(command)
 app.command("try")(try_)
 annotators = typer.Typer(help="People who label.", no_args_is_help=True)

@@ -13,6 +13,7 @@ import dagster as dg
 
 from pipelines.automation import out_of_date
 from pipelines.engine import Ran, libraries, run_node
+from pipelines.forgetting import stale_models
 from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.inputs import observe
 from pipelines.launch import dagster_context
@@ -20,6 +21,7 @@ from pipelines.previews import books_markdown, picture_markdown, preview_rows, w
 from pipelines.reports import REPORT
 from pipelines.settings import settings_version
 from pipelines.stages import Observation
+from pipelines.staleness import FRESH, STALE, staleness_spec
 from pipelines.store import Commit
 from pipelines.watching import LogWatcher, is_watched, watched_by
 from pipelines.workspace import Workspace
@@ -142,8 +144,17 @@ def _result(node: Node, ran: Ran, commit: Commit, workspace: Workspace) -> dg.Ma
         asset_key=commit.table,
         data_version=dg.DataVersion(commit.version),
         metadata=metadata_of(ran, commit, workspace),
-        check_results=[_check(commit), *_own_checks(node, commit)],
+        check_results=[_check(commit), *_own_checks(node, commit), *_staleness(node, commit, workspace)],
     )
+
+
+def _staleness(node: Node, commit: Commit, workspace: Workspace) -> list[dg.AssetCheckResult]:
+    if not node.stage.trained:
+        return []
+    said = stale_models(workspace.store).get(commit.table, "")
+    return [
+        dg.AssetCheckResult(asset_key=commit.table, check_name=STALE, passed=not said, metadata={"said": said or FRESH})
+    ]
 
 
 def _check_specs(node: Node) -> list[dg.AssetCheckSpec]:
@@ -151,7 +162,8 @@ def _check_specs(node: Node) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(CHECK, asset=output.name, blocking=True, description="in = kept + dropped + failed")
         for output in node.outputs
     ]
-    return specs + [dg.AssetCheckSpec(name, asset=node.outputs[0].name, blocking=True) for name in node.stage.checks]
+    specs += [dg.AssetCheckSpec(name, asset=node.outputs[0].name, blocking=True) for name in node.stage.checks]
+    return specs + ([staleness_spec(node.outputs[0].name)] if node.stage.trained else [])
 
 
 def _own_checks(node: Node, commit: Commit) -> list[dg.AssetCheckResult]:

@@ -16,6 +16,7 @@ from pipelines.graph import Graph, build_graph
 from pipelines.housekeeping import housekeeping_sensor
 from pipelines.observation import observation_sensor
 from pipelines.schedules import build_schedules
+from pipelines.staleness import TOMBSTONES, report_stale_models
 from pipelines.workspace import VARIABLE, Workspace, find_workspace
 
 STORE_SECONDS = 300
@@ -42,7 +43,12 @@ def _observation(graph: Graph, workspace: Workspace) -> list[dg.SensorDefinition
     """What looks at the head of the graph. A store is asked less often than a disk: each page of a listing costs money."""
     looks = observables(graph, workspace)
     far = {node.name for node in graph if isinstance(node.entry, Source) and is_remote(node.entry.path)} & looks.keys()
-    near = observation_sensor({name: look for name, look in looks.items() if name not in far})
+
+    def told(instance: dg.DagsterInstance, changed: list[str]) -> None:
+        if TOMBSTONES in changed:
+            report_stale_models(instance, workspace)
+
+    near = observation_sensor({name: look for name, look in looks.items() if name not in far}, told=told)
     if not far:
         return [near]
     return [near, observation_sensor({name: looks[name] for name in far}, "store_observation", STORE_SECONDS)]

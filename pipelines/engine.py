@@ -68,7 +68,11 @@ def key_of(node: Node, pinned: Pinned) -> str:
 
 def _elements(node: Node) -> set[str]:
     parameter = ELEMENTS.get(node.stage.kind)
-    gone_through = [given for given in node.inputs if given.tracked or given.parameter == parameter]
+    gone_through = [
+        given
+        for given in node.inputs
+        if given.tracked or given.parameter == parameter or given.parameter in node.stage.follows
+    ]
     return {name for given in gone_through for name in given.names.values()}
 
 

@@ -6,7 +6,7 @@ the columns that it needs, and rows by a condition, so that a table of a million
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
@@ -17,6 +17,16 @@ from pipelines.workspace import Workspace
 
 SAMPLE = ("sample_id", "doc_id", "source", "locator", "split", "slice", "openness", "line", "name")
 PLACE = ("doc_id", "source", "locator", "path", "bytes_digest", "content_digest")
+
+
+def among(store: Store, table: str, column: str, names: Collection[str], columns: Sequence[str]) -> pl.DataFrame:
+    """The rows of a table whose column holds one of many names; none where the table does not exist yet."""
+    wanted = pl.LazyFrame({column: list(names)}, schema={column: pl.String})
+    try:
+        rows = store.scan(table).select(columns)
+    except LookupError:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return rows.join(wanted, on=column, how="semi").collect()
 
 
 def places_of(store: Store, contents: Collection[str]) -> list[Row]:

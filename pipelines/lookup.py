@@ -41,7 +41,7 @@ def find_document(store: Store, name: str, sources: Sequence[str] = ()) -> Row |
     """
     rows = document_hits(store, name)
     if len({row["content_digest"] for row in rows}) > 1:
-        raise LookupError(_several(name, rows))
+        raise several(name, rows)
     return first_place(rows, sources) if rows else None
 
 
@@ -85,7 +85,8 @@ def _with_source() -> pl.Expr:
     return pl.concat_str("source", pl.lit(":"), "locator")
 
 
-def _several(name: str, rows: list[Row]) -> str:
+def several(name: str, rows: list[Row]) -> LookupError:
+    """The error for a name that several contents have."""
     listed = [f"{row['doc_id'][:12]} {row['source']}:{row['locator']}" for row in rows[:MANY]]
     more = f" and {len(rows) - MANY:,} more" if len(rows) > MANY else ""
-    return f"{name!r} fits {len(rows):,} documents; name one of {', '.join(listed)}{more}"
+    return LookupError(f"{name!r} fits {len(rows):,} documents; name one of {', '.join(listed)}{more}")

@@ -62,13 +62,18 @@ def recorded_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | No
 
 
 def observation_sensor(
-    observables: Mapping[str, Callable[[], str]], name: str = "observation", minimum_interval_seconds: int = 10
+    observables: Mapping[str, Callable[[], str]],
+    name: str = "observation",
+    minimum_interval_seconds: int = 10,
+    told: Callable[[dg.DagsterInstance, list[str]], None] | None = None,
 ) -> dg.SensorDefinition:
     """A sensor that calls `observe` at every tick. A source that cannot be looked at makes the tick fail, in red, with
     its name and error; the other sources are reported before."""
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         changed = observe(context.instance, observables)
+        if told is not None and changed:
+            told(context.instance, changed)
         return dg.SkipReason(
             f"New data: {', '.join(changed)}" if changed else f"{len(observables)} looked at: no change"
         )

@@ -91,6 +91,7 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
     from pipelines.instance import write_dagster_yaml
     from pipelines.lost_runs import fail_lost_runs, run_tags
     from pipelines.observation import observe
+    from pipelines.staleness import TOMBSTONES, report_stale_models
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     home = workspace.dagster_home
@@ -98,7 +99,8 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.from_config(str(home)) as instance, run_tags(home) as tags:
         fail_lost_runs(instance)
-        observe(instance, observables(graph, workspace))
+        if TOMBSTONES in observe(instance, observables(graph, workspace)):
+            report_stale_models(instance, workspace)
         job = definitions_of(workspace.root).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             instance=instance,

@@ -106,6 +106,8 @@ class Stage:
     """The columns of `of` that name one element."""
     columns: tuple[str, ...] = ()
     """The further columns of `of` that a measure needs."""
+    follows: tuple[str, ...] = ()
+    """Inputs of a fold that its function brings the state into step with: their change begins nothing anew."""
     counts: str = ""
     """The input whose rows are the units of the books."""
     unit: str = "rows"
@@ -127,6 +129,8 @@ class Stage:
     """The result cannot be the same on every machine: its version is the name of its recipe."""
     world: bool = False
     """The stage acts on the outside world: it always looks, whatever its key."""
+    trained: bool = False
+    """The result was learned from data: a check says when some of these were taken back since."""
     checks: tuple[str, ...] = ()
     """The names of the stage's own blocking checks, which its outcome answers."""
     pool: str | None = None

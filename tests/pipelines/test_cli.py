@@ -300,7 +300,20 @@ def test_commands_that_only_read_import_nothing_heavy(corpus: Path, words: list[
 def test_every_command_and_option_is_explained() -> None:
     runner = CliRunner(env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
     commands = dict(re.findall(r"(?m)^│ (\w+) +(\S.*?) +│$", runner.invoke(app, ["--help"]).output))
-    expected = {"init", "run", "up", "status", "table", "explain", "trace", "whatif", "export", "try", "annotators"}
+    expected = {
+        "init",
+        "run",
+        "up",
+        "status",
+        "table",
+        "explain",
+        "trace",
+        "whatif",
+        "export",
+        "forget",
+        "try",
+        "annotators",
+    }
     assert expected == set(commands) and all(len(said) > 10 for said in commands.values())
     for words in [[name] for name in expected - {"annotators"}] + [["annotators", "add"]]:
         text = runner.invoke(app, [*words, "--help"]).output
