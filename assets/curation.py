@@ -245,7 +245,7 @@ def corpus(
 
 @stage(
     group="curation",
-    code_version="1",
+    code_version="2",
     primary_key=("source", "step", "fate", "reason"),
     asks=_looked_at,
     checks=("adds_up",),

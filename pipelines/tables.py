@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from curation.releases import export_release
+from curation.release_export import export_to
 from pipelines.releases import find_release
 from pipelines.shown import excerpt
 from pipelines.store import RETENTION_HOURS, Commit, Store
 from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
+from records import Progress, silent
 
 CELL = 60
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -107,8 +108,10 @@ def _flat(rows: pl.LazyFrame) -> list[pl.Expr]:
     ]
 
 
-def export_dataset(workspace: Workspace, dataset: str, version: str | None, destination: Path) -> str:
-    """Copy a release to a folder; its version. Raises LookupError when there is no such dataset or version."""
+def export_dataset(
+    workspace: Workspace, dataset: str, version: str | None, destination: str, progress: Progress = silent
+) -> str:
+    """Copy a release to a folder or an address; its version. Raises LookupError when there is no such dataset or version."""
     release = find_release(workspace, dataset, version)
-    export_release(release.folder, destination)
+    export_to(release.folder, destination, progress)
     return release.version

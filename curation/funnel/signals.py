@@ -21,8 +21,7 @@ Numbers: TypeAlias = npt.NDArray[np.float64]
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 BINS = 48
-NAMES = 12
-"""Names of a signal that is no number which are told apart."""
+_NO_SIGNALS = {"content_digest", "error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +52,18 @@ class Signal:
 
 
 def signals(evidence: Mapping[str, Frame | None], rules: Sequence[Rule]) -> list[Signal]:
-    """The signals of all tables: those that rules look at first, in the rules' order; then the other numbers."""
+    """The signals of all tables: those that rules look at first, in the rules' order; then the others."""
     tables = {name: table.lazy() for name, table in evidence.items() if table is not None}
     looked_at = [place for place in dict.fromkeys((rule.evidence, rule.column) for rule in rules) if place[0] in tables]
-    others = [place for place in _numbers(tables) if place not in looked_at]
+    others = [place for place in _told(tables) if place not in looked_at]
     return [_signal(table, column, tables[table], rules) for table, column in (*looked_at, *others)]
 
 
-def _numbers(tables: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[str, str]]:
+def _told(tables: Mapping[str, pl.LazyFrame]) -> Iterator[tuple[str, str]]:
+    """The numbers of each table, and what it names (a language)."""
     for name, table in tables.items():
         for column, kind in table.collect_schema().items():
-            if kind.is_numeric():
+            if kind.is_numeric() or (kind == pl.String and column not in _NO_SIGNALS):
                 yield name, column
 
 

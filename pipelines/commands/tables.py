@@ -51,14 +51,23 @@ def report(
 
 def export(
     dataset: Annotated[str, typer.Argument(help="instructions or preferences.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty folder.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR|URL",
+            help="A new or empty folder, or an address: s3://, gs://, az://, hf://datasets/OWNER/NAME, or what fsspec knows.",
+        ),
+    ],
     version: Annotated[str | None, typer.Option(help="The release's version; the newest, when none is named.")] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Write a release to a folder that `datasets.load_dataset(DIR)` reads."""
+    """Write a release to a folder, an object store or the hub, as `datasets.load_dataset` reads it."""
     from pipelines.tables import export_dataset
 
     released = export_dataset(find_workspace(workspace), dataset, version, output)
     out.print(
-        f"wrote {dataset} {released} to {output}; read it with datasets.load_dataset({str(output)!r})", highlight=False
+        f"wrote {dataset} {released} to {output}; read it with datasets.load_dataset({output.removeprefix('hf://datasets/')!r})",
+        highlight=False,
     )

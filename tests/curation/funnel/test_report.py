@@ -118,6 +118,8 @@ def test_a_signal_of_names_is_counted_by_name() -> None:
     rule = Rule("language.allowed", "language", "language", "not in", ("en",))
     (signal,) = signals({"language": pl.DataFrame({"language": ["de", "en", "en", None]})}, [rule])
     assert signal.names == {"en": 2, "de": 1} and signal.without == 1
+    (other,) = signals({"language": pl.DataFrame({"content_digest": ["a"], "language": ["de"], "error": [None]})}, [])
+    assert other.column == "language" and other.names == {"de": 1}, "also where no rule looks at it"
 
 
 def test_examples_are_random_by_seed_and_stay_while_others_come() -> None:

@@ -71,7 +71,7 @@ def test_the_changelog_says_the_same(two: tuple[Path, str, str]) -> None:
 def test_a_release_is_called_by_its_tag_wherever_a_version_is(two: tuple[Path, str, str], tmp_path: Path) -> None:
     root, first, second = two
     assert headwater("tag", "instructions", "latest-good", "-w", root).stdout == f"{first}\n"
-    out = headwater("export", "instructions", "--version", "latest-good", "-o", tmp_path / "out", "-w", root)
+    out = headwater("export", "instructions", "--version", "latest-good", "-o", (tmp_path / "out").as_uri(), "-w", root)
     assert out.returncode == 0 and f"wrote instructions {first}" in out.stdout
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["version"].startswith(first)
     older = headwater("table", "instructions", "--version", "latest-good", "-w", root)
