@@ -26,6 +26,9 @@ class Message(TypedDict):
     content: str
 
 
+CHECKERS = ("exact", "numeric", "choice", "pattern", "json", "schema", "f1")
+"""The checkers of closed-ended answers that a sample may name; `evaluation/checkers.py` says what each compares."""
+
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 """The column type of a chat: a list of messages."""
 

@@ -31,7 +31,7 @@ def recipe(workspace: Workspace) -> Observation:
 
 @measure(
     group="datasets",
-    code_version="2",
+    code_version="3",
     of="corpus",
     key=("content_digest", "media_type"),
     needs=("task",),

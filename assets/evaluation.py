@@ -10,7 +10,7 @@ import polars as pl
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
 from evaluation.scores import choose_prompt, human_win_rate, score_contestants
-from evaluation.selection import drawn, held_out_questions, open_questions, prompted, trial_questions
+from evaluation.selection import drawn, held_out_questions, open_questions, trial_metric, trial_questions
 from evaluation.settings import EvaluationSettings, ProposalSettings
 from pipelines.contestants import answered, ask, base_contestant, finetuned, prompts_of
 from pipelines.settings import BaseEntry, ModelSettings
@@ -58,7 +58,7 @@ def best_prompt(
     entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings
 ) -> Outcome:
     """The prompt that does best on validation; the test split has no say."""
-    metric = "chrf" if prompted(samples) == "open" else "exact_match"
+    metric = trial_metric(samples)
     chosen = choose_prompt(prompt_trials, samples, evaluation.bootstrap, metric)
     shown = chosen.table.with_columns(model=pl.lit("prompt"), metric=pl.lit(metric))
     return replace(chosen, pictures=[Picture("prompts on validation", intervals(shown))])

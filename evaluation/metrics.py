@@ -1,9 +1,9 @@
-"""What one answer is worth: chrF and exact match of the text, and how likely the model holds the reference.
+"""What one answer is worth: chrF of the text or its checker's word, and how likely the model holds the reference.
 
 - chrF (Popovic 2015; sacreBLEU's signature nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no): character n-grams up to 6,
   beta 2, 0 to 100. It suits one-line answers: it needs no words in common order, and credits near-misses. A score is
   the mean of sentence chrF, since intervals and paired tests need one number per sample; corpus chrF is another number.
-- exact match: 1 when both texts are equal after `normalise`, else 0.
+- what a checker says of a closed answer, 0 to 1: `checkers.py`.
 - perplexity: exp of the NLL per reference token. Which tokens count is said in `likelihood.py`. It compares models of
   one tokenizer; across tokenizers compare bits per byte, NLL in bits per UTF-8 byte of the reference.
 
@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import functools
 import math
-import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from evaluation.lines import first_line
+from evaluation.checkers import CHECKERS
 from evaluation.statistics import Transform, identity
 
 
@@ -37,7 +35,7 @@ class Metric:
 
 METRICS = {
     "chrf": Metric(higher_is_better=True),
-    "exact_match": Metric(higher_is_better=True, proportion=True),
+    **{metric: Metric(higher_is_better=True, proportion=metric != "token_f1") for metric, _ in CHECKERS.values()},
     "perplexity": Metric(higher_is_better=False, transform=np.exp),
     "bits_per_byte": Metric(higher_is_better=False),
     "length": Metric(higher_is_better=True),
@@ -58,9 +56,12 @@ SAMPLE_METRICS = {
 def sample_metrics(outputs: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
     """One row per answer and metric that applies to it (see SAMPLE_METRICS), by sample, prompt and metric.
 
-    chrF and length need an answer to an open sample with a reference; exact match an answer to one whose `checker` is
-    "exact"; perplexity (value: NLL per token, weight: tokens) and bits per byte (weight: bytes) a likelihood.
+    chrF and length need an answer to an open sample with a reference; a checker's metric an answer to a closed one that
+    names the checker; perplexity (value: NLL per token, weight: tokens) and bits per byte (weight: bytes) a likelihood.
     `outputs` are rows as `inference.run` writes them; those with an error, and samples not in `samples`, count nothing.
+
+    Raises:
+        ValueError: a sample names a checker that there is not, or its reference is none for it.
     """
     joined = outputs.join(samples.select("sample_id", "reference", "openness", "checker"), on="sample_id", how="inner")
     rows = [row for answer in joined.filter(pl.col("error").is_null()).to_dicts() for row in _of_answer(answer)]
@@ -73,22 +74,6 @@ def chrf(output: str, reference: str) -> float:
     return _chrf_scorer()(output.strip(), reference.strip())
 
 
-def exact_match(output: str, reference: str) -> bool:
-    """Whether two texts are equal after `normalise`, and not empty."""
-    return bool(normalise(output)) and normalise(output) == normalise(reference)
-
-
-def normalise(text: str) -> str:
-    """The text that exact match compares.
-
-    Unicode NFKC, the first line of substance (`lines.py`), without quotes and backticks around it or a final full stop;
-    whitespace runs become one space, and none stands beside brackets, commas, colons or bars (`dict[str,int]`).
-    Case counts.
-    """
-    line = first_line(unicodedata.normalize("NFKC", text)).removesuffix(".").strip("`'\" \t")
-    return re.sub(r"\s*([\[\](){},:|])\s*", r"\1", re.sub(r"\s+", " ", line))
-
-
 def _of_answer(answer: dict[str, object]) -> Iterator[tuple[object, ...]]:
     key = (answer["sample_id"], answer["purpose"], answer["prompt"])
     for name, value, weight in (*_of_text(answer), *_of_likelihood(answer)):
@@ -99,11 +84,22 @@ def _of_text(answer: dict[str, object]) -> Iterator[tuple[str, float, float]]:
     output, reference = answer["output"], answer["reference"]
     if not isinstance(output, str) or not isinstance(reference, str):
         return
-    if answer["checker"] == "exact":
-        yield "exact_match", float(exact_match(output, reference)), 1.0
+    if answer["checker"] is not None:
+        yield _checked(answer, output, reference)
     elif answer["openness"] == "open":
         yield "chrf", chrf(output, reference), 1.0
         yield "length", float(len(output)), 1.0
+
+
+def _checked(answer: dict[str, object], output: str, reference: str) -> tuple[str, float, float]:
+    name = str(answer["checker"])
+    if name not in CHECKERS:
+        raise ValueError(f"sample {answer['sample_id']}: there is no checker {name!r}; there are {', '.join(CHECKERS)}")
+    metric, check = CHECKERS[name]
+    try:
+        return metric, check(output, reference), 1.0
+    except ValueError as error:
+        raise ValueError(f"sample {answer['sample_id']}, checker {name}: {error}") from error
 
 
 def _of_likelihood(answer: dict[str, object]) -> Iterator[tuple[str, float, float]]:

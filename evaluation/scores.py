@@ -13,6 +13,7 @@ from typing import Literal
 
 import polars as pl
 
+from evaluation.checkers import CHECKERS
 from evaluation.metrics import METRICS, sample_metrics
 from evaluation.statistics import (
     BootstrapSettings,
@@ -73,7 +74,7 @@ WINS = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 ANSWERED = ("submitted", "withdrawn")
 """Statuses of answers that count: one whose task is no longer asked is still what a person prefers."""
 
-SCORED = ("chrf", "exact_match", "perplexity", "bits_per_byte")
+SCORED = ("chrf", *(metric for metric, _ in CHECKERS.values()), "perplexity", "bits_per_byte")
 DIGITS = 9
 """Scores are rounded to 9 decimals: sums may differ in their last bits between numbers of threads."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from evaluation.checkers import CHECKERS
 from evaluation.prompts import Prompt, render
 from evaluation.settings import EvaluationSettings
 from records import MESSAGES, digest
@@ -63,6 +64,15 @@ def prompted(samples: pl.DataFrame) -> str:
     """
     scored = samples.filter(pl.col("reference").is_not_null())
     return "closed" if scored.filter(pl.col("openness") == "open").is_empty() and scored.height else "open"
+
+
+def trial_metric(samples: pl.DataFrame) -> str:
+    """By what prompts compete: chrF, or where a prompt is put around closed samples, what most of their checkers give."""
+    if prompted(samples) == "open":
+        return "chrf"
+    checkers = samples.filter(pl.col("reference").is_not_null())["checker"].drop_nulls().value_counts()
+    most: str = checkers.sort(["count", "checker"], descending=[True, False])["checker"][0]
+    return CHECKERS[most][0]
 
 
 def questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None, around: str = "open") -> pl.DataFrame:

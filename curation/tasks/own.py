@@ -15,7 +15,7 @@ from typing import cast
 from curation.tasks.candidates import Candidate, UnreadableContent, checked, user
 from curation.tasks.json_contents import messages_of
 from curation.tasks.settings import TaskSettings
-from records import digest
+from records import CHECKERS, digest
 
 Function = Callable[[str, str], Iterable[Mapping[str, object]]]
 FIELDS = ("messages", "prompt", "reference", "slice", "openness", "checker", "line", "name", "group")
@@ -86,6 +86,8 @@ def _openness(row: Mapping[str, object], checker: str | None, place: str) -> str
     openness = _text(row, "openness", place) or ("open" if checker is None else "closed")
     if openness not in ("open", "closed") or (openness == "closed") != (checker is not None):
         raise UnreadableContent(f"{place} must be open without a checker, or closed with one")
+    if checker is not None and checker not in CHECKERS:
+        raise UnreadableContent(f"{place} names the checker {checker!r}; there are {', '.join(CHECKERS)}")
     return openness
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from records import CHECKERS
+
 RECIPES = ("docstrings", "chat", "qa", "completion")
 """The built-in recipes; any other name is `package.module:function`, one's own."""
 
@@ -24,7 +26,7 @@ class TaskSettings:
     name: str = ""
     # qa: which column of a record is the question, answer, context, system (inferred when absent)
     columns: dict[str, str] = field(default_factory=dict)
-    # "open" (people and open-ended metrics judge), or the checker of closed-ended answers, such as "exact"
+    # "open" (people and open-ended metrics judge), or the checker of closed-ended answers
     checker: str = "open"
     # longest prompt in characters, all messages together; None: 600 for docstrings and completion, else 4,000
     max_chars: int | None = None
@@ -39,6 +41,8 @@ class TaskSettings:
                 f"task.recipe: {self.recipe!r} is none of {', '.join(RECIPES)}; "
                 "write one of these, or package.module:function for a function of your own"
             )
+        if self.checker not in ("open", *CHECKERS):
+            raise ValueError(f"task.checker: there is no {self.checker!r}; write open, {', '.join(CHECKERS)}")
         for name, least in (("max_chars", 1), ("reference_chars", 1), ("group_depth", 0)):
             value = getattr(self, name)
             if value is not None and value < least:

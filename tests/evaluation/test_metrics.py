@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics import METRICS, chrf, exact_match, normalise, sample_metrics
+from evaluation.metrics import METRICS, chrf, sample_metrics
 from tests.evaluation.tables import outputs, samples
 
 
@@ -26,33 +26,6 @@ def test_chrf_weighs_recall_over_precision():
 def test_chrf_of_the_reference_itself_is_100_and_of_nothing_0(text):
     assert chrf(f" {text}\n", text) == pytest.approx(100)
     assert chrf("", text) == 0
-
-
-@pytest.mark.parametrize(
-    ("output", "reference", "same"),
-    [
-        ("dict[str, int]", "dict[str,int]", True),
-        ("```python\n`int`\n```", "int", True),
-        ("  str | None. ", "str|None", True),
-        ("'Foo'", '"Foo"', True),
-        ("the  answer\nbecause", "the answer", True),
-        ("Int", "int", False),
-        ("int | None", "int", False),
-        ("", "", False),
-        ("```", "``", False),
-        ("a b", "ab", False),
-    ],
-)
-def test_exact_match(output, reference, same):
-    assert exact_match(output, reference) is same
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_normalising_twice_changes_nothing_more_for_plain_words(text):
-    words = " ".join(text.split())
-    if words.isalnum():
-        assert normalise(words) == normalise(normalise(words))
 
 
 def test_perplexity_and_bits_of_a_coin():
