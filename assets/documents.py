@@ -25,8 +25,7 @@ FILE = ("source", "path", "bytes_digest")
 @observable(group="sources", each="sources")
 def source(entry: Source, workspace: Workspace, progress: Progress) -> Observation:
     """A place raw data comes from: its files, by the digest of their bytes."""
-    cache = workspace.state / "inventories" / f"{entry.name}.parquet"
-    inventory = take_inventory(entry, workspace.root, cache, progress)
+    inventory = take_inventory(entry, workspace.root, workspace.inventory_cache(entry.name), progress)
     return Observation(frame_version(inventory), inventory)
 
 
@@ -45,7 +44,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="7",
+    code_version="8",
     of="source",
     key=FILE,
     follows=("tombstones",),

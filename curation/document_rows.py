@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from curation.fetching import File
 from curation.formats import Extract, Item, Poison, Table
-from curation.formats.row_tables import EXTRACTS
+from curation.formats.row_tables import EXTRACTS, PLACES
 from records import digests
 
 STAGE = "documents"
@@ -27,10 +27,13 @@ DOCUMENTS = pl.Schema(
         "metadata": pl.String,
         "text": pl.String,
         "content_digest": pl.String,
+        "byte_offset": pl.Int64,
+        "byte_length": pl.Int64,
     }
 )
 """One row per document; `path` and `bytes_digest` are those of its file in the inventory. `date` (ISO 8601) and
-`metadata` (canonical JSON: language, address, licence, headings) are what the content says of itself, or null."""
+`metadata` (canonical JSON: language, address, licence, headings) are what the content says of itself, or null.
+`byte_offset` and `byte_length` are the place of a record that is bytes of its own in its file (a line), else null."""
 
 FAILURES = pl.Schema(
     {
@@ -59,7 +62,7 @@ class Rows:
     _single: list[tuple[str | None, ...]] = field(default_factory=list)
     _failures: list[tuple[str, ...]] = field(default_factory=list)
 
-    def add(self, file: File, found: Sequence[Item] | Table) -> None:
+    def add(self, file: File, found: Iterable[Item] | Table) -> None:
         """What one file gave."""
         if isinstance(found, Table):
             self._end_single()
@@ -90,8 +93,9 @@ class Rows:
 
 def _document_rows(extracts: pl.DataFrame) -> pl.DataFrame:
     file = pl.col("path").str.replace_all("#", "##", literal=True)
+    unknown = [pl.lit(None, kind).alias(name) for name, kind in PLACES.items() if name not in extracts.columns]
     rows = extracts.with_columns(
-        locator=pl.when(pl.col("part") == "").then(file).otherwise(pl.concat_str(file, pl.lit("#"), "part"))
+        *unknown, locator=pl.when(pl.col("part") == "").then(file).otherwise(pl.concat_str(file, pl.lit("#"), "part"))
     )
     return rows.with_columns(
         digests("document", rows["source"], of=rows["locator"]).alias("doc_id"),

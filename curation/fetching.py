@@ -10,6 +10,7 @@ import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import polars as pl
 import xxhash
 
 from curation.formats.extracts import Unreadable
-from curation.inventory import MENDS, Root, open_regular, problem_of
+from curation.inventory import MENDS, Root, digest_of, open_regular, problem_of
 from curation.object_stores import CHANGED, ObjectRoot
 
 _AHEAD = 16
@@ -54,10 +55,37 @@ def bytes_of(file: File, max_bytes: int | None = None) -> bytes:
     if file.problem:
         raise Unreadable(file.problem, MENDS.get(file.problem, _UNKNOWN_MEND))
     if max_bytes is not None and file.size > max_bytes:
-        mend = f"larger than reading.max_bytes ({max_bytes}): raise it, or split the file"
-        raise Unreadable("over the limit", mend)
-    try:
+        raise over_the_limit(max_bytes)
+    with named_problems():
         return _object(file, file.root) if isinstance(file.root, ObjectRoot) else _local(file, file.root)
+
+
+def record_of(file: File, offset: int, length: int, cache: Path | None = None) -> bytes:
+    """A record of a file in a folder, by its place in bytes; no more of the file is held.
+
+    That the file is what the inventory saw is told by the inventory's `cache`, where that knows it, else by reading it
+    through. Raises Unreadable as `bytes_of` does.
+    """
+    assert isinstance(file.root, Path)
+    with named_problems():
+        if digest_of(file.root, file.path, cache) != file.bytes_digest:
+            raise OSError(errno.ESTALE, CHANGED, file.path)
+        with open_regular(file.root / file.path) as opened:
+            opened.seek(offset)
+            return opened.read(length)
+
+
+def over_the_limit(max_bytes: int) -> Unreadable:
+    """What is said of a file that is too large."""
+    mend = f"larger than reading.max_bytes ({max_bytes}): raise it, or split the file"
+    return Unreadable("over the limit", mend)
+
+
+@contextmanager
+def named_problems() -> Iterator[None]:
+    """What the operating system refuses is Unreadable, with its mend; ConnectionError stays what it is."""
+    try:
+        yield
     except ConnectionError:
         raise
     except OSError as error:

@@ -32,23 +32,26 @@ def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) 
     """
     try:
         found = _healthy(file, fetch(), settings)
-    except Unreadable as error:
-        return [Poison("", error.error, error.detail)]
-    except (ConnectionError, NeedsWorker):
-        raise
-    except MemoryError:
-        if may_die.get():
-            return [Poison("", "over the limit", _TOO_MUCH)]
-        raise
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
-        failed = reader_failed(error)
-        return [Poison("", failed.error, failed.detail)]
+        return [failure_of(error)]
     if isinstance(found, Table):
         if not found.extracts.height:
             found.poisons.append(NO_RECORD)
     elif not any(isinstance(item, Extract) or not item.part for item in found):
         found.append(NO_RECORD)
     return found
+
+
+def failure_of(error: Exception) -> Poison:
+    """Why a whole file gives no document. Raises the error itself where that is the network's or the machine's doing."""
+    if isinstance(error, ConnectionError | NeedsWorker):
+        raise error
+    if isinstance(error, MemoryError):
+        if not may_die.get():
+            raise error
+        return Poison("", "over the limit", _TOO_MUCH)
+    named = error if isinstance(error, Unreadable) else reader_failed(error)
+    return Poison("", named.error, named.detail)
 
 
 def died_of(signal: str) -> Poison:

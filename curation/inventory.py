@@ -289,7 +289,7 @@ def _printable(path: str) -> str:
 def _digest(root: Path, one: _Found, known: _Cache, fresh: _Cache, started: int) -> tuple[str, str]:
     """The digest of a file's bytes, or its problem; what is certain enough goes into `fresh`."""
     assert one.stat is not None  # the caller's condition, told to the type checker
-    stamp = (one.stat.st_size, one.stat.st_mtime_ns, one.stat.st_ctime_ns, one.stat.st_ino)
+    stamp = _stamp(one.stat)
     cached, digest = known.get(one.path, (None, ""))
     if cached != stamp:
         try:
@@ -299,6 +299,17 @@ def _digest(root: Path, one: _Found, known: _Cache, fresh: _Cache, started: int)
     if one.stat.st_ctime_ns < started - _FRESH_NS:
         fresh[one.path] = (stamp, digest)
     return digest, ""
+
+
+def digest_of(root: Path, path: str, cache: Path | None = None) -> str:
+    """The digest of one file's bytes as they are now; they are not read where the cache knows it. Raises OSError."""
+    seen = (root / path).stat()
+    cached, digest = _load(cache).get(path, (None, ""))
+    return digest if cached == _stamp(seen) else _hash(root / path)
+
+
+def _stamp(seen: os.stat_result) -> _Stamp:
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 
 def _hash(path: Path) -> str:

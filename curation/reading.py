@@ -5,14 +5,15 @@ is the file itself; records of it that fail alone stand beside in `failures`, ea
 in = read + failed.
 
 All cores read, each a batch of files at a time, in processes that may die: a file whose parser crashes is found by
-halving its batch, and is named. What is few bytes is read here, for processes take longer to start.
+halving its batch, and is named. What is few bytes is read here, for processes take longer to start. A file of rows that
+is too large to be held is read in pieces (`curation.large_files`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,10 +21,11 @@ import polars as pl
 
 from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locator
 from curation.fetching import File, fetching, files_of
-from curation.file_items import died_of, items_of
-from curation.formats import NeedsWorker, ReadingSettings
+from curation.file_items import NO_RECORD, died_of, failure_of, items_of
+from curation.formats import NeedsWorker, Poison, ReadingSettings
 from curation.formats.extracts import may_die
 from curation.inventory import Root
+from curation.large_files import Found, Piece, Plan, is_large, plan, read_piece
 from curation.workers import Died, cores, results
 from records import Progress, silent
 
@@ -68,14 +70,31 @@ class _Batch:
         return sum(file.size for file in self.files)
 
 
+_WHOLE = Piece()
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A large file to be looked through (no plan yet), or one of its pieces to be read, which the plan need not name."""
+
+    first: int
+    file: File
+    plan: Plan | None = None
+    piece: Piece = _WHOLE
+    place: int = 0
+    size: int = 0
+
+
+_Task = _Batch | _Piece
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What some files gave: documents, held or written, and failures."""
+    """What some files or a piece gave: documents, held or written, and failures."""
 
-    documents: pl.DataFrame | Any
+    documents: tuple[Any, ...]
     failures: pl.DataFrame
-    files: int = 0
-    size: int = 0
+    rows: int
 
 
 def read_files(
@@ -89,7 +108,7 @@ def read_files(
     """
     found = dict(_read(list(files_of(files, roots)), settings, progress, None))
     ordered = [found[place] for place in sorted(found)]
-    documents = pl.concat([DOCUMENTS.to_frame(), *(read.documents for read in ordered)])
+    documents = pl.concat([DOCUMENTS.to_frame(), *(frame for read in ordered for frame in read.documents)])
     return documents, pl.concat([FAILURES.to_frame(), *(read.failures for read in ordered)])
 
 
@@ -109,10 +128,8 @@ def read_files_into(
     failures = [FAILURES.to_frame()]
     for _, read in _read(list(files_of(files, roots)), settings, progress, write):
         failures.append(read.failures)
-        if not isinstance(read.documents, pl.DataFrame):
-            written.append(read.documents)
-            continue
-        held.append(read.documents)
+        held += (part for part in read.documents if isinstance(part, pl.DataFrame))
+        written += (part for part in read.documents if not isinstance(part, pl.DataFrame))
         if sum(frame.estimated_size() for frame in held) > _HELD_BYTES:
             written.append(write(pl.concat(held)))
             held = []
@@ -127,16 +144,12 @@ def _read(
     """What the files gave, some at a time, each time with the place of the first."""
     told = _Told(progress, len(files), sum(file.size for file in files))
     workers = settings.workers or cores()
-    tasks: deque[_Batch] = deque()
+    tasks: deque[_Task] = deque()
     if told.size <= FEW_BYTES:
-        for place, here in _read_here(files, settings, tasks):
-            told.of(here)
-            yield place, here
+        yield from _read_here(files, settings, tasks, told)
     else:
-        tasks += _batches(files, workers)
-    for batch, read in _read_by_workers(tasks, workers, settings, write):
-        told.of(read)
-        yield batch.first, read
+        tasks += _batches(files, workers, settings)
+    yield from _read_by_workers(tasks, workers, settings, write, told)
 
 
 @dataclass(slots=True)
@@ -149,73 +162,168 @@ class _Told:
     files_done: int = 0
     size_done: int = 0
 
-    def of(self, read: _Read) -> None:
-        """Some files more."""
-        self.files_done += read.files
-        self.size_done += read.size
+    def of(self, files: int, size: int) -> None:
+        """Some files more, and bytes."""
+        self.files_done += files
+        self.size_done += size
         self.progress(self.size_done, self.size, "bytes", f"{self.files_done:,} of {self.files:,} files")
 
 
-def _read_here(files: Sequence[File], settings: ReadingSettings, apart: deque[_Batch]) -> Iterator[tuple[int, _Read]]:
-    """Read what cannot crash this process; the files that can are put `apart`."""
+def _read_here(
+    files: Sequence[File], settings: ReadingSettings, apart: deque[_Task], told: _Told
+) -> Iterator[tuple[int, _Read]]:
+    """Read what cannot crash this process; the files that can, and those that are read in pieces, are put `apart`."""
     rows, first, size = Rows(), 0, 0
     for place, (file, fetch) in enumerate(fetching(files, settings.max_bytes)):
+        own: _Task | None = _Piece(place, file) if is_large(file, settings) else None
         try:
-            rows.add(file, items_of(file, fetch, settings))
-            size += file.size
+            if own is None:
+                rows.add(file, items_of(file, fetch, settings))
+                size += file.size
         except NeedsWorker:
-            yield first, _Read(*rows.frames(), place - first, size)
+            own = _Batch(place, (file,))
+        if own is not None or place + 1 - first == _REPORT_EVERY:
+            yield first, _held(rows)
+            told.of(place + (own is None) - first, size)
             rows, first, size = Rows(), place + 1, 0
-            apart.append(_Batch(place, (file,)))
-            continue
-        if place + 1 - first == _REPORT_EVERY:
-            yield first, _Read(*rows.frames(), place + 1 - first, size)
-            rows, first, size = Rows(), place + 1, 0
-    yield first, _Read(*rows.frames(), len(files) - first, size)
+            apart += [own] if own is not None else []
+    yield first, _held(rows)
+    told.of(len(files) - first, size)
+
+
+def _held(rows: Rows) -> _Read:
+    documents, failures = rows.frames()
+    return _Read((documents,), failures, documents.height)
 
 
 def _read_by_workers(
-    tasks: deque[_Batch], workers: int, settings: ReadingSettings, write: Write[Any] | None
-) -> Iterator[tuple[_Batch, _Read]]:
-    """Each batch with what it gave; one that a process died of is halved, until a file is found to be the cause."""
-    again: set[int] = set()
-    for batch, done in results(partial(_read_batch, settings, write), tasks, workers, settings.max_memory):
-        if not isinstance(done, Died):
-            yield batch, done
-        elif len(batch.files) > 1:
-            half = len(batch.files) // 2
-            tasks.appendleft(_Batch(batch.first + half, batch.files[half:]))
-            tasks.appendleft(_Batch(batch.first, batch.files[:half]))
-        elif done.signal == "SIGKILL" and batch.first not in again:
-            again.add(batch.first)  # perhaps the machine's doing, for want of memory: once more
-            tasks.append(batch)
+    tasks: deque[_Task], workers: int, settings: ReadingSettings, write: Write[Any] | None, told: _Told
+) -> Iterator[tuple[int, _Read]]:
+    """Each batch and large file with what it gave; a batch that a process died of is halved, until a file is the cause."""
+    again: set[_Task] = set()
+    opened: dict[int, _Opened] = {}
+    for task, done in results(partial(_work, settings, write), tasks, workers, settings.max_memory):
+        died = isinstance(done, Died)
+        if isinstance(done, Died) and done.signal == "SIGKILL" and _is_single(task) and task not in again:
+            again.add(task)  # perhaps the machine's doing, for want of memory: once more
+            tasks.append(task)
+        elif isinstance(task, _Piece):
+            gave = died_of(done.signal) if isinstance(done, Died) else done
+            whole = opened.setdefault(task.first, _Opened(task.file)).take(task, gave, tasks)
+            told.of(whole is not None, task.size)
+            if whole is not None:
+                yield task.first, whole
+        elif died and not _is_single(task):
+            half = len(task.files) // 2
+            tasks.appendleft(_Batch(task.first + half, task.files[half:]))
+            tasks.appendleft(_Batch(task.first, task.files[:half]))
         else:
-            rows = Rows()
-            rows.add(batch.files[0], [died_of(done.signal)])
-            yield batch, _Read(*rows.frames(), 1, batch.size)
+            told.of(len(task.files), task.size)
+            yield task.first, _failed(task.files[0], died_of(done.signal)) if isinstance(done, Died) else done
 
 
-def _read_batch(settings: ReadingSettings, write: Write[Any] | None, batch: _Batch) -> _Read:
-    """What a process that may die does."""
-    may_die.set(True)
+def _is_single(task: _Task) -> bool:
+    return isinstance(task, _Piece) or len(task.files) == 1
+
+
+def _failed(file: File, *reasons: Poison) -> _Read:
     rows = Rows()
-    for file, fetch in fetching(batch.files, settings.max_bytes):
-        rows.add(file, items_of(file, fetch, settings))
-    documents, failures = rows.frames()
-    many = write is not None and documents.estimated_size() > _PART_BYTES
-    return _Read(write(documents) if many and write else documents, failures, len(batch.files), batch.size)
+    rows.add(file, reasons)
+    return _Read((), rows.frames()[1], 0)
 
 
-def _batches(files: Sequence[File], workers: int) -> Iterator[_Batch]:
-    """Batches of few enough bytes and files that every process has several."""
-    size = sum(file.size for file in files)
+@dataclass(slots=True)
+class _Opened:
+    """A large file of which some pieces are read."""
+
+    file: File
+    left: int = 0
+    is_ended: bool = False
+    found: dict[int, _Read] = field(default_factory=dict)
+
+    def take(self, task: _Piece, gave: Plan | _Read | Poison, tasks: deque[_Task]) -> _Read | None:
+        """Its plan, or what a piece gave; all that the file gave once that is known, and never twice."""
+        if self.is_ended:
+            return None
+        if isinstance(gave, Poison):
+            self.is_ended = True
+            others = [other for other in tasks if not isinstance(other, _Piece) or other.first != task.first]
+            tasks.clear()
+            tasks.extend(others)
+            return _failed(self.file, gave)
+        if isinstance(gave, Plan):
+            self.found[-1] = _failed(self.file, *gave.poisons)
+            self.left = len(gave.pieces)
+            planned, size = replace(gave, pieces=()), self.file.size // max(1, self.left)
+            pieces = [_Piece(task.first, self.file, planned, piece, n, size) for n, piece in enumerate(gave.pieces)]
+            tasks.extendleft(reversed(pieces))
+        else:
+            self.found[task.place] = gave
+            self.left -= 1
+        return None if self.left else self._all()
+
+    def _all(self) -> _Read:
+        self.is_ended = True
+        ordered = [self.found[place] for place in sorted(self.found)]
+        rows = sum(read.rows for read in ordered)
+        if not rows:
+            ordered.append(_failed(self.file, NO_RECORD))
+        parts = tuple(part for read in ordered for part in read.documents)
+        return _Read(parts, pl.concat(read.failures for read in ordered), rows)
+
+
+def _work(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> Any:
+    """What a process that may die does: `_Read` of a batch; of a large file its Plan, `_Read` of a piece, or Poison."""
+    may_die.set(True)
+    if isinstance(task, _Batch):
+        rows = Rows()
+        for file, fetch in fetching(task.files, settings.max_bytes):
+            rows.add(file, items_of(file, fetch, settings))
+        return _written([rows], write)
+    try:
+        if task.plan is None:
+            return plan(task.file, settings)
+        found = read_piece(task.file, task.plan, task.piece, settings)
+        return _written((_rows(task.file, one) for one in found), write)
+    except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
+        return failure_of(error)
+
+
+def _rows(file: File, found: Found) -> Rows:
+    rows = Rows()
+    rows.add(file, found)
+    return rows
+
+
+def _written(tables: Iterable[Rows], write: Write[Any] | None) -> _Read:
+    """Documents, written where they are many, and failures."""
+    kept: list[Any] = []
+    failures = [FAILURES.to_frame()]
+    rows = 0
+    for table in tables:
+        documents, failed = table.frames()
+        many = write is not None and documents.estimated_size() > _PART_BYTES
+        kept.append(write(documents) if many and write else documents)
+        failures.append(failed)
+        rows += documents.height
+    return _Read(tuple(kept), pl.concat(failures), rows)
+
+
+def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> Iterator[_Task]:
+    """Batches of few enough bytes and files that every process has several; large files apart."""
+    size = sum(file.size for file in files if not is_large(file, settings))
     most = min(_BATCH_BYTES, size // (_BATCHES_PER_WORKER * workers) + 1)
     held: list[File] = []
     held_bytes = first = 0
-    for file in files:
-        if held and (held_bytes + file.size > most or len(held) == _BATCH_FILES):
+    for place, file in enumerate(files):
+        large = is_large(file, settings)
+        if held and (large or held_bytes + file.size > most or len(held) == _BATCH_FILES):
             yield _Batch(first, tuple(held))
-            first, held, held_bytes = first + len(held), [], 0
+            held, held_bytes = [], 0
+        if large:
+            yield _Piece(place, file)
+            continue
+        first = first if held else place
         held.append(file)
         held_bytes += file.size
     if held:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.fetching import File, bytes_of
+from curation.fetching import File, bytes_of, record_of
 from curation.formats import Unreadable
 from curation.inventory import root_of
 from curation.originals import original
@@ -32,20 +32,27 @@ def bytes_of_document(workspace: Workspace, name: str) -> bytes:
     row = row or next(iter(find_failures(store, name)), None)
     if row is None:
         raise not_found(store, name)
-    data = _file(workspace, row)
+    if row.get("byte_offset") is not None:
+        return _fetched(workspace, row, row["byte_offset"], row["byte_length"])
+    data = _fetched(workspace, row)
     part = row["locator"].removeprefix(file_locator(row["path"])).removeprefix("#")
     return original(data, row["path"], part, workspace.config.reading)
 
 
-def _file(workspace: Workspace, row: Row) -> bytes:
+def _fetched(workspace: Workspace, row: Row, offset: int = 0, length: int | None = None) -> bytes:
+    """The bytes of a file, or of one record of it, which of a file on disk alone are read."""
     entry = next((entry for entry in workspace.config.sources if entry.name == row["source"]), None)
     if entry is None:
         raise LookupError(f"the source {row['source']} is in headwater.yaml no more; put it back to see its bytes")
     root = root_of(entry, workspace.root)
     place = root / row["path"] if isinstance(root, Path) else None
     size = place.stat().st_size if place is not None and place.is_file() else 1
+    file = File(row["source"], row["path"], size, row["bytes_digest"], None, root)
     try:
-        return bytes_of(File(row["source"], row["path"], size, row["bytes_digest"], None, root))
+        if length is not None and isinstance(root, Path):
+            return record_of(file, offset, length, workspace.inventory_cache(entry.name))
+        data = bytes_of(file)
+        return data if length is None else data[offset : offset + length]
     except Unreadable as error:
         where = f"{row['source']}:{row['path']}"
         raise ValueError(

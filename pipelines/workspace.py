@@ -75,6 +75,10 @@ class Workspace:
         """Where Headwater's own Label Studio server keeps its data and credentials."""
         return self.state / "label-studio"
 
+    def inventory_cache(self, source: str) -> Path:
+        """What is remembered of a source's files, so that unchanged ones are not read."""
+        return self.state / "inventories" / f"{source}.parquet"
+
     def reload(self) -> Workspace:
         """The same workspace with its settings as they are on disk now."""
         return Workspace(self.root)

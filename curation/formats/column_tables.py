@@ -6,10 +6,10 @@ as do columns whose type means more than it holds. (`curation.formats.row_tables
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
 from curation.formats.rows import NO_TEXT, SAMPLE_ROWS, TOLD, facts_of, longest_column
 
 _BATCH = 4096
+_GROUP_BATCH = 512
 
 
 def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Table:
@@ -31,8 +32,56 @@ def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Ta
         if file.metadata.num_rows > settings.max_records:
             raise GeneralWay
         columns = _Columns.of(file.schema_arrow, settings.text_columns)
-        longest = () if columns.known else _longest(data, media_type, settings)
-        return _Gathering(media_type, settings, columns, data, longest).table(file)
+        longest = None if columns.known else _longest(data, media_type, settings)
+        return _Gathering(media_type, settings, columns, longest).table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged() from error
+
+
+def row_groups(opened: BinaryIO, most: int) -> Iterator[tuple[int, int, int]]:
+    """The row groups of a file in runs of about so many bytes: first group, end, and the number of the first row.
+
+    Raises Unreadable for a file that is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        known = pq.ParquetFile(opened).metadata
+    except (pa.ArrowException, OSError) as error:
+        raise damaged() from error
+    start = held = 0
+    first = row = 1
+    for group in range(known.num_row_groups):
+        held += known.row_group(group).total_byte_size
+        row += known.row_group(group).num_rows
+        if held >= most or group + 1 == known.num_row_groups:
+            yield start, group + 1, first
+            start, held, first = group + 1, 0, row
+
+
+def group_tables(
+    opened: BinaryIO,
+    groups: Sequence[int],
+    first: int,
+    column: tuple[str, ...],
+    media_type: str,
+    settings: ReadingSettings,
+    most: int,
+) -> Iterator[Table]:
+    """Some row groups of a file, so much at a time; `column` is the file's own column of text.
+
+    Raises GeneralWay before the first table, and Unreadable for a file that is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(opened)
+        columns = _Columns.of(file.schema_arrow, settings.text_columns)
+        gathering = _Gathering(media_type, settings, columns, column)
+        batches = file.iter_batches(batch_size=_GROUP_BATCH, row_groups=groups, columns=gathering.names())
+        yield from gathering.tables(batches, first, most)
     except (pa.ArrowException, OSError) as error:
         raise damaged() from error
 
@@ -78,34 +127,54 @@ class _Gathering:
     media_type: str
     settings: ReadingSettings
     columns: _Columns
-    data: bytes
-    longest: tuple[str, ...]
+    longest: tuple[str, ...] | None
+    """The file's own column of text; None when it was not looked for."""
     frames: list[pl.DataFrame] = field(default_factory=list)
     poisons: list[Poison] = field(default_factory=list)
     characters: int = 0
 
     def table(self, file: Any) -> Table:
         """All rows, in order."""
-        names = [*dict.fromkeys((*self.columns.known, *self.longest, *self._titles(), *self.columns.told))]
         if not self.columns.known and not self.longest:
             if file.metadata.num_rows:
                 raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
             return Table(EXTRACTS.to_frame(), [])
-        first = 1
-        for batch in file.iter_batches(batch_size=_BATCH, columns=names):
+        (table,) = self.tables(file.iter_batches(batch_size=_BATCH, columns=self.names()), 1, None)
+        return table
+
+    def names(self) -> list[str]:
+        """The columns that are read."""
+        return [*dict.fromkeys((*self._texts(), *self._titles(), *self.columns.told))]
+
+    def tables(self, batches: Iterable[Any], first: int, most: int | None) -> Iterator[Table]:
+        """The rows in order, the first numbered so; a table for about as many bytes of text as are given, else one."""
+        held = 0
+        for batch in batches:
             _validate(batch)
             if batch.num_rows:
                 self._take(batch, first)
             first += batch.num_rows
+            held += batch.nbytes
             if self.characters > self.settings.max_characters:
                 raise GeneralWay
-        return Table(pl.concat([EXTRACTS.to_frame(), *self.frames]), self.poisons)
+            if most is not None and held > most:
+                yield self._taken()
+                held = 0
+        yield self._taken()
+
+    def _taken(self) -> Table:
+        taken = Table(pl.concat([EXTRACTS.to_frame(), *self.frames]), self.poisons)
+        self.frames, self.poisons = [], []
+        return taken
+
+    def _texts(self) -> tuple[str, ...]:
+        return (*self.columns.known, *(self.longest or ()))
 
     def _titles(self) -> tuple[str, ...]:
         return ("title",) if "title" in self.columns.strings else ()
 
     def _take(self, batch: Any, first: int) -> None:
-        names = (*self.columns.known, *self.longest)
+        names = self._texts()
         strings = pl.DataFrame({name: _strings(batch, name) for name in {*names, *self._titles()}})
         frame = strings.select(
             part=pl.format("row={}", pl.int_range(first, first + batch.num_rows)),
@@ -121,7 +190,7 @@ class _Gathering:
             )
         else:
             frame = frame.with_columns(date=pl.lit(None, pl.String), metadata=pl.lit(None, pl.String))
-        if frame["text"].null_count() and not self.longest and self.columns.known:
+        if frame["text"].null_count() and self.longest is None:
             raise GeneralWay  # the file's own column of text may hold what the known ones lack
         self.characters += int(frame["text"].str.len_chars().sum())
         self._set_apart(frame)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 from curation.formats.decoding import decode
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable
@@ -22,8 +23,34 @@ def read_delimited(data: bytes, media_type: str, settings: ReadingSettings) -> I
 def delimited_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
     """Each row by the names of the header; a broken quote ends them."""
     text = decode(data)
+    return _rows(io.StringIO(text, newline=""), _delimiter(text, media_type), settings)
+
+
+def delimited_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """The documents of a file of any size, of which one line is held; it must be UTF-8."""
+    stream = io.TextIOWrapper(opened, "utf-8-sig", newline="")
+    try:
+        header = next(_bounded(stream, settings.max_bytes), "")
+        stream.seek(0)
+        rows = _rows(_bounded(stream, settings.max_bytes), _delimiter(header, media_type), settings)
+        yield from extracts(rows, media_type, settings)
+    except UnicodeDecodeError as error:
+        raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so") from error
+    finally:
+        stream.detach()
+
+
+def _bounded(stream: io.TextIOWrapper, most: int) -> Iterator[str]:
+    """Lines, as long as they are not too long to be held."""
+    while line := stream.readline(most + 1):
+        if len(line) > most:
+            raise Unreadable("over the limit", f"a line is longer than reading.max_bytes ({most}): split the record")
+        yield line
+
+
+def _rows(given: Iterable[str], delimiter: str, settings: ReadingSettings) -> Iterator[Row]:
     csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, media_type), strict=True)
+    lines = csv.reader(given, delimiter=delimiter, strict=True)
     number = 0
     try:
         header = next(lines, [])

@@ -26,11 +26,12 @@ MiB = 1 << 20
 class ReadingSettings:
     """How files become documents."""
 
-    # Bytes of one file; a larger one is a failure "over the limit".
+    # Bytes of one file; a larger one is a failure "over the limit". JSON Lines, CSV, Parquet and WARC of any size are
+    # read in pieces when they lie in a folder: then it is one record that may have no more.
     max_bytes: int = 64 * MiB
-    # Records of one file (lines of JSONL, rows of a table).
+    # Records of one file (lines of JSONL, rows of a table) that is not read in pieces.
     max_records: int = 1_000_000
-    # Characters of text that one file may give (a compressed table can hold far more than its bytes).
+    # Characters of text that one such file may give (a compressed table can hold far more than its bytes).
     max_characters: int = 256 * MiB
     # Bytes that the archives of one file may unfold to, archives within them among these.
     max_unfolded: int = 512 * MiB

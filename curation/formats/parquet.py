@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from curation.formats.extracts import Item, ReadingSettings, Unreadable
 from curation.formats.rows import Row, extracts
@@ -16,14 +17,21 @@ def read_parquet(data: bytes, media_type: str, settings: ReadingSettings) -> Ite
     return extracts(parquet_rows(data, media_type, settings), media_type, settings)
 
 
-def parquet_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
-    """Each row by the names of its columns."""
+def parquet_rows(
+    data: bytes | BinaryIO,
+    media_type: str,
+    settings: ReadingSettings,
+    groups: Sequence[int] | None = None,
+    first: int = 1,
+) -> Iterator[Row]:
+    """Each row by the names of its columns; of some row groups alone, when these are given, the first row numbered so."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        number = 0
-        for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches(batch_size=_BATCH):
+        number = first - 1
+        source = pa.BufferReader(data) if isinstance(data, bytes) else data
+        for batch in pq.ParquetFile(source).iter_batches(batch_size=_BATCH, row_groups=groups):
             for row in batch.to_pylist():
                 number += 1
                 yield f"row={number}", row

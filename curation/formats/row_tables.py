@@ -34,6 +34,8 @@ from curation.formats.telemetry import MARKS, is_telemetry
 
 EXTRACTS = pl.Schema(dict.fromkeys(("part", "media_type", "text", "title", "date", "metadata"), pl.String))
 """`Extract`, a row each."""
+PLACES = pl.Schema({"byte_offset": pl.Int64, "byte_length": pl.Int64})
+"""Where the record lies in the file, when it is bytes of its own there (a line)."""
 
 _LAYOUTS = 1000
 """Layouts that are remembered."""
@@ -41,7 +43,7 @@ _LAYOUTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a file of rows gives: its documents (`EXTRACTS`) and its poison records, each in the file's order."""
+    """What a file of rows gives: its documents (`EXTRACTS`, perhaps `PLACES`) and its poison records, in its order."""
 
     extracts: pl.DataFrame
     poisons: list[Poison]
@@ -79,20 +81,36 @@ def json_line_table(data: bytes, media_type: str, settings: ReadingSettings) -> 
     """A document per line. Raises GeneralWay, and Unreadable for the whole file."""
     if not is_plain_utf8(data):
         raise GeneralWay
-    return json_lines(data.removeprefix(codecs.BOM_UTF8), 1, media_type, settings)
+    lines = data.removeprefix(codecs.BOM_UTF8)
+    return json_lines(lines, 1, media_type, settings, offset=len(data) - len(lines))
 
 
 def json_lines(
-    data: bytes, first: int, media_type: str, settings: ReadingSettings, longest: Sequence[str] | None = None
+    data: bytes,
+    first: int,
+    media_type: str,
+    settings: ReadingSettings,
+    longest: Sequence[str] | None = None,
+    offset: int = 0,
 ) -> Table:
-    """The documents of lines, of which the first has the number `first`.
+    """The documents of lines, of which the first has the number `first` and begins at `offset` in the file.
 
     `longest` is the file's column with the most text, where that is known already. Raises as `json_line_table` does.
     """
+    lines = data.split(b"\n")
     try:
-        return _Gathering(media_type, settings, longest).table(_values(data.split(b"\n"), first))
+        table = _Gathering(media_type, settings, longest).table(_values(lines, first))
     except UnicodeDecodeError as error:
         raise GeneralWay from error
+    return replace(table, extracts=_placed(table.extracts, lines, first, offset))
+
+
+def _placed(extracts: pl.DataFrame, lines: Sequence[bytes], first: int, offset: int) -> pl.DataFrame:
+    """The documents of lines with their places in the file."""
+    lengths = pl.Series("byte_length", map(len, lines), pl.Int64)
+    offsets = (lengths + 1).cum_sum() - lengths - 1 + offset
+    at = extracts["part"].str.slice(1).cast(pl.Int64) - first
+    return extracts.with_columns(offsets.gather(at).alias("byte_offset"), lengths.gather(at))
 
 
 def delimited_table(data: bytes, media_type: str, settings: ReadingSettings) -> Table:

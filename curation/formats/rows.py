@@ -71,12 +71,28 @@ def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) ->
     """
     stream = chain.from_iterable(map(_unfolded, rows))
     head = list(islice(stream, SAMPLE_ROWS))
-    values = [row[1] for row in head if not isinstance(row, Poison)]
-    columns = (*settings.text_columns, *longest_column(values))
-    if values and all(extract("", value, columns, media_type) == NO_TEXT for value in values):
-        raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
+    columns = (*settings.text_columns, *_sampled(head, media_type, settings))
     for row in chain(head, stream):
         yield row if isinstance(row, Poison) else extract(*row, columns, media_type)
+
+
+def sampled_column(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> tuple[str, ...]:
+    """The column with the most text in the first rows of a file. Raises Unreadable when these hold no text at all."""
+    return _sampled(list(islice(chain.from_iterable(map(_unfolded, rows)), SAMPLE_ROWS)), media_type, settings)
+
+
+def _sampled(head: Sequence[Row], media_type: str, settings: ReadingSettings) -> tuple[str, ...]:
+    values = [row[1] for row in head if not isinstance(row, Poison)]
+    longest = longest_column(values)
+    columns = (*settings.text_columns, *longest)
+    if values and all(extract("", value, columns, media_type) == NO_TEXT for value in values):
+        raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
+    return longest
+
+
+def unfolded_items(row: Row, columns: Sequence[str], media_type: str) -> Iterator[Item]:
+    """The document of a row whose text is in the first of the columns; of telemetry, its chats."""
+    return (one if isinstance(one, Poison) else extract(*one, columns, media_type) for one in _unfolded(row))
 
 
 def _unfolded(row: Row) -> Iterable[Row]:

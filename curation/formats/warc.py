@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable, below
@@ -28,12 +28,17 @@ _MEND = "it is cut short or damaged: fetch it again"
 
 def read_warc(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """A document per response or resource that can be read, at `record=` and its number in the file from 1."""
+    return warc_items(io.BytesIO(data), media_type, settings)
+
+
+def warc_items(stream: BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """The same of a file of any size, of which one record is held; it may be compressed, record by record."""
     from fastwarc.warc import WarcRecordType
 
     wanted = (WarcRecordType.response, WarcRecordType.resource, WarcRecordType.conversion)
     number = 0
     try:
-        for number, record in enumerate(_records(data), 1):
+        for number, record in enumerate(_records(stream), 1):
             if record.record_type in wanted and not _address(record).startswith("metadata:"):
                 yield from below(f"record={number}", "/", partial(_record, record, settings), settings)
     except (OSError, ValueError) as error:
@@ -44,16 +49,16 @@ def read_warc(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
 
 def payload_of(data: bytes, number: int) -> tuple[bytes, str]:
     """What the server gave, without its headers, and the path that it was asked for. Raises LookupError for no record."""
-    record = next(islice(_records(data), number - 1, None), None)
+    record = next(islice(_records(io.BytesIO(data)), number - 1, None), None)
     if record is None:
         raise LookupError(f"the file has no record {number}")
     return record.reader.read(), urlsplit(_address(record)).path
 
 
-def _records(data: bytes) -> Iterator[WarcRecord]:
+def _records(stream: BinaryIO) -> Iterator[WarcRecord]:
     from fastwarc.warc import ArchiveIterator
 
-    return iter(ArchiveIterator(io.BytesIO(data), parse_http=True, auto_decode="all", verify_digests=False))
+    return iter(ArchiveIterator(stream, parse_http=True, auto_decode="all", verify_digests=False))
 
 
 def _record(record: WarcRecord, settings: ReadingSettings) -> Iterator[Item]:

@@ -117,6 +117,8 @@ def test_a_document_carries_its_place_its_bytes_and_its_content(tmp_path):
             "metadata": None,
             "text": "# One\n\ntwo\n",
             "content_digest": records.content_digest("# One\n\ntwo\n"),
+            "byte_offset": None,
+            "byte_length": None,
         }
     ]
 
@@ -208,10 +210,11 @@ def test_a_folder_of_poison_ends_well(tmp_path):
     [({"max_bytes": 40}, "max_bytes"), ({"max_records": 2}, "max_records"), ({"max_characters": 5}, "max_characters")],
 )
 def test_what_is_over_a_limit_names_the_setting(tmp_path, limits, setting):
-    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
+    name = "a.json" if setting == "max_bytes" else "a.jsonl"
+    (tmp_path / name).write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
     _, documents, failures = read(tmp_path, ReadingSettings(**limits))
     assert documents.is_empty()
-    assert reasons(failures) == {"a.jsonl": "over the limit"}
+    assert reasons(failures) == {name: "over the limit"}
     assert setting in failures["detail"][0]
 
 
