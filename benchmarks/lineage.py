@@ -76,6 +76,8 @@ def make(root: Path, n_documents: int, n_samples: int) -> None:
             "metadata": None,
             "text": said,
             "content_digest": [content_digest(text) for text in said],
+            "byte_offset": None,
+            "byte_length": None,
         },
         schema=DOCUMENTS,
     )

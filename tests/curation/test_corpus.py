@@ -24,7 +24,9 @@ def tables(world: dict[tuple[str, str], tuple[str, str]]) -> tuple[pl.DataFrame,
     documents, verdicts = [], []
     for (source, locator), (text, verdict) in world.items():
         name, content = records.doc_id(source, locator), records.content_digest(text)
-        documents.append((name, source, locator, "", locator, "text/plain", None, None, None, text, content))
+        documents.append(
+            (name, source, locator, "", locator, "text/plain", None, None, None, text, content, None, None)
+        )
         verdicts.append((name, content, verdict, None, None, None, []))
     return pl.DataFrame(documents, schema=DOCUMENTS, orient="row"), pl.DataFrame(
         verdicts, schema=VERDICTS, orient="row"

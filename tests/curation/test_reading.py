@@ -210,7 +210,7 @@ def test_a_folder_of_poison_ends_well(tmp_path):
     [({"max_bytes": 40}, "max_bytes"), ({"max_records": 2}, "max_records"), ({"max_characters": 5}, "max_characters")],
 )
 def test_what_is_over_a_limit_names_the_setting(tmp_path, limits, setting):
-    name = "a.json" if setting == "max_bytes" else "a.jsonl"
+    name = "a.txt" if setting == "max_bytes" else "a.jsonl"
     (tmp_path / name).write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
     _, documents, failures = read(tmp_path, ReadingSettings(**limits))
     assert documents.is_empty()

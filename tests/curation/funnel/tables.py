@@ -76,7 +76,7 @@ def _documents(at: int, content: Content) -> list[tuple[str | None, ...]]:
     for source in content.places:
         locator = f"{at}.txt"
         name = content_digest(content.text)
-        rows.append((doc_id(source, locator), source, locator, "0", locator, "text/plain", None, None, None, content.text, name))  # fmt: skip
+        rows.append((doc_id(source, locator), source, locator, "0", locator, "text/plain", None, None, None, content.text, name, None, None))  # fmt: skip
     return rows
 
 
