@@ -3,7 +3,8 @@
     python -m benchmarks.reading
 
 Prints a Markdown table, and writes it to `benchmarks/results/reading.md`. "Beyond empty" is beyond the same command on a
-workspace whose source is one word; of a library alone, beyond its imports.
+workspace whose source is one word; of a library alone, beyond its imports. What the extractors keep of a page is
+measured by `python -m benchmarks.reading.kept`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.measuring import Cost, measure
-from benchmarks.peers import CACHE
+from benchmarks.peers import CACHE, Peer, environment
 from benchmarks.reading.corpus import files, pages, rows, size_of
 
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = Path(__file__).parent / "tools"
 _RUN = "from pipelines.cli import main; main()"
-HEADER = "| what | tool | files | MB | documents | CPU s | wall s | CPU s beyond empty | MB / core s | peak MB |"
+HEADER = (
+    "| what | tool | files | MB | documents | with text | CPU s | wall s | CPU s beyond empty "
+    "| documents / core s | MB / core s | peak MB |"
+)
+DATATROVE = Peer(
+    "datatrove-reading", ("datatrove==0.10.1", "trafilatura==2.3.1", "orjson==3.11.5", "lxml_html_clean==0.4.6")
+)
 CHANGED_EVERY = 100
 SAMPLED_EVERY = 20
 
@@ -30,10 +37,10 @@ SAMPLED_EVERY = 20
 class Workspace:
     """A workspace of its own, with one source."""
 
-    def __init__(self, folder: Path, source: Path, workers: int) -> None:
+    def __init__(self, folder: Path, source: Path, workers: int, html: str = "fast") -> None:
         self.folder = folder
         folder.mkdir()
-        settings = f"sources:\n  - name: raw\n    path: {source}\nreading:\n  workers: {workers}\n"
+        settings = f"sources:\n  - name: raw\n    path: {source}\nreading:\n  workers: {workers}\n  html: {html}\n"
         (folder / "headwater.yaml").write_text(settings)
 
     def run(self) -> Cost:
@@ -54,7 +61,7 @@ class Table:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.say(HEADER)
-        self.say("| --- " * 10 + "|")
+        self.say("| --- " * 12 + "|")
 
     def say(self, line: str) -> None:
         """Another line."""
@@ -65,14 +72,19 @@ class Table:
         """A line of figures."""
         count, size = size_of(folder)
         beyond = cost.cpu - empty.cpu
-        figures = f"{count:,} | {size / 1e6:,.0f} | {documents:,} | {cost.cpu:.1f} | {cost.wall:.1f} | {beyond:.1f}"
-        self.say(f"| {what} | {tool} | {figures} | {size / 1e6 / max(beyond, 0.01):,.1f} | {cost.peak / 1e6:,.0f} |")
+        texts = f"{documents:,} | {min(1, documents / count):.2%}" if "HTML" in what else f"{documents:,} | "
+        costs = f"{cost.cpu:.1f} | {cost.wall:.1f} | {beyond:.1f}"
+        rates = f"{documents / max(beyond, 0.01):,.0f} | {size / 1e6 / max(beyond, 0.01):,.1f}"
+        self.say(
+            f"| {what} | {tool} | {count:,} | {size / 1e6:,.0f} | {texts} | {costs} | {rates} | {cost.peak / 1e6:,.0f} |"
+        )
 
 
-def alone(tool: str, given: Path, place: Path) -> tuple[Cost, int]:
+def alone(tool: str, given: Path, place: Path, python: Path | str = sys.executable) -> tuple[Cost, int]:
     """A library without Headwater, and how many documents it found text in."""
     log = place / f"{tool}.log"
-    cost = measure([sys.executable, TOOLS / f"{tool}_run.py", given, place / "out.parquet"], log)
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        cost = measure([python, TOOLS / f"{tool}_run.py", given, Path(folder) / "out.parquet"], log)
     return cost, int(log.read_text().split()[-1])
 
 
@@ -107,11 +119,7 @@ def main() -> None:
             page.write_bytes(page.read_bytes().replace(b"</body>", b"<p>Changed.</p></body>"))
         changed = all_cores.run()
         table.row("HTML, 1% changed", "headwater, all cores", html, documents.height, changed, empty)
-        slow, found = alone("trafilatura", sample, place)
-        imports = alone("trafilatura", word, place)[0]
-        table.row(f"HTML, every {SAMPLED_EVERY}th", "trafilatura alone", sample, found, slow, imports)
-        fast, found = alone("resiliparse", sample, place)
-        table.row(f"HTML, every {SAMPLED_EVERY}th", "resiliparse alone", sample, found, fast, nothing)
+        _beside_peers(table, sample, word, place, empty)
         for kind in ("jsonl", "parquet"):
             made = rows(documents, kind, cache)
             space = Workspace(place / kind, made, 0)
@@ -128,6 +136,21 @@ def main() -> None:
     )
     target = ROOT / "benchmarks" / "results" / "reading.md"
     target.write_text("\n".join(table.lines) + "\n")
+
+
+def _beside_peers(table: Table, sample: Path, word: Path, place: Path, empty: Cost) -> None:
+    """The extractors alone, datatrove, and Headwater with each of its extractors, on a part of the pages."""
+    what = f"HTML, every {SAMPLED_EVERY}th"
+    for tool in ("resiliparse", "trafilatura"):
+        cost, found = alone(tool, sample, place)
+        table.row(what, f"{tool} alone", sample, found, cost, alone(tool, word, place)[0])
+    python = environment(DATATROVE)
+    cost, found = alone("datatrove", sample, place, python)
+    table.row(what, "datatrove with trafilatura", sample, found, cost, alone("datatrove", word, place, python)[0])
+    for html in ("fast", "careful"):
+        space = Workspace(place / html, sample, 0, html)
+        cost = space.run()
+        table.row(what, f"headwater, {html}", sample, space.documents().height, cost, empty)
 
 
 def _every(folder: Path, step: int, target: Path) -> Path:

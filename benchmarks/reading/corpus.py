@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -26,6 +27,7 @@ PACKAGES = (
     "python3.11-doc",
     "rust-doc",
 )
+_SOURCED = ("ghc-doc", "git-doc", "python3.11-doc")
 _SHARD_ROWS = 2_000
 
 
@@ -39,6 +41,29 @@ def pages(cache: Path) -> Path:
                 _unpack(fetched(package, cache / "packages"), kept / package)
             kept.rename(target)
     return target
+
+
+def with_sources(cache: Path) -> Iterator[tuple[Path, Path]]:
+    """Pages beside the text in reStructuredText or AsciiDoc that each was made from."""
+    for package in _SOURCED:
+        folder = cache / "sourced" / package
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=_made(folder.parent)) as made:
+                deb = fetched(package, cache / "packages")
+                subprocess.run(["dpkg-deb", "--extract", deb, Path(made) / package], check=True)
+                (Path(made) / package).rename(folder)
+        for page in files(folder):
+            for source in _sources(page):
+                if source.is_file() and not page.is_symlink():
+                    yield page, source
+
+
+def _sources(page: Path) -> Iterator[Path]:
+    """Where the source of a page lies: beside it, or in Sphinx's folder of sources."""
+    yield page.with_suffix(".txt")
+    for folder in page.parents:
+        if (folder / "_sources").is_dir():
+            yield (folder / "_sources" / page.relative_to(folder)).with_suffix(".rst.txt")
 
 
 def rows(texts: pl.DataFrame, kind: str, cache: Path) -> Path:

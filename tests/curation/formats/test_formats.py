@@ -163,3 +163,11 @@ def test_what_has_no_reader_says_so():
     assert error.error == "no reader for image/png"
     assert error.detail
     assert refused(b"a\0b", "a.bin").error == "binary"
+
+
+def test_html_read_with_care_keeps_headings_and_leaves_menus():
+    page = "<html><body><nav><a href=x>Menu of the site</a></nav><article><h1>The harbour</h1>"
+    page += "<p>Ships wait there for the tide, and every light has its own rhythm.</p>" * 4
+    (item,) = read(page + "</article></body></html>", "a.html", ReadingSettings(html="careful"))
+    assert item.text.startswith("# The harbour\n\nShips wait")
+    assert "Menu" not in item.text
