@@ -10,6 +10,7 @@ import pyarrow as pa
 import curation.language
 import curation.quality
 from assets.pictures import (
+    counts_of_personal_data,
     of_contamination,
     of_corpus,
     of_duplicates,
@@ -17,6 +18,7 @@ from assets.pictures import (
     of_funnel,
     of_language,
     of_lines,
+    of_personal_data,
     of_quality,
     of_signatures,
     of_verdicts,
@@ -38,6 +40,8 @@ from curation.inventory import Source, root_of, take_inventory
 from curation.language import LanguageSettings
 from curation.lines import LineSettings, line_cuts
 from curation.lines import lines as measure_lines
+from curation.privacy import FindSettings, PrivacySettings, redactions
+from curation.privacy import personal_data as find_personal_data
 from curation.quality import QualitySettings
 from curation.refinedweb import RefinedWebLines
 from curation.rule_sets import Rules, evidence_of, rules_of
@@ -127,9 +131,14 @@ def _cuts(config: Config) -> set[str]:
     return items | ({"lines"} if config.lines.cut else set())
 
 
+def _rewrites(config: Config) -> set[str]:
+    """The evidence by which texts are cut or redacted."""
+    return _cuts(config) | ({"personal_data"} if config.privacy and config.privacy.redact else set())
+
+
 def _looked_at(config: Config) -> set[str]:
     """The evidence that something is done with."""
-    return _decides(config) | _cuts(config)
+    return _decides(config) | _rewrites(config) | ({"personal_data"} if config.privacy else set())
 
 
 @stage(
@@ -146,11 +155,32 @@ def rule_failures(
     language: pl.LazyFrame | None,
     lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
+    personal_data: pl.LazyFrame | None,
     rules: Rules,
 ) -> Outcome:
     """How many rules each content fails, where the survivor policy asks for the best in quality."""
-    evidence = {"quality": quality, "language": language, "lines": lines, "contamination": contamination}
+    evidence = {
+        "quality": quality,
+        "language": language,
+        "lines": lines,
+        "contamination": contamination,
+        "personal_data": personal_data,
+    }
     return Outcome(failing_rules(evidence, rules))
+
+
+@measure(
+    group="curation",
+    code_version="1",
+    of="documents",
+    needs=("privacy",),
+    uses=("python", "phonenumberslite"),
+    notes=counts_of_personal_data,
+    pictures=of_personal_data,
+)
+def personal_data(contents: pa.RecordBatch, settings: FindSettings) -> pa.RecordBatch:
+    """What personal data and secrets stand in each content, of which kinds, and where; never what they say."""
+    return find_personal_data(contents, settings)
 
 
 @stage(group="sources", code_version="1", primary_key="source", unit="sources")
@@ -211,10 +241,17 @@ def verdicts(
     language: pl.LazyFrame | None,
     lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
+    personal_data: pl.LazyFrame | None,
     rules: Rules,
 ) -> Outcome:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
-    evidence = {"quality": quality, "language": language, "lines": lines, "contamination": contamination}
+    evidence = {
+        "quality": quality,
+        "language": language,
+        "lines": lines,
+        "contamination": contamination,
+        "personal_data": personal_data,
+    }
     return decide(documents, duplicates, evidence, rules)
 
 
@@ -223,7 +260,7 @@ def verdicts(
     code_version="1",
     primary_key="content_digest",
     outside=("doc_id", "source", "locator"),
-    asks=_cuts,
+    asks=_rewrites,
     counts="documents",
     unit="documents",
     pictures=of_corpus,
@@ -234,13 +271,16 @@ def corpus(
     lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
     line_settings: LineSettings,
+    personal_data: pl.LazyFrame | None,
     decontamination: DecontaminationSettings,
+    privacy: PrivacySettings | None,
     sources: tuple[Source, ...],
 ) -> Outcome:
     """The contents that are kept, one row each."""
     cut = [] if lines is None else [line_cuts(lines, line_settings)]
     cut += [] if contamination is None else [cuts(contamination, decontamination)]
-    return build_corpus(documents, verdicts, [source.name for source in sources], cut)
+    redacted = None if personal_data is None or privacy is None else redactions(personal_data, privacy)
+    return build_corpus(documents, verdicts, [source.name for source in sources], cut, redacted)
 
 
 @stage(
@@ -261,13 +301,20 @@ def funnel(
     language: pl.LazyFrame | None,
     lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
+    personal_data: pl.LazyFrame | None,
     rules: Rules,
     sources: tuple[Source, ...],
     settings: FunnelSettings,
     run: Run,
 ) -> Outcome:
     """What each source lost at each step, and why; beside the table a page with rules, signals and examples."""
-    evidence = {"quality": quality, "language": language, "lines": lines, "contamination": contamination}
+    evidence = {
+        "quality": quality,
+        "language": language,
+        "lines": lines,
+        "contamination": contamination,
+        "personal_data": personal_data,
+    }
     order = [source.name for source in sources]
     tables = (documents, failures, duplicates, verdicts, corpus)
     found = report(*tables, evidence, rules_of(rules), order, settings)
@@ -281,6 +328,7 @@ STAGES = [
     evaluation_set,
     evaluation_items,
     contamination,
+    personal_data,
     signatures,
     quality,
     lines,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from curation.funnel import Report
+from curation.privacy.evidence import COUNTED
 from curation.quality import SIGNALS
 from curation.spans import spans_by_content
 from plots import bars, histogram
@@ -80,6 +81,23 @@ def of_contamination(tables: Tables) -> list[Picture]:
     return [
         Picture("share of an item", histogram(shares, "largest share of one item, where any stands")),
         Picture("contents by set", bars(sets, "contents that hold part of an item, by its set", "contents")),
+    ]
+
+
+def counts_of_personal_data(tables: Tables) -> dict[str, int]:
+    """How many places of each kind were found."""
+    found = tables["personal_data"].select(*COUNTED.values()).sum().collect()
+    return {f"found: {column.replace('_', ' ')}": count or 0 for column, count in found.row(0, named=True).items()}
+
+
+def of_personal_data(tables: Tables) -> list[Picture]:
+    """How much of each kind was found, and in how many contents any was."""
+    having = tables["personal_data"].select((pl.col(*COUNTED.values()) > 0).sum()).collect().row(0, named=True)
+    contents = {column.replace("_", " "): count for column, count in having.items()}
+    places = {said.removeprefix("found: "): count for said, count in counts_of_personal_data(tables).items()}
+    return [
+        Picture("personal data by kind", bars(places, "personal data by kind", "places")),
+        Picture("contents with personal data", bars(contents, "contents that hold any, by kind", "contents")),
     ]
 
 

@@ -6,6 +6,8 @@ dropped as copies. So adding a copy may move a row's `doc_id`, but never its con
 
 Here, and only here, text changes: spans that evidence marks are cut, or replaced by placeholders. `content_digest` names
 the text as it then stands, so that what is below measures it anew; `doc_id` still leads to the document as it was read.
+A title stands beside the text, where nothing is measured: with redaction it is kept only if it stands in the text too, as
+that then is.
 A content whose spans could not be measured is failed, never let through as it is.
 """
 
@@ -17,6 +19,7 @@ from typing import TypeAlias
 import polars as pl
 
 from curation.redaction import rewritten
+from curation.spans import spans_by_content
 from records import Outcome
 
 _UNMEASURED, _NOTHING_LEFT = "spans not measured", "nothing left after cutting"
@@ -78,7 +81,7 @@ def build_corpus(
         kept=table.height,
         dropped={reason: count for reason, count in dropped.items() if count},
         failed={reason: count for reason, count in failed.items() if count},
-        notes=_notes(table, left),
+        notes=_notes(table, left) | _redacted(measured, personal_data),
     )
 
 
@@ -117,10 +120,14 @@ def _written_anew(contents: pl.DataFrame, cuts: Sequence[Frame], personal_data: 
     """The contents as they stand after cutting and redaction, with `changed`, and `left` where any text is left."""
     new = rewritten(contents, cuts, personal_data)
     changed = pl.col("new_digest").is_not_null()
+    title = pl.col("title")
+    if personal_data is not None:
+        title = pl.when(pl.col("text").str.contains(title, literal=True)).then(title)
     return (
         contents.join(new, on="content_digest", how="left", maintain_order="left")
         .with_columns(changed=changed, left=~changed | pl.col("new_text").str.contains(r"\S"))
         .with_columns(text=pl.coalesce("new_text", "text"), content_digest=pl.coalesce("new_digest", "content_digest"))
+        .with_columns(title=title)
     )
 
 
@@ -128,6 +135,15 @@ def _notes(table: pl.DataFrame, left: pl.DataFrame) -> dict[str, object]:
     changed = left["changed"].sum()
     notes: dict[str, object] = {"contents by media type": _by_media_type(table), "characters": _characters(table)}
     return notes | ({"contents changed by cutting and redaction": changed} if changed else {})
+
+
+def _redacted(contents: pl.DataFrame, personal_data: Frame | None) -> dict[str, object]:
+    """How many places of each kind were marked in the contents."""
+    if personal_data is None:
+        return {}
+    marked = spans_by_content(personal_data).join(contents.lazy().select("content_digest"), on="content_digest")
+    kinds = marked.group_by("kind").len().sort("len", "kind", descending=[True, False]).collect()
+    return {"redacted by kind": dict(kinds.iter_rows())}
 
 
 def _by_media_type(table: pl.DataFrame) -> dict[str, int]:

@@ -17,6 +17,7 @@ from curation.decontamination.rules import ContaminationRules
 from curation.fineweb import FineWebRules
 from curation.gopher import GopherRules
 from curation.language.rules import LanguageRules, check_languages
+from curation.privacy.rules import PrivacyRules
 from curation.refinedweb import RefinedWebRules
 from curation.rules import EMPTY, Rule, Thresholds
 
@@ -39,6 +40,8 @@ class RuleSet:
     refinedweb: RefinedWebRules | None = None
     # Evaluation items in training data; there by itself where `evaluation_sets` are named.
     contamination: ContaminationRules | None = None
+    # Secrets, and too much personal data of any kind; only where `privacy` is on.
+    privacy: PrivacyRules | None = None
     # The set is for contents in these languages alone; for all, when none is named.
     languages: tuple[str, ...] = ()
     # The set is for contents in all languages but these, also where no language is known.

@@ -116,9 +116,11 @@ def _measure(computation: Computation) -> tuple[Commits, Pictures]:
     rows = evidence(node.stage, contents, came, computation.arguments(elements), computation.run.progress)
     after = _after(known, Change(rows, went))
     failed = _failures(after.select("error").collect())
-    pictures = _pictures(node, {node.outputs[0].name: after})
+    tables = {node.outputs[0].name: after}
+    pictures = _pictures(node, tables)
     books = Books(node.stage.unit, names.height, names.height - sum(failed.values()), {}, failed)
-    commit = computation.commit(node.outputs[0], Change(rows, went), books, notes={"measured": came.height})
+    notes = {"measured": came.height, **(node.stage.notes(tables) if node.stage.notes else {})}
+    commit = computation.commit(node.outputs[0], Change(rows, went), books, notes=notes)
     return {node.outputs[0].name: commit}, pictures
 
 

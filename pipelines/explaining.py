@@ -18,6 +18,7 @@ from rich.text import Text
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.rules import LANGUAGE, Rule
 from pipelines.differences import difference_lines
+from pipelines.discretion import discreet, discreet_document
 from pipelines.graph import SETTINGS, Graph
 from pipelines.lineage import samples_of
 from pipelines.lookup import MANY, Row, find_document, find_failures, not_found, row_where, rows_where
@@ -60,7 +61,9 @@ def explain(workspace: Workspace, graph: Graph, name: str) -> Iterator[Section]:
     places = rows_where(
         store, "documents", pl.col("content_digest") == row["content_digest"], ("doc_id", "source", "locator")
     )
-    yield Section("document", list(_document(row, places)))
+    characters = len(row["text"])
+    row = discreet_document(workspace, row)
+    yield Section("document", list(_document(row, characters, places)))
     yield Section("evidence", list(_evidence(workspace, graph, row)))
     yield Section("duplicates", list(_duplicate(workspace, row)))
     yield Section("verdict", list(_verdict(workspace, row)))
@@ -86,14 +89,14 @@ def _failure(row: Row) -> Iterator[Text]:
         yield _pair("mend", shown(row["detail"]))
 
 
-def _document(row: Row, places: list[Row]) -> Iterator[Text]:
+def _document(row: Row, characters: int, places: list[Row]) -> Iterator[Text]:
     yield _pair("doc_id", row["doc_id"])
     yield _pair("place", shown(f"{row['source']}:{row['locator']}"))
     yield _pair("file", shown(f"{row['path']} (bytes {row['bytes_digest']})"))
     for name in ("media_type", "title", "date", "metadata"):
         if row.get(name):
             yield _pair(name, excerpt(str(row[name]), BEGINNING))
-    yield _pair("content", f"{row['content_digest']}, {len(row['text']):,} characters")
+    yield _pair("content", f"{row['content_digest']}, {characters:,} characters")
     yield _pair("begins", excerpt(row["text"], BEGINNING))
     others = [place for place in places if place["doc_id"] != row["doc_id"]]
     for place in others[:MANY]:
@@ -171,7 +174,8 @@ def _duplicate(workspace: Workspace, row: Row) -> Iterator[Text]:
         yield Text("the kept document is not among the documents any more; `headwater run` brings them into step")
         return
     yield _pair("kept is", shown(f"{kept['source']}:{kept['locator']}"))
-    yield from difference_lines(row["text"], kept["text"], "the kept document")
+    kept_text = discreet_document(workspace, kept)["text"]
+    yield from difference_lines(row["text"], kept_text, "the kept document")
 
 
 def _verdict(workspace: Workspace, row: Row) -> Iterator[Text]:
@@ -229,7 +233,7 @@ def _corpus(workspace: Workspace, row: Row, kept: list[Row]) -> Iterator[Text]:
             yield Text("in the corpus", "green")
         if each["content_digest"] != row["content_digest"]:
             yield Text(f"its text was changed, and is content {each['content_digest']} now")
-            yield from difference_lines(row["text"], each["text"], "the corpus")
+            yield from difference_lines(row["text"], discreet(workspace, each["text"]), "the corpus")
 
 
 def _samples(workspace: Workspace, kept: list[Row], samples: list[Row]) -> Iterator[Text]:

@@ -34,6 +34,7 @@ from curation.funnel import FunnelSettings
 from curation.inventory import Source
 from curation.language.settings import LanguageSettings
 from curation.lines import LineSettings
+from curation.privacy.settings import PrivacySettings
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
 from curation.rule_sets import Rules, RuleSet
@@ -114,6 +115,7 @@ class Config(BaseModel):
     lines: LineSettings = LineSettings()
     evaluation_sets: tuple[EvaluationSet, ...] = ()
     decontamination: DecontaminationSettings = DecontaminationSettings()
+    privacy: PrivacySettings | None = None
     rules: Rules = Field((), validate_default=True)
     funnel: FunnelSettings = FunnelSettings()
     task: TaskSettings | None = None
@@ -137,6 +139,14 @@ class Config(BaseModel):
                 raise ValueError(f"two entries are called {entry.name!r}: rename one")
             seen.add(entry.name)
         return entries
+
+    @field_validator("privacy", mode="before")
+    @classmethod
+    def _privacy(cls, said: Any) -> Any:
+        """`on` and `off` beside settings; nothing after the colon is an error, for one may have meant either."""
+        if said is None:
+            raise ValueError("say `on` or `off`, or give settings")
+        return {} if said is True else None if said is False else said
 
     @field_validator("rules", mode="before")
     @classmethod
@@ -170,6 +180,8 @@ class Config(BaseModel):
     @classmethod
     def _guarded(cls, rules: Rules, info: ValidationInfo) -> Rules:
         """Evaluation sets that are named are kept out of the corpus, whether or not a rule says so."""
+        if any(one.privacy is not None for one in rules) and info.data.get("privacy") is None:
+            raise ValueError("the rule set privacy needs `privacy: on`: add it, or remove the set")
         limits: DecontaminationSettings | None = info.data.get("decontamination")
         named = any(one.contamination is not None for one in rules)
         if named and not info.data.get("evaluation_sets"):

@@ -115,6 +115,8 @@ class Stage:
     """How a fold counts its whole state, given how many units came in."""
     pictures: Callable[[Mapping[str, pl.LazyFrame]], Sequence[Picture]] | None = None
     """What to show beside the tables, given all of them as they stand after a computation."""
+    notes: Callable[[Mapping[str, pl.LazyFrame]], Mapping[str, Any]] | None = None
+    """Facts that a measure shows beside its table, given it as it stands after a computation; never text of the data."""
     each: str = ""
     """The list in the settings of which every entry makes a stage of its own."""
     joins: Mapping[str, str] = field(default_factory=dict)

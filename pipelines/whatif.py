@@ -13,6 +13,7 @@ from rich.text import Text
 from curation.rule_sets import evidence_of, rules_of
 from curation.rules import Rule
 from curation.whatif import Difference, changed, compare
+from pipelines.discretion import discreet
 from pipelines.shown import excerpt
 from pipelines.workspace import Workspace
 
@@ -90,4 +91,4 @@ def _examples(workspace: Workspace, moved: pl.DataFrame, title: str) -> Iterator
     for row in some.iter_rows(named=True):
         place = excerpt(f"{row['source']}:{row['locator']}", EXCERPT)
         yield Text.assemble("  ", (place, "bold"), f"  {row['rule']}: {excerpt(row['detail'] or '', EXCERPT)}")
-        yield Text(f"    {excerpt(said[row['doc_id']], EXCERPT)}", "dim")
+        yield Text(f"    {excerpt(discreet(workspace, said[row['doc_id']]), EXCERPT)}", "dim")

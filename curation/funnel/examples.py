@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
+from curation.privacy.masking import masked_text
 from curation.rules import Rule
+from curation.spans import Span
 from records import digest, doc_id
 
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
@@ -53,8 +55,9 @@ def examples(
     begin = pl.col("text").str.head(characters)
     wanted = documents.lazy().filter(pl.col("doc_id").is_in(names))
     texts = wanted.select(
-        "doc_id", "source", "locator", text=begin, characters=pl.col("text").str.len_chars()
+        "doc_id", "content_digest", "source", "locator", text=begin, characters=pl.col("text").str.len_chars()
     ).collect()
+    hidden = _personal(evidence.get("personal_data"), texts["content_digest"].to_list())
     known = {row["doc_id"]: row for row in texts.iter_rows(named=True)}
     copies = _copies(documents, duplicates, names)
     values = _values(evidence, rules, drawn["content_digest"].unique().to_list())
@@ -65,9 +68,27 @@ def examples(
             said = copies.get(row["doc_id"], "") if row["failed"] == "duplicate" else ""
             said = said or values.get((row["failed"], row["content_digest"]), "")
             place = f"{text['source']}:{text['locator']}"
-            example = Example(row["doc_id"], place, said, row["rule"] or "", text["text"], text["characters"])
+            beginning = text["text"] if hidden is None else _discreet(text["text"], hidden.get(text["content_digest"]))
+            example = Example(row["doc_id"], place, said, row["rule"] or "", beginning, text["characters"])
             found.setdefault(row["failed"], []).append(example)
     return found
+
+
+def _personal(found: Frame | None, contents: Sequence[str]) -> dict[str, list[Span]] | None:
+    """The personal data of these contents, where it was looked for; of one that could not be measured nothing is known."""
+    if found is None:
+        return None
+    rows = found.lazy().filter(pl.col("content_digest").is_in(contents) & pl.col("spans").is_not_null())
+    spans = rows.select("content_digest", "spans").collect().iter_rows()
+    return {name: [(span["start"], span["end"], span["kind"]) for span in own] for name, own in spans}
+
+
+def _discreet(begin: str, spans: Sequence[Span] | None) -> str:
+    """The beginning of a text with its personal data masked; nothing of a text of which that is not known."""
+    if spans is None:
+        return ""
+    length = len(begin.encode())
+    return masked_text(begin, [(start, min(end, length), kind) for start, end, kind in spans if start < length])
 
 
 def _drawn(verdicts: Frame, most: int, seed: int) -> pl.DataFrame:

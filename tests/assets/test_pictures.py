@@ -8,8 +8,17 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.pictures import of_contamination, of_corpus, of_documents, of_duplicates, of_quality, of_verdicts
+from assets.pictures import (
+    of_contamination,
+    of_corpus,
+    of_documents,
+    of_duplicates,
+    of_personal_data,
+    of_quality,
+    of_verdicts,
+)
 from curation.decontamination import CONTAMINATION
+from curation.privacy import PERSONAL_DATA
 from pipelines.definitions import definitions_of
 from plots import bars, histogram
 
@@ -31,7 +40,7 @@ def shown_metadata(tmp_path_factory):
     (root / "exam.txt").write_text(PROSE)
     (root / "headwater.yaml").write_text(
         "sources:\n  - {name: docs, path: raw}\nrules: [gopher, language: {min_confidence: 0}]\nevaluation_sets:\n  - {name: exam, path: exam.txt}\n"
-        "decontamination: {documents: keep}\n"
+        "decontamination: {documents: keep}\nprivacy: on\n"
     )
     definitions = definitions_of(root)
     made = list(definitions.resolve_asset_graph().materializable_asset_keys)
@@ -63,6 +72,7 @@ def pictures(metadata):
         ("language", {"contents by language", "confidence"}),
         ("evaluation_items", {"items by set"}),
         ("contamination", {"share of an item", "contents by set"}),
+        ("personal_data", {"personal data by kind", "contents with personal data"}),
         ("duplicates", {"similarity of pairs", "removed for one"}),
         ("verdicts", {"verdicts by rule"}),
         ("corpus", {"characters of a kept content"}),
@@ -115,6 +125,7 @@ def test_tables_without_rows_are_drawn():
         ),
         "verdicts": pl.LazyFrame(schema={"verdict": pl.String, "rule": pl.String}),
         "contamination": pl.LazyFrame(schema=CONTAMINATION),
+        "personal_data": pl.LazyFrame(schema=PERSONAL_DATA),
     }
-    for draw in (of_documents, of_quality, of_contamination, of_verdicts):
+    for draw in (of_documents, of_quality, of_contamination, of_personal_data, of_verdicts):
         assert all(picture.png.startswith(b"\x89PNG") for picture in draw(empty))
