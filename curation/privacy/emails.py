@@ -15,7 +15,7 @@ LONGEST_LOCAL, LONGEST = 64, 254
 _LETTER = rb"(?:[A-Za-z0-9]|[\xc3-\xd4][\x80-\xbf])"
 _LABEL = _LETTER + rb"(?:(?:" + _LETTER + rb"|-){0,61}" + _LETTER + rb")?"
 _TOP = rb"(?:xn--[A-Za-z0-9-]{2,59}|(?:[A-Za-z]|[\xc3-\xd4][\x80-\xbf]){2,24})"
-_END = rb"(?![A-Za-z0-9_@-]|[\xc3-\xd4][\x80-\xbf])"
+_END = rb"(?![A-Za-z0-9_@]|-[A-Za-z0-9]|[\xc3-\xd4][\x80-\xbf])"
 _DOMAIN = re.compile(rb"(?:" + _LABEL + rb"\.)+(" + _TOP + rb")" + _END)
 _DOT = rb"(?:\.|[ ]?[\[({][ ]?(?:dot|DOT|Dot|\.)[ ]?[\])}][ ]?)"
 _SPELT = re.compile(rb"[\[({][ ]?(?:at|AT|At|@)[ ]?[\])}][ ]?(?:" + _LABEL + _DOT + rb")+(" + _TOP + rb")" + _END)
@@ -39,7 +39,7 @@ def find_email(data: bytes, at: int) -> Iterator[tuple[int, int]]:
 
 def _goes_on(data: bytes, end: int) -> bool:
     """Whether the match ends only because it may be no longer."""
-    return end < len(data) and (data[end : end + 1].isalnum() or data[end] in b"_@-")
+    return end < len(data) and (data[end : end + 1].isalnum() or data[end] in b"_@")
 
 
 def _local_start(data: bytes, stop: int) -> int:

@@ -27,7 +27,8 @@ _SHORTEST = 7
 
 def find_ipv4(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The span itself, if it is a public address."""
-    if not (starts_alone(data, start) or data[start - 2 : start] == b"//") or _goes_on(data, end):
+    is_within = data[start - 1 : start] == b"." or not (starts_alone(data, start) or data[start - 2 : start] == b"//")
+    if is_within or _goes_on(data, end):
         return
     said = data[start:end].decode("ascii")
     try:

@@ -79,7 +79,10 @@ def _plain_candidates(data: bytes) -> list[tuple[int, int, int]]:
     said += [(kernels.AT, m.start(), 0) for m in re.finditer(rb"@|[\[({] ?(?:[aA][tT]|@) ?[\])}]", data)]
     said += [(kernels.ASSIGNED, m.start(), 0) for m in re.finditer(rb"[=:]", data)]
     said += [(kernels.CODE, m.start(), 0) for m in re.finditer(rb"(?<![A-Za-z0-9_])[A-Za-z0-9]", data)]
-    said += [(kernels.PREFIX, m.start(), 0) for m in re.finditer(rb"(?<![A-Za-z0-9_])(?:" + b"|".join(map(re.escape, PREFIXES)) + rb")", data) if data[m.start() : m.start() + 3] != b"---" or data[max(0, m.start() - 1) : m.start()] != b"-"]  # fmt: skip
+    prefixes = b"|".join(re.escape(prefix) for prefix in PREFIXES if prefix != b"---")
+    said += [
+        (kernels.PREFIX, m.start(), 0) for m in re.finditer(rb"(?<![A-Za-z0-9_])(?:%b)|-----BEGIN" % prefixes, data)
+    ]
     said += [(kernels.IPV4, m.start(), m.end()) for m in re.finditer(rb"(?<![A-Za-z0-9_])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])", data)]  # fmt: skip
     said += [(kernels.IPV6, m.start(), m.end()) for m in re.finditer(rb"(?<![A-Za-z0-9_:])[0-9A-Fa-f:][0-9A-Fa-f:.]{0,45}", data)]  # fmt: skip
     numbers = [row for row in candidates(np.frombuffer(data, np.uint8), np.array([0, len(data)], np.int64)).get(0, []) if row[0] == kernels.NUMBER]  # fmt: skip
