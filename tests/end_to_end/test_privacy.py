@@ -94,7 +94,7 @@ def test_placeholders_rules_and_kinds(root: Path) -> None:
 
 def test_what_explain_and_whatif_show_is_masked_and_no_log_has_it(root: Path) -> None:
     edit(root, lambda text: text + "\nprivacy: on\n")
-    run(root)
+    assert headwater("run", "funnel", "-w", root).code == 0
     for name in ("letter.eml", "config.txt"):
         told = headwater("explain", name, "-w", root)
         assert told.code == 0, told.err
@@ -103,7 +103,9 @@ def test_what_explain_and_whatif_show_is_masked_and_no_log_has_it(root: Path) ->
     assert "xxx.xxx@xxxx.xxxxxxx.xxx" in headwater("explain", "letter.eml", "-w", root).out
     told = headwater("whatif", "gopher.min_words=900", "-w", root)
     assert told.code == 0 and ADDRESS not in told.out and PASSWORD not in told.out
-    for place in ("dagster", "logs", "inventories"):
+    pages = list((root / ".headwater" / "reports").rglob("*.html"))
+    assert len(pages) == 1 and "xxx.xxx@xxxx.xxxxxxx.xxx" in pages[0].read_text()
+    for place in ("dagster", "logs", "inventories", "reports"):
         for path in (root / ".headwater" / place).rglob("*"):
             if path.is_file():
                 held = path.read_bytes()
