@@ -96,12 +96,13 @@ def answers(
 
 @stage(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     counts="samples",
     unit="samples",
     outputs=(
         Output("scores", ("model", "prompt", "split", "metric")),
         Output("comparisons", ("metric", "split", "model_a", "model_b")),
+        Output("slices", ("sliced_by", "slice", "metric", "split", "model_a", "model_b")),
     ),
 )
 def scores(
@@ -124,7 +125,8 @@ def scores(
     table = outcome.table
     if annotations is not None and annotations.height:
         table = pl.concat([table, human_win_rate(annotations, instructions.version)])
-    return replace(outcome, table=table, notes={**outcome.notes, **_against(table, run)}, pictures=_pictures(table))
+    notes = {**outcome.notes, **_against(table, run), **_regressions(outcome.others["slices"])}
+    return replace(outcome, table=table, notes=notes, pictures=_pictures(table))
 
 
 @stage(needs=("proposals",), **(ANSWERS | {"primary_key": "sample_id", "unit": "samples"}))
@@ -158,6 +160,13 @@ def _against(table: pl.DataFrame, run: Run) -> dict[str, str]:
         f"{row['model']} {row['metric']}: {row['value_before']:.3g} → {row['value']:.3g}" for row in moved.to_dicts()
     ]
     return {"against their predecessors": "; ".join(said) or "no score moved"}
+
+
+def _regressions(slices: pl.DataFrame) -> dict[str, str]:
+    """In which slices a contestant is worse than one before it."""
+    worse = slices.filter("regression")
+    said = [f"{row['model_b']} on {row['sliced_by']} {row['slice']} ({row['metric']})" for row in worse.to_dicts()]
+    return {"worse in slices": "; ".join(said) or "none"}
 
 
 def _pictures(table: pl.DataFrame) -> list[Picture]:

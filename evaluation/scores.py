@@ -8,21 +8,13 @@ contestant answered; each comparison is paired, over those that both did, which 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import Literal
 
 import polars as pl
 
-from evaluation.checkers import CHECKERS
+from evaluation.comparisons import by_metric, clusters, compare, compare_slices, fields
 from evaluation.metrics import METRICS, sample_metrics
-from evaluation.statistics import (
-    BootstrapSettings,
-    Difference,
-    Estimate,
-    Integers,
-    mean_interval,
-    paired_difference,
-)
+from evaluation.statistics import BootstrapSettings, Estimate, mean_interval
 from proportions import wilson
 from records import Outcome
 
@@ -40,24 +32,6 @@ SCORES = {
 }
 """The schema of scores. `low` and `high` are null where n is 1."""
 
-COMPARISONS = {
-    "metric": pl.String(),
-    "split": pl.String(),
-    "model_a": pl.String(),
-    "model_b": pl.String(),
-    "value_a": pl.Float64(),
-    "value_b": pl.Float64(),
-    "difference": pl.Float64(),
-    "low": pl.Float64(),
-    "high": pl.Float64(),
-    "p_value": pl.Float64(),
-    "n": pl.Int64(),
-    "detectable": pl.Float64(),
-    "better": pl.String(),
-}
-"""The schema of comparisons: `difference` is b - a, on the n samples that both answered; `detectable` the smallest true
-difference that such a set finds four times in five; `better` the model that the interval favours, null when it holds 0."""
-
 CHOICES = {
     "prompt": pl.String(),
     "value": pl.Float64(),
@@ -74,10 +48,6 @@ WINS = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 ANSWERED = ("submitted", "withdrawn")
 """Statuses of answers that count: one whose task is no longer asked is still what a person prefers."""
 
-SCORED = ("chrf", *(metric for metric, _ in CHECKERS.values()), "perplexity", "bits_per_byte")
-DIGITS = 9
-"""Scores are rounded to 9 decimals: sums may differ in their last bits between numbers of threads."""
-
 
 def score_contestants(
     contestants: Mapping[str, pl.DataFrame],
@@ -86,25 +56,25 @@ def score_contestants(
     settings: BootstrapSettings,
     split: Literal["test", "validation"] = "test",
 ) -> Outcome:
-    """Scores (SCORES) of contestants by name, and comparisons of every two (COMPARISONS) under `others`.
+    """Scores (SCORES) of contestants by name; under `others` comparisons of every two (COMPARISONS), and those per slice (SLICES).
 
     A contestant's rows are `inference.OUTPUTS` with `model_version`; those whose purpose is `split` count. In the order
     given a comparison's `model_a` stands before its `model_b`. The books count samples of `samples`: kept are scored for
     every contestant, failed have an error or no row from one of them, dropped nobody was asked.
     """
     rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
-    found = {name: _by_metric(sample_metrics(outputs, samples), samples) for name, outputs in rows.items()}
+    found = {name: by_metric(sample_metrics(outputs, samples), samples) for name, outputs in rows.items()}
     scores = [
         score
         for name, outputs in rows.items()
         for score in _scores(name, outputs, found[name], dataset_version, split, settings)
     ]
-    comparisons = [
-        row for a, b in combinations(found, 2) for row in _comparisons(a, b, found[a], found[b], split, settings)
-    ]
-    comparisons_table = _table(comparisons, COMPARISONS)
+    others = {
+        "comparisons": compare(found, split, settings),
+        "slices": compare_slices(found, samples, split, settings),
+    }
     kept, dropped, failed = _books(rows, samples)
-    return Outcome(_table(scores, SCORES), kept, dropped, failed, others={"comparisons": comparisons_table})
+    return Outcome(_table(scores, SCORES), kept, dropped, failed, others)
 
 
 def choose_prompt(
@@ -128,7 +98,7 @@ def choose_prompt(
         raise ValueError(f"no sample has {metric} under all of the prompts {', '.join(prompts)}: nothing to choose by")
     shared = values.join(complete, on="sample_id", how="semi")
     rows = [
-        {"prompt": prompt} | _fields(_estimate(shared.filter(prompt=prompt), metric, settings)) for prompt in prompts
+        {"prompt": prompt} | fields(_estimate(shared.filter(prompt=prompt), metric, settings)) for prompt in prompts
     ]
     sign = -1 if METRICS[metric].higher_is_better else 1
     best = min(rows, key=lambda row: (sign * row["value"], row["prompt"]))
@@ -161,21 +131,7 @@ def human_win_rate(
 
 
 def _wilson_fields(share: float, n: int, confidence: float) -> dict[str, object]:
-    return _fields(Estimate(share, *wilson(share, n, confidence), n))
-
-
-def _by_metric(values: pl.DataFrame, samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Sample metrics (with their sample's group) by metric, each sorted by sample: the resamples depend on the order."""
-    grouped = values.join(samples.select("sample_id", "group"), on="sample_id").sort("sample_id")
-    parts = {metric: grouped.filter(metric=metric) for metric in SCORED}
-    return {metric: part for metric, part in parts.items() if part.height}
-
-
-def _clusters(values: pl.DataFrame, settings: BootstrapSettings) -> Integers | None:
-    """Each row's group as a number, where groups are what is drawn."""
-    if settings.unit == "sample":
-        return None
-    return values["group"].rank("dense").cast(pl.Int64).to_numpy()
+    return fields(Estimate(share, *wilson(share, n, confidence), n))
 
 
 def _scores(
@@ -195,7 +151,7 @@ def _scores(
             "split": split,
         }
         for metric, values in found.items():
-            yield about | {"metric": metric} | _fields(_estimate(values, metric, settings))
+            yield about | {"metric": metric} | fields(_estimate(values, metric, settings))
 
 
 def _only(outputs: pl.DataFrame, column: str, name: str) -> str | None:
@@ -209,48 +165,12 @@ def _only(outputs: pl.DataFrame, column: str, name: str) -> str | None:
 def _estimate(values: pl.DataFrame, metric: str, settings: BootstrapSettings) -> Estimate:
     """The score and its bootstrap interval; Wilson's where all samples agree, for then a bootstrap would claim certainty."""
     kind, numbers = METRICS[metric], values["value"].to_numpy()
-    clusters = _clusters(values, settings)
-    found = mean_interval(numbers, values["weight"].to_numpy(), clusters, kind.transform, settings)
+    weights, drawn_together = values["weight"].to_numpy(), clusters(values, settings)
+    found = mean_interval(numbers, weights, drawn_together, kind.transform, settings)
     if kind.proportion and found.value in (0.0, 1.0):
         low, high = wilson(found.value, found.n, settings.confidence)
         return Estimate(found.value, low, high, found.n)
     return found
-
-
-def _comparisons(
-    a: str,
-    b: str,
-    found_a: Mapping[str, pl.DataFrame],
-    found_b: Mapping[str, pl.DataFrame],
-    split: str,
-    settings: BootstrapSettings,
-) -> Iterator[dict[str, object]]:
-    """One row per metric that both have on some samples; no perplexity across tokenizers, where its units differ."""
-    for metric in (metric for metric in SCORED if metric in found_a and metric in found_b):
-        both = found_a[metric].join(found_b[metric], on="sample_id", suffix="_b").sort("sample_id")
-        same_units = metric != "perplexity" or bool((both["weight"] == both["weight_b"]).all())
-        if both.height and same_units:
-            names = {"metric": metric, "split": split, "model_a": a, "model_b": b}
-            found = _difference(both, metric, settings)
-            yield names | _fields(found) | {"better": _better(found, a, b, METRICS[metric].higher_is_better)}
-
-
-def _difference(both: pl.DataFrame, metric: str, settings: BootstrapSettings) -> Difference:
-    values_a, values_b, weights_a, weights_b = (
-        both[column].to_numpy() for column in ("value", "value_b", "weight", "weight_b")
-    )
-    transform, clusters = METRICS[metric].transform, _clusters(both, settings)
-    return paired_difference(values_a, values_b, weights_a, weights_b, clusters, transform, settings)
-
-
-def _better(found: Difference, a: str, b: str, higher_is_better: bool) -> str | None:
-    if found.low is None or found.high is None or found.low <= 0 <= found.high:
-        return None
-    return b if (found.low > 0) == higher_is_better else a
-
-
-def _fields(found: Estimate | Difference) -> dict[str, object]:
-    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in vars(found).items()}
 
 
 def _books(rows: Mapping[str, pl.DataFrame], samples: pl.DataFrame) -> tuple[int, dict[str, int], dict[str, int]]:

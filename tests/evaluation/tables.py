@@ -3,6 +3,7 @@
 import polars as pl
 
 from evaluation.inference import OUTPUTS
+from records import MESSAGES
 
 SAMPLES = {
     "sample_id": pl.String(),
@@ -14,6 +15,8 @@ SAMPLES = {
     "checker": pl.String(),
     "line": pl.Int64(),
     "name": pl.String(),
+    "slice": pl.String(),
+    "messages": MESSAGES,
 }
 
 
@@ -27,7 +30,8 @@ def samples(*rows):
             "group": f"g{place % 3}",
             "reference": "Return it.",
         }
-        usual |= {"openness": "open", "line": place + 1, "name": f"f{place}"}
+        usual |= {"openness": "open", "line": place + 1, "name": f"f{place}", "slice": "all"}
+        usual["messages"] = [{"role": "user", "content": f"What is {place}?"}]
         filled.append(usual | row)
     return pl.DataFrame(filled, schema=SAMPLES)
 

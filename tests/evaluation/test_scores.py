@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evaluation.scores import CHOICES, COMPARISONS, SCORES, choose_prompt, human_win_rate, score_contestants
+from evaluation.comparisons import COMPARISONS
+from evaluation.scores import CHOICES, SCORES, choose_prompt, human_win_rate, score_contestants
 from evaluation.statistics import BootstrapSettings
 from tests.evaluation.tables import outputs, samples
 
