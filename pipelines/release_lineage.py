@@ -8,7 +8,7 @@ is given.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -16,7 +16,18 @@ from pipelines.graph import SETTINGS
 from pipelines.releases import ReleaseFolder
 from pipelines.store import Commit, Store
 
-FOLLOWED = ("samples", "annotations", "candidates", "corpus", "verdicts", "duplicates", "documents", "failures")
+FOLLOWED = (
+    "samples",
+    "annotations",
+    "candidates",
+    "corpus",
+    "verdicts",
+    "duplicates",
+    "documents",
+    "failures",
+    "language",
+    "contamination",
+)
 COLUMNS = {
     "samples": ("sample_id", "doc_id", "source", "locator", "reference"),
     "documents": ("doc_id", "content_digest"),
@@ -54,10 +65,12 @@ def lineage(store: Store, inputs: Mapping[str, str]) -> dict[str, Commit]:
     return found
 
 
-def tables_of(store: Store, commits: Mapping[str, Commit]) -> dict[str, pl.LazyFrame]:
-    """The columns of those tables that tell why; without tables whose rows were cleared away."""
-    there = {name: commits[name] for name in COLUMNS if name in commits and not store.missing_files(commits[name])}
-    return {name: store.scan(name, commit.number).select(COLUMNS[name]) for name, commit in there.items()}
+def tables_of(
+    store: Store, commits: Mapping[str, Commit], columns: Mapping[str, Sequence[str]] = COLUMNS
+) -> dict[str, pl.LazyFrame]:
+    """Those columns of these tables; without tables whose rows were cleared away."""
+    there = {name: commits[name] for name in columns if name in commits and not store.missing_files(commits[name])}
+    return {name: store.scan(name, commit.number).select(columns[name]) for name, commit in there.items()}
 
 
 def beside(before: Mapping[str, Commit], after: Mapping[str, Commit]) -> list[str]:

@@ -31,7 +31,7 @@ def write_report(workspace: Workspace, name: str, page: str) -> str:
 def find_report(workspace: Workspace, name: str) -> Path:
     """The page of that name. Raises LookupError where there is no such report, or none yet."""
     if name not in MADE_BY:
-        raise LookupError(f"there is no report {name!r}; there are: {', '.join(MADE_BY)}")
+        raise LookupError(f"there is no report {name!r}; there are: {', '.join(MADE_BY)}, instructions, preferences")
     path = workspace.reports / f"{name}.html"
     if not path.is_file():
         raise LookupError(f"there is no report on {name} yet; `headwater run {MADE_BY[name]}` makes it")

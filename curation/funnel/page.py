@@ -37,15 +37,15 @@ Row = dict[str, Any]
 
 def curation_page(report: Report) -> str:
     """The whole page, as HTML."""
-    sums = _sums(report.table)
+    sums = summed(report.table)
     return page(
         "Curation report",
-        tag("style", Html(_STYLE)),
+        tag("style", Html(STYLE)),
         tag("h1", "Curation report"),
         tag("p", "What was read, what was kept, and what was dropped or failed, where and why.", class_="quiet"),
         _tiles(sums),
         tag("h2", "What is left after each step"),
-        _steps(sums),
+        steps_drawn(sums),
         tag("h2", "By source"),
         _by_source(report.table),
         *_rules(report),
@@ -57,12 +57,12 @@ def curation_page(report: Report) -> str:
     )
 
 
-def _sums(rows: pl.DataFrame) -> pl.DataFrame:
+def summed(rows: pl.DataFrame) -> pl.DataFrame:
     """The funnel of all sources together."""
-    summed = rows.group_by("step", "fate", "reason", maintain_order=True).agg(
+    found = rows.group_by("step", "fate", "reason", maintain_order=True).agg(
         pl.col("place").first(), pl.col("documents", "characters").sum()
     )
-    return summed.sort("place", "documents", "reason", descending=[False, True, False])
+    return found.sort("place", "documents", "reason", descending=[False, True, False])
 
 
 def _count(rows: pl.DataFrame, fate: str, step: str | None = None, what: str = "documents") -> int:
@@ -70,17 +70,17 @@ def _count(rows: pl.DataFrame, fate: str, step: str | None = None, what: str = "
     return int((some if step is None else some.filter(pl.col("step") == step))[what].sum())
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
     """A percentage that never says 0 or 100 of what is not."""
     if not whole:
         return "–"
-    share = 100 * part / whole
-    if 0 < share < 0.1:
+    percent = 100 * part / whole
+    if 0 < percent < 0.1:
         return "<0.1%"
-    return ">99.9%" if 99.9 < share < 100 else f"{share:.3g}%"
+    return ">99.9%" if 99.9 < percent < 100 else f"{percent:.3g}%"
 
 
-def _tokens(characters: int) -> str:
+def tokens(characters: int) -> str:
     count = characters // CHARACTERS_PER_TOKEN
     for limit, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= limit:
@@ -91,20 +91,20 @@ def _tokens(characters: int) -> str:
 def _tiles(sums: pl.DataFrame) -> Html:
     found = _count(sums, IN, READING)
     told: list[tuple[str, int, str]] = [
-        ("found", found, f"≈ {_tokens(_count(sums, IN, READING, 'characters'))} tokens read"),
-        ("kept", _count(sums, KEPT, CORPUS), f"≈ {_tokens(_count(sums, KEPT, CORPUS, 'characters'))} tokens"),
+        ("found", found, f"≈ {tokens(_count(sums, IN, READING, 'characters'))} tokens read"),
+        ("kept", _count(sums, KEPT, CORPUS), f"≈ {tokens(_count(sums, KEPT, CORPUS, 'characters'))} tokens"),
         ("dropped", _count(sums, DROPPED), "by a rule, or as a copy"),
         ("failed", _count(sums, FAILED), "could not be read or measured"),
     ]
     tiles = []
     for name, count, said in told:
-        of_all = f" {_share(count, found)}" if name != "found" else ""
+        of_all = f" {share(count, found)}" if name != "found" else ""
         figure = tag("b", f"{count:,}", tag("small", of_all))
         tiles.append(tag("div", tag("span", name), figure, tag("small", said), class_=f"tile {name}"))
     return tag("div", *tiles, class_="tiles")
 
 
-def _steps(sums: pl.DataFrame) -> Html:
+def steps_drawn(sums: pl.DataFrame) -> Html:
     """A bar for each step: what it kept, dropped and failed, of all that was found."""
     found = _count(sums, IN, READING)
     lines = []
@@ -138,7 +138,7 @@ def _by_source(rows: pl.DataFrame) -> Html:
             "span",
             tag("b", str(source)),
             stacked(counts, found, f"{source}: {counts}"),
-            tag("span", tag("b", f"{counts[KEPT]:,}"), f" of {found:,} kept ({_share(counts[KEPT], found)})"),
+            tag("span", tag("b", f"{counts[KEPT]:,}"), f" of {found:,} kept ({share(counts[KEPT], found)})"),
             class_="source",
         )
         parts.append(folded(summary, _of_source(own)))
@@ -152,7 +152,7 @@ def _of_source(rows: pl.DataFrame) -> Html:
         counts = [_count(own, fate) for fate in (IN, KEPT, DROPPED, FAILED)]
         reasons = own.filter(pl.col("fate").is_in([DROPPED, FAILED]))
         characters = _count(own, KEPT, what="characters")
-        lines.append([step, *(f"{count:,}" for count in counts), _tokens(characters), _reasons(reasons)])
+        lines.append([step, *(f"{count:,}" for count in counts), tokens(characters), _reasons(reasons)])
     return table(("step", "in", "kept", "dropped", "failed", "≈ tokens kept", "reasons"), lines, range(1, 6))
 
 
@@ -278,7 +278,7 @@ def _kept(report: Report) -> Iterator[Html]:
         yield folded(f"{len(shown)} documents that are kept, at random", *inside)
 
 
-_STYLE = """
+STYLE = """
 .kept { fill: var(--ink); } .dropped { fill: var(--mark); } .failed { fill: var(--bad); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px; margin: 20px 0 0; }
 .tile { background: var(--panel); border-left: 4px solid var(--quiet); border-radius: 4px; padding: 12px 16px; }

@@ -39,13 +39,21 @@ def table(
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="Which report: curation.")],
+    name: Annotated[str, typer.Argument(help="Which report: curation, or a dataset: instructions or preferences.")],
+    version: Annotated[
+        str | None, typer.Option(help="Of a dataset, the release: a version or tag; the newest, when none is named.")
+    ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say where a report lies: a page that opens in any browser, offline."""
+    from pipelines.release_reports import report_release
     from pipelines.reports import find_report
 
-    path = find_report(find_workspace(workspace), name)
+    here = find_workspace(workspace)
+    is_dataset = name in {"instructions", "preferences"}
+    if version is not None and not is_dataset:
+        raise ValueError(f"the report {name} has no versions: it is on the tables as they stand")
+    path = report_release(here, name, version) if is_dataset else find_report(here, name)
     out.print(Text(str(path), Style(link=path.as_uri())), soft_wrap=True)
 
 

@@ -88,6 +88,19 @@ def test_a_release_is_called_by_its_tag_wherever_a_version_is(two: tuple[Path, s
     assert history.count("candidate") == 3 and "(removed)" in history
 
 
+def test_the_report_on_a_release_is_a_page_of_its_own(two: tuple[Path, str, str]) -> None:
+    root, first, second = two
+    newest, older = (
+        headwater("report", "instructions", *words, "-w", root) for words in ((), ("--version", "latest-good"))
+    )
+    pages = [Path(said.stdout.strip()) for said in (newest, older)]
+    assert [page.name for page in pages] == [f"instructions-{second}.html", f"instructions-{first}.html"], older.stderr
+    new, old = (page.read_text() for page in pages)
+    assert f"Since <code>{first}" in new and "its document came" in new and "Since" not in old
+    assert "notes" in new and "Curation of its corpus" in new and "notes:qa.jsonl#L" in new
+    assert pages[0].stat().st_mode & 0o777 == 0o600
+
+
 WRONG = {
     "no such tag": (("tag", "instructions", "nobody"), "dataset 'instructions' has no tag 'nobody'; there are: "),
     "no such version": (("tag", "instructions", "good", "ffff0000"), "has no release ffff0000; there are: "),
@@ -97,6 +110,7 @@ WRONG = {
     ),
     "no dataset": (("diff", "weather"), "dataset 'weather' has no release; there are: none yet"),
     "no such release": (("diff", "instructions", "nobody"), "has no release nobody; there are: "),
+    "no version of that": (("report", "curation", "--version", "1"), "the report curation has no versions"),
     "nothing to remove": (("tag", "instructions", "--remove"), "name the tag that is to go"),
 }
 
