@@ -19,6 +19,7 @@ import polars as pl
 import xxhash
 
 from curation.formats.extracts import Unreadable
+from curation.hub_datasets import HubRoot
 from curation.inventory import MENDS, Root, digest_of, open_regular, problem_of
 from curation.object_stores import CHANGED, ObjectRoot
 
@@ -57,7 +58,7 @@ def bytes_of(file: File, max_bytes: int | None = None) -> bytes:
     if max_bytes is not None and file.size > max_bytes:
         raise over_the_limit(max_bytes)
     with named_problems():
-        return _object(file, file.root) if isinstance(file.root, ObjectRoot) else _local(file, file.root)
+        return _local(file, file.root) if isinstance(file.root, Path) else _object(file, file.root)
 
 
 def record_of(file: File, offset: int, length: int, cache: Path | None = None) -> bytes:
@@ -111,7 +112,7 @@ def fetching(files: Iterable[File], max_bytes: int) -> Iterator[tuple[File, Call
         yield from waiting
 
 
-def _object(file: File, root: ObjectRoot) -> bytes:
+def _object(file: File, root: ObjectRoot | HubRoot) -> bytes:
     return root.read(file.path, file.bytes_digest) if file.size else b""
 
 

@@ -8,7 +8,8 @@ a second write within one tick of the file system's clock would leave no trace.
 
 What cannot be read (a pipe, a link that leaves the source, a folder without permission) is a row with its `problem`.
 
-Of an object store nothing is read at all: its listing has ETags (`curation.object_stores`).
+Of an object store nothing is read at all: its listing has ETags (`curation.object_stores`); the hub's has digests
+(`curation.hub_datasets`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import polars as pl
 import xxhash
 
 from curation.globs import Globs
+from curation.hub_datasets import HUB, HubRoot
 from curation.object_stores import CHANGED, ObjectRoot, is_remote
 from records import Progress, silent
 
@@ -74,11 +76,12 @@ _Cache = dict[str, tuple[_Stamp, str]]
 
 @dataclass(frozen=True)
 class Source:
-    """A place raw data comes from: a folder, one file, or a prefix of an object store."""
+    """A place raw data comes from: a folder, one file, a prefix of an object store, or a dataset of the hub."""
 
     # The name that rows, verdicts and reports call it by.
     name: str
-    # Folder or file; `~` is the home folder, a relative path starts at the workspace. Or `s3://bucket/prefix`.
+    # Folder or file; `~` is the home folder, a relative path starts at the workspace. Or `s3://bucket/prefix`, or
+    # `hf://datasets/owner/name`.
     path: str
     # Files that belong to it: globs relative to the folder (`*` within a name, `**` over folders).
     include: tuple[str, ...] = ("**/*",)
@@ -97,7 +100,7 @@ class _Found:
     problem: str = ""
 
 
-Root = Path | ObjectRoot
+Root = Path | ObjectRoot | HubRoot
 """What the paths of a source are relative to."""
 
 
@@ -107,9 +110,13 @@ def root_of(source: Source, base: Path) -> Root:
     `base` is the workspace's folder. Raises FileNotFoundError when the source is not there.
     """
     if is_remote(source.path):
-        return ObjectRoot.of(source.path)
+        return _remote(source.path)
     place = _place(source, base)
     return place if place.is_dir() else place.parent
+
+
+def _remote(address: str) -> ObjectRoot | HubRoot:
+    return HubRoot.of(address) if address.startswith(HUB) else ObjectRoot.of(address)
 
 
 def take_inventory(source: Source, base: Path, cache: Path | None = None, progress: Progress = silent) -> pl.DataFrame:
@@ -150,7 +157,7 @@ def _filed(source: Source, base: Path, cache: Path | None, progress: Progress) -
 def _stored(source: Source, progress: Progress) -> list[_Row]:
     """The objects below a prefix. An empty one with others below it is how a store's console draws a folder: no object."""
     try:
-        root = ObjectRoot.of(source.path)
+        root = _remote(source.path)
         found = {}
         for one in root.objects():
             found[one.path] = one

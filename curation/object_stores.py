@@ -62,7 +62,7 @@ class ObjectRoot:
         matched = _ADDRESS.match(address)
         scheme, bucket, prefix = matched.groups() if matched else ("", "", "")
         if scheme not in SCHEMES or not bucket:
-            known = ", ".join(f"{scheme}://bucket/prefix" for scheme in SCHEMES)
+            known = ", ".join((*(f"{scheme}://bucket/prefix" for scheme in SCHEMES), "hf://datasets/owner/name"))
             raise ValueError(f"{address!r} is no place that can be read: give a folder, a file, or one of {known}")
         prefix = prefix.strip("/")
         return cls(f"{scheme}://{bucket}", f"{prefix}/" if prefix else "")
