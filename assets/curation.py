@@ -55,7 +55,7 @@ from pipelines.workspace import Workspace
 from records import Outcome, Progress
 
 
-@measure(group="curation", code_version="1", of="documents", uses=("python",), pictures=of_signatures)
+@measure(group="curation", code_version="2", of="documents", uses=("python",), pictures=of_signatures)
 def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
     """The bands of each content's sketch, and the digest of its normalised text."""
     return measure_signatures(contents, settings)

@@ -44,7 +44,7 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 
 @stage(
     group="datasets",
-    code_version="1",
+    code_version="2",
     primary_key="sample_id",
     outside=("doc_id",),
     unit="samples",

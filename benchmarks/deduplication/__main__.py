@@ -2,7 +2,8 @@
 
     python -m benchmarks.deduplication --sizes 20000 --peers rensa gaoya daft
 
-Prints a Markdown table, and writes it to `benchmarks/results`. What each is told stands in its file under `tools`.
+Prints Markdown tables, and writes them to `benchmarks/results`, one for each size, and one of what grows from size to
+size and what new documents cost; and a picture of CPU seconds by size. What each is told stands in its file under `tools`.
 """
 
 from __future__ import annotations
@@ -10,34 +11,43 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from benchmarks.deduplication.corpus import Corpus, corpus
 from benchmarks.deduplication.judge import EDGES, Answer, Judgement, judge
+from benchmarks.deduplication.picture import cpu_by_size
 from benchmarks.deduplication.truth import truth
 from benchmarks.measuring import Cost, measure
 from benchmarks.peers import CACHE, Peer, environment
 
 ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+TOOLS = Path(__file__).parent / "tools"
 EMPTY = 10
+SIZES = (20_000, 100_000, 400_000)
+OURS = "headwater"
 PEERS = (
+    Peer("daft", ("daft==0.7.26", "polars==1.35.2", "numpy==2.3.5", "scipy==1.16.3")),
     Peer("rensa", ("rensa==0.5.0", "pyarrow==24.0.0", "numpy==2.3.5")),
     Peer("gaoya", ("gaoya==0.2.2", "pyarrow==24.0.0", "numpy==2.3.5")),
-    Peer("daft", ("daft==0.7.26", "polars==1.35.2", "numpy==2.3.5", "scipy==1.16.3")),
-    Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18")),
     Peer("text-dedup", ("text-dedup==0.4.0",)),
+    Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18")),
 )
-COLUMNS = "CPU s | wall s | beyond empty s | docs / core s | MB / core s | peak MB | bytes / doc beyond empty | removed"
+COLUMNS = "CPU s | wall s | beyond empty s | docs / core s | MB / core s | peak MB | bytes / doc beyond empty and batch | removed"
 SHARES = "recall at 0.8 | removals ≥ 0.8 | ≥ 0.7 | named kept one ≥ 0.8"
+
+Costs = dict[str, dict[int, Cost]]
 
 
 def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
     """Run one contestant on a corpus, in a fresh folder."""
     peer = next((peer for peer in PEERS if peer.name == name), None)
     python = environment(peer) if peer else Path(sys.executable)
-    tool = Path(__file__).parent / "tools" / f"{name.replace('-', '_')}_run.py"
+    tool = TOOLS / f"{name.replace('-', '_')}_run.py"
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         around = {"HF_HUB_OFFLINE": "1", "HF_HOME": folder, "PYTHONPATH": "" if peer else str(ROOT)}
@@ -46,9 +56,26 @@ def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
             return cost, Answer(held["removed"], held["kept"])
 
 
+def update(given: Corpus) -> Cost:
+    """What the last hundredth of a corpus costs Headwater, with the tables of the others on disk."""
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        place = Path(folder)
+        command = [sys.executable, TOOLS / "headwater_update.py"]
+        for step in ("prepare", "update"):
+            cost = measure([*command, step, given.path, place], place / "log", {"PYTHONPATH": str(ROOT)}, place)
+        return cost
+
+
+def batch_bytes(given: Corpus) -> int:
+    """The bytes of text of the largest row group, which all contestants but daft and datatrove read at a time."""
+    described = pq.read_metadata(given.path)
+    text = described.schema.names.index("text")
+    return max(described.row_group(i).column(text).total_uncompressed_size for i in range(described.num_row_groups))
+
+
 def row(name: str, given: Corpus, cost: Cost, empty: Cost, found: Judgement) -> str:
     """A line of the table."""
-    beyond = (cost.peak - empty.peak) / given.documents
+    beyond = (cost.peak - empty.peak - batch_bytes(given)) / given.documents
     megabytes = given.text_bytes / 1e6
     costs = f"{cost.cpu:.2f} | {cost.wall:.2f} | {cost.cpu - empty.cpu:.2f} | {given.documents / cost.cpu:,.0f}"
     rates = f"{megabytes / cost.cpu:.1f} | {cost.peak / 1e6:,.0f} | {beyond:,.0f} | {found.removed:,}"
@@ -57,33 +84,75 @@ def row(name: str, given: Corpus, cost: Cost, empty: Cost, found: Judgement) -> 
     return f"| {name} | {costs} | {rates} | {' | '.join(f'{share:.4f}' for share in (*shares, *bins))} |"
 
 
+def contest(size: int, names: Sequence[str], empty: Mapping[str, Cost], costs: Costs, seed: int) -> None:
+    """Measure all on one size; the table is written after each, for a run takes long."""
+    given = corpus(size, seed, CACHE / "deduplication")
+    pairs = truth(given.path)
+    bins = " | ".join(f"recall {edge:.2f}" for edge in EDGES)
+    lines = [
+        f"{size:,} documents, {given.text_bytes / 1e6:.1f} MB of text, {len(pairs.at_least(0.8)):,} pairs ≥ 0.8.\n",
+        f"| tool | {COLUMNS} | {SHARES} | {bins} |",
+        "| --- " * (13 + len(EDGES)) + "|",
+    ]
+    print("", *lines, sep="\n", flush=True)
+    for name in names:
+        cost, answer = run(name, given)
+        costs[name][size] = cost
+        lines.append(row(name, given, cost, empty[name], judge(given.documents, pairs, answer)))
+        print(lines[-1], flush=True)
+        (RESULTS / f"deduplication-{size}.md").write_text("\n".join(lines) + "\n")
+
+
+def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
+    """How CPU seconds grow with the corpus, beyond those of an empty run, and their ratio to the fastest peer's."""
+    sizes = sorted(costs[OURS])
+    lines = ["| tool | " + " | ".join(f"µs / doc at {size:,}" for size in sizes) + " | last : first |"]
+    lines.append("| --- " * (2 + len(sizes)) + "|")
+    for name, measured in costs.items():
+        each = [1e6 * (measured[size].cpu - empty[name].cpu) / size for size in sizes if size in measured]
+        if len(each) == len(sizes):
+            told = " | ".join(f"{cost:.2f}" for cost in each)
+            lines.append(f"| {name} | {told} | {each[-1] / each[0]:.2f} |")
+    for size in sizes:
+        peers = {name: measured[size].cpu for name, measured in costs.items() if name != OURS and size in measured}
+        if peers:
+            best = min(peers, key=peers.__getitem__)
+            share = costs[OURS][size].cpu / peers[best]
+            lines.append(f"\nAt {size:,} documents Headwater takes {share:.2f} of the CPU seconds of {best}.")
+    return lines
+
+
+def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
+    """What one hundredth of new documents costs, beside the whole."""
+    size = max(costs[OURS])
+    cache = CACHE / "deduplication"
+    nothing, cost = update(corpus(EMPTY, seed, cache)), update(corpus(size, seed, cache))
+    beyond, whole = cost.cpu - nothing.cpu, costs[OURS][size].cpu - empty[OURS].cpu
+    return [
+        f"\nThe last hundredth of {size:,} documents, added to the tables of the others on disk: {cost.cpu:.2f} CPU s, "
+        f"{beyond:.2f} beyond one document added to nine, {beyond / whole:.1%} of the whole ({whole:.2f})."
+    ]
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--peers", nargs="*", default=[peer.name for peer in PEERS])
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
-    cache = CACHE / "deduplication"
-    names = ["headwater", *told.peers]
-    bins = " | ".join(f"recall {edge:.2f}" for edge in EDGES)
-    run("headwater", corpus(EMPTY, told.seed, cache))  # compiles, once for ever
-    empty = {name: run(name, corpus(EMPTY, told.seed, cache))[0] for name in names}
+    RESULTS.mkdir(exist_ok=True)
+    names = [OURS, *told.peers]
+    smallest = corpus(EMPTY, told.seed, CACHE / "deduplication")
+    run(OURS, smallest)  # compiles, once for ever
+    empty = {name: run(name, smallest)[0] for name in names}
+    costs: Costs = {name: {} for name in names}
     for size in told.sizes:
-        given = corpus(size, told.seed, cache)
-        pairs = truth(given.path)
-        print(
-            f"\n{size:,} documents, {given.text_bytes / 1e6:.1f} MB of text, {len(pairs.at_least(0.8)):,} pairs ≥ 0.8\n"
-        )
-        lines = [f"| tool | {COLUMNS} | {SHARES} | {bins} |", "| --- " * (13 + len(EDGES)) + "|"]
-        print("\n".join(lines), flush=True)
-        for name in names:
-            cost, answer = run(name, given)
-            lines.append(row(name, given, cost, empty[name], judge(given.documents, pairs, answer)))
-            print(lines[-1], flush=True)
-        target = ROOT / "benchmarks" / "results" / f"deduplication-{size}.md"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text("\n".join(lines) + "\n")
+        contest(size, names, empty, costs, told.seed)
+    lines = growth(costs, empty) + additions(costs, empty, told.seed)
+    print("", *lines, sep="\n")
+    (RESULTS / "deduplication.md").write_text("\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n")
+    (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
 
 
 if __name__ == "__main__":

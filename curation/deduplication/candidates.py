@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ import polars as pl
 from curation.deduplication.ranking import POLICY_KEYS, rank_keys, ranked_places
 from curation.deduplication.settings import EVIDENCE
 
-Fetch = Callable[[pl.Series], pl.DataFrame]
-"""From digests of contents to their rows (content_digest, text), in any order."""
+Fetch = Callable[[pl.Series], Iterable[pl.DataFrame]]
+"""From digests of contents to their rows (content_digest, text), in any order and in parts; none twice."""
 
 SIGNATURE = {"content_digest": pl.String, "normal_digest": pl.String, "n_characters": pl.Int64, "bands": pl.Binary}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import polars as pl
@@ -11,6 +11,9 @@ from curation.deduplication.candidates import Corpus, Fetch
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.settings import DeduplicationSettings
 from records import Outcome, Progress, silent
+
+FETCH_ROWS = 4_096
+"""Texts that are fetched at a time."""
 
 
 def find_duplicates(
@@ -46,11 +49,19 @@ def find_duplicates(
 
 
 def fetching(contents: pl.DataFrame | pl.LazyFrame) -> Fetch:
-    """The function that fetches texts from a table of contents, without holding the others."""
+    """The function that fetches texts from a table of contents, without holding the others, in the order of its rows.
 
-    def fetch(digests: pl.Series) -> pl.DataFrame:
+    Of a file, only the row groups that hold one of them have their texts decoded.
+    """
+
+    def fetch(digests: pl.Series) -> Iterator[pl.DataFrame]:
         wanted = pl.col("content_digest").is_in(digests.implode())
         rows = contents.lazy().select("content_digest", "text").filter(wanted)
-        return rows.collect(engine="streaming").unique("content_digest")
+        seen = pl.Series(dtype=pl.String)
+        for part in rows.collect_batches(chunk_size=FETCH_ROWS, engine="streaming"):
+            fresh = part.unique("content_digest", keep="first")
+            fresh = fresh.filter(~pl.col("content_digest").is_in(seen.implode()))
+            seen = pl.concat([seen, fresh.get_column("content_digest")])
+            yield fresh
 
     return fetch

@@ -1,13 +1,14 @@
 """Who stays: contents in the order of the policy, each kept unless a kept one before it is its near-duplicate.
 
 So a dropped content is always verified against the one that stays in its stead, there are no chains, and the answer is a
-function of the set of contents alone. Only contents that share a band with another form are fetched, component by
-component of the graph of shared bands, a bounded number of bytes at a time; only a component that is larger than that
-is held as a whole. Many copies of one text cost one comparison each, for only kept contents are compared with.
+function of the set of contents alone. Only contents that share a band with another form are fetched, in one pass; they
+are decided component by component of the graph of shared bands, a bounded number of bytes at a time; only a component
+that is larger than that is held as a whole. Many copies of one text cost one comparison each, for only kept contents are compared with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from curation.deduplication import pair_kernels
 from curation.deduplication.candidates import Fetch
 from curation.deduplication.forms import Forms, forms_of
 from curation.deduplication.settings import DeduplicationSettings
-from curation.deduplication.shingles import shingle_sets
+from curation.deduplication.spilling import spilled
 from records import Progress, silent
 
 Indices = npt.NDArray[np.int32]
@@ -41,45 +42,43 @@ def elect(
 ) -> Election:
     """Decide on contents (content_digest, normal_digest, n_characters, bands) that stand in the order of the policy."""
     forms = forms_of(contents, settings.signature.bands)
-    digests, n_forms = contents.get_column("content_digest"), len(forms.first)
+    n_forms = len(forms.first)
     kept, similarity = np.full(len(contents), -1, np.int32), np.zeros(len(contents))
     heads, kept_of_form = np.full(forms.n_buckets, -1, np.int32), np.full(n_forms, -1, np.int32)
     starts, sizes = np.zeros(n_forms, np.int64), np.zeros(n_forms, np.int64)
+    batches = _batches(forms, contents.get_column("n_characters"), settings.fetch_bytes)
     verified, done = [], 0
-    for batch in _batches(forms, contents.get_column("n_characters"), settings.fetch_bytes):
-        fetched = fetch_texts(fetch, digests.gather(forms.first[batch.forms]))
-        sets = shingle_sets(fetched.to_arrow(), settings.signature)
-        starts[batch.forms], sizes[batch.forms] = sets.starts, sets.sizes
-        verified.append(
-            pair_kernels.elect(
-                batch.rows,
-                forms.of,
-                forms.buckets,
-                heads,
-                kept_of_form,
-                starts,
-                sizes,
-                sets.hashes,
-                settings.threshold,
-                kept,
-                similarity,
+    with spilled(fetch, _wanted(contents, forms, batches), settings.signature) as sets_of:
+        for number, batch in enumerate(batches):
+            own, sets = sets_of(number)
+            starts[own], sizes[own] = sets.starts, sets.sizes
+            verified.append(
+                pair_kernels.elect(
+                    batch.rows,
+                    forms.of,
+                    forms.buckets,
+                    heads,
+                    kept_of_form,
+                    starts,
+                    sizes,
+                    sets.hashes,
+                    settings.threshold,
+                    kept,
+                    similarity,
+                )
             )
-        )
-        done += len(batch.rows)
-        progress(done, len(contents), "contents")
+            done += len(batch.rows)
+            progress(done, len(contents), "contents")
     pairs, jaccard = (np.concatenate(column) for column in zip(*verified, strict=True))
     return Election(kept, similarity, pairs, jaccard)
 
 
-def fetch_texts(fetch: Fetch, digests: pl.Series) -> pl.Series:
-    """The texts of contents, in their order."""
-    names = digests.alias("content_digest").to_frame()
-    rows = fetch(digests) if len(digests) else names.with_columns(text=pl.lit(None, pl.String))
-    found = names.join(rows.with_columns(found=True), on="content_digest", how="left", maintain_order="left")
-    if found.get_column("found").null_count():
-        missing = found.filter(pl.col("found").is_null()).item(0, "content_digest")
-        raise LookupError(f"content {missing} has a signature but no text; compute signatures of the contents at hand")
-    return found.get_column("text")
+def _wanted(contents: pl.DataFrame, forms: Forms, batches: Sequence[_Batch]) -> pl.DataFrame:
+    """The contents whose texts are to be compared, each form by its first: content_digest, form and batch."""
+    own = np.concatenate([batch.forms for batch in batches])
+    numbers = np.repeat(np.arange(len(batches), dtype=np.int32), [len(batch.forms) for batch in batches])
+    digests = contents.get_column("content_digest").gather(forms.first[own])
+    return pl.DataFrame({"content_digest": digests, "form": own, "batch": numbers})
 
 
 class _Batch(NamedTuple):

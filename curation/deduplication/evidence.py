@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
-from curation.deduplication import text_kernels
+from curation.deduplication import digest_kernels, text_kernels
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.texts import Texts, in_slices, texts_of
+from curation.deduplication.texts import Texts, composed, in_slices, texts_of
 from curation.deduplication.unicode_tables import unicode_tables
 
 SIGNATURES = pa.schema(
@@ -37,73 +36,99 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
 
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
-    texts = texts_of(contents.column("text"), settings.normalise)
-    digests, characters = _normal_digests(texts, settings)
-    n_words, bands = _bands(texts, settings)
-    columns = [contents.column("content_digest").cast(pa.string()), digests, characters, n_words, bands]
-    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=SIGNATURES)
+    texts = texts_of(contents.column("text"))
+    found = _found(texts, settings)
+    if settings.normalise:
+        rows, changed = composed(texts)
+        _lay_over(found, rows, _found(changed, settings))
+    digests, bands = _hexadecimal(found.digests, texts.valid), _binary(found.bands, found.n_words > 0)
+    numbers = _numbers(found.n_characters), _numbers(found.n_words)
+    names = contents.column("content_digest").cast(pa.string())
+    return pa.RecordBatch.from_arrays([names, digests, *numbers, bands], schema=SIGNATURES)
 
 
 class SketchKeys(NamedTuple):
-    """Random odd multipliers, one per word of a shingle (the same for every seed), and one key per round of the sketch."""
+    """Random odd multipliers, one per word of a shingle (the same for every seed), and one for the sketch.
+
+    `order[k, i]` is the bin that bin i asks in place k when it is empty, and `rank[i, j]` the place of bin j there.
+    """
 
     multipliers: npt.NDArray[np.uint64]
-    keys: npt.NDArray[np.uint64]
+    key: np.uint64
+    order: npt.NDArray[np.uint16]
+    rank: npt.NDArray[np.uint16]
 
 
 @lru_cache(maxsize=8)
 def sketch_keys(shingle_words: int, bins: int, seed: int) -> SketchKeys:
     """The fixed numbers of a sketch, drawn by PCG64 (whose raw stream NumPy promises never to change)."""
     multipliers = np.random.PCG64(0).random_raw(shingle_words) | np.uint64(1)
-    return SketchKeys(multipliers, np.random.PCG64(seed).random_raw(2 * bins))
+    drawn = np.random.PCG64(seed).random_raw(bins * bins + 1)
+    order = np.argsort(drawn[1:].reshape(bins, bins), axis=1, kind="stable")
+    rank = np.argsort(order, axis=1, kind="stable")
+    asked = np.ascontiguousarray(order.T.astype(np.uint16))
+    return SketchKeys(multipliers, drawn[0] | np.uint64(1), asked, rank.astype(np.uint16))
 
 
-def _normal_digests(texts: Texts, settings: SignatureSettings) -> tuple[pa.Array, npt.NDArray[np.int64]]:
-    folded = np.empty(int(texts.offsets[-1] - texts.offsets[0]), np.uint8)
-    ends, characters = np.empty(len(texts), np.int64), np.empty(len(texts), np.int64)
-    starts = texts.offsets - texts.offsets[0]
-
-    def fold(first: int, last: int) -> None:
-        text_kernels.fold_all(
-            texts.data,
-            texts.offsets[first : last + 1],
-            unicode_tables().classes,
-            folded[starts[first] :],
-            ends[first:last],
-            characters[first:last],
-        )
-        ends[first:last] += starts[first]
-
-    in_slices(texts, settings.threads, fold)
-    if settings.normalise:
-        bounds, view = zip(starts.tolist(), ends.tolist(), strict=False), folded.data
-    else:
-        bounds, view = zip(texts.offsets.tolist(), texts.offsets[1:].tolist(), strict=False), texts.data.data
-    digests = [xxhash.xxh3_128_hexdigest(view[start:end]) for start, end in bounds]
-    return pa.array(digests, pa.string(), mask=~texts.valid), characters
+class _Found(NamedTuple):
+    digests: npt.NDArray[np.uint8]
+    n_characters: npt.NDArray[np.int64]
+    n_words: npt.NDArray[np.int64]
+    bands: npt.NDArray[np.uint32]
 
 
-def _bands(texts: Texts, settings: SignatureSettings) -> tuple[npt.NDArray[np.int64], pa.Array]:
-    n_words = np.empty(len(texts), np.int64)
-    bands = np.zeros((len(texts), settings.bands), np.uint32)
+def _found(texts: Texts, settings: SignatureSettings) -> _Found:
+    """Digests in hexadecimal, code points, words and bands of each text."""
+    n = len(texts)
+    found = _Found(
+        np.empty((n, 32), np.uint8),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.zeros((n, settings.bands), np.uint32),
+    )
     tables = unicode_tables()
     keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
 
-    def sketch(first: int, last: int) -> None:
+    def look(first: int, last: int) -> None:
+        bounds, own = texts.offsets[first : last + 1], slice(first, last)
+        digest_kernels.digest_all(
+            texts.data, bounds, tables.classes, settings.normalise, found.digests[own], found.n_characters[own]
+        )
         text_kernels.sketch_all(
             texts.data,
-            texts.offsets[first : last + 1],
+            bounds,
             tables.folds,
             tables.expansions,
             keys.multipliers,
-            keys.keys,
-            settings.rows,
-            n_words[first:last],
-            bands[first:last],
+            keys.key,
+            keys.order,
+            keys.rank,
+            found.n_words[own],
+            found.bands[own],
         )
 
-    in_slices(texts, settings.threads, sketch)
-    sizes = np.where(n_words > 0, 4 * settings.bands, 0)
+    in_slices(texts, settings.threads, look)
+    return found
+
+
+def _lay_over(found: _Found, rows: npt.NDArray[np.int64], own: _Found) -> None:
+    found.digests[rows], found.bands[rows] = own.digests, own.bands
+    found.n_characters[rows], found.n_words[rows] = own.n_characters, own.n_words
+
+
+def _hexadecimal(digests: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> pa.Array:
+    offsets = np.arange(0, digests.size + 1, 32, dtype=np.int32)
+    there = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(pa.string(), len(digests), [there, pa.py_buffer(offsets), pa.py_buffer(digests)])
+
+
+def _numbers(column: npt.NDArray[np.int64]) -> pa.Array:
+    """The column as it is; `pyarrow.array` would import pandas first."""
+    return pa.Array.from_buffers(pa.int64(), len(column), [None, pa.py_buffer(column)])
+
+
+def _binary(bands: npt.NDArray[np.uint32], has_words: npt.NDArray[np.bool_]) -> pa.Array:
+    sizes = np.where(has_words, 4 * bands.shape[1], 0)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    data = bands[n_words > 0].astype("<u4", copy=False)
-    return n_words, pa.Array.from_buffers(pa.binary(), len(texts), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    data = (bands if has_words.all() else bands[has_words]).astype("<u4", copy=False)
+    return pa.Array.from_buffers(pa.binary(), len(bands), [None, pa.py_buffer(offsets), pa.py_buffer(data)])

@@ -15,12 +15,12 @@ import polars as pl
 
 from curation.deduplication import pair_kernels
 from curation.deduplication.band_index import BandIndex, band_index
-from curation.deduplication.candidates import Corpus, among, candidates
-from curation.deduplication.election import fetch_texts
+from curation.deduplication.candidates import Corpus, Fetch, among, candidates
 from curation.deduplication.forms import band_matrix
 from curation.deduplication.ranking import ranked
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.shingles import ShingleSets, shingle_sets
+from curation.deduplication.spilling import missing_text
 from curation.deduplication.survivors import FORM, dropped_contents, named_pairs
 
 Flags = npt.NDArray[np.bool_]
@@ -189,7 +189,7 @@ def _read(reading: _Reading, digests: pl.Series, corpus: Corpus, settings: Dedup
     digests = digests.filter(~digests.is_in(reading.numbers.get_column("content_digest").implode()))
     if digests.is_empty():
         return reading
-    hashes, starts, sizes = shingle_sets(fetch_texts(corpus.fetch, digests).to_arrow(), settings.signature)
+    hashes, starts, sizes = shingle_sets(_texts(corpus.fetch, digests).to_arrow(), settings.signature)
     before = reading.sets
     new = np.arange(len(before.starts), len(before.starts) + len(digests), dtype=np.int32)
     joined = ShingleSets(
@@ -199,6 +199,16 @@ def _read(reading: _Reading, digests: pl.Series, corpus: Corpus, settings: Dedup
     )
     numbers = pl.DataFrame({"content_digest": digests, "set": new})
     return _Reading(pl.concat([reading.numbers, numbers]), joined)
+
+
+def _texts(fetch: Fetch, digests: pl.Series) -> pl.Series:
+    """The texts of contents, in their order."""
+    names = digests.alias("content_digest").to_frame()
+    rows = pl.concat([names.head(0).with_columns(text=pl.lit(None, pl.String)), *fetch(digests)])
+    found = names.join(rows.with_columns(found=True), on="content_digest", how="left", maintain_order="left")
+    if found.get_column("found").null_count():
+        raise missing_text(found.filter(pl.col("found").is_null()).item(0, "content_digest"))
+    return found.get_column("text")
 
 
 def _sets_of(region: _Region, reading: _Reading) -> Indices:

@@ -51,8 +51,8 @@ class DeduplicationSettings:
     policy: tuple[str, ...] = ("source", "longest")
     # How a text is seen.
     signature: SignatureSettings = SignatureSettings()
-    # Bytes of text fetched at a time to verify candidates.
-    fetch_bytes: int = field(default=64 << 20, metadata={"runtime": True})
+    # Bytes of text whose shingles are held at a time while candidates are verified.
+    fetch_bytes: int = field(default=16 << 20, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         _check_threshold(self.threshold)

@@ -51,7 +51,11 @@ def removed_documents(places: pl.DataFrame, survivors: pl.DataFrame, source_orde
     `places` holds doc_id, source, locator and content_digest: all places of the contents in question, and of those that
     stay in their stead.
     """
-    standing = ranked_places(places.select("doc_id", "source", "locator", "content_digest"), source_order)
+    content = pl.col("content_digest")
+    several = content.is_in(survivors.get_column("content_digest").implode()) | content.is_duplicated()
+    several |= content.is_in(survivors.get_column("kept_digest").implode())
+    touched = places.filter(several).select("doc_id", "source", "locator", "content_digest")
+    standing = ranked_places(touched, source_order)
     firsts = standing.group_by("content_digest").agg(kept_id=pl.col("doc_id").first())
     fates = standing.join(survivors, on="content_digest", how="left").with_columns(
         pl.coalesce("kept_digest", "content_digest").alias("stays"),

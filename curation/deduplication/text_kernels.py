@@ -1,13 +1,13 @@
-"""The inner loops over text: UTF-8 bytes in, words, shingles, sketches and folded white space out.
+"""The inner loops over text: UTF-8 bytes in; words, shingles and sketches out.
 
 They read Arrow's buffers as they are (no Python strings), take any bytes (what is no UTF-8 is part of no word), and
-hold no more than a fixed block of a text at a time, however long it is.
+hold no more than a fixed block of a text at a time, however long it is. Where the words of ASCII are is seen for 64
+bytes at once.
 
-The sketch is Fast Similarity Sketching (Dahlgaard, Knudsen and Thorup, FOCS 2017): a min-wise sketch of t bins with
-the concentration of t independent MinHashes or better, in expected time n + t log t instead of n t. In round r every
-shingle is thrown into one bin (a random one in the first t rounds, bin r - t in the next t) with the value r + U(0, 1);
-a bin keeps its smallest. Once all bins are filled no later round can change one, so a text of a thousand shingles is
-done after a single hash of each.
+The sketch is one-permutation hashing (Li, Owen and Zhang, NIPS 2012): one hash of each shingle says which bin it falls
+in and how it ranks there, and a bin keeps the lowest. A bin that got none borrows from one that did, by an order of
+preference fixed for each bin beforehand (optimal densification: Shrivastava, ICML 2017), so that two bins agree with a
+chance of exactly the Jaccard similarity, as in MinHash, for one hash a shingle instead of 120.
 """
 
 from __future__ import annotations
@@ -16,22 +16,25 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import compiled
+from curation.deduplication.lanes import LANES, decode, eight_bytes, first_bits, lowered, lowest_bit, multiplied
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+Ranks = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.uint16]
 
 BLOCK = 4096
 """Words that are looked at together."""
-POOL = 8 * BLOCK
-"""Shingles that are kept for further rounds while a sketch has empty bins."""
-_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+ROOM = 4 * BLOCK
+"""Bytes of lower-cased text that are held at a time."""
+EMPTY = np.uint32(0xFFFFFFFF)
 _BASIS = np.uint64(0x243F6A8885A308D3)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_27, _30, _31, _32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
+_ONE, _27, _30, _31, _32 = (np.uint64(n) for n in (1, 27, 30, 31, 32))
+_RANK = np.uint64(0x7FFFFFFF)
 
 
 @compiled
@@ -43,64 +46,37 @@ def mixed(x: np.uint64) -> np.uint64:
 
 
 @compiled
-def decode(data: Bytes, i: int, stop: int) -> tuple[int, int]:
-    """The code point that starts at the non-ASCII byte i, and its length; (-1, 1) where the bytes are no UTF-8."""
-    lead = int(data[i])
-    size = 2 if 0xC2 <= lead < 0xE0 else 3 if 0xE0 <= lead < 0xF0 else 4 if 0xF0 <= lead < 0xF5 else 1
-    if size == 1 or i + size > stop:
-        return -1, 1
-    point = lead & (0x7F >> size)
-    for j in range(i + 1, i + size):
-        byte = int(data[j])
-        if byte & 0xC0 != 0x80:
-            return -1, 1
-        point = point << 6 | (byte & 0x3F)
-    if (size == 3 and (point < 0x800 or 0xD800 <= point < 0xE000)) or (size == 4 and not 0x10000 <= point < 0x110000):
-        return -1, 1
-    return point, size
+def beginning(low: Bytes, at: int, n: int) -> np.uint64:
+    """The first n bytes, eight at most, of low[at:], as one number."""
+    return np.uint64(eight_bytes(low, at) & first_bits(8 * max(n, 0)))
 
 
 @compiled
-def may_compose(data: Bytes, start: int, stop: int, classes: Bytes) -> bool:
-    """Whether a text has a code point that NFC may change."""
-    i = start
-    while i < stop:
-        if data[i] < 0xCC:  # every code point below U+0300 is as NFC has it
-            i += 1
-            continue
-        point, size = decode(data, i, stop)
-        if 0 <= point < len(classes) and classes[point] & 2:
-            return True
-        i += size
-    return False
+def word_hash(low: Bytes, begin: int, end: int, state: np.uint64, absorbed: int) -> np.uint64:
+    """The hash of a word whose last bytes are low[begin:end], after `absorbed` bytes that went into the state.
+
+    Of two multiplied numbers both halves (as in wyhash; Wang, 2019); up to 16 bytes cost one multiplication.
+    """
+    length = absorbed + end - begin
+    while end - begin > 16:
+        state = multiplied(state ^ eight_bytes(low, begin), _PRIME ^ eight_bytes(low, begin + 8))
+        begin += 16
+    first, second = beginning(low, begin, end - begin), beginning(low, begin + 8, end - begin - 8)
+    return np.uint64(multiplied(state ^ first, _MIX_1 ^ second ^ np.uint64(length) * _MIX_2))
 
 
 @compiled
-def fold_white_space(data: Bytes, start: int, stop: int, classes: Bytes, out: Bytes, at: int) -> tuple[int, int]:
-    """Write a text to out[at:] with each run of white space as one blank, none at its ends; (its end, code points)."""
-    i, end, characters, after_space = start, at, 0, 1
-    while i < stop:
-        byte = data[i]
-        characters += 1
-        if byte < 128:
-            space = int(classes[byte] & 1)
-            out[end] = 32 if space else byte
-            end += 1 - (space & after_space)
-            after_space = space
-            i += 1
-            continue
-        point, size = decode(data, i, stop)
-        if 0 <= point < len(classes) and classes[point] & 1:
-            out[end] = 32
-            end += 1 - after_space
-            after_space = 1
-        else:
-            for j in range(size):
-                out[end + j] = data[i + j]
-            end += size
-            after_space = 0
-        i += size
-    return (end - 1 if after_space and end > at else end), characters
+def put(low: Bytes, end: int, point: int) -> int:
+    """Write a code point to low[end:] as UTF-8; the new end."""
+    if point < 0x80:
+        low[end] = point
+        return end + 1
+    size = 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    for j in range(size - 1, 0, -1):
+        low[end + j] = 0x80 | (point & 0x3F)
+        point >>= 6
+    low[end] = (0xF00 >> size & 0xFF) | point
+    return end + size
 
 
 @compiled
@@ -110,58 +86,108 @@ def words(
     stop: int,
     folds: npt.NDArray[np.int32],
     expansions: npt.NDArray[np.int32],
+    low: Bytes,
+    held: Hashes,
     out: Hashes,
 ) -> tuple[int, int]:
-    """Hash the words of a text into `out` until that is full: (where to go on, how many words)."""
-    i, n, inside, state = start, 0, False, _BASIS
-    while i < stop:
-        byte = data[i]
-        size = 1
-        if byte < 128:
-            fold = int(folds[byte])
+    """Hash the words of a text, in lower case, into `out` until that is nearly full: (where to go on, how many words).
+
+    `low` is scratch of ROOM bytes. A word that goes on behind the end of a call is `held`: the bytes of it in `low`,
+    those before them, and their hash; zeros where a text begins.
+    """
+    i, n, end, absorbed, state = start, 0, int(np.int64(held[0])), int(np.int64(held[1])), held[2]
+    begin = 0 if end + absorbed > 0 else -1
+    state = state if begin == 0 else _BASIS
+    while i < stop and n + LANES // 2 + 2 <= len(out):
+        if end > ROOM - 3 * LANES:
+            if begin >= 0:
+                while end - begin > 16:
+                    state = multiplied(state ^ eight_bytes(low, begin), _PRIME ^ eight_bytes(low, begin + 8))
+                    begin += 16
+                    absorbed += 16
+                rest = end - begin
+                for j in range(rest):
+                    low[j] = low[begin + j]
+                begin, end = 0, rest
+            else:
+                end = 0
+        size = min(LANES, stop - i)
+        if i + LANES <= len(data):
+            beyond, of_words = lowered(data, i, low, end)
         else:
-            point, size = decode(data, i, stop)
-            fold = int(folds[point]) if 0 <= point < len(folds) else 0
-        i += size
-        if fold > 0:
-            state = (state ^ np.uint64(fold)) * _PRIME
-            inside = True
-        elif fold < 0:
-            for part in expansions[-fold]:
-                if part:
-                    state = (state ^ np.uint64(part)) * _PRIME
-            inside = True
-        elif inside:
-            out[n] = mixed(state)
+            low[end : end + size] = data[i:stop]
+            beyond, of_words = lowered(low, end, low, end)
+        near = min(size, lowest_bit(beyond))
+        of_words &= first_bits(near)
+        edges = of_words ^ (of_words << _ONE | (_ONE if begin >= 0 else np.uint64(0)))
+        edges &= first_bits(near)
+        if begin >= 0 and edges != 0:
+            out[n] = word_hash(low, begin, end + lowest_bit(edges), state, absorbed)
             n += 1
-            inside, state = False, _BASIS
-            if n == len(out):
-                return i, n
-    if inside:
-        out[n] = mixed(state)
+            begin, state, absorbed = -1, _BASIS, 0
+            edges &= edges - _ONE
+        while edges != 0:
+            first = lowest_bit(edges)
+            edges &= edges - _ONE
+            if edges == 0:
+                begin = end + first
+                break
+            out[n] = word_hash(low, end + first, end + lowest_bit(edges), _BASIS, 0)
+            n += 1
+            edges &= edges - _ONE
+        end += near
+        i += near
+        ahead = min(stop, i + LANES // 2) if near < size else i
+        while i < ahead and data[i] >= 128:
+            point, width = decode(data, i, stop)
+            fold = int(folds[point]) if 0 <= point < len(folds) else 0
+            i += width
+            if fold == 0:
+                if begin >= 0:
+                    out[n] = word_hash(low, begin, end, state, absorbed)
+                    n += 1
+                begin, state, absorbed = -1, _BASIS, 0
+                continue
+            begin = end if begin < 0 else begin
+            if fold > 0:
+                end = put(low, end, fold)
+            else:
+                for part in expansions[-fold]:
+                    if part:
+                        end = put(low, end, part)
+            if end > ROOM - 3 * LANES or n + 2 >= len(out):
+                break
+    held[:] = 0
+    if begin >= 0 and i >= stop:
+        out[n] = word_hash(low, begin, end, state, absorbed)
         n += 1
-    return stop, n
+    elif begin >= 0:
+        for j in range(end - begin):
+            low[j] = low[begin + j]
+        held[0], held[1], held[2] = end - begin, absorbed, state
+    return i, n
 
 
 @compiled
 def shingle(block: Hashes, n: int, multipliers: Hashes, out: Hashes, at: int) -> int:
-    """Hash the shingles of the first n words of a block into out[at:], but none twice in a row; the new end.
+    """Hash the shingles of the first n words of a block into out[at:]; the new end.
 
     Fewer words than a shingle has, but at least one, are one shingle.
     """
     width = min(n, len(multipliers))
     if width == 0:
         return at
-    end = at
-    for i in range(n - width + 1):
-        total = np.uint64(width)
-        for j in range(width):
-            total += block[i + j] * multipliers[j]
-        value = mixed(total)
-        if end == at or out[end - 1] != value:
-            out[end] = value
-            end += 1
-    return end
+    count = n - width + 1
+    made = out[at : at + count]
+    for i in range(count):
+        made[i] = np.uint64(width)
+    for j in range(width):
+        factor, shifted = multipliers[j], block[j : j + count]
+        for i in range(count):
+            made[i] += shifted[i] * factor
+    for i in range(count):
+        made[i] = mixed(made[i])
+    return at + count
 
 
 @compiled
@@ -196,88 +222,64 @@ def sort_distinct(values: Hashes, scratch: Hashes, counts: Ints) -> int:
 
 
 @compiled
-def throw(shingles: Hashes, turn: int, key: np.uint64, bins: Hashes) -> int:
-    """One round of the sketch over some shingles: how many bins were empty and are no longer."""
-    n, filled = np.uint64(len(bins)), 0
-    offset = np.uint64(turn) << _32
+def throw(shingles: Hashes, key: np.uint64, bins: Ranks) -> None:
+    """Let each shingle fall into its bin, which keeps the lowest rank."""
+    n = np.uint64(len(bins))
     for value in shingles:
-        hashed = mixed(value + key)
-        at = np.int64((hashed >> _32) * n >> _32) if turn < len(bins) else turn - len(bins)
-        thrown = offset | (hashed & _LOW)
-        if thrown < bins[at]:
-            filled += bins[at] == _EMPTY
-            bins[at] = thrown
-    return filled
+        hashed = value * key
+        at = np.int64((hashed >> _32) * n >> _32)
+        bins[at] = min(bins[at], np.uint32(hashed & _RANK))
 
 
 @compiled
-def sketch(
-    data: Bytes,
-    start: int,
-    stop: int,
-    folds: npt.NDArray[np.int32],
-    expansions: npt.NDArray[np.int32],
-    multipliers: Hashes,
-    keys: Hashes,
-    block: Hashes,
-    pool: Hashes,
-    scratch: Hashes,
-    counts: Ints,
-    bins: Hashes,
-) -> int:
-    """Sketch a text into `bins`: how many words it has. With no word the bins say nothing.
+def densify(bins: Ranks, order: Places, rank: Places, places: Ints, out: Ranks) -> None:
+    """Let each bin that is empty borrow from the full one that it prefers; none borrows where all are empty.
 
-    A pool that is still crowded after its repetitions are gone holds over ten thousand distinct shingles, and leaves a
-    bin empty with a chance below 1e-50: it starts again from nothing.
+    order[k, i] is the bin that bin i prefers in place k, and rank[i, j] the place of bin j there. What is quicker is done:
+    ask place after place for those that still wait (without a branch, for none could be foreseen), or go through the few
+    that are full. `places` is scratch.
     """
-    bins[:] = _EMPTY
-    position, carried, n_words, pooled, filled = start, 0, 0, 0, 0
-    overlap = len(multipliers) - 1
-    while position < stop:
-        position, fresh = words(data, position, stop, folds, expansions, block[carried:])
-        n_words += fresh
-        n = carried + fresh
-        if n > overlap or (n > 0 and position == stop and n_words == n):
-            end = shingle(block, n, multipliers, pool, pooled)
-            filled += throw(pool[pooled:end], 0, keys[0], bins)
-            pooled = end if filled < len(bins) else 0
-        carried = min(n, overlap)
-        block[:carried] = block[n - carried : n].copy()
-        if pooled > POOL - BLOCK:
-            pooled = sort_distinct(pool[:pooled], scratch, counts)
-            pooled = pooled if pooled <= POOL // 2 else 0
-    if filled < len(bins) and pooled > 1024:
-        pooled = sort_distinct(pool[:pooled], scratch, counts)
-    turn = 1
-    while filled < len(bins) and pooled > 0 and turn < 2 * len(bins):
-        filled += throw(pool[:pooled], turn, keys[turn], bins)
-        turn += 1
-    return n_words
+    n, full = len(bins), 0
+    for i in range(n):
+        out[i] = bins[i]
+        places[full] = i
+        full += bins[i] != EMPTY
+    if full == 0 or full == n:
+        return
+    if full * full < n:
+        for i in range(n):
+            if bins[i] == EMPTY:
+                best = places[0]
+                for j in places[1:full]:
+                    best = j if rank[i, j] < rank[i, best] else best
+                out[i] = bins[best]
+        return
+    waiting = 0
+    for i in range(n):
+        places[waiting] = i
+        waiting += bins[i] == EMPTY
+    place = 0
+    while waiting > 0:
+        still, asked = 0, order[place]
+        for at in range(waiting):
+            i = places[at]
+            found = bins[asked[i]]
+            out[i] = found
+            places[still] = i
+            still += found == EMPTY
+        waiting = still
+        place += 1
 
 
 @compiled
-def band_hashes(bins: Hashes, rows: int, out: npt.NDArray[np.uint32]) -> None:
+def band_hashes(bins: Ranks, rows: int, out: npt.NDArray[np.uint32]) -> None:
     """One 32-bit hash for each band of the sketch; chance meetings cost one more verification, never a wrong answer."""
     for band in range(len(out)):
         state = _BASIS + np.uint64(band)
-        for value in bins[band * rows : (band + 1) * rows]:
-            state = mixed(state ^ value) * _PRIME
+        for i in range(band * rows, (band + 1) * rows):
+            state = (state ^ np.uint64(bins[i])) * _PRIME
+            state ^= state >> _32
         out[band] = np.uint32(mixed(state) >> _32)
-
-
-@compiled
-def mark_doubtful(data: Bytes, offsets: Ints, classes: Bytes, doubtful: npt.NDArray[np.bool_]) -> None:
-    """Mark the texts that may not be in NFC."""
-    for i in range(len(doubtful)):
-        doubtful[i] = may_compose(data, offsets[i], offsets[i + 1], classes)
-
-
-@compiled
-def fold_all(data: Bytes, offsets: Ints, classes: Bytes, out: Bytes, ends: Ints, characters: Ints) -> None:
-    """Fold the white space of each text: text i is then out[offsets[i] - offsets[0] : ends[i]]."""
-    for i in range(len(ends)):
-        at = offsets[i] - offsets[0]
-        ends[i], characters[i] = fold_white_space(data, offsets[i], offsets[i + 1], classes, out, at)
 
 
 @compiled
@@ -287,46 +289,34 @@ def sketch_all(
     folds: npt.NDArray[np.int32],
     expansions: npt.NDArray[np.int32],
     multipliers: Hashes,
-    keys: Hashes,
-    rows: int,
+    key: np.uint64,
+    order: Places,
+    rank: Places,
     n_words: Ints,
     bands: npt.NDArray[np.uint32],
 ) -> None:
     """Count the words of each text, and hash the bands of its sketch; the bands of a text without words stay as they are."""
-    bins = np.empty(rows * bands.shape[1], np.uint64)
-    block, pool = np.empty(BLOCK, np.uint64), np.empty(POOL, np.uint64)
-    scratch, counts = np.empty(POOL, np.uint64), np.empty(POOL + 1, np.int64)
+    n_bins = len(order)
+    bins, dense, full = np.empty(n_bins, np.uint32), np.empty(n_bins, np.uint32), np.empty(n_bins, np.int64)
+    low, held = np.empty(ROOM, np.uint8), np.empty(3, np.uint64)
+    overlap = len(multipliers) - 1
+    block, made = np.empty(BLOCK + overlap, np.uint64), np.empty(BLOCK + overlap, np.uint64)
     for i in range(len(n_words)):
-        n_words[i] = sketch(
-            data,
-            offsets[i],
-            offsets[i + 1],
-            folds,
-            expansions,
-            multipliers,
-            keys,
-            block,
-            pool,
-            scratch,
-            counts,
-            bins,
-        )
-        if n_words[i] > 0:
-            band_hashes(bins, rows, bands[i])
-
-
-@compiled
-def count_words(
-    data: Bytes, offsets: Ints, folds: npt.NDArray[np.int32], expansions: npt.NDArray[np.int32], n_words: Ints
-) -> None:
-    """Count the words of each text."""
-    block = np.empty(BLOCK, np.uint64)
-    for i in range(len(n_words)):
-        position, stop = offsets[i], offsets[i + 1]
-        n_words[i] = 0
+        bins[:] = EMPTY
+        held[:] = 0
+        position, stop, carried, n_words[i] = offsets[i], offsets[i + 1], 0, 0
         while position < stop:
-            position, fresh = words(data, position, stop, folds, expansions, block)
+            position, fresh = words(data, position, stop, folds, expansions, low, held, block[carried:])
             n_words[i] += fresh
+            n = carried + fresh
+            if n > overlap or (n > 0 and position == stop and n_words[i] == n):
+                throw(made[: shingle(block, n, multipliers, made, 0)], key, bins)
+            carried = min(n, overlap)
+            for j in range(carried):
+                block[j] = block[n - carried + j]
+        if n_words[i] > 0:
+            densify(bins, order, rank, full, dense)
+            band_hashes(dense, n_bins // bands.shape[1], bands[i])
 
 
 @compiled
@@ -340,21 +330,35 @@ def collect_shingles(
     out: Hashes,
     sizes: Ints,
 ) -> None:
-    """Write the distinct shingles of text i, sorted, to out[starts[i]:], which has room for one per word; `sizes` of them."""
+    """Write the distinct shingles of text i, sorted, to out[starts[i]:], which has room for all; `sizes` of them."""
+    low, held = np.empty(ROOM, np.uint8), np.empty(3, np.uint64)
     overlap = len(multipliers) - 1
-    block = np.empty(BLOCK, np.uint64)
-    room = 0
+    block = np.empty(BLOCK + overlap, np.uint64)
+    scratch, counts = np.empty(BLOCK, np.uint64), np.empty(BLOCK + 1, np.int64)
     for i in range(len(sizes)):
-        room = max(room, starts[i + 1] - starts[i])
-    scratch, counts = np.empty(room, np.uint64), np.empty(room + 1, np.int64)
-    for i in range(len(sizes)):
+        held[:] = 0
         position, stop, end, carried, n_words = offsets[i], offsets[i + 1], starts[i], 0, 0
         while position < stop:
-            position, fresh = words(data, position, stop, folds, expansions, block[carried:])
+            position, fresh = words(data, position, stop, folds, expansions, low, held, block[carried:])
             n_words += fresh
             n = carried + fresh
             if n > overlap or (n > 0 and position == stop and n_words == n):
                 end = shingle(block, n, multipliers, out, end)
             carried = min(n, overlap)
-            block[:carried] = block[n - carried : n].copy()
+            for j in range(carried):
+                block[j] = block[n - carried + j]
+        if end - starts[i] > len(scratch):
+            scratch, counts = np.empty(end - starts[i], np.uint64), np.empty(end - starts[i] + 1, np.int64)
         sizes[i] = sort_distinct(out[starts[i] : end], scratch, counts)
+
+
+@compiled
+def close_ranks(hashes: Hashes, starts: Ints, sizes: Ints) -> int:
+    """Move sets together, in place, so that each begins where the one before it ends: the end of the last."""
+    end = 0
+    for i in range(len(sizes)):
+        for j in range(sizes[i]):
+            hashes[end + j] = hashes[starts[i] + j]
+        starts[i] = end
+        end += sizes[i]
+    return end

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.deduplication import text_kernels
+from curation.deduplication import digest_kernels
 from curation.deduplication.unicode_tables import unicode_tables
 
 
@@ -32,11 +32,30 @@ class Texts(NamedTuple):
         return len(self.valid)
 
 
-def texts_of(column: pa.Array | pa.ChunkedArray, normalise: bool) -> Texts:
-    """The buffers of a column of strings or bytes; with `normalise`, those texts that need it brought to NFC first."""
+NO_TEXTS = Texts(np.frombuffer(b"", np.uint8), np.frombuffer(bytes(8), np.int64), np.ones(0, np.bool_))
+
+
+def texts_of(column: pa.Array | pa.ChunkedArray) -> Texts:
+    """The buffers of a column of strings or bytes."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    texts = _buffers(_as_bytes(array))
-    return _composed(texts) if normalise else texts
+    return _buffers(_as_bytes(array))
+
+
+def composed(texts: Texts) -> tuple[npt.NDArray[np.int64], Texts]:
+    """Which texts Unicode normalisation changes, and those in NFC: few, so that the others stay where they are."""
+    classes = unicode_tables().classes
+    doubtful = np.zeros(len(texts), np.bool_)
+    digest_kernels.mark_doubtful(texts.data, texts.offsets, classes, doubtful)
+    rows, made = [], []
+    for i in np.flatnonzero(doubtful).tolist():
+        raw = texts.data[texts.offsets[i] : texts.offsets[i + 1]].tobytes()
+        nfc = unicodedata.normalize("NFC", raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        if nfc != raw:
+            rows.append(i)
+            made.append(nfc)
+    sizes = np.array([0, *map(len, made)], np.int64)
+    joined = np.frombuffer(b"".join(made), np.uint8)
+    return np.array(rows, np.int64), _fixed(joined, np.cumsum(sizes), np.ones(len(made), np.bool_))
 
 
 def in_slices(texts: Texts, threads: int, work: Callable[[int, int], None]) -> None:
@@ -64,32 +83,18 @@ def _as_bytes(array: pa.Array) -> pa.Array:
 
 
 def _buffers(array: pa.Array) -> Texts:
-    valid = np.asarray(pc.is_valid(array), dtype=np.bool_)
+    # pyarrow's own conversion of a boolean column imports pandas
+    valid: npt.NDArray[np.bool_] = np.ones(len(array), np.bool_)
+    if array.null_count:
+        valid = np.frombuffer(pc.is_valid(array).cast(pa.uint8()).buffers()[1], np.uint8, len(array)).view(np.bool_)
     if len(array) == 0:
-        return Texts(np.zeros(0, np.uint8), np.zeros(1, np.int64), valid)
+        return NO_TEXTS
     _, offsets, data = array.buffers()
     starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return Texts(np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8), starts, valid)
+    return _fixed(np.frombuffer(data or b"", np.uint8), starts, valid)
 
 
-def _composed(texts: Texts) -> Texts:
-    classes = unicode_tables().classes
-    doubtful = np.zeros(len(texts), np.bool_)
-    text_kernels.mark_doubtful(texts.data, texts.offsets, classes, doubtful)
-    composed = {}
-    for i in np.flatnonzero(doubtful).tolist():
-        raw = texts.data[texts.offsets[i] : texts.offsets[i + 1]].tobytes()
-        nfc = unicodedata.normalize("NFC", raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        if nfc != raw:
-            composed[i] = np.frombuffer(nfc, np.uint8)
-    return _with_replaced(texts, composed) if composed else texts
-
-
-def _with_replaced(texts: Texts, composed: dict[int, npt.NDArray[np.uint8]]) -> Texts:
-    sizes = np.diff(texts.offsets)
-    pieces, copied = [], int(texts.offsets[0])
-    for i, nfc in composed.items():
-        pieces += [texts.data[copied : texts.offsets[i]], nfc]
-        copied, sizes[i] = int(texts.offsets[i + 1]), len(nfc)
-    pieces.append(texts.data[copied : texts.offsets[-1]])
-    return Texts(np.concatenate(pieces), np.concatenate([[0], np.cumsum(sizes)]), texts.valid)
+def _fixed(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], valid: npt.NDArray[np.bool_]) -> Texts:
+    """Not to be written to, whatever they are made of: so loops over them are compiled once."""
+    data.flags.writeable = offsets.flags.writeable = False
+    return Texts(data, offsets, valid)

@@ -1,0 +1,174 @@
+"""Sixty-four bytes at a time: vectors of LLVM, which the machine's own widest instructions carry out.
+
+Numba has no words for them, so each is written as the LLVM code that it stands for; no compiler and no C are needed, and
+a machine with narrow vectors, or none, only takes longer. What is read and written is not checked: callers leave room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from curation.compilation import compiled
+
+LANES = 64
+"""Bytes that are looked at together."""
+_ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
+_BYTES = ir.VectorType(ir.IntType(8), LANES)
+_WORD = ir.IntType(64)
+
+
+emitted: Callable[[Callable[..., Any]], Any] = intrinsic
+"""Numba's decorator for a function that gives its type and emits its code."""
+
+
+def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    """The address of array[at]."""
+    data = cgutils.create_struct_proxy(kind)(context, builder, array).data
+    return builder.gep(data, [at])
+
+
+def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, what: Any) -> Any:
+    place = builder.bitcast(_place(context, builder, kind, array, at), what.as_pointer())
+    return builder.load(place, align=1)
+
+
+def _store(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: Any) -> None:
+    place = builder.bitcast(_place(context, builder, kind, array, at), value.type.as_pointer())
+    builder.store(value, place, align=1)
+
+
+def _all(value: int) -> Any:
+    return ir.Constant(_BYTES, [value] * LANES)
+
+
+def _within(builder: Any, lanes: Any, first: int, count: int) -> Any:
+    return builder.icmp_unsigned("<", builder.sub(lanes, _all(first)), _all(count))
+
+
+def _bits(builder: Any, flags: Any) -> Any:
+    return builder.bitcast(flags, _WORD)
+
+
+@emitted
+def lowered(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
+    """Copy 64 bytes of data[at:] to out[to:], ASCII in lower case; as bits, which are not ASCII and which are of words."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
+        capital = builder.zext(_within(builder, lanes, ord("A"), 26), _BYTES)
+        low = builder.or_(lanes, builder.shl(capital, _all(5)))
+        _store(context, builder, signature.args[2], given[2], given[3], low)
+        letters = builder.or_(_within(builder, low, ord("a"), 26), _within(builder, lanes, ord("0"), 10))
+        of_words = builder.or_(letters, builder.icmp_unsigned("==", lanes, _all(ord("_"))))
+        beyond = builder.icmp_signed("<", lanes, _all(0))
+        return cgutils.pack_array(builder, [_bits(builder, beyond), _bits(builder, of_words)])
+
+    return types.UniTuple(types.uint64, 2)(data, types.int64, out, types.int64), code
+
+
+@emitted
+def blanked(typing: Any, data: Any, at: Any, out: Any) -> Any:
+    """Copy 64 bytes of data[at:] to `out`, white space as blanks; as bits, which are not ASCII and which are white."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
+        ends = builder.or_(_within(builder, lanes, 9, 5), _within(builder, lanes, 28, 4))
+        white = builder.or_(ends, builder.icmp_unsigned("==", lanes, _all(32)))
+        line = builder.select(white, _all(32), lanes)
+        _store(context, builder, signature.args[2], given[2], ir.Constant(_WORD, 0), line)
+        beyond = builder.icmp_signed("<", lanes, _all(0))
+        return cgutils.pack_array(builder, [_bits(builder, beyond), _bits(builder, white)])
+
+    return types.UniTuple(types.uint64, 2)(data, types.int64, out), code
+
+
+@emitted
+def any_over(typing: Any, data: Any, at: Any, bound: Any) -> Any:
+    """Whether any of the 64 bytes of data[at:] is `bound` or more."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
+        empty = ir.Constant(_BYTES, ir.Undefined)
+        first = builder.insert_element(empty, builder.trunc(given[2], ir.IntType(8)), ir.IntType(32)(0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        bounds = builder.shuffle_vector(first, empty, mask)
+        over = _bits(builder, builder.icmp_unsigned(">=", lanes, bounds))
+        return builder.icmp_unsigned("!=", over, ir.Constant(_WORD, 0))
+
+    return types.boolean(data, types.int64, types.int64), code
+
+
+@emitted
+def copy_lanes(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
+    """Copy 64 bytes of data[at:] to out[to:]."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
+        _store(context, builder, signature.args[2], given[2], given[3], lanes)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, out, types.int64), code
+
+
+@emitted
+def eight_bytes(typing: Any, data: Any, at: Any) -> Any:
+    """The eight bytes data[at:], as one number."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return _load(context, builder, signature.args[0], given[0], given[1], _WORD)
+
+    return types.uint64(data, types.int64), code
+
+
+@emitted
+def lowest_bit(typing: Any, bits: Any) -> Any:
+    """The place of the lowest bit that is set; 64 where none is."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.cttz(given[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), code
+
+
+@emitted
+def multiplied(typing: Any, a: Any, b: Any) -> Any:
+    """Both halves of the product of two numbers, one laid over the other."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(given[0], wide), builder.zext(given[1], wide))
+        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD)
+        return builder.xor(high, builder.trunc(product, _WORD))
+
+    return types.uint64(types.uint64, types.uint64), code
+
+
+@compiled
+def first_bits(n: int) -> np.uint64:
+    """A number whose lowest n bits are set."""
+    return np.uint64((_ONE << np.uint64(n)) - _ONE) if n < LANES else _ALL
+
+
+@compiled
+def decode(data: npt.NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
+    """The code point that starts at the non-ASCII byte i, and its length; (-1, 1) where the bytes are no UTF-8."""
+    lead = int(data[i])
+    size = 2 if 0xC2 <= lead < 0xE0 else 3 if 0xE0 <= lead < 0xF0 else 4 if 0xF0 <= lead < 0xF5 else 1
+    if size == 1 or i + size > stop:
+        return -1, 1
+    point = lead & (0x7F >> size)
+    for j in range(i + 1, i + size):
+        byte = int(data[j])
+        if byte & 0xC0 != 0x80:
+            return -1, 1
+        point = point << 6 | (byte & 0x3F)
+    if (size == 3 and (point < 0x800 or 0xD800 <= point < 0xE000)) or (size == 4 and not 0x10000 <= point < 0x110000):
+        return -1, 1
+    return point, size
