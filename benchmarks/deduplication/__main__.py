@@ -84,23 +84,14 @@ def row(name: str, given: Corpus, cost: Cost, empty: Cost, found: Judgement) -> 
     return f"| {name} | {costs} | {rates} | {' | '.join(f'{share:.4f}' for share in (*shares, *bins))} |"
 
 
-def contest(size: int, names: Sequence[str], empty: Mapping[str, Cost], costs: Costs, seed: int) -> None:
-    """Measure all on one size; the table is written after each, for a run takes long."""
-    given = corpus(size, seed, CACHE / "deduplication")
-    pairs = truth(given.path)
+def table(given: Corpus, rows: Sequence[str]) -> str:
+    """The table of one size."""
     bins = " | ".join(f"recall {edge:.2f}" for edge in EDGES)
-    lines = [
-        f"{size:,} documents, {given.text_bytes / 1e6:.1f} MB of text, {len(pairs.at_least(0.8)):,} pairs ≥ 0.8.\n",
-        f"| tool | {COLUMNS} | {SHARES} | {bins} |",
-        "| --- " * (13 + len(EDGES)) + "|",
-    ]
-    print("", *lines, sep="\n", flush=True)
-    for name in names:
-        cost, answer = run(name, given)
-        costs[name][size] = cost
-        lines.append(row(name, given, cost, empty[name], judge(given.documents, pairs, answer)))
-        print(lines[-1], flush=True)
-        (RESULTS / f"deduplication-{size}.md").write_text("\n".join(lines) + "\n")
+    n_pairs = len(truth(given.path).at_least(0.8))
+    head = f"{given.documents:,} documents, {given.text_bytes / 1e6:.1f} MB of text, {n_pairs:,} pairs ≥ 0.8."
+    return "\n".join(
+        [head, "", f"| tool | {COLUMNS} | {SHARES} | {bins} |", "| --- " * (13 + len(EDGES)) + "|", *rows, ""]
+    )
 
 
 def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
@@ -135,24 +126,33 @@ def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print and write: tool by tool, the quickest first, and all files after each, for the slowest take hours."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--peers", nargs="*", default=[peer.name for peer in PEERS])
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    names = [OURS, *told.peers]
-    smallest = corpus(EMPTY, told.seed, CACHE / "deduplication")
-    run(OURS, smallest)  # compiles, once for ever
-    empty = {name: run(name, smallest)[0] for name in names}
-    costs: Costs = {name: {} for name in names}
-    for size in told.sizes:
-        contest(size, names, empty, costs, told.seed)
-    lines = growth(costs, empty) + additions(costs, empty, told.seed)
+    smallest, *given = (corpus(size, told.seed, CACHE / "deduplication") for size in (EMPTY, *told.sizes))
+    run(OURS, given[0])  # compiles, once for ever
+    update(given[0])
+    empty: dict[str, Cost] = {}
+    costs: Costs = {}
+    rows: dict[int, list[str]] = {size: [] for size in told.sizes}
+    added: list[str] = []
+    for name in [OURS, *told.peers]:
+        empty[name], costs[name] = run(name, smallest)[0], {}
+        for size, own in zip(told.sizes, given, strict=True):
+            costs[name][size], answer = run(name, own)
+            rows[size].append(row(name, own, costs[name][size], empty[name], judge(size, truth(own.path), answer)))
+            print(f"{size:,}: {rows[size][-1]}", flush=True)
+            (RESULTS / f"deduplication-{size}.md").write_text(table(own, rows[size]))
+        if name == OURS:
+            added = additions(costs, empty, told.seed)
+        lines = growth(costs, empty) + added
+        (RESULTS / "deduplication.md").write_text("\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n")
+        (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
     print("", *lines, sep="\n")
-    (RESULTS / "deduplication.md").write_text("\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n")
-    (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The truth: every pair of documents whose word 5-grams overlap by a given Jaccard similarity, none left out.
 
-It shares no line with what is measured: words are Python's `\\w+`, case-folded after NFC, and numbered by a dictionary; a
-shingle is a 64-bit hash of five numbers (among 10^8 shingles, two meet by chance with a probability below 0.001).
+It shares no line with what is measured: words are Python's `\\w+`, case-folded after NFC, and hashed by Python; a shingle
+is a 64-bit hash of five of those (among 10^8 shingles, two meet by chance with a probability below 0.001). Row groups are
+read by two processes, which are forked, for Python hashes a word alike only within a process and its children.
 
 All pairs are found without looking at all pairs, by prefix filtering (Chaudhuri, Ganti and Kaushik, ICDE 2006; Bayardo,
 Ma and Srikant, WWW 2007): with shingles in one order, rarest first, two sets at Jaccard t must share one of the first
@@ -13,6 +14,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,27 +61,44 @@ def words_of(text: str) -> list[str]:
 
 def shingles(corpus: Path) -> tuple[list[Hashes], Ints]:
     """The distinct shingles of all documents, in parts of a row group each, and how many each document has."""
-    numbers: dict[str, int] = {}
-    parts, counts = [], []
-    file = pq.ParquetFile(corpus)
-    for group in range(file.num_row_groups):
-        for text in file.read_row_group(group, ["text"]).column("text").to_pylist():
-            ids = [numbers.setdefault(word, len(numbers) + 1) for word in words_of(text)]
-            found = np.unique(_hashed(np.array(ids, np.uint64)))
-            parts.append(found)
-            counts.append(len(found))
-    return parts, np.array(counts, np.int64)
+    groups = range(pq.read_metadata(corpus).num_row_groups)
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        read = list(pool.map(_shingles_of, repeat(corpus), groups))
+    return [values for values, _ in read], np.concatenate([counts for _, counts in read])
 
 
-def _hashed(ids: Hashes) -> Hashes:
-    """One hash for each run of five words; for all of them together where they are fewer."""
-    width = min(SHINGLE, len(ids))
-    state = np.full(len(ids) - width + 1 if width else 0, width, np.uint64)
-    for offset in range(width):
-        state ^= ids[offset : offset + len(state)]
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 0x9E3779B97F4A7C15)):
-            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-    return state ^ (state >> np.uint64(32))
+def _shingles_of(corpus: Path, group: int) -> tuple[Hashes, Ints]:
+    texts = pq.ParquetFile(corpus).read_row_group(group, ["text"]).column("text").to_pylist()
+    words = [list(map(hash, words_of(text))) for text in texts]
+    ends = np.cumsum([len(own) for own in words])
+    flat = np.fromiter(chain.from_iterable(words), np.int64, int(ends[-1])).view(np.uint64)
+    return _distinct(flat, ends)
+
+
+@numba.njit(cache=True)
+def _distinct(words: Hashes, ends: Ints) -> tuple[Hashes, Ints]:
+    """One hash for each run of five words of a document; for all of them together where they are fewer."""
+    out, counts = np.empty(len(words), np.uint64), np.zeros(len(ends), np.int64)
+    begin, at = 0, 0
+    for i in range(len(ends)):
+        width = min(SHINGLE, ends[i] - begin)
+        found = np.full(ends[i] - begin - width + 1 if width else 0, np.uint64(width), np.uint64)
+        for j in range(len(found)):
+            state = found[j]
+            for word in words[begin + j : begin + j + width]:
+                state = state ^ word
+                state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                state = (state ^ (state >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+            found[j] = state ^ (state >> np.uint64(32))
+        found.sort()
+        for j in range(len(found)):
+            if j == 0 or found[j] != found[j - 1]:
+                out[at] = found[j]
+                at += 1
+                counts[i] += 1
+        begin = ends[i]
+    return out[:at].copy(), counts
 
 
 def shared(parts: list[Hashes], counts: Ints) -> Sets:

@@ -12,8 +12,8 @@ from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.settings import DeduplicationSettings
 from records import Outcome, Progress, silent
 
-FETCH_ROWS = 4_096
-"""Texts that are fetched at a time."""
+FETCH_ROWS = 8_192
+"""Rows of a table of texts that are looked through at a time."""
 
 
 def find_duplicates(
@@ -51,17 +51,17 @@ def find_duplicates(
 def fetching(contents: pl.DataFrame | pl.LazyFrame) -> Fetch:
     """The function that fetches texts from a table of contents, without holding the others, in the order of its rows.
 
-    Of a file, only the row groups that hold one of them have their texts decoded.
+    Which rows are wanted is seen from their digests alone; only stretches of rows with one of them are read.
     """
 
     def fetch(digests: pl.Series) -> Iterator[pl.DataFrame]:
-        wanted = pl.col("content_digest").is_in(digests.implode())
-        rows = contents.lazy().select("content_digest", "text").filter(wanted)
-        seen = pl.Series(dtype=pl.String)
-        for part in rows.collect_batches(chunk_size=FETCH_ROWS, engine="streaming"):
-            fresh = part.unique("content_digest", keep="first")
-            fresh = fresh.filter(~pl.col("content_digest").is_in(seen.implode()))
-            seen = pl.concat([seen, fresh.get_column("content_digest")])
-            yield fresh
+        rows = contents.lazy().select("content_digest", "text")
+        names = rows.select("content_digest").collect().to_series()
+        wanted = names.is_in(digests.implode())
+        wanted &= names.is_first_distinct()
+        del names
+        for start in (wanted.arg_true() // FETCH_ROWS).unique(maintain_order=True) * FETCH_ROWS:
+            part = rows.slice(start, FETCH_ROWS).collect()
+            yield part.filter(wanted.slice(start, FETCH_ROWS))
 
     return fetch

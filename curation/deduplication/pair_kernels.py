@@ -16,6 +16,7 @@ Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+_LOW = np.uint64(0xFFFFFFFF)
 
 
 @compiled
@@ -25,32 +26,29 @@ def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool
     size = 16
     while size < 2 * n:
         size *= 2
-    table, members = np.empty(size, np.int32), np.empty(size, np.int32)
+    table = np.empty(size, np.uint64)  # a hash, and beneath it how many forms have it, then the number of its bucket
     total = 0
     for band in range(width):
-        table[:] = -1
-        members[:] = 0
+        table[:] = 0
         for form in range(n):
             if not has_bands[form]:
                 buckets[form, band] = -1
                 continue
-            key = bands[form, band]
-            slot = int((np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
-            while table[slot] >= 0 and bands[table[slot], band] != key:
+            key = np.uint64(bands[form, band])
+            slot = int(np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32))) & (size - 1)
+            while table[slot] != 0 and table[slot] >> np.uint64(32) != key:
                 slot = (slot + 1) & (size - 1)
-            if table[slot] < 0:
-                table[slot] = form
-            members[slot] += 1
+            table[slot] = (key << np.uint64(32)) | ((table[slot] & _LOW) + np.uint64(1))
             buckets[form, band] = slot
         for slot in range(size):
-            if members[slot] > 1:
-                members[slot] = total
+            if table[slot] & _LOW > np.uint64(1):
                 total += 1
+                table[slot] = np.uint64(total)
             else:
-                members[slot] = -1
+                table[slot] = 0
         for form in range(n):
             if buckets[form, band] >= 0:
-                buckets[form, band] = members[buckets[form, band]]
+                buckets[form, band] = np.int64(table[buckets[form, band]]) - 1
     return total
 
 
@@ -102,6 +100,46 @@ def jaccard(a: Hashes, b: Hashes) -> float:
 
 
 @compiled
+def filled_table(values: Hashes) -> Hashes:
+    """A table of rows of four, in which each hash stands in the row that its highest bits name; the rest are zeros.
+
+    As many rows as there are hashes, at least; more where five would meet in one.
+    """
+    bits = 4
+    while 1 << bits < len(values):
+        bits += 1
+    while True:
+        table, full, shift = np.zeros((1 << bits, 4), np.uint64), False, np.uint64(64 - bits)
+        for value in values:
+            row = table[int(np.int64(value >> shift))]
+            at = 0
+            while at < 4 and row[at] != 0:
+                at += 1
+            full |= at == 4
+            row[min(at, 3)] = value
+        if not full:
+            return table
+        bits += 1
+
+
+@compiled
+def count_found(values: Hashes, table: Hashes) -> int:
+    """How many of some hashes are in a table made by `filled_table`.
+
+    No step waits for the one before it, as in a merge, and no branch has to be foreseen.
+    """
+    bits, found = 0, 0
+    while 1 << bits < len(table):
+        bits += 1
+    shift = np.uint64(64 - bits)
+    for value in values:
+        row = int(np.int64(value >> shift))
+        first = (table[row, 0] == value) | (table[row, 1] == value)
+        found += first | (table[row, 2] == value) | (table[row, 3] == value)
+    return found
+
+
+@compiled
 def can_reach(a: int, b: int, threshold: float) -> bool:
     """Whether sets of these sizes can be as similar as the threshold."""
     return min(a, b) >= threshold * max(a, b)
@@ -133,12 +171,13 @@ def elect(
     pairs: Indices = np.empty((64, 2), np.int32)
     measured: Floats = np.empty(64, np.float64)
     entries, n = 0, 0
+    table: Hashes = np.zeros((0, 4), np.uint64)
     for row in rows:
         form = forms[row]
         best, highest = kept_of_form[form], 1.0
         if best < 0:
             highest = -1.0
-            own = shingles[starts[form] : starts[form] + sizes[form]]
+            own, is_filled = shingles[starts[form] : starts[form] + sizes[form]], False
             for bucket in buckets[form]:
                 entry = heads[bucket] if bucket >= 0 else -1
                 while entry >= 0:
@@ -148,7 +187,11 @@ def elect(
                     if looked_at[there] == row:
                         continue
                     looked_at[there] = row
-                    similar = jaccard(own, shingles[starts[there] : starts[there] + sizes[there]])
+                    if not is_filled:
+                        table, is_filled = filled_table(own), True
+                    common = count_found(shingles[starts[there] : starts[there] + sizes[there]], table)
+                    union = len(own) + sizes[there] - common
+                    similar = common / union if union else 0.0
                     if n == len(pairs):
                         pairs = np.concatenate((pairs, np.empty_like(pairs)))
                         measured = np.concatenate((measured, np.empty_like(measured)))

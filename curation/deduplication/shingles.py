@@ -31,23 +31,23 @@ def shingle_sets(column: pa.Array | pa.ChunkedArray, settings: SignatureSettings
     """The shingle set of each text. Holds eight bytes for each word."""
     texts = texts_of(column)
     rows, changed = composed(texts) if settings.normalise else _NONE
-    room = np.diff(texts.offsets) // 2 + 1  # a word has a byte, and one that ends it
-    room[rows] = np.maximum(room[rows], np.diff(changed.offsets) // 2 + 1)
-    starts, sizes = np.cumsum(room) - room, np.zeros(len(texts), np.int64)
-    hashes = np.empty(int(room.sum()), np.uint64)  # touched only where a shingle is
-    _collect(texts, starts, hashes, sizes, settings)
-    own = np.zeros(len(changed), np.int64)
-    _collect(changed, starts[rows], hashes, own, settings)
-    sizes[rows] = own
-    end = text_kernels.close_ranks(hashes, starts, sizes)
-    return ShingleSets(hashes[:end], starts, sizes)
+    room = (len(texts) + len(changed)) + (texts.offsets[-1] - texts.offsets[0] + changed.offsets[-1]) // 2
+    hashes = np.empty(int(room), np.uint64)  # a word has a byte, and one that ends it; touched only where a shingle is
+    starts, sizes = _collect(texts, hashes, 0, settings)
+    if len(rows):
+        first = len(texts) + int(texts.offsets[-1] - texts.offsets[0]) // 2
+        starts[rows], sizes[rows] = _collect(changed, hashes, first, settings)
+    return ShingleSets(text_kernels.gathered(hashes, starts, sizes), starts, sizes)
 
 
-def _collect(texts: Texts, starts: Ints, hashes: Hashes, sizes: Ints, settings: SignatureSettings) -> None:
+def _collect(texts: Texts, hashes: Hashes, begin: int, settings: SignatureSettings) -> tuple[Ints, Ints]:
+    """Write the sets of all texts to hashes[begin:], in any order: where each is, and its size."""
     tables = unicode_tables()
     multipliers = sketch_keys(settings.shingle_words, 1, 0).multipliers
+    starts, sizes = np.empty(len(texts), np.int64), np.empty(len(texts), np.int64)
 
     def collect(first: int, last: int) -> None:
+        at = begin + first + int(texts.offsets[first] - texts.offsets[0]) // 2
         text_kernels.collect_shingles(
             texts.data,
             texts.offsets[first : last + 1],
@@ -55,8 +55,10 @@ def _collect(texts: Texts, starts: Ints, hashes: Hashes, sizes: Ints, settings: 
             tables.expansions,
             multipliers,
             starts[first:last],
-            hashes,
+            hashes[at:],
             sizes[first:last],
         )
+        starts[first:last] += at
 
     in_slices(texts, settings.threads, collect)
+    return starts, sizes

@@ -43,6 +43,7 @@ def spilled(fetch: Fetch, wanted: pl.DataFrame, settings: SignatureSettings) -> 
 
     Raises LookupError for a content whose text is not there.
     """
+    wanted = wanted.sort("content_digest")
     with ExitStack() as stack:
         n_batches = int(wanted.get_column("batch").max() or 0) + 1 if len(wanted) else 0  # type: ignore[arg-type]
         batches = [_Written(stack.enter_context(TemporaryFile()), [], []) for _ in range(n_batches)]
@@ -61,7 +62,8 @@ _NONE = FormSets(
 
 def _write(rows: pl.DataFrame, wanted: pl.DataFrame, batches: list[_Written], settings: SignatureSettings) -> int:
     """Write the sets of some contents, each to its batch: how many."""
-    found = rows.join(wanted, on="content_digest").sort("batch")
+    places = wanted.get_column("content_digest").search_sorted(rows.get_column("content_digest"))
+    found = wanted.select("form", "batch")[places].with_columns(rows.get_column("text")).sort("batch")
     sets = shingle_sets(found.get_column("text").to_arrow(), settings)
     forms, batch = (found.get_column(name).to_numpy() for name in ("form", "batch"))
     ends = sets.starts + sets.sizes

@@ -330,14 +330,18 @@ def collect_shingles(
     out: Hashes,
     sizes: Ints,
 ) -> None:
-    """Write the distinct shingles of text i, sorted, to out[starts[i]:], which has room for all; `sizes` of them."""
+    """Write the distinct shingles of each text, sorted, to `out`, one text behind the other, and where each is.
+
+    `out` has room for a hash for every second byte, and one a text.
+    """
     low, held = np.empty(ROOM, np.uint8), np.empty(3, np.uint64)
     overlap = len(multipliers) - 1
     block = np.empty(BLOCK + overlap, np.uint64)
     scratch, counts = np.empty(BLOCK, np.uint64), np.empty(BLOCK + 1, np.int64)
+    begin = 0
     for i in range(len(sizes)):
         held[:] = 0
-        position, stop, end, carried, n_words = offsets[i], offsets[i + 1], starts[i], 0, 0
+        position, stop, end, carried, n_words = offsets[i], offsets[i + 1], begin, 0, 0
         while position < stop:
             position, fresh = words(data, position, stop, folds, expansions, low, held, block[carried:])
             n_words += fresh
@@ -347,18 +351,20 @@ def collect_shingles(
             carried = min(n, overlap)
             for j in range(carried):
                 block[j] = block[n - carried + j]
-        if end - starts[i] > len(scratch):
-            scratch, counts = np.empty(end - starts[i], np.uint64), np.empty(end - starts[i] + 1, np.int64)
-        sizes[i] = sort_distinct(out[starts[i] : end], scratch, counts)
+        if end - begin > len(scratch):
+            scratch, counts = np.empty(end - begin, np.uint64), np.empty(end - begin + 1, np.int64)
+        starts[i], sizes[i] = begin, sort_distinct(out[begin:end], scratch, counts)
+        begin += sizes[i]
 
 
 @compiled
-def close_ranks(hashes: Hashes, starts: Ints, sizes: Ints) -> int:
-    """Move sets together, in place, so that each begins where the one before it ends: the end of the last."""
+def gathered(hashes: Hashes, starts: Ints, sizes: Ints) -> Hashes:
+    """The sets, each behind the one before it; `starts` become where they are now."""
+    out = np.empty(sizes.sum(), np.uint64)
     end = 0
     for i in range(len(sizes)):
         for j in range(sizes[i]):
-            hashes[end + j] = hashes[starts[i] + j]
+            out[end + j] = hashes[starts[i] + j]
         starts[i] = end
         end += sizes[i]
-    return end
+    return out

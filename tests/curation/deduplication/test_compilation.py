@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from curation.compilation import compiled
 
 
@@ -5,3 +10,25 @@ def test_where_machine_code_cannot_be_kept_a_function_still_runs():
     places = {}
     exec("def twice(x):\n    return 2 * x", places)  # has no file, and so no folder beside it for a cache
     assert compiled(places["twice"])(21) == 42
+
+
+CALLED = "from curation.compilation import compiled\n\n@compiled\ndef step():\n    return {}\n"
+CALLER = (
+    "import numpy as np\nfrom curation.compilation import compiled\nfrom called import step\n\n"
+    "@compiled\ndef twice():\n    return np.full(2, step()).sum()\n"
+)
+
+
+def test_kept_machine_code_is_made_anew_when_a_function_that_it_calls_changes(tmp_path):
+    def answer():
+        code = "import caller; print(caller.twice(), *caller.twice.stats.cache_hits.values())"
+        around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=around, capture_output=True, text=True, check=True
+        ).stdout
+
+    (tmp_path / "caller.py").write_text(CALLER)
+    (tmp_path / "called.py").write_text(CALLED.format(1))
+    assert [answer().split(), answer().split()] == [["2"], ["2", "1"]]
+    (tmp_path / "called.py").write_text(CALLED.format(21))
+    assert answer().split() == ["42"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from curation.deduplication import SignatureSettings, signatures
 from curation.deduplication.shingles import shingle_sets
+from curation.deduplication.unicode_tables import unicode_tables
 from tests.curation.deduplication import reference
 from tests.curation.deduplication.reference import signed
 
@@ -88,6 +89,42 @@ def test_bytes_that_are_no_utf8_end_a_word_and_harm_nothing():
     assert [row["n_words"] for row in rows] == [3, 3, 0, 1, 0]
     assert len({row["normal_digest"] for row in rows}) == 5
     assert rows[0]["bands"] == rows[1]["bands"] == signatures(batch(["a b c"]), SMALL).to_pylist()[0]["bands"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_ends_of_blocks_do_not_show(data):
+    """Words, white space and other scripts across the 64 bytes that are looked at together, and words longer than those."""
+    piece = st.sampled_from(
+        ["a" * 63, "B" * 64, "c" * 200, "d" * 17, " " * 61, "\n \t", "é", "ß-ﬁ", "İx", "中文", "\u2003", "e.", "_9 "]
+    )
+    text = "".join(data.draw(st.lists(piece, max_size=30)))
+    row, shift = signatures(batch([text]), SMALL).to_pylist()[0], data.draw(st.integers(0, 70))
+    words = reference.re.findall(r"\w+", unicodedata.normalize("NFC", text))
+    assert row["n_words"] == len(words)
+    assert row["n_characters"] == len(unicodedata.normalize("NFC", text))
+    plain = signatures(batch([" ".join(words), " " * shift + text]), SMALL).to_pylist()
+    assert [other["bands"] for other in plain] == [row["bands"]] * 2
+    assert plain[1]["normal_digest"] == row["normal_digest"]
+
+
+def test_a_word_of_megabytes_is_one_word_whatever_stands_before_it():
+    long = "x" * 100_003
+    first, second, other = signed([f"a {long} b", f"a{' ' * 77}{long.upper()} b", f"a {long}x b"])["bands"].to_list()
+    assert first == second != other
+
+
+def test_the_digest_of_a_normalised_text_is_murmur3():
+    assert signed(["hello, \n world", ""])["normal_digest"].to_list() == ["342fac623a5ebc8e4cdcbc079642414d", "0" * 32]
+
+
+def test_code_points_that_nfc_may_change_are_all_looked_at():
+    marked = unicode_tables().classes & 2
+    for point in range(0x300, len(marked)):
+        if not 0xAC00 <= point < 0xD7A4 and not 0xD800 <= point < 0xE000:
+            assert marked[point] or (
+                not unicodedata.combining(chr(point)) and unicodedata.is_normalized("NFC", chr(point))
+            )
 
 
 def test_a_null_column_and_an_empty_batch_have_signatures():
