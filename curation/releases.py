@@ -24,6 +24,8 @@ from curation.dataset_card import dataset_card
 Kind = Literal["instructions", "preferences"]
 SPLITS = ("train", "validation", "test")
 MANIFEST = "manifest.json"
+STUB = "TAKEN_BACK.json"
+"""Stands in the stead of a release that was taken back, and names the one that follows it."""
 
 _TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _LAYOUTS: dict[str, pa.Schema] = {
@@ -135,11 +137,37 @@ def read_release(folder: Path) -> pl.DataFrame:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What `manifest.json` says. Raises FileNotFoundError where no complete release lies."""
-    path = folder / MANIFEST
+    path, stub = folder / MANIFEST, folder / STUB
+    if stub.is_file():
+        successor = json.loads(stub.read_text(encoding="utf-8"))["successor"]
+        raise FileNotFoundError(
+            f"{folder} was taken back; {f'use {successor}, which followed it' if successor else 'nothing followed it'}"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no complete release: it has no {MANIFEST}; write the release again")
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return manifest
+
+
+def write_stub(folder: Path, successor: str) -> None:
+    """Take a release back: remove its files, and leave a note that names the release that followed it.
+
+    The note comes first and the manifest goes last: where the note stands the release is taken back, and where a manifest
+    stands beside it, a process was killed and this is to be done again. Files that are none of the release stay.
+    """
+    partial = folder / f".{STUB}"
+    partial.write_text(json.dumps({"version": folder.name, "successor": successor}) + "\n", encoding="utf-8")
+    partial.rename(folder / STUB)
+    manifest = folder / MANIFEST
+    listed = json.loads(manifest.read_text(encoding="utf-8"))["files"] if manifest.is_file() else {}
+    for name in listed:
+        path = folder / name
+        if path.resolve().is_relative_to(folder.resolve()):
+            path.unlink(missing_ok=True)
+    manifest.unlink(missing_ok=True)
+    data = folder / "data"
+    if data.is_dir() and not any(data.iterdir()):
+        data.rmdir()
 
 
 def verify_release(folder: Path) -> None:

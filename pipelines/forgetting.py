@@ -22,6 +22,7 @@ from curation.tombstones import TOMBSTONES, mark, tombstones_of
 from pipelines.lineage import PLACE, SAMPLE, among, annotations_on, models_on, scores_of, tasks_on
 from pipelines.lookup import HEX, Row, document_hits, not_found, rows_where, several
 from pipelines.releases import ReleaseFolder, holding
+from pipelines.remembering import remember
 from pipelines.shown import shown
 from pipelines.store import Commit, CommitConflict, Store
 from pipelines.workspace import Workspace
@@ -201,6 +202,11 @@ def tombstones(workspace: Workspace) -> tuple[str, pl.DataFrame]:
     return head.version, workspace.store.scan(TABLE, head.number).select(TOMBSTONES.names()).collect()
 
 
+def requests(store: Store) -> set[str]:
+    """The names of all requests that were committed."""
+    return set(store.scan(TABLE).select("request").unique().collect()["request"]) if store.head(TABLE) else set()
+
+
 def forget(workspace: Workspace, asked: Asked, found: Touched, reason: str, request: str = "") -> str:
     """Write the tombstones of a request; its name. The documents stay in the tables until the next run."""
     key, store = key_of(workspace), workspace.store
@@ -218,11 +224,12 @@ def forget(workspace: Workspace, asked: Asked, found: Touched, reason: str, requ
         "releases": [release.said for release in found.releases],
         "models": [f"{model['model']} {model['version']}" for model in found.models],
     }
+    remember(workspace, request, [*found.contents, *found.near], key)
     rows = pl.concat(made).unique("tombstone", keep="first", maintain_order=True)
     rows = rows.with_columns(
         pl.lit(pl.Series(name, [audit[name]], dtype=kind)).first().alias(name) for name, kind in AUDIT.items()
     )
-    _commit(workspace, rows, key)
+    write_tombstones(workspace, rows, key)
     return request
 
 
@@ -237,7 +244,7 @@ def _of_contents(store: Store, key: str, found: Touched, exact: bool, reason: st
     yield tombstones_of(key, "content", [*found.contents, *found.near], reason)
 
 
-def _commit(workspace: Workspace, rows: pl.DataFrame, key: str) -> None:
+def write_tombstones(workspace: Workspace, rows: pl.DataFrame, key: str) -> None:
     store = workspace.store
     for attempt in range(TRIES):
         head = store.head(TABLE)

@@ -23,10 +23,10 @@ def among(store: Store, table: str, column: str, names: Collection[str], columns
     """The rows of a table whose column holds one of many names; none where the table does not exist yet."""
     wanted = pl.LazyFrame({column: list(names)}, schema={column: pl.String})
     try:
-        rows = store.scan(table).select(columns)
+        rows = store.scan(table)
     except LookupError:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    return rows.join(wanted, on=column, how="semi").collect()
+    return rows.join(wanted, on=column, how="semi").select(columns).collect()
 
 
 def places_of(store: Store, contents: Collection[str]) -> list[Row]:

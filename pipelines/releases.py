@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from curation.releases import MANIFEST
+from curation.releases import MANIFEST, STUB
 from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
 
@@ -32,7 +32,7 @@ def releases_of(workspace: Workspace, dataset: str = "*") -> Iterator[ReleaseFol
     """The complete releases of a dataset (of all datasets by default), by name."""
     for manifest in sorted(workspace.releases.glob(f"{dataset}/*/{MANIFEST}")):
         folder = manifest.parent
-        if not folder.name.startswith("."):
+        if not folder.name.startswith(".") and not (folder / STUB).exists():
             yield ReleaseFolder(folder.parent.name, folder.name, folder)
 
 

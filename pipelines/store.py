@@ -9,6 +9,7 @@ switched off, because they would keep pieces of text in the log after the rows a
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,11 @@ RETENTION_HOURS = 24 * 7
 """Old versions can be read for this long after they were replaced."""
 
 _METADATA = "headwater"
+_LOG_RETENTION = "delta.logRetentionDuration"
+_LOG_KEPT = "interval 30 days"
+"""Delta's own default."""
+_LOG_TICK = 0.01
+"""An entry of the log is past a retention of nothing when the clock has gone on."""
 _CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0"}
 
 
@@ -239,8 +245,8 @@ class Store:
             came.join(going, on=ROW_HASH, how="anti"), going.join(came, on=ROW_HASH, how="anti"), commit, head
         )
 
-    def _pinned(self, table: str, head: Commit) -> DeltaTable:
-        opened = self._open(table, head.number)
+    def _pinned(self, table: str, head: Commit, *, newest: bool = False) -> DeltaTable:
+        opened = self._open(table, None if newest else head.number)
         if opened is None:
             raise CommitConflict(f"table {table} is gone")
         return opened
@@ -335,6 +341,25 @@ class Store:
                 raise CommitConflict(f"table {commit.table} was made by another run") from error
             raise
         return self._tidied(commit)
+
+    def erase_past(self, table: str) -> None:
+        """Remove all of a table but its newest version: older rows, files of writes that were cut off, and the log.
+
+        Delta's own vacuum, checkpoint and log clean-up do it, with a retention of nothing. No other writer may be at work.
+        """
+        opened, head = self._open(table), self.head(table)
+        if opened is None or head is None:
+            return
+        properties = _properties(head)
+        opened.alter.set_table_properties({_LOG_RETENTION: "interval 0 seconds"}, commit_properties=properties)
+        self._pinned(table, head, newest=True).vacuum(
+            0, dry_run=False, enforce_retention_duration=False, full=True, commit_properties=properties
+        )
+        opened = self._pinned(table, head, newest=True)
+        opened.create_checkpoint()
+        time.sleep(_LOG_TICK)
+        opened.cleanup_metadata()
+        opened.alter.set_table_properties({_LOG_RETENTION: _LOG_KEPT}, commit_properties=properties)
 
     def _tidied(self, commit: Commit) -> Commit:
         """Compact a table of many small files and drop what is past its retention; the commit stays what it says."""

@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.commands.console import WorkspaceOption, out
-from pipelines.workspace import find_workspace
+from pipelines.commands.console import WorkspaceOption, err, graph_of, out
+from pipelines.shown import shown
+from pipelines.workspace import Workspace, find_workspace
 
 
 def forget(
@@ -24,6 +25,12 @@ def forget(
     contains: Annotated[
         str | None, typer.Option(metavar="TEXT", help="All documents whose text holds this, letter by letter.")
     ] = None,
+    purge: Annotated[
+        bool,
+        typer.Option(
+            "--purge", help="Remove the bytes too, and prove it by a scan; alone: of all that waits for it. Runs first."
+        ),
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why; it stands in the books, and beside each document.")] = "",
     exact: Annotated[
         bool, typer.Option("--exact", help="The very texts alone: near copies stay, and may come again.")
@@ -37,11 +44,14 @@ def forget(
 
     given = {"id": name, "locator": locator, "source": source, "contains": contains}
     named = [(how, pattern) for how, pattern in given.items() if pattern is not None]
+    here = find_workspace(workspace)
+    if purge and not named:
+        remove_bytes(here)
+        return
     if len(named) != 1:
         raise ValueError("name what to take back by one of ID, --locator, --source and --contains")
     if not reason.strip():
         raise ValueError("--reason: say why it is taken back; the reason stays when the data are gone")
-    here = find_workspace(workspace)
     ((how, pattern),) = named
     asked = Asked(how, pattern, exact)  # type: ignore[arg-type]
     found = touched(here, asked)
@@ -49,7 +59,53 @@ def forget(
     if not yes:
         typer.confirm("Take all this back?", abort=True)
     request = write(here, asked, found, reason.strip())
-    out.print(f"taken back: request {request}. Next: headwater run -w {here.root}", highlight=False, soft_wrap=True)
+    out.print(f"taken back: request {request}", highlight=False)
+    if purge:
+        remove_bytes(here)
+    else:
+        out.print(f"Next: headwater run -w {here.root}", highlight=False, soft_wrap=True)
+
+
+def remove_bytes(here: Workspace) -> None:
+    """Bring all tables up to date, remove the bytes of what was taken back, and say what was looked at."""
+    from pipelines.exports import far_exports_of
+    from pipelines.purging import purge
+    from pipelines.running import run
+    from pipelines.terminal import TerminalWatcher
+    from pipelines.watching import watched_by
+
+    graph, watcher = graph_of(here), TerminalWatcher(out, here)
+    with watched_by(watcher):
+        report = run(here, graph)
+    if report.failures:
+        failed = ", ".join(failure.node for failure in report.failures)
+        raise ValueError(
+            f"nothing is purged, for {failed} failed: `headwater run` says why; then `headwater forget --purge`"
+        )
+
+    def progress(done: int, total: int | None = None, unit: str = "files", beside: str = "") -> None:
+        watcher.advanced("scan", done, total, unit, beside)
+
+    done = purge(here, graph, progress)
+    for removed in done.removed:
+        out.print(Text(f"removed {shown(removed)}"), soft_wrap=True)
+    table = Table(
+        "looked at", "files", "bytes", title=f"{done.passages:,} passages were looked for", title_justify="left"
+    )
+    for kind, (files, size) in sorted(done.looked_at.items()):
+        table.add_row(kind, f"{files:,}", f"{size:,}")
+    out.print(table)
+    if done.shared:
+        out.print(
+            f"{done.shared:,} passages also stand in documents that stay, and were not looked for", highlight=False
+        )
+    for place in far_exports_of(here):
+        out.print(Text(f"not looked at, for it is elsewhere: {shown(place)}"), soft_wrap=True)
+    for place in done.left:
+        err.print(Text(f"still there: {shown(place)}"), soft_wrap=True)
+    if done.left:
+        raise typer.Exit(1)
+    out.print("[green]✓[/] none was found", highlight=False)
 
 
 def show(found: Any) -> None:

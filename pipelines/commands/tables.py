@@ -26,12 +26,15 @@ def table(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Print a table, or write it to a file."""
+    from pipelines.exports import record_export
     from pipelines.tables import print_table, print_versions, write_table
 
-    store = find_workspace(workspace).store
+    here = find_workspace(workspace)
+    store = here.store
     if versions:
         print_versions(out, store, name)
     elif output is not None:
+        record_export(here, str(output))
         rows = write_table(store, name, version, output)
         out.print(f"wrote {rows:,} rows to {output}", highlight=False)
     else:
@@ -72,9 +75,12 @@ def export(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write a release to a folder, an object store or the hub, as `datasets.load_dataset` reads it."""
+    from pipelines.exports import record_export
     from pipelines.tables import export_dataset
 
-    released = export_dataset(find_workspace(workspace), dataset, version, output)
+    here = find_workspace(workspace)
+    record_export(here, output)
+    released = export_dataset(here, dataset, version, output)
     out.print(
         f"wrote {dataset} {released} to {output}; read it with datasets.load_dataset({output.removeprefix('hf://datasets/')!r})",
         highlight=False,

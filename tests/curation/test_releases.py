@@ -233,3 +233,18 @@ def test_a_damaged_release_is_not_exported(tmp_path: Path, damage: str) -> None:
     with pytest.raises(ValueError, match=f"is damaged: data/{file.name}"):
         export_release(tmp_path / "one", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_release_that_was_taken_back_names_its_successor_and_takes_nothing_of_others(tmp_path: Path) -> None:
+    folder, other = tmp_path / "release", tmp_path / "other.txt"
+    releases.write_release(rows(), folder, "instructions", {})
+    (folder / "mine.txt").write_text("mine")
+    other.write_text("not of it")
+    manifest = folder / releases.MANIFEST
+    manifest.write_text(manifest.read_text().replace('"README.md"', '"../other.txt"'))
+    for _ in range(2):
+        releases.write_stub(folder, "next")
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", releases.STUB, "mine.txt"]
+    assert other.exists()
+    with pytest.raises(FileNotFoundError, match="was taken back; use next, which followed it"):
+        releases.read_release(folder)
