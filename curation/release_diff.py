@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import polars as pl
 
+from curation.tombstones import TAKEN_BACK
+
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 Tables: TypeAlias = Mapping[str, Frame]
 """The tables that a release was made from, by name; those that are not known are absent."""
@@ -35,10 +37,12 @@ DIFFERENCES = pl.Schema(
 )
 """One row per row that differs, by sample_id; `task_digest` of preferences alone. No text of the data."""
 
+_FAILED = ("source", "locator", "error")
 _SAID = {
     "no reference": ("it has no reference any more", "it has a reference now"),
     "answers": ("people no longer prefer one answer", "people prefer one answer"),
     "absent": ("its document went", "its document came"),
+    TAKEN_BACK: ("its document was taken back", "its document is allowed again"),
     "unreadable": ("its document could not be read any more", "its document can be read now"),
     "other text": ("its document changed", "its document changed"),
     "duplicate": ("its document is a copy of one that is kept", "its document is a copy no more"),
@@ -75,7 +79,7 @@ def with_reasons(found: pl.DataFrame, before: Tables, after: Tables) -> pl.DataF
     """The differences as `DIFFERENCES`, each with its reason.
 
     `before` and `after` have, as far as they are known, `samples` (sample_id, doc_id, source, locator, reference),
-    `documents` (doc_id, content_digest), `failures` (source, locator) and `verdicts` (doc_id, verdict, rule, detail).
+    `documents` (doc_id, content_digest), `failures` (source, locator, error) and `verdicts` (doc_id, verdict, rule, detail).
     """
     parts = [
         _followed(found.filter(change=REMOVED), before, after, 0),
@@ -124,8 +128,8 @@ def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables) -> pl
     samples = other["samples"].lazy().select("sample_id", answered=pl.col("reference").is_not_null())
     documents = other["documents"].lazy().select("doc_id", "content_digest")
     same_place = documents.rename({"content_digest": "content_then"})
-    failures = other.get("failures", pl.LazyFrame(schema={"source": pl.String, "locator": pl.String}))
-    unread = failures.lazy().select("source", "locator", is_unread=pl.lit(value=True)).unique()
+    failures = other.get("failures", pl.LazyFrame(schema=dict.fromkeys(_FAILED, pl.String)))
+    unread = failures.lazy().select("source", "locator", failed="error")
     known = (
         placed.join(contents, on="doc_id", how="left")
         .join(samples, on="sample_id", how="left")
@@ -159,7 +163,8 @@ def _fate() -> pl.Expr:
         "unmeasured": verdict == "failed",
         "not found": verdict == "kept",
         "other text": pl.col("content_then").is_not_null(),
-        "unreadable": pl.col("is_unread"),
+        TAKEN_BACK: pl.col("failed") == TAKEN_BACK,
+        "unreadable": pl.col("failed").is_not_null(),
         "absent": pl.lit(value=True),
     }
     return pl.coalesce(pl.when(case).then(pl.lit(name)) for name, case in cases.items())

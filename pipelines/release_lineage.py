@@ -31,7 +31,7 @@ FOLLOWED = (
 COLUMNS = {
     "samples": ("sample_id", "doc_id", "source", "locator", "reference"),
     "documents": ("doc_id", "content_digest"),
-    "failures": ("source", "locator"),
+    "failures": ("source", "locator", "error"),
     "verdicts": ("doc_id", "verdict", "rule", "detail"),
 }
 """What of each table tells why."""

@@ -262,7 +262,7 @@ def _marks(report: Report) -> Iterator[Html]:
 
 def _unread(report: Report) -> Iterator[Html]:
     if report.unread:
-        sums = report.table.filter((pl.col("step") == READING) & (pl.col("fate") == FAILED))
+        sums = report.table.filter((pl.col("step") == READING) & pl.col("fate").is_in([DROPPED, FAILED]))
         counts = dict(sums.group_by("reason").agg(pl.col("documents").sum()).iter_rows())
         yield tag("h2", "Could not be read")
         for error, places in report.unread.items():

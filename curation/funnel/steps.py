@@ -13,6 +13,7 @@ from typing import TypeAlias
 import polars as pl
 
 from curation.rules import Rule
+from curation.tombstones import TAKEN_BACK
 
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 
@@ -73,7 +74,7 @@ def funnel(
     else:
         known = fates.join(sizes.lazy().select("content_digest", characters="n_chars"), on="content_digest", how="left")
     unread = failures.lazy().select(
-        "source", step=pl.lit(READING), fate=pl.lit(FAILED), reason="error", characters=pl.lit(0, pl.Int64)
+        "source", step=pl.lit(READING), fate=_unread(), reason="error", characters=pl.lit(0, pl.Int64)
     )
     of = ("source", "step", "fate", "reason")
     everything = pl.concat([known.select(*of, pl.col("characters").cast(pl.Int64)), unread])
@@ -125,6 +126,11 @@ def _left() -> dict[str, pl.Expr]:
     for at, name in enumerate(("step", "fate", "reason")):
         told[name] = pl.coalesce(pl.when(case).then(said[at]) for case, said in cases)
     return told
+
+
+def _unread() -> pl.Expr:
+    """What people took back is dropped; all else that gave no document has failed."""
+    return pl.when(pl.col("error") == TAKEN_BACK).then(pl.lit(DROPPED)).otherwise(pl.lit(FAILED))
 
 
 def _unmeasured(evidence: Mapping[str, Frame | None]) -> pl.LazyFrame:

@@ -75,7 +75,7 @@ def tables(
     samples: list[tuple[str, str, str | None]],
     documents: list[tuple[str, str]],
     verdicts: list[tuple[str, str, str | None, str | None]] = (),  # type: ignore[assignment]
-    failures: list[str] = (),  # type: ignore[assignment]
+    failures: list[tuple[str, str]] = (),  # type: ignore[assignment]
 ) -> dict[str, pl.DataFrame]:
     """Samples (id, document, reference), documents (id, content), verdicts, and places that failed."""
     text = pl.String()
@@ -90,7 +90,9 @@ def tables(
             list(verdicts), schema=dict.fromkeys(("doc_id", "verdict", "rule", "detail"), text), orient="row"
         ),
         "failures": pl.DataFrame(
-            [("web", f"{name}.txt") for name in failures], schema={"source": text, "locator": text}, orient="row"
+            [("web", f"{name}.txt", error) for name, error in failures],
+            schema=dict.fromkeys(("source", "locator", "error"), text),
+            orient="row",
         ),
     }
 
@@ -103,7 +105,10 @@ OTHER = {
     ),
     "absent": (tables([], []), "its document went", "its document came"),
     "unreadable": (
-        tables([], [], failures=["d"]), "its document could not be read any more", "its document can be read now"
+        tables([], [], failures=[("d", "malformed PDF")]), "its document could not be read any more", "its document can be read now"
+    ),
+    "taken back": (
+        tables([], [], failures=[("d", "taken back")]), "its document was taken back", "its document is allowed again"
     ),
     "other text": (
         tables([], [("d", "other")], [("d", "kept", None, None)]), "its document changed", "its document changed"

@@ -73,6 +73,13 @@ def test_a_document_that_no_table_knows_is_missed_and_so_is_a_row_too_many() -> 
     assert faults(whole, 3) == "" and "3 documents should stand in the corpus, which has 4" in faults(whole, 4)
 
 
+def test_what_people_took_back_is_dropped_and_has_not_failed() -> None:
+    found = told(made([], [("web", "taken back"), ("web", "malformed PDF"), ("mail", "taken back")]))
+    assert counted(found.table, step="reading", fate="dropped", reason="taken back") == {"web": 1, "mail": 1}
+    assert counted(found.table, step="reading", fate="failed") == {"web": 1} and faults(found.table, 0) == ""
+    assert "<b>taken back</b> 2" in curation_page(found)
+
+
 def test_why_a_kept_document_is_not_in_the_corpus() -> None:
     cut = [Content("gone", ("web",), 60, 0.0, cut="all"), Content("poison", ("mail",), 60, 0.0, cut="unknown")]
     table = told(made(cut, [])).table
