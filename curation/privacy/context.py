@@ -13,6 +13,8 @@ from collections.abc import Iterator
 WINDOW = 56
 """Bytes before a candidate in which words count."""
 
+_NEAR = 4
+"""Words before a candidate among which one that names another thing counts."""
 _WORD = re.compile(r"[^\W\d_]+")
 _DIGITS = frozenset(b"0123456789")
 _SPACE = frozenset(b" \t\n\r")
@@ -43,10 +45,10 @@ def before(data: bytes, at: int, window: int = WINDOW) -> list[str]:
 
 def last_word(words: list[str], naming: frozenset[str]) -> str:
     """Which comes last: `named` for a phrase of `naming`, `otherwise` for one that names another thing, or "" for neither."""
-    for phrase in _from_last(words):
+    for place, phrase in enumerate(_from_last(words)):
         if not naming.isdisjoint(phrase):
             return "named"
-        if phrase[0] in OTHERWISE:
+        if phrase[0] in OTHERWISE and place < _NEAR:
             return "otherwise"
     return ""
 

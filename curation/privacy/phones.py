@@ -17,7 +17,7 @@ from curation.privacy.context import before, ends_alone, last_word, phrases, sta
 
 _GROUP = re.compile(rb"[0-9]+")
 _AMERICAN = re.compile(
-    rb"(?:1[-. ])?(?:\([2-9][0-9]{2}\)[ -]?[2-9][0-9]{2}(?:[-. ]| - )[0-9]{4}|[2-9][0-9]{2}([-./])[2-9][0-9]{2}[-.][0-9]{4})"
+    rb"(?:1[-. ]{0,2}(?=\()|1[-. ])?(?:\([2-9][0-9]{2}\)[ -]?[2-9][0-9]{2}(?:[-. ]| - )[0-9]{4}|[2-9][0-9]{2}([-./])[2-9][0-9]{2}[-.][0-9]{4})"
     rb"(?![0-9])(?![-./ ]?[0-9]{3,})"
 )
 _TRUNK = re.compile(rb"0[1-9][0-9]{1,10}|0[1-9]\)|0[1-9](?=[ .\-/])")
@@ -26,7 +26,7 @@ _OTHER = re.compile(rb"[0-9]{1,2}([-./])[0-9]{1,2}\1[0-9]{2,4}(?![0-9])|[0-9]{3}
 _PAIRS = re.compile(rb"0[1-9](?:[ .\-/][0-9]{2}){4}(?![0-9])")
 _NAMING = phrases(
     "tel, tels, phone, phones, telephone, fax, mobile, mob, cell, cellphone, call, calls, called, calling, dial, ring, text, "
-    "sms, whatsapp, hotline, helpline, voicemail, telefon, telefax, handy, mobil, mobilnummer, telefonnummer, rufnummer, "
+    "sms, whatsapp, hotline, helpline, voicemail, voice, ph, toll free, telefon, telefax, handy, mobil, mobilnummer, telefonnummer, rufnummer, "
     "durchwahl, anrufen, tél, téléphone, portable, appeler, appelez, teléfono, telefono, móvil, movil, celular, llame, "
     "llamar, cellulare, chiamare, chiamate, telefoon, telefoonnummer, mobiel, gsm, bellen, telefone"
 )
@@ -82,7 +82,7 @@ def _national(
     if not (leads or (american and data[start - 1] in b" \xa0")) or not starts_alone(data, start):
         return None
     said = last_word(before(data, start), _NAMING)
-    if said == "otherwise":
+    if said == "otherwise" and not (american and b"(" in american[0]):
         return None
     if american and _may_end(data, american.end(), last):
         number = _plain(data[start : american.end()])

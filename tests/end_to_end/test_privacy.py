@@ -83,14 +83,6 @@ def test_placeholders_rules_and_kinds(root: Path) -> None:
     assert verdicts["rule"].drop_nulls().to_list() == ["privacy.max_secrets"]
     assert computed(before, heads(root)) == ["corpus", "verdicts"]
 
-    edit(
-        root,
-        lambda text: text.replace("rules: [privacy]", "rules: []").replace(
-            "privacy: {redact: [email]}", "privacy: off"
-        ),
-    )
-    assert ADDRESS in texts(run(root))["letter.eml"]
-
 
 def test_what_explain_and_whatif_show_is_masked_and_no_log_has_it(root: Path) -> None:
     edit(root, lambda text: text + "\nprivacy: on\n")
