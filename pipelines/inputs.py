@@ -6,7 +6,9 @@ What is observed is looked at once, here; tables are read at the commit that was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,8 +50,30 @@ class Pinned:
         return {name: pin.version for name, pin in self.pins.items()}
 
 
+_looks: ContextVar[dict[str, Observation] | None] = ContextVar("looks", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """In this block every entry of a list (a source, a base) is looked at once: a look is a walk over all its files."""
+    token = _looks.set({})
+    try:
+        yield
+    finally:
+        _looks.reset(token)
+
+
 def observe(node: Node, workspace: Workspace) -> Observation:
-    """Look at an observable now."""
+    """Look at an observable now, or take what this run has seen of it."""
+    looks = _looks.get()
+    if looks is None or not node.stage.each:
+        return _look(node, workspace)
+    if node.name not in looks:
+        looks[node.name] = _look(node, workspace)
+    return looks[node.name]
+
+
+def _look(node: Node, workspace: Workspace) -> Observation:
 
     def told(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
         watcher().advanced(node.name, done, total, unit, beside)

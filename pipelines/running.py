@@ -16,6 +16,7 @@ from typing import Any
 from pipelines.engine import reasons
 from pipelines.extras import with_mend
 from pipelines.graph import Graph, Node
+from pipelines.inputs import one_look
 from pipelines.stages import Observation
 from pipelines.workspace import VARIABLE, Workspace
 
@@ -74,6 +75,11 @@ def plan(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: b
 
 def run(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: bool = False) -> Report:
     """Materialise what the plan names, in this process, and say what failed."""
+    with one_look():
+        return _run(workspace, graph, names, force)
+
+
+def _run(workspace: Workspace, graph: Graph, names: Sequence[str], force: bool) -> Report:
     found = plan(workspace, graph, names, force)
     if not found.nodes:
         return Report(found)
