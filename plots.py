@@ -83,6 +83,29 @@ def bars(counts: Mapping[str, int], title: str, unit: str = "rows") -> bytes:
     return _png(figure)
 
 
+def shares(totals: Mapping[str, int], parts: Mapping[tuple[str, str], int], title: str) -> bytes:
+    """A PNG of a heat map: of each row's total the share that belongs to each column; both are the names of `totals`."""
+    names = list(totals)[:BARS]
+    figure = _figure(1.2 + 0.32 * max(1, len(names)))
+    axes = figure.subplots()
+    if names:
+        cells = [[parts.get((row, column), 0) / max(1, totals[row]) for column in names] for row in names]
+        axes.imshow(cells, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(
+            range(len(names)), [_plain(_short(name)) for name in names], fontsize=8, rotation=30, ha="right"
+        )
+        axes.set_yticks(range(len(names)), [_plain(_short(name)) for name in names], fontsize=8)
+        for y, row in enumerate(cells):
+            for x, share in enumerate(row):
+                if share:
+                    axes.annotate(f"{share:.1%}", (x, y), fontsize=8, ha="center", va="center", color="white" if share > 0.5 else INK)  # fmt: skip
+    else:
+        _nothing(axes)
+    axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
+    _quiet(axes)
+    return _png(figure)
+
+
 def curve(values: Sequence[float], title: str, step: str = "step") -> bytes:
     """A PNG of a number that was had at every step, from step 1."""
     figure = _figure(2.6)

@@ -285,7 +285,7 @@ def corpus(
 
 @stage(
     group="curation",
-    code_version="3",
+    code_version="4",
     primary_key=("source", "step", "fate", "reason"),
     asks=_looked_at,
     checks=("adds_up",),

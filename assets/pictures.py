@@ -14,7 +14,7 @@ from curation.funnel import Report
 from curation.privacy.evidence import COUNTED
 from curation.quality import SIGNALS
 from curation.spans import spans_by_content
-from plots import bars, histogram
+from plots import bars, histogram, shares
 from records import Picture
 
 Tables = Mapping[str, pl.LazyFrame]
@@ -139,7 +139,13 @@ def of_funnel(report: Report) -> list[Picture]:
         Picture("left after each step", bars(dict(left.iter_rows()), "documents left after each step", "documents")),
         Picture("kept of each source", bars(of_source, "documents kept of each source", "documents")),
         Picture("failing each rule", bars(fails, "documents that fail each rule", "documents")),
+        Picture("copies between sources", _copied(report)),
     ]
+
+
+def _copied(report: Report) -> bytes:
+    title = "of each source (row), removed for a document of another (column)"
+    return shares(report.copies.documents, report.copies.between, title)
 
 
 _COPIES = {"1": (1, 1), "2": (2, 2), "3 to 9": (3, 9), "10 to 99": (10, 99), "100 or more": (100, 2**32 - 1)}

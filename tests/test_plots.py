@@ -6,7 +6,7 @@ import struct
 import polars as pl
 
 from evaluation.scores import SCORES
-from plots import BARS, bars, curve, histogram, intervals
+from plots import BARS, bars, curve, histogram, intervals, shares
 
 ROWS = pl.DataFrame(
     [
@@ -36,6 +36,13 @@ def test_the_same_numbers_give_the_same_bytes_and_others_do_not():
     assert histogram([1, 2, 2, 3], "words") != histogram([1, 2, 2, 3], "words", threshold=2.5)
     assert curve([3.0, 2.0], "loss") == curve([3, 2], "loss") != curve([2.0, 3.0], "loss")
     assert size(curve([], "loss"))[0] == 640
+
+
+def test_a_heat_map_of_shares():
+    totals = {"web": 10, "mail": 4}
+    assert shares(totals, {("web", "mail"): 5}, "copies") == shares(totals, {("web", "mail"): 5}, "copies")
+    assert shares(totals, {("web", "mail"): 5}, "copies") != shares(totals, {("mail", "web"): 2}, "copies")
+    assert size(shares({}, {}, "copies"))[0] == 640
 
 
 def test_names_with_signs_and_numbers_without_end_are_drawn():

@@ -130,21 +130,20 @@ def _at(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def matrix(names: Sequence[str], fails: Mapping[str, int], together: Mapping[tuple[str, str], int]) -> Html:
-    """Of the documents that fail the rule of a row, the share that fails the one of a column too."""
+def matrix(names: Sequence[str], totals: Mapping[str, int], together: Mapping[tuple[str, str], int], said: str) -> Html:
+    """Of the documents of a row, the share that belongs to a column too; `said` tells a cell: `{both}`, `{total}`, `{one}`, `{other}`."""
     head = joined(tag("th"), (tag("th", tag("span", str(at + 1)), class_="n", title=name) for at, name in enumerate(names)))  # fmt: skip
     rows = []
     for at, one in enumerate(names):
-        cells = (_cell(one, other, fails, together) for other in names)
-        rows.append(tag("tr", tag("th", f"{at + 1} ", tag("code", one), " ", tag("small", f"{fails[one]:,}")), cells))
+        cells = (_cell(one, other, totals[one], together.get((one, other)), said) for other in names)
+        rows.append(tag("tr", tag("th", f"{at + 1} ", tag("code", one), " ", tag("small", f"{totals[one]:,}")), cells))
     return tag("div", tag("table", tag("thead", tag("tr", head)), tag("tbody", rows), class_="matrix"), class_="wide")
 
 
-def _cell(one: str, other: str, fails: Mapping[str, int], together: Mapping[tuple[str, str], int]) -> Html:
-    if one == other:
+def _cell(one: str, other: str, total: int, both: int | None, said: str) -> Html:
+    if one == other and both is None:
         return tag("td", class_="self")
-    both = together.get((one, other), 0)
-    share = both / fails[one] if fails[one] else 0.0
-    said = f"{both:,} of the {fails[one]:,} documents that fail {one} fail {other} too"
+    share = (both or 0) / total if total else 0.0
+    told = said.format(both=f"{both or 0:,}", total=f"{total:,}", one=one, other=other)
     shade = f"background:color-mix(in srgb, var(--mark) {round(80 * share)}%, transparent)" if both else None
-    return tag("td", f"{share:.0%}".rstrip("%") if both else "", style=shade, title=said)
+    return tag("td", f"{share:.0%}".rstrip("%") if both else "", style=shade, title=told)

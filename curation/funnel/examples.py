@@ -52,25 +52,35 @@ def examples(
     """For each rule that a document fails, and for `kept`, at most so many documents with the first characters of their text."""
     drawn = _drawn(verdicts, most, seed)
     names = drawn["doc_id"].unique().to_list()
-    begin = pl.col("text").str.head(characters)
-    wanted = documents.lazy().filter(pl.col("doc_id").is_in(names))
-    texts = wanted.select(
-        "doc_id", "content_digest", "source", "locator", text=begin, characters=pl.col("text").str.len_chars()
-    ).collect()
-    hidden = _personal(evidence.get("personal_data"), texts["content_digest"].to_list())
-    known = {row["doc_id"]: row for row in texts.iter_rows(named=True)}
+    texts = beginnings(documents, evidence.get("personal_data"), names, characters)
     copies = _copies(documents, duplicates, names)
     values = _values(evidence, rules, drawn["content_digest"].unique().to_list())
     found: dict[str, list[Example]] = {}
     for row in drawn.iter_rows(named=True):
-        text = known.get(row["doc_id"])
-        if text is not None:
+        if row["doc_id"] in texts:
+            place, text, length = texts[row["doc_id"]]
             said = copies.get(row["doc_id"], "") if row["failed"] == "duplicate" else ""
             said = said or values.get((row["failed"], row["content_digest"]), "")
-            place = f"{text['source']}:{text['locator']}"
-            beginning = text["text"] if hidden is None else _discreet(text["text"], hidden.get(text["content_digest"]))
-            example = Example(row["doc_id"], place, said, row["rule"] or "", beginning, text["characters"])
+            example = Example(row["doc_id"], place, said, row["rule"] or "", text, length)
             found.setdefault(row["failed"], []).append(example)
+    return found
+
+
+def beginnings(
+    documents: Frame, personal_data: Frame | None, names: Sequence[str], characters: int
+) -> dict[str, tuple[str, str, int]]:
+    """Of each of these documents (doc_id) its place, how its text begins with personal data masked, and its characters."""
+    begin = pl.col("text").str.head(characters)
+    wanted = documents.lazy().filter(pl.col("doc_id").is_in(names))
+    place = pl.format("{}:{}", "source", "locator")
+    texts = wanted.select(
+        "doc_id", "content_digest", place.alias("place"), begin, pl.col("text").str.len_chars().alias("length")
+    )
+    rows = texts.collect()
+    hidden = _personal(personal_data, rows["content_digest"].to_list())
+    found = {}
+    for name, content, at, text, length in rows.iter_rows():
+        found[name] = (at, text if hidden is None else _discreet(text, hidden.get(content)), length)
     return found
 
 

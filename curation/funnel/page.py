@@ -50,6 +50,7 @@ def curation_page(report: Report) -> str:
         _by_source(report.table),
         *_rules(report),
         *_overlap(report),
+        *_copies(report),
         *_signals(report),
         *_marks(report),
         *_unread(report),
@@ -226,7 +227,25 @@ def _overlap(report: Report) -> Iterator[Html]:
         most = sorted(names, key=lambda name: -report.overlaps.fails[name])[:MOST_RULES]
         yield tag("h2", "Overlap between rules")
         yield tag("p", "Of the documents that fail the rule of a row, the percentage that fails the rule of the column too. A row full of dark cells is a rule that others could stand for.", class_="quiet small")  # fmt: skip
-        yield matrix([name for name in names if name in most], report.overlaps.fails, report.overlaps.together)
+        said = "{both} of the {total} documents that fail {one} fail {other} too"
+        yield matrix([name for name in names if name in most], report.overlaps.fails, report.overlaps.together, said)
+
+
+def _copies(report: Report) -> Iterator[Html]:
+    found = report.copies
+    if not found.between:
+        return
+    yield tag("h2", "Copies")
+    yield tag("p", "Of the documents of a row's source, the percentage that is removed because a document of the column's source stays.", class_="quiet small")  # fmt: skip
+    said = "{both} of the {total} documents of {one} are removed for one of {other}"
+    yield matrix(list(found.documents)[:MOST_RULES], found.documents, found.between, said)
+    inside = []
+    for group in found.largest:
+        near = f", {group.near:,} of them near copies (Jaccard {group.least:.3g} and more)" if group.near else ""
+        stays = f"stays for {group.removed:,} others{near}"
+        inside.append(_example(Example("", group.place, stays, "", group.text, group.characters), ""))
+    if inside:
+        yield folded(f"The {len(inside)} texts with the most copies", *inside)
 
 
 def _signals(report: Report) -> Iterator[Html]:

@@ -1,4 +1,4 @@
-"""What the page shows, gathered: the funnel, the rules with their overlaps, the signals, the marks, and examples."""
+"""What the page shows, gathered: the funnel, the rules with their overlaps, the signals, the marks, copies and examples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from curation.funnel.copies import Copies, copies
 from curation.funnel.examples import Example, examples, failed_examples
 from curation.funnel.overlaps import Overlaps, overlaps
 from curation.funnel.signals import Signal, signals
@@ -25,7 +26,7 @@ MARKS = pl.Schema({"table": pl.String, "kind": pl.String, "contents": pl.UInt32,
 class FunnelSettings:
     """How many examples the curation report has."""
 
-    # Random documents for each rule.
+    # Random documents for each rule, and texts with the most copies.
     examples: int = 10
     # Characters of each that are shown.
     characters: int = 500
@@ -49,6 +50,7 @@ class Report:
     signals: Sequence[Signal]
     marks: pl.DataFrame
     """`MARKS`"""
+    copies: Copies
     examples: Mapping[str, list[Example]]
     unread: Mapping[str, list[tuple[str, str]]]
     """For each error of reading, some places with what would mend them."""
@@ -73,6 +75,7 @@ def report(
         overlaps(verdicts),
         signals(evidence, rules),
         _marks(evidence),
+        copies(documents, duplicates, evidence.get("personal_data"), source_order, most, settings.characters),
         examples(documents, verdicts, duplicates, evidence, rules, most, settings.characters, seed) if most else {},
         failed_examples(failures, most, seed) if most else {},
     )

@@ -160,3 +160,27 @@ def test_an_example_says_what_was_found_and_who_decided() -> None:
 def test_settings_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="no negative number"):
         FunnelSettings(examples=-1)
+
+
+@given(contents())
+@settings(max_examples=40, deadline=None)
+def test_copies_between_sources_are_all_that_were_removed_for_one_that_is_there(found: list[Content]) -> None:
+    tables = made(found, [])
+    places = dict(tables.documents.select("doc_id", "source").iter_rows())
+    pairs = Counter(
+        (places[one], places[kept])
+        for one, kept in tables.duplicates.select("doc_id", "kept_id").iter_rows()
+        if kept in places
+    )
+    told_copies = told(tables).copies
+    assert dict(told_copies.between) == dict(pairs)
+    assert Counter(dict(told_copies.documents)) == Counter(places.values())
+    sizes = [group.removed for group in told_copies.largest]
+    assert sizes == sorted(sizes, reverse=True) and len(sizes) <= EXAMPLES.examples
+
+
+def test_the_text_with_the_most_copies_is_shown_as_text() -> None:
+    page = curation_page(told(made([Content("<b>many</b>", ("web", "mail"), 60, 0.0)], [])))
+    assert "The 1 texts with the most copies" in page and "stays for 1 others" in page
+    assert "&lt;b&gt;" in page and "<b>many" not in page
+    assert "1 of the 1 documents of mail are removed for one of web" in page
