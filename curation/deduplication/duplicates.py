@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
 from curation.deduplication.candidates import Corpus, Fetch
@@ -49,19 +50,24 @@ def find_duplicates(
 
 
 def fetching(contents: pl.DataFrame | pl.LazyFrame) -> Fetch:
-    """The function that fetches texts from a table of contents, without holding the others, in the order of its rows.
+    """The function that fetches texts from a table of contents, without holding the others, in one pass over it.
 
-    Which rows are wanted is seen from their digests alone; only stretches of rows with one of them are read.
+    Few are asked for where their rows are read, so that stretches of a file without one are not decoded; many are looked
+    up part by part, since to ask for them there would number them anew for each stretch.
     """
 
     def fetch(digests: pl.Series) -> Iterator[pl.DataFrame]:
         rows = contents.lazy().select("content_digest", "text")
-        names = rows.select("content_digest").collect().to_series()
-        wanted = names.is_in(digests.implode())
-        wanted &= names.is_first_distinct()
-        del names
-        for start in (wanted.arg_true() // FETCH_ROWS).unique(maintain_order=True) * FETCH_ROWS:
-            part = rows.slice(start, FETCH_ROWS).collect()
-            yield part.filter(wanted.slice(start, FETCH_ROWS))
+        if len(digests) <= FETCH_ROWS:
+            wanted = pl.col("content_digest").is_in(digests.implode())
+            yield rows.filter(wanted).collect(engine="streaming").unique("content_digest")
+            return
+        names, seen = digests.sort(), np.zeros(len(digests), np.bool_)
+        for part in rows.collect_batches(chunk_size=FETCH_ROWS, engine="streaming"):
+            own = part.get_column("content_digest")
+            at = names.search_sorted(own).clip(0, len(names) - 1)
+            fresh = ((names.gather(at) == own) & own.is_first_distinct()).to_numpy() & ~seen[at]
+            seen[at.to_numpy()[fresh]] = True
+            yield part.filter(pl.Series(fresh))
 
     return fetch

@@ -11,7 +11,7 @@ from curation.deduplication import DeduplicationSettings, find_duplicates, signa
 
 
 def signed(corpus, settings):
-    """The evidence of all documents, and their places."""
+    """The evidence of each content, and the places of all documents."""
     file, evidence, ids = pq.ParquetFile(corpus), [], []
     for group in range(file.num_row_groups):
         rows = file.read_row_group(group)
@@ -20,7 +20,8 @@ def signed(corpus, settings):
     table = pl.DataFrame(pa.Table.from_batches(evidence))
     name = pl.concat(ids).cast(pl.String).str.zfill(9)
     places = pl.DataFrame({"doc_id": name, "content_digest": table["content_digest"]})
-    return table, places.with_columns(source=pl.lit("documentation"), locator="doc_id")
+    places = places.with_columns(source=pl.lit("documentation"), locator="doc_id")
+    return table.filter(table["content_digest"].is_first_distinct()), places
 
 
 if __name__ == "__main__":

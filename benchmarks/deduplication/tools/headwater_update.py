@@ -23,12 +23,20 @@ TABLES = ("duplicates", "survivors", "pairs")
 
 
 def written(corpus, state, part):
-    """Sign the documents of a corpus, and write their tables."""
+    """Sign the documents of a corpus, and write the rows of their tables, those by content where it is new: all contents."""
     table, places = signed(corpus, SETTINGS)
+    contents = table["content_digest"]
+    there = [pl.scan_ipc(state / f"signatures-{other}.arrow") for other in range(part)]
+    for rows in there:
+        known = rows.select("content_digest").filter(pl.col("content_digest").is_in(contents.implode())).collect()
+        table = table.join(known, on="content_digest", how="anti")
+    texts = pl.read_parquet(corpus, columns=["content_digest", "text"]).join(
+        table.select("content_digest"), on="content_digest", how="semi"
+    )
     table.write_ipc(state / f"signatures-{part}.arrow")
     places.write_ipc(state / f"places-{part}.arrow")
-    pl.read_parquet(corpus, columns=["content_digest", "text"]).write_ipc(state / f"contents-{part}.arrow")
-    return table["content_digest"]
+    texts.write_ipc(state / f"contents-{part}.arrow")
+    return contents
 
 
 def tables(state, parts):
@@ -57,7 +65,7 @@ def update(state):
     """What the documents that came change."""
     digests = written(state / "new.parquet", state, 1)
     before = State(*(pl.scan_ipc(state / f"{name}.arrow") for name in TABLES))
-    moved = Moved(digests.unique(), NOTHING.documents)
+    moved = Moved(digests, NOTHING.documents)
     for name, change in zip(TABLES, update_duplicates(before, tables(state, [0, 1]), moved, SETTINGS), strict=True):
         change.added.write_ipc(state / f"{name}-added.arrow")
         change.removed.write_ipc(state / f"{name}-removed.arrow")
