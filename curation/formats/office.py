@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable, below
 from curation.formats.metadata import as_json, iso_date
+from curation.formats.office_notes import with_notes
 from curation.formats.packages import BROKEN, without_declarations
 from curation.formats.rows import Row, extracts
 from curation.formats.structure import Block, Table, written
@@ -30,15 +31,16 @@ _MEND = "it is damaged or no document of this kind: save it again"
 
 
 def read_docx(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
-    """The text of a Word document, in its order, with its title and date. Raises Unreadable when there is none."""
+    """The text of a Word document, in its order, then its notes. Raises Unreadable when there is none."""
     import docx
 
     document = _loaded(docx.Document, data, settings)
+    notes = with_notes(document, settings.structure)
     blocks = (
         _paragraph(part) if hasattr(part, "style") and hasattr(part, "runs") else _table(part.rows)
         for part in document.iter_inner_content()
     )
-    yield _extract(media_type, written(blocks, settings.structure), document.core_properties)
+    yield _extract(media_type, written(chain(blocks, notes), settings.structure), document.core_properties)
 
 
 def read_pptx(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:

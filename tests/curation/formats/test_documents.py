@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -86,6 +87,36 @@ def test_structure_is_a_setting() -> None:
     assert "Harbours\n\nThe harbour lies" in text
     assert "North\t9 m\nSouth\t12 m" in text
     assert not {"#", "|", "`"} & set(text)
+
+
+def test_footnotes_stand_at_the_end_and_their_marks_where_they_are_called() -> None:
+    text = only("notes.docx").text
+    assert text == (
+        "# Tides\n\nThe tide turns twice a day.[^1] Ships wait for it.[^2]\n\n- A list too.[^3]\n\n"
+        "[^1]: Because of the moon, mostly.\n\n[^2]: In the roads.\nWith anchors out.\n\n[^3]: See the list."
+    )
+    assert only("notes.docx", structure="text").text.endswith("\n\n[3] See the list.")
+
+
+def test_endnotes_and_notes_that_are_missing() -> None:
+    with zipfile.ZipFile(FILES / "notes.docx") as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    moved = {
+        name: data.replace(b"footnoteReference w:id", b"endnoteReference w:id").replace(
+            b"relationships/footnotes", b"relationships/endnotes"
+        )
+        for name, data in parts.items()
+    }
+    (item,) = items("a.docx", rewritten("notes.docx", moved))
+    assert isinstance(item, Extract)
+    assert item.text == only("notes.docx").text
+    (item,) = items("a.docx", rewritten("notes.docx", {"word/footnotes.xml": b"<w/>"}))
+    assert isinstance(item, Extract)
+    assert item.text == "# Tides\n\nThe tide turns twice a day. Ships wait for it.\n\n- A list too."
+
+
+def test_columns_of_a_pdf_are_read_one_after_the_other() -> None:
+    assert re.findall(r"Paragraph (\d+)", only("columns.pdf").text) == [str(number) for number in range(1, 31)]
 
 
 def test_a_presentation_is_its_slides_in_order() -> None:
