@@ -171,7 +171,7 @@ def rule_failures(
 
 @measure(
     group="curation",
-    code_version="2",
+    code_version="3",
     of="documents",
     needs=("privacy",),
     uses=("python", "phonenumberslite"),

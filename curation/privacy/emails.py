@@ -49,7 +49,7 @@ def _local_start(data: bytes, stop: int) -> int:
     start = stop - len(found)
     if len(found) > LONGEST_LOCAL or found.endswith(b"."):
         return stop
-    cut = max(found.rfind(b"..") + 2 if b".." in found else 0, 0)
+    cut = found.rfind(b"..") + 2 if b".." in found else 0
     key = _KEYS.match(found, cut)
     cut = key.end() if key else cut
     while cut < len(found) and found[cut] in b".!#$%'*+=^~-":

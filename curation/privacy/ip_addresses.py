@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
 
 from curation.privacy.context import are_named, before, phrases, starts_alone
 
@@ -31,11 +32,7 @@ def find_ipv4(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     if is_within or _goes_on(data, end):
         return
     said = data[start:end].decode("ascii")
-    try:
-        address = ipaddress.IPv4Address(said)
-    except ValueError:
-        return
-    if not address.is_global or address.is_multicast or address.is_reserved:
+    if not _is_public(said):
         return
     near = before(data, start, _NEAR)
     if are_named(near, _VERSION) and not are_named(near, _ADDRESS):
@@ -46,6 +43,15 @@ def find_ipv4(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         or are_named(before(data, start), _ADDRESS)
     ):
         yield start, end
+
+
+@lru_cache(1 << 16)
+def _is_public(said: str) -> bool:
+    try:
+        address = ipaddress.IPv4Address(said)
+    except ValueError:
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _goes_on(data: bytes, end: int) -> bool:

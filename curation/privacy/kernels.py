@@ -133,7 +133,7 @@ def _is_named_secret(data: Bytes, begin: int, i: int) -> bool:
     if c == 100:  # pwd, passwd, password
         return (b == 119 and (a == 112 or a == 115)) or (a == 111 and b == 114)
     if c == 115:  # credentials, and plurals
-        return (a == 97 and b == 108) or (a == 101 and b == 110) or (a == 101 and b == 116)
+        return (a == 97 and b == 108) or (a == 101 and (b == 110 or b == 116)) or (a == 114 and b == 100)
     return (
         (a == 107 and b == 101 and c == 121)  # key
         or (a == 107 and c == 110 and b == 101)  # (to)ken
