@@ -9,6 +9,7 @@ import pyarrow as pa
 
 import curation.preferences
 from curation import releases
+from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps
 from curation.inventory import Source
 from curation.splits import SplitSettings, assign_splits, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
@@ -18,7 +19,7 @@ from pipelines.releases import ReleaseFolder
 from pipelines.stages import Observation, Run, measure, observable, stage
 from pipelines.workspace import Workspace
 from plots import histogram
-from records import Outcome, Picture
+from records import Outcome, Picture, Progress
 
 
 @observable(group="sources", needs=("task",))
@@ -85,17 +86,39 @@ def _prompt_lengths(table: pl.DataFrame) -> pl.Series:
 @stage(
     group="datasets",
     code_version="1",
+    primary_key=("sample_id", "held_out_id"),
+    counts="samples",
+    unit="samples",
+    needs=("task",),
+    uses=("python",),
+)
+def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Progress) -> Outcome:
+    """Which held-out samples stand in training samples, and how much of each."""
+    held_out = samples.filter(pl.col("split") != "train").height
+    return Outcome(overlaps(samples, matches, progress), kept=samples.height - held_out, dropped={"held out": held_out})
+
+
+@stage(
+    group="datasets",
+    code_version="2",
     primary_key="sample_id",
     counts="samples",
     unit="samples",
     needs=("task",),
     kinds=("parquet",),
 )
-def instructions(samples: pl.DataFrame, run: Run) -> Outcome:
-    """The release to finetune on: samples that have an answer, as `datasets.load_dataset` reads them."""
-    rows = releases.instructions(samples)
+def instructions(samples: pl.DataFrame, sample_overlaps: pl.DataFrame, held_out: HeldOutSettings, run: Run) -> Outcome:
+    """The release to finetune on: samples that have an answer and hold no held-out one, as `datasets.load_dataset` reads them."""
+    answered = releases.instructions(samples)
+    rows = answered.join(dropped_samples(sample_overlaps, held_out), on="sample_id", how="anti", maintain_order="left")
+    dropped = {
+        "no reference": samples.height - answered.height,
+        "holds a held-out sample": answered.height - rows.height,
+    }
     return Outcome(
-        rows, dropped={"no reference": samples.height - rows.height}, notes=_released(rows, "instructions", run)
+        rows,
+        dropped={reason: count for reason, count in dropped.items() if count},
+        notes=_released(rows, "instructions", run),
     )
 
 
@@ -123,4 +146,4 @@ def _released(rows: pl.DataFrame, kind: releases.Kind, run: Run) -> dict[str, st
     return {"release": version, "folder": str(folder.relative_to(run.workspace.state / "store"))}
 
 
-STAGES = [recipe, candidates, samples, instructions, preferences]
+STAGES = [recipe, candidates, samples, sample_overlaps, instructions, preferences]

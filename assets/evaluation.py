@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from curation.decontamination import HeldOutSettings, seen_in_training
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
 from evaluation.scores import choose_prompt, human_win_rate, score_contestants
@@ -109,19 +110,23 @@ def scores(
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
     samples: pl.DataFrame,
+    sample_overlaps: pl.DataFrame,
     instructions: Release,
+    held_out: HeldOutSettings,
     evaluation: EvaluationSettings,
     annotations: pl.DataFrame | None,
     run: Run,
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
 
-    The base may have seen such text when it was trained: its scores can flatter it.
+    Beside each score of a finetune stands how many of its samples were found in what it learnt from. The base may have
+    seen such text when it was trained: its scores can flatter it.
     """
     contestants = {
         f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()
     } | answers
-    outcome = score_contestants(contestants, samples, instructions.version, evaluation.bootstrap)
+    seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, samples, held_out))
+    outcome = score_contestants(contestants, samples, instructions.version, evaluation.bootstrap, seen=seen)
     table = outcome.table
     if annotations is not None and annotations.height:
         table = pl.concat([table, human_win_rate(annotations, instructions.version)])

@@ -40,6 +40,7 @@ DIFFERENCES = pl.Schema(
 _FAILED = ("source", "locator", "error")
 _SAID = {
     "no reference": ("it has no reference any more", "it has a reference now"),
+    "held out": ("it holds a held-out sample", "it holds a held-out sample no more"),
     "answers": ("people no longer prefer one answer", "people prefer one answer"),
     "absent": ("its document went", "its document came"),
     TAKEN_BACK: ("its document was taken back", "its document is allowed again"),
@@ -79,7 +80,8 @@ def with_reasons(found: pl.DataFrame, before: Tables, after: Tables) -> pl.DataF
     """The differences as `DIFFERENCES`, each with its reason.
 
     `before` and `after` have, as far as they are known, `samples` (sample_id, doc_id, source, locator, reference),
-    `documents` (doc_id, content_digest), `failures` (source, locator, error) and `verdicts` (doc_id, verdict, rule, detail).
+    `documents` (doc_id, content_digest), `failures` (source, locator, error) and `verdicts` (doc_id, verdict, rule, detail);
+    of instructions `sample_overlaps` (sample_id), for what was asked and answered and yet not released.
     """
     parts = [
         _followed(found.filter(change=REMOVED), before, after, 0),
@@ -130,11 +132,15 @@ def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables) -> pl
     same_place = documents.rename({"content_digest": "content_then"})
     failures = other.get("failures", pl.LazyFrame(schema=dict.fromkeys(_FAILED, pl.String)))
     unread = failures.lazy().select("source", "locator", failed="error")
+    is_judged = "sample_overlaps" in other and "task_digest" not in placed.collect_schema()
+    overlaps = other["sample_overlaps"] if is_judged else pl.LazyFrame(schema={"sample_id": pl.String})
+    holding = overlaps.lazy().select("sample_id", holds=pl.lit(value=True)).unique()
     known = (
         placed.join(contents, on="doc_id", how="left")
         .join(samples, on="sample_id", how="left")
         .join(same_place, on="doc_id", how="left")
         .join(unread, on=["source", "locator"], how="left")
+        .join(holding, on="sample_id", how="left")
     )
     return known.join(_fates(known, documents, other["verdicts"]), on="content_digest", how="left").with_columns(
         fate=_fate()
@@ -156,6 +162,7 @@ def _fate() -> pl.Expr:
     verdict, known = pl.col("verdict"), pl.col("doc_id").is_not_null()
     cases = {
         "no reference": pl.col("answered").not_(),
+        "held out": pl.col("answered") & pl.col("holds"),
         "answers": pl.col("answered"),
         "unknown": ~known,
         "duplicate": (verdict == "dropped") & (pl.col("rule") == "duplicate"),

@@ -8,6 +8,7 @@ contestant answered; each comparison is paired, over those that both did, which 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import polars as pl
@@ -29,8 +30,12 @@ SCORES = {
     "low": pl.Float64(),
     "high": pl.Float64(),
     "n": pl.Int64(),
+    "overlapping": pl.Int64(),
+    "contaminated": pl.Int64(),
 }
-"""The schema of scores. `low` and `high` are null where n is 1."""
+"""The schema of scores. `low` and `high` are null where n is 1. Of the n samples, `overlapping` counts those of which some
+part was found in what the model was finetuned on, `contaminated` those of which too much was; null where that is not
+known, as of a base."""
 
 CHOICES = {
     "prompt": pl.String(),
@@ -55,11 +60,13 @@ def score_contestants(
     dataset_version: str,
     settings: BootstrapSettings,
     split: Literal["test", "validation"] = "test",
+    seen: Mapping[str, pl.DataFrame] = MappingProxyType({}),
 ) -> Outcome:
     """Scores (SCORES) of contestants by name; under `others` comparisons of every two (COMPARISONS), and those per slice (SLICES).
 
     A contestant's rows are `inference.OUTPUTS` with `model_version`; those whose purpose is `split` count. In the order
-    given a comparison's `model_a` stands before its `model_b`. The books count samples of `samples`: kept are scored for
+    given a comparison's `model_a` stands before its `model_b`. `seen` has, by contestant, the samples that were found in
+    what it was finetuned on (sample_id, contaminated). The books count samples of `samples`: kept are scored for
     every contestant, failed have an error or no row from one of them, dropped nobody was asked.
     """
     rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
@@ -67,7 +74,7 @@ def score_contestants(
     scores = [
         score
         for name, outputs in rows.items()
-        for score in _scores(name, outputs, found[name], dataset_version, split, settings)
+        for score in _scores(name, outputs, found[name], dataset_version, split, settings, seen.get(name))
     ]
     others = {
         "comparisons": compare(found, split, settings),
@@ -141,6 +148,7 @@ def _scores(
     dataset_version: str,
     split: str,
     settings: BootstrapSettings,
+    seen: pl.DataFrame | None,
 ) -> Iterator[dict[str, object]]:
     if found:
         about = {
@@ -151,7 +159,15 @@ def _scores(
             "split": split,
         }
         for metric, values in found.items():
-            yield about | {"metric": metric} | fields(_estimate(values, metric, settings))
+            yield about | {"metric": metric} | fields(_estimate(values, metric, settings)) | _seen(values, seen)
+
+
+def _seen(values: pl.DataFrame, seen: pl.DataFrame | None) -> dict[str, int | None]:
+    """How many of the scored samples were found in what the model was finetuned on, and of how many too much."""
+    if seen is None:
+        return {"overlapping": None, "contaminated": None}
+    found = seen.join(values.select("sample_id"), on="sample_id", how="semi")
+    return {"overlapping": found.height, "contaminated": int(found["contaminated"].sum())}
 
 
 def _only(outputs: pl.DataFrame, column: str, name: str) -> str | None:

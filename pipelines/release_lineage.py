@@ -17,6 +17,7 @@ from pipelines.releases import ReleaseFolder
 from pipelines.store import Commit, Store
 
 FOLLOWED = (
+    "sample_overlaps",
     "samples",
     "annotations",
     "candidates",
@@ -30,6 +31,7 @@ FOLLOWED = (
 )
 COLUMNS = {
     "samples": ("sample_id", "doc_id", "source", "locator", "reference"),
+    "sample_overlaps": ("sample_id",),
     "documents": ("doc_id", "content_digest"),
     "failures": ("source", "locator", "error"),
     "verdicts": ("doc_id", "verdict", "rule", "detail"),

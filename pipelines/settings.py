@@ -28,7 +28,7 @@ from pydantic import (
 
 from annotation.settings import AnnotationSettings, LabelStudioSettings
 from curation.decontamination.rules import ContaminationRules
-from curation.decontamination.settings import DecontaminationSettings, EvaluationSet
+from curation.decontamination.settings import DecontaminationSettings, EvaluationSet, HeldOutSettings
 from curation.deduplication.settings import DeduplicationSettings
 from curation.funnel import FunnelSettings
 from curation.inventory import Source
@@ -120,6 +120,7 @@ class Config(BaseModel):
     funnel: FunnelSettings = FunnelSettings()
     task: TaskSettings | None = None
     splits: SplitSettings = SplitSettings()
+    held_out: HeldOutSettings = HeldOutSettings()
     prompts: tuple[str, ...] = ()
     models: tuple[ModelSettings, ...] = ()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -163,6 +164,17 @@ class Config(BaseModel):
         named = self.proposals.model if self.proposals else ""
         if named and named not in {model.name for model in self.models}:
             raise ValueError(f"proposals.model: there is no model {named!r} under `models`")
+        return self
+
+    @model_validator(mode="after")
+    def _measured(self) -> Config:
+        """A limit below what is written down would be passed in silence."""
+        floor = self.decontamination.matches.floor
+        if not floor <= self.held_out.max_share <= 1:
+            raise ValueError(
+                f"held_out.max_share: {self.held_out.max_share} should be at most 1, and at least "
+                f"decontamination.matches.floor ({floor}), below which nothing is written down"
+            )
         return self
 
     @model_validator(mode="after")

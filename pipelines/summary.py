@@ -82,12 +82,13 @@ def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, C
 def scores_table(scores: pl.DataFrame) -> Table:
     """Scores with their intervals."""
     table = Table(title="scores", title_justify="left")
-    for name in ("metric", "model", "prompt", "split", "value", "interval", "n"):
-        table.add_column(name, justify="right" if name in {"value", "interval", "n"} else "left")
+    for name in ("metric", "model", "prompt", "split", "value", "interval", "n", "contaminated"):
+        table.add_column(name, justify="right" if name in {"value", "interval", "n", "contaminated"} else "left")
     for row in scores.sort("metric", "model").iter_rows(named=True):
         span = "" if row["low"] is None else f"{row['low']:.3g} – {row['high']:.3g}"
         value = "" if row["value"] is None else f"{row['value']:.3g}"
-        table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}")
+        found = "" if row["contaminated"] is None else f"{row['contaminated']:,}"
+        table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}", found)
     return table
 
 

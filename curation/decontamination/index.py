@@ -21,8 +21,6 @@ from records import digest
 
 POSTED = 64
 """Items that one run of four words may lead to: more would cost time, and such a run says little of any of them."""
-FORM_SHARE, FORM_ITEMS = 0.2, 4
-"""Share of all items, and number of items, beyond which a run is the form of a set."""
 
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
@@ -37,6 +35,17 @@ class ItemIndex(NamedTuple):
     names: pl.Series
     totals: Ints
     left_out: dict[str, int]
+
+
+class Form(NamedTuple):
+    """What is the form of a set: runs in more than this share of its items, and in more than this number of them."""
+
+    share: float = 0.2
+    items: int = 4
+    others: pl.Series | None = None
+    """The words of further texts of the kind: form is told by those too, and they are not looked for."""
+    strict: bool = False
+    """Whether no word of such a run counts; else those do that stand in another run, too."""
 
 
 def words_of(texts: pl.Series) -> pl.Series:
@@ -63,15 +72,18 @@ def item_name(words: bytes) -> str:
     return digest("evaluation item", words)
 
 
-def build_index(items: pl.DataFrame, settings: MatchSettings) -> ItemIndex:
+def build_index(items: pl.DataFrame, settings: MatchSettings, form: Form = Form()) -> ItemIndex:  # noqa: B008 - immutable
     """The index of `items` (item, words); rows of one item count once."""
     distinct = items.select("item", "words").unique("item").sort("item")
     n_words = (distinct["words"].bin.size() // 8).cast(pl.Int64)
     long_enough = distinct.filter(n_words >= settings.min_words)
     short = distinct.height - long_enough.height
-    words, bounds = _joined(long_enough["words"])
+    n_items = long_enough.height
+    words, bounds = _joined(pl.concat([long_enough["words"], *([] if form.others is None else [form.others])]))
     runs = _runs(words, bounds)
-    weights, whole = _weights(words, bounds, runs, settings), np.diff(bounds) < settings.ngram
+    weights = _weights(bounds, runs, settings, form)
+    words, weights, bounds = words[: bounds[n_items]], weights[: bounds[n_items]], bounds[: n_items + 1]
+    runs, whole = runs.filter(pl.col("item") < n_items), np.diff(bounds) < settings.ngram
     totals = np.add.reduceat(np.append(weights, 0), bounds[:-1], dtype=np.int64) if len(bounds) > 1 else bounds[:0]
     posted = _posted(runs, whole, totals >= settings.min_words)
     seeds, starts = _grouped(posted)
@@ -88,8 +100,8 @@ def build_index(items: pl.DataFrame, settings: MatchSettings) -> ItemIndex:
         table,
         bloom,
     )
-    form = long_enough.height - posted["item"].n_unique()
-    left_out = {"fewer words than are looked for": short, "nothing but the form of its set": form}
+    only_form = long_enough.height - posted["item"].n_unique()
+    left_out = {"fewer words than are looked for": short, "nothing but the form of its set": only_form}
     return ItemIndex(
         tuple(_fixed(np.ascontiguousarray(part)) for part in kernel),
         long_enough["item"],
@@ -115,15 +127,23 @@ def _runs(words: Hashes, bounds: Ints) -> pl.DataFrame:
     return frame.with_columns(items=pl.col("item").n_unique().over("seed"))
 
 
-def _weights(words: Hashes, bounds: Ints, runs: pl.DataFrame, settings: MatchSettings) -> Bytes:
-    """1 for each word that stands in a run which is not form; all words of short items count."""
-    limit = max(FORM_ITEMS, int(FORM_SHARE * (len(bounds) - 1)))
-    own = runs.filter(pl.col("items") <= limit)
-    at = bounds[own["item"].to_numpy()] + own["place"].to_numpy()
-    weights = np.repeat(np.diff(bounds) < settings.ngram, np.diff(bounds)).astype(np.uint8)
+def _weights(bounds: Ints, runs: pl.DataFrame, settings: MatchSettings, form: Form) -> Bytes:
+    """1 for each word that counts; of short items all do."""
+    is_form = runs["items"] > max(form.items, int(form.share * (len(bounds) - 1)))
+    is_short = np.repeat(np.diff(bounds) < settings.ngram, np.diff(bounds))
+    counts = _covered(bounds, runs.filter(~is_form))
+    if form.strict:
+        counts &= ~_covered(bounds, runs.filter(is_form))
+    return (counts | is_short).astype(np.uint8)
+
+
+def _covered(bounds: Ints, runs: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Whether each word stands in one of the runs."""
+    at = bounds[runs["item"].to_numpy()] + runs["place"].to_numpy()
+    covered = np.zeros(bounds[-1], np.bool_)
     for shift in range(SEED_WORDS):
-        weights[at + shift] = 1
-    return weights
+        covered[at + shift] = True
+    return covered
 
 
 def _posted(runs: pl.DataFrame, whole: npt.NDArray[np.bool_], searched: npt.NDArray[np.bool_]) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from curation.decontamination.settings import DecontaminationSettings
+from curation.decontamination.settings import DecontaminationSettings, HeldOutSettings
 from curation.rules import Rule
 
 
@@ -32,7 +32,7 @@ class ContaminationRules:
         return (share, Rule("contamination.max_run", "contamination", "longest_run", ">", self.max_run))
 
 
-def contaminated(settings: DecontaminationSettings) -> pl.Expr:
+def contaminated(settings: DecontaminationSettings | HeldOutSettings) -> pl.Expr:
     """Whether a row with `share` and `longest_run` is over the limits."""
     over = pl.col("share") > settings.max_share
     return over if settings.max_run is None else over | (pl.col("longest_run") > settings.max_run)

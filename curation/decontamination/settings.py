@@ -68,3 +68,15 @@ class DecontaminationSettings:
                 f"max_share: {self.max_share} should be at most 1, and at least matches.floor ({self.matches.floor}), "
                 "below which nothing is written down"
             )
+
+
+@dataclass(frozen=True)
+class HeldOutSettings:
+    """What becomes of training samples that hold a sample of the validation or test split."""
+
+    # `drop` them from the release, or `keep` them and only report.
+    samples: Literal["drop", "keep"] = "drop"
+    # More than this share of a held-out sample's words is too much.
+    max_share: float = 0.5
+    # So is a run of more words than this that is the same as in one; null: no limit.
+    max_run: int | None = None

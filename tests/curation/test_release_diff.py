@@ -155,3 +155,23 @@ def test_many_rows_of_one_document_are_each_told_once() -> None:
     )
     told = with_reasons(differences(release([(name, "a", "test") for name in names]), release([]), KEYS), here, other)
     assert told["sample_id"].to_list() == sorted(names) and set(told["reason"]) == {"dropped by empty"}
+
+
+def test_a_sample_that_holds_a_held_out_one_is_told_apart_from_one_that_nobody_answered() -> None:
+    before, after = release([("holds", "yes", "train"), ("other", "yes", "train")]), release([])
+    columns = ("sample_id", "doc_id", "source", "locator", "reference")
+    said = [("holds", "d", "s", "a.txt", "yes"), ("other", "d", "s", "a.txt", None)]
+    tables = {
+        "samples": pl.DataFrame(said, schema=dict.fromkeys(columns, TEXT), orient="row"),
+        "documents": pl.DataFrame({"doc_id": ["d"], "content_digest": ["c"]}),
+        "verdicts": pl.DataFrame(
+            {"doc_id": ["d"], "verdict": ["kept"], "rule": [None], "detail": [None]},
+            schema_overrides={"rule": TEXT, "detail": TEXT},
+        ),
+    }
+    later = {**tables, "sample_overlaps": pl.DataFrame({"sample_id": ["holds", "holds"]})}
+    told = with_reasons(differences(before, after, KEYS), tables, later)
+    assert dict(told.select("sample_id", "reason").iter_rows()) == {
+        "holds": "it holds a held-out sample",
+        "other": "it has no reference any more",
+    }

@@ -241,3 +241,12 @@ def test_no_answers_give_no_rows():
 def test_scores_are_finite_numbers():
     table = score_contestants({"a": likelihoods(2.0)}, ASKED, "d", QUICK).table
     assert np.isfinite(table.select("value", "low", "high").to_numpy()).all()
+
+
+def test_beside_a_score_stands_how_many_of_its_samples_the_model_has_seen():
+    seen = pl.DataFrame({"sample_id": [*NAMES[:3], "unasked"], "contaminated": [True, False, True, True]})
+    contestants = {"base": answers("Return."), "tuned": answers("Return {}.")}
+    table = score_contestants(contestants, ASKED, "d", QUICK, seen={"tuned": seen}).table
+    told = dict(table.select("model", pl.struct("overlapping", "contaminated")).iter_rows())
+    assert told["tuned"] == {"overlapping": 3, "contaminated": 2}
+    assert told["base"] == {"overlapping": None, "contaminated": None}, "what a base was trained on nobody knows"

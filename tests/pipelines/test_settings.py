@@ -94,6 +94,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LEAST, "deduplication": {"policy": ["contamination"]}},
         ["deduplication.policy: 'contamination' says nothing without `evaluation_sets`"],
     ),
+    "a limit below what is measured": (
+        {**LEAST, "held_out": {"max_share": 0.1}},
+        ["held_out.max_share: 0.1 should be at most 1, and at least decontamination.matches.floor (0.3)"],
+    ),
     "proposals of no model": (
         {
             **LEAST,
