@@ -244,15 +244,19 @@ def _discarded(found: _Counts, max_uppercase: float) -> int:
 @compiled
 def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Sought) -> int:
     """The kind of C4's phrases that stand in a line, in any case; of several the first one."""
+    phrases, starts, kinds = sought.phrases, sought.phrase_starts, sought.phrase_kinds
     for i in range(first, last):
-        if first_bytes[_lower(data[i])]:
-            for k in range(len(sought.phrase_kinds)):
-                start, stop = sought.phrase_starts[k], sought.phrase_starts[k + 1]
-                j = 0
-                while j < stop - start and i + j < last and _lower(data[i + j]) == sought.phrases[start + j]:
-                    j += 1
-                if j == stop - start:
-                    return int(sought.phrase_kinds[k])
+        byte = _lower(data[i])
+        if first_bytes[byte]:
+            for k in range(len(kinds)):
+                j, stop = starts[k], starts[k + 1]
+                if phrases[j] == byte and i + stop - j <= last:
+                    at = i
+                    while j < stop and _lower(data[at]) == phrases[j]:
+                        j += 1
+                        at += 1
+                    if j == stop:
+                        return int(kinds[k])
     return 0
 
 
@@ -335,6 +339,7 @@ def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashe
 @compiled
 def _match(line: Bytes, size: int, flags: Bytes, folds: Codes, sought: Sought) -> tuple[int, int]:
     """The bytes to cut for the leftmost pattern, of those at one place the first in the settings; none: equal numbers."""
+    patterns, starts, places = sought.patterns, sought.pattern_starts, sought.pattern_places
     before, is_first = 0, True
     i = 0
     while i < size:
@@ -342,15 +347,17 @@ def _match(line: Bytes, size: int, flags: Bytes, folds: Codes, sought: Sought) -
         flag = _flag(flags, code)
         if flag & WORD:
             if _parted(before, flag):
-                for k in range(len(sought.pattern_places)):
-                    stop = _spelt(line, i, size, flags, folds, sought, k)
+                small = _fold(folds, code)
+                for k in range(len(places)):
+                    if patterns[starts[k]] != small:
+                        continue
+                    stop = _spelt(line, i, size, flags, folds, patterns, starts[k], starts[k + 1])
                     if stop:
-                        place = sought.pattern_places[k]
-                        if place == _AT_START and is_first:
+                        if places[k] == _AT_START and is_first:
                             return 0, _skipped(line, stop, size, flags, SPACE)
-                        if place == _AT_END and _skipped(line, stop, size, flags, 0) == size:
+                        if places[k] == _AT_END and _skipped(line, stop, size, flags, 0) == size:
                             return _before_space(line, i, flags), size
-                        if place != _AT_START and place != _AT_END:
+                        if places[k] != _AT_START and places[k] != _AT_END:
                             return i, stop
             is_first = False
         before = flag
@@ -365,20 +372,19 @@ def _parted(flag: int, other: int) -> bool:
 
 
 @compiled
-def _spelt(line: Bytes, i: int, size: int, flags: Bytes, folds: Codes, sought: Sought, k: int) -> int:
-    """Where pattern k ends if it stands at byte i as whole words, else 0; a blank of it is any white space."""
-    at, end = sought.pattern_starts[k], sought.pattern_starts[k + 1]
+def _spelt(line: Bytes, i: int, size: int, flags: Bytes, folds: Codes, patterns: Codes, at: int, end: int) -> int:
+    """Where patterns[at:end] ends if it stands at byte i as whole words, else 0; a blank of it is any white space."""
     flag = 0
     while at < end:
         if i >= size:
             return 0
         code, width = _code_point(line, i)
         flag = _flag(flags, code)
-        if sought.patterns[at] == 0x20:
+        if patterns[at] == 0x20:
             if flag & SPACE == 0:
                 return 0
             i = _skipped(line, i, size, flags, SPACE)
-        elif _fold(folds, code) == sought.patterns[at]:
+        elif _fold(folds, code) == patterns[at]:
             i += width
         else:
             return 0

@@ -45,7 +45,7 @@ class Form(NamedTuple):
     others: pl.Series | None = None
     """The words of further texts of the kind: form is told by those too, and they are not looked for."""
     strict: bool = False
-    """Whether no word of such a run counts; else those do that stand in another run, too."""
+    """Whether such a run leads to no item, and none of its words counts; else those do that stand in another run, too."""
 
 
 def words_of(texts: pl.Series) -> pl.Series:
@@ -80,10 +80,12 @@ def build_index(items: pl.DataFrame, settings: MatchSettings, form: Form = Form(
     short = distinct.height - long_enough.height
     n_items = long_enough.height
     words, bounds = _joined(pl.concat([long_enough["words"], *([] if form.others is None else [form.others])]))
-    runs = _runs(words, bounds)
-    weights = _weights(bounds, runs, settings, form)
+    limit = max(form.items, int(form.share * (len(bounds) - 1)))
+    runs = _runs(words, bounds).with_columns(form=pl.col("items") > limit)
+    weights = _weights(bounds, runs, settings, form.strict)
     words, weights, bounds = words[: bounds[n_items]], weights[: bounds[n_items]], bounds[: n_items + 1]
-    runs, whole = runs.filter(pl.col("item") < n_items), np.diff(bounds) < settings.ngram
+    leads = (pl.col("item") < n_items) & ~(pl.col("form") & form.strict)
+    runs, whole = runs.filter(leads), np.diff(bounds) < settings.ngram
     totals = np.add.reduceat(np.append(weights, 0), bounds[:-1], dtype=np.int64) if len(bounds) > 1 else bounds[:0]
     posted = _posted(runs, whole, totals >= settings.min_words)
     seeds, starts = _grouped(posted)
@@ -127,13 +129,12 @@ def _runs(words: Hashes, bounds: Ints) -> pl.DataFrame:
     return frame.with_columns(items=pl.col("item").n_unique().over("seed"))
 
 
-def _weights(bounds: Ints, runs: pl.DataFrame, settings: MatchSettings, form: Form) -> Bytes:
+def _weights(bounds: Ints, runs: pl.DataFrame, settings: MatchSettings, strict: bool) -> Bytes:
     """1 for each word that counts; of short items all do."""
-    is_form = runs["items"] > max(form.items, int(form.share * (len(bounds) - 1)))
     is_short = np.repeat(np.diff(bounds) < settings.ngram, np.diff(bounds))
-    counts = _covered(bounds, runs.filter(~is_form))
-    if form.strict:
-        counts &= ~_covered(bounds, runs.filter(is_form))
+    counts = _covered(bounds, runs.filter(~pl.col("form")))
+    if strict:
+        counts &= ~_covered(bounds, runs.filter("form"))
     return (counts | is_short).astype(np.uint8)
 
 
