@@ -97,7 +97,7 @@ def answers(
 
 @stage(
     group="evaluation",
-    code_version="2",
+    code_version="3",
     counts="samples",
     unit="samples",
     outputs=(
