@@ -48,6 +48,23 @@ def _piece(token: str) -> str:
     if token in _MEANING:
         return _MEANING[token]
     if len(token) > 2 and token.startswith("["):
-        body = token[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-        return f"(?!/)[{'^' + body[1:] if body[0] in '!^' else body}]"
+        barred = token[1] in "!^"
+        choice = _choice(token[2:-1] if barred else token[1:-1])
+        if not choice:  # ranges such as `z-a` hold nothing
+            return "[^/]" if barred else "(?!)"
+        return f"(?!/)[{'^' if barred else ''}{choice}]"
     return re.escape(token)
+
+
+def _choice(body: str) -> str:
+    """The characters and ranges between the brackets, as a regular expression has them between its own."""
+    parts, at = [], 0
+    while at < len(body):
+        if body[at + 1 : at + 2] == "-" and at + 2 < len(body):
+            first, last = body[at], body[at + 2]
+            parts.append(f"{re.escape(first)}-{re.escape(last)}" if first <= last else "")
+            at += 3
+        else:
+            parts.append(re.escape(body[at]))
+            at += 1
+    return "".join(parts)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.globs import Globs
 
@@ -44,3 +49,25 @@ def test_brackets_are_literal_where_they_are_no_choice():
 
 def test_a_choice_never_crosses_folders():
     assert not Globs(("a[!b]c",)).includes("a/c")
+
+
+CHOICES = st.tuples(st.sampled_from(["[", "[!", "[^"]), st.text("abc-]!^[&|~\\", min_size=1, max_size=5)).map(
+    lambda parts: "".join((*parts, "]"))
+)
+
+
+@given(
+    st.lists(st.one_of(CHOICES, st.sampled_from(["*", "?", "a", "b"])), max_size=3).map("".join),
+    st.text("abc-]!^&|~", max_size=3),
+)
+def test_within_one_name_a_pattern_means_what_it_means_to_the_shell(pattern, name):
+    shell = re.compile(fnmatch.translate(pattern.replace("[^", "[!")))
+    if "**" not in pattern:
+        assert Globs((pattern,)).includes(name) == (shell.match(name) is not None)
+
+
+def test_a_range_that_holds_nothing_and_signs_that_mean_something_to_regular_expressions():
+    assert not Globs(("[b-a]",)).includes("a")
+    assert Globs(("[!b-a]",)).includes("a")
+    assert Globs(("[a&&b]",)).includes("&")
+    assert Globs(("[\\d]",)).includes("\\")
