@@ -28,9 +28,12 @@ _SIGNS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud80
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def text(value: object) -> Html:
-    """The value as text: markup escaped, control characters as signs."""
-    return Html(html.escape(_SIGNS.sub(lambda found: _sign(ord(found[0])), str(value))))
+def text(value: object, *, quotes: bool = False) -> Html:
+    """The value as text: markup escaped, control characters as signs; for an attribute, quotes escaped too.
+
+    Between elements quotes stand as they are, so that passages of the data can be found again in a page.
+    """
+    return Html(html.escape(_SIGNS.sub(lambda found: _sign(ord(found[0])), str(value)), quote=quotes))
 
 
 def joined(*parts: Part) -> Html:
@@ -41,7 +44,7 @@ def joined(*parts: Part) -> Html:
 def tag(name: str, /, *inner: Part, **attributes: str | float | None) -> Html:
     """An element. Of an attribute's name a trailing underscore goes (`class_`), others are hyphens; None leaves it out."""
     said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{text(value, quotes=True)}"'
         for key, value in attributes.items()
         if value is not None
     )

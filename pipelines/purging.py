@@ -34,6 +34,7 @@ from pipelines.lineage import among
 from pipelines.previews import write_preview
 from pipelines.releases import releases_of
 from pipelines.remembering import folder_of, recall, waiting
+from pipelines.reports import remove_release_pages
 from pipelines.scanning import Scanned, scan, scan_file
 from pipelines.store import Commit, Store
 from pipelines.workspace import Workspace
@@ -159,6 +160,7 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
             head = workspace.store.head(release.dataset)
             write_stub(release.folder, (head.notes.get("release") if head else None) or "")
             done.removed.append(f"release {release.said}")
+    done.removed += remove_release_pages(workspace)  # markup is escaped there, so a scan may miss a passage
     for folder in _superseded(workspace):
         shutil.rmtree(folder)
         done.removed.append(f"weights {folder.name}")

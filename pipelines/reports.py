@@ -28,6 +28,14 @@ def write_report(workspace: Workspace, name: str, page: str) -> str:
     return str(path.relative_to(workspace.state))
 
 
+def remove_release_pages(workspace: Workspace) -> list[str]:
+    """Remove the pages on releases, which are made again when somebody asks; their names. That of curation stays."""
+    pages = sorted(path for path in workspace.reports.glob("*-*.html"))
+    for path in pages:
+        path.unlink()
+    return [str(path.relative_to(workspace.state)) for path in pages]
+
+
 def find_report(workspace: Workspace, name: str) -> Path:
     """The page of that name. Raises LookupError where there is no such report, or none yet."""
     if name not in MADE_BY:

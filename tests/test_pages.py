@@ -46,6 +46,12 @@ def test_no_sign_that_a_reader_would_obey_is_left(inner: str) -> None:
     put.encode()
 
 
+def test_what_is_quoted_can_be_found_again_in_a_page_and_ends_no_attribute() -> None:
+    said = """{"it's": "here"}"""
+    assert said in tag("p", said)
+    assert Seen(tag("p", title=said + "><script>")).attributes == [("title", said + "><script>")]
+
+
 def test_markup_is_put_in_as_it_is_and_text_is_not() -> None:
     assert joined("a<b", None, 3, Html("<br>"), ["&", [tag("i", "x")]]) == "a&lt;b3<br>&amp;<i>x</i>"
     assert tag("a", class_="n", data_x=1, title=None) == '<a class="n" data-x="1"></a>'

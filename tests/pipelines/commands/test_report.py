@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.reports import remove_release_pages, write_report
 from pipelines.workspace import Workspace
 from tests.pipelines.test_cli import assert_clear, headwater
 
@@ -34,3 +35,12 @@ def test_a_report_that_is_none(ready: Path) -> None:
     assert_clear(
         headwater("report", "weather", "-w", ready), "there is no report 'weather'; there are: curation, instructions"
     )
+
+
+def test_pages_on_releases_can_be_removed_and_that_of_curation_stays(tmp_path: Path) -> None:
+    here = Workspace(tmp_path)
+    for name in ("curation", "instructions-0a", "preferences-0b"):
+        write_report(here, name, "text")
+    assert remove_release_pages(here) == ["reports/instructions-0a.html", "reports/preferences-0b.html"]
+    assert [path.name for path in here.reports.iterdir()] == ["curation.html"]
+    assert remove_release_pages(here) == []
