@@ -180,12 +180,12 @@ def taken(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 25))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 25))])
 def test_a_request_that_is_killed_is_whole_or_not_there(root: Path, seed: int) -> None:
     kill_while_forgetting(root, random.Random(seed).uniform(0, 0.6))
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 25))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 25))])
 def test_a_purge_that_is_killed_is_finished_by_the_next(taken: Path, tmp_path: Path, seed: int) -> None:
     shutil.copytree(taken, tmp_path / "taken")
     kill_while_purging(tmp_path / "taken", random.Random(seed).uniform(0, 3))
