@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import records
 from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates
-from curation.deduplication.duplicates import fetching
+from curation.deduplication.duplicates import FETCH_ROWS, fetching
 from curation.deduplication.election import elect as elect_contents
 from tests.curation.deduplication import reference
 from tests.curation.deduplication.reference import signed
@@ -130,6 +130,18 @@ def test_only_candidates_are_fetched():
 
     elect_contents(evidence, fetch, DeduplicationSettings())
     assert sorted(fetched) == sorted(records.content_digest(text) for text in (texts[7], texts[7] + " end"))
+
+
+@pytest.mark.parametrize("asked", [3, FETCH_ROWS + 1])
+def test_few_and_many_are_fetched_once_each_wherever_and_however_often_they_stand(asked):
+    names = [f"{i:06}" for i in range(FETCH_ROWS + 500)]
+    rows = pl.DataFrame({"content_digest": names, "text": [f"text {name}" for name in names]})
+    contents = pl.concat([rows.reverse(), rows.head(2000)])
+    wanted = names[::-1][:asked]
+    for table in (contents, contents.lazy(), contents.lazy().filter(pl.col("text") != "")):
+        found = pl.concat(fetching(table)(pl.Series(wanted)))
+        assert sorted(found["content_digest"]) == sorted(wanted)
+        assert (found["text"] == "text " + found["content_digest"]).all()
 
 
 def test_a_dropped_contents_documents_are_near_those_of_the_first_place_of_the_kept_one():
