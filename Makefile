@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup bench-reading clean
+.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup bench-reading bench-curation clean
 
 setup: $(READY)
 
@@ -42,6 +42,9 @@ bench-dedup: $(READY)
 
 bench-reading: $(READY)
 	$(BIN)/python -m benchmarks.reading
+
+bench-curation: $(READY)
+	$(BIN)/python -m benchmarks.curation
 
 clean:
 	rm -rf .venv demo build *.egg-info
