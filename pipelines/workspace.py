@@ -7,6 +7,7 @@ logs. Removing that folder forgets everything and harms no source.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,9 @@ from pipelines.settings import FILE, Config, load_config
 from pipelines.store import Store
 
 VARIABLE = "HEADWATER_WORKSPACE"
+
+UNFIT = re.compile(r"""[^!-~]|["#%*<>?\[\\\]^`{|}]""")
+"""Signs that the path of a workspace must not hold: a table's files could not be found again under their addresses."""
 
 
 class WorkspaceError(ValueError):
@@ -27,6 +31,15 @@ class Workspace:
     """A workspace by its folder; the settings are read once, when they are first asked for."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Raises WorkspaceError for a folder in which tables could not be read."""
+        sign = UNFIT.search(str(self.root))
+        if sign:
+            raise WorkspaceError(
+                f"{self.root}: tables cannot lie in a folder whose path holds {sign[0]!r}; choose one of plain letters, "
+                "digits and - _ . without blanks. Sources may lie anywhere"
+            )
 
     @cached_property
     def config(self) -> Config:

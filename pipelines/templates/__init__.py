@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.settings import FILE
+from pipelines.workspace import Workspace
 
 Template = Literal["corpus", "completion", "chat", "qa", "docstrings"]
 TEMPLATES: tuple[Template, ...] = ("corpus", "completion", "chat", "qa", "docstrings")
@@ -41,12 +42,13 @@ def init(folder: Path, template: Template = "corpus", code: Path | None = None) 
     """Make a workspace in `folder`: headwater.yaml, prompt files, and a folder for data. Returns headwater.yaml.
 
     `code` is a code base whose missing docstrings are to be written (template `docstrings`).
-    Raises TemplateError when a workspace is there already, or the template is unknown.
+    Raises TemplateError when a workspace is there already, or the template is unknown, WorkspaceError where none can be.
     """
     if template not in TEMPLATES:
         raise TemplateError(f"there is no template {template!r}; there are {', '.join(TEMPLATES)}")
     if code is not None and not code.expanduser().is_dir():
         raise TemplateError(f"--code {code}: there is no such folder")
+    folder = Workspace(folder.expanduser().resolve()).root
     target = folder / FILE
     if target.exists():
         raise TemplateError(f"{target} exists already; edit it, or name another folder")
