@@ -220,7 +220,7 @@ def test_a_run_that_fails_names_the_asset_and_the_error_and_exits_1(edited: Path
     blocked.unlink()
     workspace = Workspace(edited)
     waiting = plan(workspace, build_graph(STAGES, workspace.config))
-    assert [node.name for node in waiting.nodes] == ["verdicts", "corpus"]
+    assert [node.name for node in waiting.nodes] == ["verdicts", "corpus", "funnel"]
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
