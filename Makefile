@@ -26,7 +26,7 @@ check: $(READY)
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest -m 'not long'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not long'
 
 test-long: $(READY)
 	$(BIN)/pytest -m long

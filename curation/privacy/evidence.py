@@ -9,7 +9,6 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.privacy.finding import find
 from curation.privacy.settings import KINDS, FindSettings
 from curation.spans import SPANS, Span
 
@@ -49,6 +48,8 @@ def personal_data(contents: pa.RecordBatch, settings: FindSettings) -> pa.Record
 
 def _found(texts: pa.Array, settings: FindSettings) -> list[list[Span]]:
     """The spans. What goes wrong is told without its message, which may hold a value, for errors stand in the evidence."""
+    from curation.privacy.finding import find  # its loops are compiled by Numba, which takes a while to import
+
     try:
         return find(*_buffers(texts), settings)
     except (MemoryError, OSError, ImportError):

@@ -66,13 +66,17 @@ class House:
     def rest(self) -> dict[str, int]:
         """Wait until nothing is left to do; how often each asset was computed since the last time."""
         begun = ended = time.time()
+        known = self.instance.get_runs_count()
 
         def resting() -> bool:
-            nonlocal ended
-            if self.instance.get_runs(dg.RunsFilter(statuses=ON), limit=1):
-                ended = time.time()
+            """A tick asks for its runs before it ends, so they are looked at after the ticks."""
+            nonlocal ended, known
             looked = self.tick_after("observation", begun)
-            return bool(looked and self.tick_after("automation", max(looked, ended)))
+            quiet = looked and self.tick_after("automation", max(looked, ended))
+            runs = self.instance.get_runs_count()
+            if runs != known or self.instance.get_runs(dg.RunsFilter(statuses=ON), limit=1):
+                ended, known, quiet = time.time(), runs, 0
+            return bool(quiet)
 
         self.until(resting, 180)
         return self.take_calls()
