@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.privacy import KINDS, PERSONAL_DATA, FindSettings, PrivacySettings, kernels, personal_data, redactions
-from curation.privacy import evidence as evidence_module
+from curation.privacy import finding as finding_module
 from curation.privacy.candidates import candidates
 from curation.privacy.finding import _chosen, _claims, find_in
 from curation.privacy.masking import masked, masked_text
@@ -145,7 +145,7 @@ def test_an_error_says_nothing_of_the_text(monkeypatch):
     def stumbles(*_):
         raise ValueError("cannot read hunter2")
 
-    monkeypatch.setattr(evidence_module, "find", stumbles)
+    monkeypatch.setattr(finding_module, "find", stumbles)
     with pytest.raises(RuntimeError) as raised:
         personal_data(batch(["password = 'hunter2'"]), FIND)
     assert "ValueError" in str(raised.value) and "hunter2" not in str(raised.value) and raised.value.__cause__ is None
