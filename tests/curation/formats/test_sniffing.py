@@ -69,7 +69,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
         (b"PAR1 is the magic number of Parquet", "a.parquet", "text/plain"),
         (parquet(), "a.csv", "application/vnd.apache.parquet"),
         (archive(), "a.docx", "application/zip"),
-        (gzip.compress(b"x"), "a.json", "application/gzip"),
+        (gzip.compress(b"x", mtime=0), "a.json", "application/gzip"),
         (bz2.compress(b"x"), "a.txt", "application/x-bzip2"),
         (lzma.compress(b"x"), "a.txt", "application/x-xz"),
         (b"a\0b", "a.txt", "application/octet-stream"),
