@@ -11,7 +11,7 @@ import curation.preferences
 from curation import releases
 from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps
 from curation.inventory import Source
-from curation.splits import SplitSettings, assign_splits, straddling
+from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
 from pipelines.release_differences import write_changelog
@@ -45,7 +45,7 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 
 @stage(
     group="datasets",
-    code_version="2",
+    code_version="3",
     primary_key="sample_id",
     outside=("doc_id",),
     unit="samples",
@@ -58,6 +58,7 @@ def samples(
     task: TaskSettings,
     splits: SplitSettings,
     sources: tuple[Source, ...],
+    run: Run,
 ) -> Outcome:
     """The task's samples, each once, on its side of the split: no copied question straddles."""
     places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
@@ -68,14 +69,25 @@ def samples(
         collected,
         table=divided.table,
         kept=collected.table.height,
-        notes={**collected.notes, **divided.notes, "leaks": leaks.height},
+        notes={**collected.notes, **divided.notes, **_moved(divided.table, run), "leaks": leaks.height},
         pictures=[Picture("prompt lengths", histogram(_prompt_lengths(divided.table), "characters in a prompt"))],
         checks={
-            "no_leak": f"{leaks.height} held-out samples have a near-duplicate on another side of the split"
+            "no_leak": f"{leaks.height} held-out samples have a near-duplicate (Jaccard {LEAK} or more) on another side of the "
+            "split; draw other groups (splits.seed), or lower splits.threshold"
             if leaks.height
             else ""
         },
     )
+
+
+def _moved(divided: pl.DataFrame, run: Run) -> dict[str, object]:
+    """What moved since the version before; models that were trained before are flagged by `pipelines.split_moves`."""
+    before = run.workspace.store.head(run.node)
+    if before is None:
+        return {}
+    was = run.workspace.store.scan(run.node, before.number).select("sample_id", "split").collect()
+    found = moves(was, divided)
+    return {"moved to another side": found} if found else {}
 
 
 def _prompt_lengths(table: pl.DataFrame) -> pl.Series:

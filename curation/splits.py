@@ -31,6 +31,9 @@ LEAKS = {
     "jaccard": pl.Float64,
 }
 """The columns of `straddling`."""
+LEAK = 0.5
+"""Jaccard similarity at or over which two prompts on different sides are a leak. Groups are tied at this or less: were
+they tied at more, what lies between would be found as a leak in every larger task, and nobody could mend it."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class SplitSettings:
     test: float = 0.1
     # share of the groups that goes to validation
     validation: float = 0.05
-    # Jaccard similarity (runs of three words) at or over which prompts stay together
-    threshold: float = 0.6
+    # Jaccard similarity (runs of three words) at or over which prompts stay together; at most 0.5, where leaks begin
+    threshold: float = LEAK
 
     def __post_init__(self) -> None:
         if min(self.test, self.validation) < 0 or self.test + self.validation >= 1:
@@ -52,6 +55,10 @@ class SplitSettings:
                 f"test: {self.test} and validation: {self.validation} must be 0 or more, and leave a share for training"
             )
         GroupSettings(self.threshold)
+        if self.threshold > LEAK:
+            raise ValueError(
+                f"threshold: {self.threshold} would leave prompts on both sides that are leaks at {LEAK}; give {LEAK} or less"
+            )
 
 
 def side(group: str, settings: SplitSettings) -> str:
@@ -114,7 +121,18 @@ def _notes(settled: pl.DataFrame, table: pl.DataFrame) -> dict[str, object]:
     return notes
 
 
-def straddling(samples: pl.DataFrame, threshold: float = 0.8, seed: int = 1) -> pl.DataFrame:
+def moves(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, int]:
+    """How many samples (sample_id, split) stand on another side than before, by `from → to`, the most first.
+
+    A sample moves only when its group gains or loses a more protected member, so a move has always a cause in the data.
+    """
+    both = before.select("sample_id", was="split").join(after.select("sample_id", "split"), on="sample_id")
+    moved = both.filter(pl.col("was") != pl.col("split"))
+    counted = moved.group_by(pl.format("{} → {}", "was", "split").alias("move")).len()
+    return dict(counted.sort("len", "move", descending=[True, False]).iter_rows())
+
+
+def straddling(samples: pl.DataFrame, threshold: float = LEAK, seed: int = 1) -> pl.DataFrame:
     """Leaks: samples of different splits whose prompts are at least this similar; empty when all is well.
 
     Columns held_out_id, held_out_split, other_id, other_split, jaccard, the most similar first; one row for each

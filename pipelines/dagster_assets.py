@@ -13,7 +13,6 @@ import dagster as dg
 
 from pipelines.automation import out_of_date
 from pipelines.engine import Ran, libraries, run_node
-from pipelines.forgetting import stale_models
 from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.inputs import observe
 from pipelines.launch import dagster_context
@@ -21,7 +20,7 @@ from pipelines.previews import books_markdown, picture_markdown, preview_rows, w
 from pipelines.reports import REPORT
 from pipelines.settings import settings_version
 from pipelines.stages import Observation
-from pipelines.staleness import FRESH, STALE, staleness_spec
+from pipelines.staleness import SAMPLES, report_moves, staleness_of, staleness_specs
 from pipelines.store import Commit
 from pipelines.watching import LogWatcher, is_watched, watched_by
 from pipelines.workspace import Workspace
@@ -107,6 +106,8 @@ def asset_of(node: Node, load: Load) -> dg.AssetsDefinition:
         force = context.run.tags.get(FORCE_TAG, "").lower() in {"true", "1", "yes"}
         workspace, graph = load()
         ran = _watched(graph.node_of(node.name), graph, workspace, force, context)
+        if node.name == SAMPLES and ran.computed:
+            report_moves(context.instance, workspace)
         for output in node.outputs:
             yield _result(node, ran, ran.commits[output.name], workspace)
 
@@ -144,17 +145,12 @@ def _result(node: Node, ran: Ran, commit: Commit, workspace: Workspace) -> dg.Ma
         asset_key=commit.table,
         data_version=dg.DataVersion(commit.version),
         metadata=metadata_of(ran, commit, workspace),
-        check_results=[_check(commit), *_own_checks(node, commit), *_staleness(node, commit, workspace)],
+        check_results=[
+            _check(commit),
+            *_own_checks(node, commit),
+            *(staleness_of(commit.table, workspace) if node.stage.trained else []),
+        ],
     )
-
-
-def _staleness(node: Node, commit: Commit, workspace: Workspace) -> list[dg.AssetCheckResult]:
-    if not node.stage.trained:
-        return []
-    said = stale_models(workspace.store).get(commit.table, "")
-    return [
-        dg.AssetCheckResult(asset_key=commit.table, check_name=STALE, passed=not said, metadata={"said": said or FRESH})
-    ]
 
 
 def _check_specs(node: Node) -> list[dg.AssetCheckSpec]:
@@ -163,7 +159,7 @@ def _check_specs(node: Node) -> list[dg.AssetCheckSpec]:
         for output in node.outputs
     ]
     specs += [dg.AssetCheckSpec(name, asset=node.outputs[0].name, blocking=True) for name in node.stage.checks]
-    return specs + ([staleness_spec(node.outputs[0].name)] if node.stage.trained else [])
+    return specs + (staleness_specs(node.outputs[0].name) if node.stage.trained else [])
 
 
 def _own_checks(node: Node, commit: Commit) -> list[dg.AssetCheckResult]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from curation.deduplication import GroupSettings
 from curation.deduplication.shingles import shingle_sets
-from curation.splits import SPLITS, SplitSettings, assign_splits, side, straddling
+from curation.splits import SPLITS, SplitSettings, assign_splits, moves, side, straddling
 from curation.tasks import SAMPLES
 from curation.tasks.docstrings import RETURN_QUESTION
 from records import sample_id
@@ -63,8 +63,8 @@ def test_no_true_near_duplicate_pair_straddles(rows: list[tuple[str, str]]) -> N
     for i, j in itertools.combinations(range(frame.height), 2):
         if frame["split"][i] != frame["split"][j]:
             common = len(np.intersect1d(parts[i], parts[j]))
-            # 40 bands of 4 rows find a pair at 0.6 but for 0.4%, and one at 0.75 but for one in a million
-            assert common < 0.75 * (len(parts[i]) + len(parts[j]) - common)
+            # 160 bands of 4 rows find a pair at 0.5 but for 3 in 100,000, and one at 0.55 but for 2 in 10 million
+            assert common < 0.55 * (len(parts[i]) + len(parts[j]) - common)
     assert straddling(frame).is_empty()
 
 
@@ -149,6 +149,26 @@ def test_a_leak_is_seen() -> None:
     assert straddling(frame.with_columns(split=pl.lit("test"))).is_empty()
 
 
+def test_a_leak_is_seen_from_the_similarity_on_at_which_groups_are_tied() -> None:
+    words = [f"w{number}" for number in range(24)]
+    near, far = [*words[:18], *"uvxyz"], [*words[:12], *"abcdefghijk"]
+    frame = samples([("a", " ".join(words)), ("b", " ".join(near)), ("c", " ".join(far))])
+    leaky = frame.with_columns(split=pl.Series(["train", "test", "test"]))
+    (row,) = straddling(leaky).to_dicts()
+    assert row["held_out_id"] == frame["sample_id"][1] and 0.5 <= row["jaccard"] < 0.6
+    assert straddling(leaky, threshold=0.3).height == 2
+
+
+def test_what_moved_is_counted_and_what_came_is_not() -> None:
+    def sides(*rows: tuple[str, str]) -> pl.DataFrame:
+        return pl.DataFrame(rows, schema=["sample_id", "split"], orient="row")
+
+    before = sides(("a", "train"), ("b", "train"), ("c", "test"), ("d", "validation"), ("gone", "train"))
+    after = sides(("a", "test"), ("b", "test"), ("c", "train"), ("d", "validation"), ("new", "test"))
+    assert moves(before, after) == {"train → test": 2, "test → train": 1}
+    assert moves(after, after) == {}
+
+
 def test_equal_texts_without_words_are_a_leak_too() -> None:
     frame = samples([("a", "!!!"), ("b", "!!! ")]).with_columns(split=pl.Series(["train", "validation"]))
     assert straddling(frame)["jaccard"].to_list() == [1.0]
@@ -174,7 +194,9 @@ def test_no_samples_are_no_trouble() -> None:
     assert straddling(outcome.table).is_empty()
 
 
-@pytest.mark.parametrize("shares", [{"test": -0.1}, {"test": 0.6, "validation": 0.4}, {"threshold": 0.0}])
+@pytest.mark.parametrize(
+    "shares", [{"test": -0.1}, {"test": 0.6, "validation": 0.4}, {"threshold": 0.0}, {"threshold": 0.6}]
+)
 def test_shares_that_cannot_be_meant_are_refused(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"test|threshold"):
         SplitSettings(**shares)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from pipelines.definitions import definitions_of
 from pipelines.graph import Graph, build_graph
 from pipelines.observation import observe
 from pipelines.stages import Run, stage
-from pipelines.staleness import STALE
+from pipelines.staleness import CHECKS
 from pipelines.templates import TEMPLATES, init
 from pipelines.workspace import VARIABLE, Workspace
 from records import Outcome, Picture
@@ -68,7 +68,7 @@ def test_every_asset_is_explained_owned_grouped_versioned_and_checked(tmp_path: 
         }
         assert dg.AssetCheckKey(node.key, CHECK) in graph.asset_check_keys
     checks = [graph.get(key) for key in graph.asset_check_keys]
-    assert all(check.blocking == (check.key.name != STALE) for check in checks)
+    assert all(check.blocking == (check.key.name not in CHECKS) for check in checks)
     seen = [graph.get(key) for key in graph.observable_asset_keys]
     assert {"source_data" if template != "docstrings" else "source_library"} <= {
         each.key.to_user_string() for each in seen
