@@ -1,6 +1,6 @@
 """What exists: every stage of the lineage graph, from left to right."""
 
-from assets import annotation, curation, datasets, documents, evaluation, models, trust
+from assets import annotation, curation, datasets, documents, embedding, evaluation, models, trust
 from pipelines.stages import Stage
 
 STAGES: list[Stage] = [
@@ -8,6 +8,7 @@ STAGES: list[Stage] = [
     *curation.STAGES,
     *datasets.STAGES,
     *models.STAGES,
+    *embedding.STAGES,
     *evaluation.STAGES,
     *annotation.STAGES,
     *trust.STAGES,

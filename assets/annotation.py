@@ -33,7 +33,7 @@ def labels_on_server(workspace: Workspace) -> Observation:
 
 @stage(
     group="annotation",
-    code_version="1",
+    code_version="2",
     needs=("annotation",),
     primary_key=("sample_id", "model"),
     unit="drafts",
@@ -61,7 +61,7 @@ def drafts(
     rows = [
         ask(run, each, open_questions(chosen, "draft", each.prompt), evaluation.generation) for each in (base, tuned)
     ]
-    return answered(pl.concat(rows))
+    return answered(run, pl.concat(rows))
 
 
 @stage(group="annotation", code_version="1", primary_key="task_digest", unit="samples", needs=("annotation",))

@@ -8,12 +8,14 @@ from typing import Any
 import polars as pl
 
 from curation.decontamination import HeldOutSettings, seen_in_training
+from evaluation.comparisons import could_see
+from evaluation.metrics import vectors_of
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
 from evaluation.scores import choose_prompt, human_win_rate, score_contestants
 from evaluation.selection import drawn, held_out_questions, open_questions, trial_metric, trial_questions
 from evaluation.settings import EvaluationSettings, ProposalSettings
-from pipelines.contestants import answered, ask, base_contestant, finetuned, prompts_of
+from pipelines.contestants import answered, ask, base_contestant, finetuned, forget_parts, prompts_of
 from pipelines.settings import BaseEntry, ModelSettings
 from pipelines.stages import Observation, Output, Release, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -22,7 +24,7 @@ from records import Outcome, Picture, digest
 
 ANSWERS: dict[str, Any] = {
     "group": "evaluation",
-    "code_version": "1",
+    "code_version": "2",
     "primary_key": ("sample_id", "purpose", "prompt", "model"),
     "unit": "answers",
     "recorded": True,
@@ -51,10 +53,12 @@ def prompt_trials(
 ) -> Outcome:
     """The base's answers to a few validation samples under every prompt."""
     questions = trial_questions(samples, evaluation, prompts_of(prompts))
-    return answered(ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation))
+    return answered(
+        run, ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation)
+    )
 
 
-@stage(group="evaluation", code_version="1", each="bases", primary_key="prompt", unit="prompts")
+@stage(group="evaluation", code_version="2", each="bases", primary_key="prompt", unit="prompts")
 def best_prompt(
     entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings
 ) -> Outcome:
@@ -78,7 +82,7 @@ def base_answers(
     """The base's answers on the test split, under the best prompt, and how likely it finds the references."""
     contestant = base_contestant(base_model, best_prompt, prompts, run.workspace)
     questions = held_out_questions(samples, evaluation, contestant.prompt)
-    return answered(ask(run, contestant, questions, evaluation.generation))
+    return answered(run, ask(run, contestant, questions, evaluation.generation))
 
 
 @stage(each="models", joins={"base_model": "base_name"}, **ANSWERS)
@@ -92,16 +96,17 @@ def answers(
 ) -> Outcome:
     """The finetuned model's answers on the test split, and how likely it finds the references."""
     questions = held_out_questions(samples, evaluation, None)
-    return answered(ask(run, finetuned(model, base_model, run.workspace), questions, evaluation.generation))
+    return answered(run, ask(run, finetuned(model, base_model, run.workspace), questions, evaluation.generation))
 
 
 @stage(
     group="evaluation",
-    code_version="3",
+    code_version="4",
     counts="samples",
     unit="samples",
     outputs=(
         Output("scores", ("model", "prompt", "split", "metric")),
+        Output("sample_scores", ("sample_id", "model", "prompt", "split", "metric")),
         Output("comparisons", ("metric", "split", "model_a", "model_b")),
         Output("slices", ("sliced_by", "slice", "metric", "split", "model_a", "model_b")),
     ),
@@ -115,6 +120,7 @@ def scores(
     held_out: HeldOutSettings,
     evaluation: EvaluationSettings,
     annotations: pl.DataFrame | None,
+    embeddings: pl.DataFrame | None,
     run: Run,
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
@@ -126,11 +132,19 @@ def scores(
         f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()
     } | answers
     seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, samples, held_out))
-    outcome = score_contestants(contestants, samples, instructions.version, evaluation.bootstrap, seen=seen)
+    vectors = None if embeddings is None else vectors_of(embeddings)
+    outcome = score_contestants(
+        contestants, samples, instructions.version, evaluation.bootstrap, seen=seen, vectors=vectors
+    )
     table = outcome.table
     if annotations is not None and annotations.height:
         table = pl.concat([table, human_win_rate(annotations, instructions.version)])
-    notes = {**outcome.notes, **_against(table, run), **_regressions(outcome.others["slices"])}
+    seen_with = {
+        "what could be seen": "; ".join(
+            f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items()
+        )
+    }
+    notes = {**outcome.notes, **_against(table, run), **_regressions(outcome.others["slices"]), **seen_with}
     return replace(outcome, table=table, notes=notes, pictures=_pictures(table))
 
 
@@ -150,7 +164,9 @@ def proposals(
         samples.filter((pl.col("openness") == "open") & pl.col("reference").is_null()), proposals.seed, proposals.limit
     )
     contestant = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
-    return propose(ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation), samples)
+    rows = ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation)
+    forget_parts(run)
+    return propose(rows, samples)
 
 
 def _against(table: pl.DataFrame, run: Run) -> dict[str, str]:

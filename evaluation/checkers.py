@@ -79,8 +79,9 @@ def pattern(output: str, reference: str) -> float:
 
 def json_value(output: str, reference: str) -> float:
     """1 when both are one JSON value. Raises ValueError for a reference that is not JSON."""
+    wanted = _canonical(_wanted(reference))
     found, given = _json(output)
-    return float(found and _canonical(given) == _canonical(_wanted(reference)))
+    return float(found and _canonical(given) == wanted)
 
 
 def schema(output: str, reference: str) -> float:
@@ -117,6 +118,17 @@ CHECKERS: dict[str, tuple[str, Callable[[str, str], float]]] = {
     "f1": ("token_f1", f1),
 }
 """Of each checker the metric that it gives, and its function."""
+
+
+def fault_of(checker: str, reference: str) -> str | None:
+    """Why no answer can be checked so, if none can: there is no such checker, or the reference is none for it."""
+    if checker not in CHECKERS:
+        return f"there is no checker {checker!r}; there are {', '.join(CHECKERS)}"
+    try:
+        CHECKERS[checker][1]("", reference)
+    except ValueError as error:
+        return f"checker {checker}: {error}"
+    return None
 
 
 def _last_number(text: str) -> float | None:

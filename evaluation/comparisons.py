@@ -12,7 +12,6 @@ from itertools import combinations
 
 import polars as pl
 
-from evaluation.checkers import CHECKERS
 from evaluation.metrics import METRICS
 from evaluation.statistics import BootstrapSettings, Difference, Estimate, Integers, paired_difference
 
@@ -39,8 +38,11 @@ model that the interval favours, null when it holds 0."""
 SLICES = {"sliced_by": pl.String(), "slice": pl.String(), **COMPARISONS, "regression": pl.Boolean()}
 """The schema of comparisons per slice; `regression`: b is worse there, even among all slices that were looked at."""
 
-SCORED = ("chrf", *(metric for metric, _ in CHECKERS.values()), "perplexity", "bits_per_byte")
+SCORED = tuple(metric for metric in METRICS if metric != "length")
 """The metrics that are scored, in the order of reports."""
+
+POINTS = ("chrf", "rouge_l")
+"""Metrics of 0 to 100, whose differences are points."""
 
 DIGITS = 9
 """Scores are rounded to 9 decimals: sums may differ in their last bits between numbers of threads."""
@@ -93,6 +95,26 @@ def adjusted(comparisons: pl.DataFrame) -> pl.DataFrame:
     stepped = raised.sort_by("p_value", nulls_last=True).cum_max()
     place = pl.col("p_value").arg_sort(nulls_last=True).arg_sort()
     return comparisons.with_columns(p_adjusted=pl.when(known).then(stepped.gather(place)).round(DIGITS))
+
+
+def could_see(comparisons: pl.DataFrame) -> dict[str, str]:
+    """By metric, in words, the smallest true difference that the widest of its comparisons would mostly have found."""
+    known = (
+        comparisons.drop_nulls("detectable")
+        .sort("detectable", descending=True)
+        .unique("metric", keep="first", maintain_order=True)
+    )
+    return {
+        row["metric"]: f"with {row['n']:,} samples you can see {points(row['metric'], row['detectable'])}"
+        for row in known.sort("metric").to_dicts()
+    }
+
+
+def points(metric: str, difference: float) -> str:
+    """A difference as one would say it: shares in points of a hundred."""
+    if METRICS[metric].proportion:
+        return f"{100 * difference:.2g} points"
+    return f"{difference:.2g} {'points' if metric in POINTS else 'of it'}"
 
 
 def clusters(values: pl.DataFrame, settings: BootstrapSettings) -> Integers | None:

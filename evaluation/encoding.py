@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation.options import LETTERS
 from records import Message
 
 
@@ -27,6 +28,8 @@ class Question:
     reference: tuple[int, ...] | None
     reference_bytes: int
     generate: bool
+    options: tuple[int, ...] = ()
+    """The tokens of the options' letters, from A on, of a multiple-choice question."""
 
 
 class QuestionError(ValueError):
@@ -46,7 +49,8 @@ def encode(row: Mapping[str, Any], place: int, tokenizer: Any, context: int | No
     answer = max(max_new_tokens if generate else 0, len(reference or ()))
     if context is not None and len(prompt) + answer > context:
         raise QuestionError(f"too long: prompt and answer exceed the context of {context} tokens")
-    return Question(place, f"{row['sample_id']} {row['prompt'] or ''}", prompt, reference, size, generate)
+    name, options = f"{row['sample_id']} {row['prompt'] or ''}", _option_ids(tokenizer, row.get("options") or 0)
+    return Question(place, name, prompt, reference, size, generate, options)
 
 
 def end_of_turn(tokenizer: Any) -> int:
@@ -92,6 +96,13 @@ def _prompt_text(tokenizer: Any, messages: Sequence[Message]) -> str:
         return "".join(message["content"] + "\n\n" for message in messages)
     turns = [dict(message) for message in messages]
     return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def _option_ids(tokenizer: Any, count: int) -> tuple[int, ...]:
+    ids = [tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in LETTERS[:count]]
+    if any(len(each) != 1 for each in ids):
+        raise QuestionError("the tokenizer has no single token for each option's letter")
+    return tuple(each[0] for each in ids)
 
 
 def _reference_ids(tokenizer: Any, reference: str | None) -> tuple[int, ...]:

@@ -11,8 +11,10 @@ one sample alone, the NLL per token differs by at most 0.07 in bf16 (its sum ove
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from evaluation.batches import Batch, batches, read
+from evaluation.batches import Batch, Read, batches, read
 from evaluation.encoding import Question, QuestionError, encode, end_of_turn, stop_tokens
 from evaluation.generation import Answer, Decoding, generate, text_of
 from evaluation.likelihood import Likelihood, likelihoods, likelihoods_after
@@ -39,14 +41,15 @@ OUTPUTS = {
     "end_nll": pl.Float64(),
     "output_tokens": pl.Int64(),
     "finish": pl.String(),
+    "option_nll": pl.List(pl.Float64()),
     "error": pl.String(),
 }
 """The schema of outputs. `output`, `output_tokens` and `finish` (stop, line, length) are null where no answer was asked;
 `nll`, `tokens`, `end_nll` (see `likelihood.py`) and `reference_bytes` where no likelihood was. A row with an `error` has
-neither. `seconds` is the row's share of its batches' wall time: a fact about one run."""
+neither. `option_nll` is -ln p of each option's letter, from A on, where the answer begins. `seconds` is the row's share of its batches' wall time: a fact about one run."""
 
 
-FINDINGS = ("output", "nll", "tokens", "reference_bytes", "end_nll", "output_tokens", "finish")
+FINDINGS = ("output", "nll", "tokens", "reference_bytes", "end_nll", "output_tokens", "finish", "option_nll")
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,9 @@ class AnswerJob:
     """One contestant and what it is asked.
 
     `base` and `adapter` are model folders; `samples` a Parquet file with sample_id, purpose, messages (rendered, see
-    `prompts.render`), reference, want (generate, likelihood or both) and, where several prompts compete, prompt;
-    `out` the Parquet file to write (OUTPUTS).
+    `prompts.render`), reference, want (generate, likelihood or both) and, where there are some, prompt and options (how
+    many a multiple-choice question has); `out` the Parquet file to write (OUTPUTS). Into the folder `parts`, where one is
+    named, each batch is written when it is done, so that a run which was killed need not be done again.
     """
 
     base: str
@@ -97,6 +101,7 @@ class AnswerJob:
     samples: str
     out: str
     settings: GenerationSettings = GenerationSettings()
+    parts: str = ""
 
 
 def run(job: AnswerJob, progress: Progress) -> dict[str, object]:
@@ -111,7 +116,7 @@ def run(job: AnswerJob, progress: Progress) -> dict[str, object]:
     start = time.perf_counter()
     loaded = load_model(job.base, job.adapter, settings.precision, settings.device, settings.threads)
     loading = time.perf_counter() - start
-    outputs = answer(loaded, samples, settings, progress)
+    outputs = answer(loaded, samples, settings, progress, _keeper(samples, job.parts))
     write_whole(outputs, job.out)
     return {
         "rows": outputs.height,
@@ -145,7 +150,28 @@ def read_samples(path: str) -> pl.DataFrame:
     return samples.sort("sample_id", "purpose", "prompt", nulls_last=False)
 
 
-def answer(loaded: Loaded, samples: pl.DataFrame, settings: GenerationSettings, progress: Progress) -> pl.DataFrame:
+Keep = Callable[[list[dict[str, Any]], Collection[int]], None]
+"""Told which rows were finished just now, by their places among all of them."""
+
+
+def _keeper(samples: pl.DataFrame, folder: str) -> Keep:
+    """What writes finished rows to files of their own, named by what was asked (`asked`); nothing where no folder is named."""
+    count = itertools.count(1)
+
+    def keep(rows: list[dict[str, Any]], places: Collection[int]) -> None:
+        if folder and places:
+            chosen = sorted(places)
+            part = pl.DataFrame([rows[place] for place in chosen], schema=OUTPUTS)
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            named = part.with_columns(samples[chosen].get_column("asked"))
+            write_whole(named, str(Path(folder) / f"{os.getpid()}-{next(count)}.parquet"))
+
+    return keep
+
+
+def answer(
+    loaded: Loaded, samples: pl.DataFrame, settings: GenerationSettings, progress: Progress, keep: Keep | None = None
+) -> pl.DataFrame:
     """One row of outputs (OUTPUTS) per row of samples (as `read_samples` gives them), in their order."""
     import torch
 
@@ -158,7 +184,10 @@ def answer(loaded: Loaded, samples: pl.DataFrame, settings: GenerationSettings, 
         for found in chain(_weigh(loaded, weighed, settings), _generate(loaded, asked, settings)):
             for place, fields in found:
                 _enter(rows[place], fields)
-            done += len({place for place, _ in found})
+            places = {place for place, _ in found}
+            done += len(places)
+            if keep is not None:
+                keep(rows, places)
             progress(done, len(questions), "samples")
     return pl.DataFrame(rows, schema=OUTPUTS)
 
@@ -236,9 +265,18 @@ def _generate(loaded: Loaded, questions: Sequence[Question], settings: Generatio
         prompts = read(loaded, batch, max(longest, settings.max_new_tokens))
         if longest:
             found += [_likelihood_fields(each) for each in likelihoods_after(loaded, batch.questions, prompts, end)]
+        found += list(_option_fields(batch, prompts))
         answers = generate(loaded, batch, prompts, decoding)
         found += [(each.question.place, _answer_fields(each, loaded, decoding)) for each in answers]
         yield _timed(found, batch, start)
+
+
+def _option_fields(batch: Batch, prompts: Read) -> Iterator[tuple[int, dict[str, Any]]]:
+    """How likely each option's letter is where the answer begins."""
+    for row, question in enumerate(batch.questions):
+        if question.options:
+            surprises = -prompts.logits[row].float().log_softmax(dim=0)
+            yield question.place, {"option_nll": [float(surprises[token]) for token in question.options]}
 
 
 def _decoding(loaded: Loaded, settings: GenerationSettings) -> Decoding:

@@ -51,9 +51,9 @@ def load_model(
     Raises:
         LoadingError: a folder is not there, or holds no model, no tokenizer, or no adapter.
     """
-    _check_folder(base, "config.json", "base")
+    check_folder(base, "config.json", "base")
     if adapter is not None:
-        _check_folder(adapter, "adapter_config.json", "adapter")
+        check_folder(adapter, "adapter_config.json", "adapter")
     os.environ.setdefault(*WAIT_POLICY)
     import torch
     import transformers
@@ -61,7 +61,7 @@ def load_model(
     if threads:
         torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()
-    where = torch.device(_device(device))
+    where = torch.device(device_of(device))
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(_tokenizer_folder(base, adapter), local_files_only=True)
         model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -81,7 +81,8 @@ def _merged(model: Any, adapter: str | None) -> Any:
     return PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
 
 
-def _check_folder(folder: str, file: str, what: str) -> None:
+def check_folder(folder: str, file: str, what: str) -> None:
+    """Raise LoadingError when a model's folder lacks the file."""
     if not (Path(folder) / file).is_file():
         raise LoadingError(f"{what} {folder}: no {file} there; name a folder that save_pretrained wrote")
 
@@ -93,7 +94,8 @@ def _tokenizer_folder(base: str, adapter: str | None) -> str:
     return base
 
 
-def _device(device: str) -> str:
+def device_of(device: str) -> str:
+    """The name of the device that "auto" stands for."""
     import torch
 
     if device != "auto":

@@ -1,9 +1,12 @@
-"""What one answer is worth: chrF of the text or its checker's word, and how likely the model holds the reference.
+"""What one answer is worth: how near the text is, what its checker says, and how likely the model holds the reference.
 
 - chrF (Popovic 2015; sacreBLEU's signature nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no): character n-grams up to 6,
   beta 2, 0 to 100. It suits one-line answers: it needs no words in common order, and credits near-misses. A score is
   the mean of sentence chrF, since intervals and paired tests need one number per sample; corpus chrF is another number.
-- what a checker says of a closed answer, 0 to 1: `checkers.py`.
+- ROUGE-L (`rouge.py`), 0 to 100: words in common, in the same order.
+- similarity: the cosine of the two texts' embeddings by a local model (`embedding.py`), where the settings name one.
+- what a checker says of a closed answer, 0 to 1: `checkers.py`; and of a multiple choice also whether the right option is
+  the likeliest: `options.py`.
 - perplexity: exp of the NLL per reference token. Which tokens count is said in `likelihood.py`. It compares models of
   one tokenizer; across tokenizers compare bits per byte, NLL in bits per UTF-8 byte of the reference.
 
@@ -14,14 +17,18 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from evaluation.checkers import CHECKERS
+from evaluation.checkers import CHECKERS, fault_of
+from evaluation.options import likeliest
+from evaluation.rouge import rouge_l
 from evaluation.statistics import Transform, identity
+from records import digest
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,10 @@ class Metric:
 
 METRICS = {
     "chrf": Metric(higher_is_better=True),
+    "rouge_l": Metric(higher_is_better=True),
+    "similarity": Metric(higher_is_better=True),
     **{metric: Metric(higher_is_better=True, proportion=metric != "token_f1") for metric, _ in CHECKERS.values()},
+    "choice_likelihood": Metric(higher_is_better=True, proportion=True),
     "perplexity": Metric(higher_is_better=False, transform=np.exp),
     "bits_per_byte": Metric(higher_is_better=False),
     "length": Metric(higher_is_better=True),
@@ -52,19 +62,49 @@ SAMPLE_METRICS = {
 }
 """The schema of `sample_metrics`."""
 
+FAULTS = {"sample_id": pl.String(), "checker": pl.String(), "error": pl.String()}
+"""The schema of `faulty_references`."""
 
-def sample_metrics(outputs: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
+Vectors = Mapping[str, npt.NDArray[np.float32]]
+"""Embeddings of unit length, by `text_digest`."""
+
+
+def text_digest(text: str) -> str:
+    """The name of a text that is embedded."""
+    return digest("text", text.strip())
+
+
+def vectors_of(embeddings: pl.DataFrame) -> Vectors:
+    """A table of embeddings (text_digest, vector) by text."""
+    if embeddings.is_empty():
+        return {}
+    matrix = np.array(embeddings["vector"].to_list(), dtype=np.float32)
+    return dict(zip(embeddings["text_digest"], matrix, strict=True))
+
+
+def faulty_references(samples: pl.DataFrame) -> pl.DataFrame:
+    """The samples that no answer can be checked against (FAULTS): their checker is none, or their reference none for it."""
+    checked = samples.filter(pl.col("checker").is_not_null() & pl.col("reference").is_not_null())
+    rows = [
+        (name, checker, fault)
+        for name, checker, reference in checked.select("sample_id", "checker", "reference").iter_rows()
+        if (fault := fault_of(checker, reference)) is not None
+    ]
+    return pl.DataFrame(rows, schema=FAULTS, orient="row")
+
+
+def sample_metrics(outputs: pl.DataFrame, samples: pl.DataFrame, vectors: Vectors | None = None) -> pl.DataFrame:
     """One row per answer and metric that applies to it (see SAMPLE_METRICS), by sample, prompt and metric.
 
-    chrF and length need an answer to an open sample with a reference; a checker's metric an answer to a closed one that
-    names the checker; perplexity (value: NLL per token, weight: tokens) and bits per byte (weight: bytes) a likelihood.
-    `outputs` are rows as `inference.run` writes them; those with an error, and samples not in `samples`, count nothing.
-
-    Raises:
-        ValueError: a sample names a checker that there is not, or its reference is none for it.
+    chrF, ROUGE-L and length need an answer to an open sample with a reference, and so does similarity, where `vectors` has
+    both texts; a checker's metric an answer to a closed one that names the checker; perplexity (value: NLL per token,
+    weight: tokens) and bits per byte (weight: bytes) a likelihood. `outputs` are rows as `inference.run` writes them; those
+    with an error count nothing, nor do samples that are not in `samples`, nor those of `faulty_references`.
     """
-    joined = outputs.join(samples.select("sample_id", "reference", "openness", "checker"), on="sample_id", how="inner")
-    rows = [row for answer in joined.filter(pl.col("error").is_null()).to_dicts() for row in _of_answer(answer)]
+    usable = samples.join(faulty_references(samples), on="sample_id", how="anti")
+    joined = outputs.join(usable.select("sample_id", "reference", "openness", "checker"), on="sample_id", how="inner")
+    answers = joined.filter(pl.col("error").is_null()).to_dicts()
+    rows = [row for answer in answers for row in _of_answer(answer, vectors or {})]
     table = pl.DataFrame(rows, schema=SAMPLE_METRICS, orient="row")
     return table.sort("sample_id", "purpose", "prompt", "metric", nulls_last=False)
 
@@ -74,32 +114,28 @@ def chrf(output: str, reference: str) -> float:
     return _chrf_scorer()(output.strip(), reference.strip())
 
 
-def _of_answer(answer: dict[str, object]) -> Iterator[tuple[object, ...]]:
+def _of_answer(answer: dict[str, object], vectors: Vectors) -> Iterator[tuple[object, ...]]:
     key = (answer["sample_id"], answer["purpose"], answer["prompt"])
-    for name, value, weight in (*_of_text(answer), *_of_likelihood(answer)):
+    for name, value, weight in (*_of_text(answer, vectors), *_of_likelihood(answer)):
         yield (*key, name, value, weight)
 
 
-def _of_text(answer: dict[str, object]) -> Iterator[tuple[str, float, float]]:
+def _of_text(answer: dict[str, object], vectors: Vectors) -> Iterator[tuple[str, float, float]]:
     output, reference = answer["output"], answer["reference"]
     if not isinstance(output, str) or not isinstance(reference, str):
         return
     if answer["checker"] is not None:
-        yield _checked(answer, output, reference)
+        metric, check = CHECKERS[str(answer["checker"])]
+        yield metric, check(output, reference), 1.0
+        if isinstance(answer.get("option_nll"), list):
+            yield "choice_likelihood", CHECKERS["choice"][1](likeliest(answer["option_nll"]), reference), 1.0  # type: ignore[arg-type]
     elif answer["openness"] == "open":
         yield "chrf", chrf(output, reference), 1.0
+        yield "rouge_l", rouge_l(output, reference), 1.0
         yield "length", float(len(output)), 1.0
-
-
-def _checked(answer: dict[str, object], output: str, reference: str) -> tuple[str, float, float]:
-    name = str(answer["checker"])
-    if name not in CHECKERS:
-        raise ValueError(f"sample {answer['sample_id']}: there is no checker {name!r}; there are {', '.join(CHECKERS)}")
-    metric, check = CHECKERS[name]
-    try:
-        return metric, check(output, reference), 1.0
-    except ValueError as error:
-        raise ValueError(f"sample {answer['sample_id']}, checker {name}: {error}") from error
+        given, wanted = (vectors.get(text_digest(text)) for text in (output, reference))
+        if given is not None and wanted is not None:
+            yield "similarity", float(given @ wanted), 1.0
 
 
 def _of_likelihood(answer: dict[str, object]) -> Iterator[tuple[str, float, float]]:

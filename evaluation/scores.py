@@ -13,8 +13,8 @@ from typing import Literal
 
 import polars as pl
 
-from evaluation.comparisons import by_metric, clusters, compare, compare_slices, fields
-from evaluation.metrics import METRICS, sample_metrics
+from evaluation.comparisons import DIGITS, by_metric, clusters, compare, compare_slices, fields
+from evaluation.metrics import METRICS, Vectors, faulty_references, sample_metrics
 from evaluation.statistics import BootstrapSettings, Estimate, mean_interval
 from proportions import wilson
 from records import Outcome
@@ -36,6 +36,19 @@ SCORES = {
 """The schema of scores. `low` and `high` are null where n is 1. Of the n samples, `overlapping` counts those of which some
 part was found in what the model was finetuned on, `contaminated` those of which too much was; null where that is not
 known, as of a base."""
+
+SAMPLE_SCORES = {
+    "sample_id": pl.String(),
+    "model": pl.String(),
+    "prompt": pl.String(),
+    "split": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "weight": pl.Float64(),
+    "error": pl.String(),
+}
+"""The schema of sample scores, of which the scores are made. `error` says why there is no value: the sample's reference is
+none for its checker (`metric` is then the checker's name)."""
 
 CHOICES = {
     "prompt": pl.String(),
@@ -61,26 +74,32 @@ def score_contestants(
     settings: BootstrapSettings,
     split: Literal["test", "validation"] = "test",
     seen: Mapping[str, pl.DataFrame] = MappingProxyType({}),
+    vectors: Vectors | None = None,
 ) -> Outcome:
-    """Scores (SCORES) of contestants by name; under `others` comparisons of every two (COMPARISONS), and those per slice (SLICES).
+    """Scores (SCORES) of contestants by name; under `others` what each sample gave (SAMPLE_SCORES), comparisons of every two
+    (COMPARISONS), and those per slice (SLICES).
 
     A contestant's rows are `inference.OUTPUTS` with `model_version`; those whose purpose is `split` count. In the order
     given a comparison's `model_a` stands before its `model_b`. `seen` has, by contestant, the samples that were found in
     what it was finetuned on (sample_id, contaminated). The books count samples of `samples`: kept are scored for
-    every contestant, failed have an error or no row from one of them, dropped nobody was asked.
+    every contestant, failed have an error or no row from one of them, or a reference that their checker cannot use; dropped
+    nobody was asked. `vectors` are embeddings of answers and references, for `similarity`.
     """
     rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
-    found = {name: by_metric(sample_metrics(outputs, samples), samples) for name, outputs in rows.items()}
+    faulty = faulty_references(samples)
+    values = {name: sample_metrics(outputs, samples, vectors) for name, outputs in rows.items()}
+    found = {name: by_metric(each, samples) for name, each in values.items()}
     scores = [
         score
         for name, outputs in rows.items()
         for score in _scores(name, outputs, found[name], dataset_version, split, settings, seen.get(name))
     ]
     others = {
+        "sample_scores": _sample_scores(rows, values, faulty, split),
         "comparisons": compare(found, split, settings),
         "slices": compare_slices(found, samples, split, settings),
     }
-    kept, dropped, failed = _books(rows, samples)
+    kept, dropped, failed = _books(rows, samples, faulty)
     return Outcome(_table(scores, SCORES), kept, dropped, failed, others)
 
 
@@ -189,12 +208,39 @@ def _estimate(values: pl.DataFrame, metric: str, settings: BootstrapSettings) ->
     return found
 
 
-def _books(rows: Mapping[str, pl.DataFrame], samples: pl.DataFrame) -> tuple[int, dict[str, int], dict[str, int]]:
+def _sample_scores(
+    rows: Mapping[str, pl.DataFrame], values: Mapping[str, pl.DataFrame], faulty: pl.DataFrame, split: str
+) -> pl.DataFrame:
+    """What each sample gave for each contestant, and of those with a faulty reference why they gave nothing."""
+    parts = [pl.DataFrame(schema=SAMPLE_SCORES)]
+    for name, outputs in rows.items():
+        about = {"model": pl.lit(name), "split": pl.lit(split)}
+        fine = values[name].with_columns(**about, error=pl.lit(None, dtype=pl.String))
+        wrong = outputs.join(faulty.rename({"error": "fault"}), on="sample_id", how="inner").with_columns(
+            **about,
+            metric=pl.col("checker"),
+            value=pl.lit(None, dtype=pl.Float64),
+            weight=pl.lit(None, dtype=pl.Float64),
+        )
+        parts += [
+            fine.select(SAMPLE_SCORES.keys()),
+            wrong.drop("error").rename({"fault": "error"}).select(SAMPLE_SCORES.keys()),
+        ]
+    return pl.concat(parts).with_columns(pl.col("prompt").fill_null("none"), pl.col("value").round(DIGITS))
+
+
+def _books(
+    rows: Mapping[str, pl.DataFrame], samples: pl.DataFrame, faulty: pl.DataFrame
+) -> tuple[int, dict[str, int], dict[str, int]]:
     """Kept, dropped and failed samples; a sample that failed twice counts once, for the first contestant."""
     asked = pl.concat([outputs.select("sample_id") for outputs in rows.values()]).unique() if rows else samples.clear()
     named = samples.select("sample_id").join(asked.select("sample_id"), on="sample_id", how="semi")
-    left = named
-    failed: dict[str, int] = {}
+    wrong = faulty.join(named, on="sample_id", how="semi")
+    left = named.join(wrong, on="sample_id", how="anti")
+    failed = {
+        f"the reference is none for the checker {checker}": count
+        for checker, count in wrong["checker"].value_counts().sort("checker").rows()
+    }
     for name, outputs in rows.items():
         good = outputs.filter(pl.col("error").is_null())
         errors = left.join(good, on="sample_id", how="anti").join(outputs, on="sample_id", how="left")

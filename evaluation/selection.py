@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from evaluation.checkers import CHECKERS
+from evaluation.options import options_of
 from evaluation.prompts import Prompt, render
 from evaluation.settings import EvaluationSettings
 from records import MESSAGES, digest
@@ -20,6 +21,7 @@ QUESTIONS = {
     "messages": MESSAGES,
     "reference": pl.String(),
     "want": pl.String(),
+    "options": pl.Int64(),
 }
 """The schema of the questions that `inference.run` reads."""
 
@@ -70,7 +72,10 @@ def trial_metric(samples: pl.DataFrame) -> str:
     """By what prompts compete: chrF, or where a prompt is put around closed samples, what most of their checkers give."""
     if prompted(samples) == "open":
         return "chrf"
-    checkers = samples.filter(pl.col("reference").is_not_null())["checker"].drop_nulls().value_counts()
+    named = samples.filter(pl.col("reference").is_not_null() & pl.col("checker").is_in(list(CHECKERS)))
+    checkers = named["checker"].value_counts()
+    if checkers.is_empty():
+        raise ValueError(f"prompts cannot compete: no closed sample names a checker; there are {', '.join(CHECKERS)}")
     most: str = checkers.sort(["count", "checker"], descending=[True, False])["checker"][0]
     return CHECKERS[most][0]
 
@@ -79,8 +84,10 @@ def questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None, around
     """Samples (with `want`) as questions, those of the openness `around` under a prompt."""
     name = "none" if prompt is None else prompt.name
     rows = []
-    for sample in samples.select("sample_id", "messages", "reference", "want", "openness").iter_rows(named=True):
+    columns = ("sample_id", "messages", "reference", "want", "openness", "checker")
+    for sample in samples.select(columns).iter_rows(named=True):
         own = prompt if sample["openness"] == around else None
         messages = render(own, sample["messages"])
-        rows.append((sample["sample_id"], purpose, name, messages, sample["reference"], sample["want"]))
+        options = options_of(messages) if sample["checker"] == "choice" else 0
+        rows.append((sample["sample_id"], purpose, name, messages, sample["reference"], sample["want"], options))
     return pl.DataFrame(rows, schema=QUESTIONS, orient="row")

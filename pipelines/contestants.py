@@ -1,28 +1,40 @@
-"""Asking contestants: questions into a file, a process that answers, answers back into a table."""
+"""Asking contestants: questions into a file, a process that answers, answers back into a table.
+
+No question is asked twice. What was asked has a name (`asked`: the contestant's weights, the settings, and the question as
+it is put), and a table of answers keeps it. So answers that the stage's table holds already are taken from there; and
+what a process had answered before it was killed lies in parts beside, from which the next run goes on.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from evaluation.inference import AnswerJob, GenerationSettings
+from evaluation.inference import OUTPUTS, AnswerJob, GenerationSettings
 from evaluation.prompts import Prompt
+from pipelines.settings import canonical
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
-from records import Outcome
+from records import Outcome, digests
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A model as it is asked: a base folder, an adapter or none, and the prompt around each sample."""
+    """A model as it is asked: a base folder, an adapter or none, and the prompt around each sample.
+
+    `recipe` names the weights: the base's and the adapter's together.
+    """
 
     name: str
     version: str
     base: str
     adapter: str | None
     prompt: Prompt | None
+    recipe: str = ""
 
     @property
     def prompt_name(self) -> str:
@@ -44,14 +56,16 @@ def base_contestant(
     if best_prompt is not None and prompts is not None:
         winner = best_prompt.filter("chosen")["prompt"].item()
         prompt = next(each for each in prompts_of(prompts) if each.name == winner)
-    return Contestant("base", row["digest"][:16], weights_of(base_model, workspace), None, prompt)
+    weights = weights_of(base_model, workspace)
+    return Contestant("base", row["digest"][:16], weights, None, prompt, row["digest"])
 
 
 def finetuned(model: pl.DataFrame, base_model: pl.DataFrame, workspace: Workspace) -> Contestant:
     """A finetuned model, asked as it was trained: the sample alone."""
     row = model.row(0, named=True)
     adapter = str(workspace.artifacts / row["folder"])
-    return Contestant(row["model"], row["version"], weights_of(base_model, workspace), adapter, None)
+    recipe = f"{base_model['digest'].item()} {row['version']}"
+    return Contestant(row["model"], row["version"], weights_of(base_model, workspace), adapter, None, recipe)
 
 
 def prompts_of(table: pl.DataFrame) -> list[Prompt]:
@@ -60,20 +74,68 @@ def prompts_of(table: pl.DataFrame) -> list[Prompt]:
 
 
 def ask(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: GenerationSettings) -> pl.DataFrame:
-    """The contestant's answers, one row per question, with its name and version."""
+    """The contestant's answers, one row per question, with its name and version, and what was asked."""
+    named = with_asked(questions, contestant.recipe, settings)
+    known = known_answers(run, named)
+    waiting = named.join(known, on=("sample_id", "purpose", "prompt"), how="anti")
+    if waiting.height:
+        known = pl.concat([known, _launched(run, contestant, waiting, settings)])
+    about = {"model": pl.lit(contestant.name), "model_version": pl.lit(contestant.version)}
+    return known.sort("sample_id", "purpose", "prompt").with_columns(**about)
+
+
+def with_asked(questions: pl.DataFrame, recipe: str, settings: object) -> pl.DataFrame:
+    """The questions, each with the name of what is asked: by whom it is answered, how, and the question as it is put."""
+    said = questions.select(
+        pl.struct("messages", "reference", "want", "options").map_elements(
+            lambda row: json.dumps(row, ensure_ascii=False, sort_keys=True), return_dtype=pl.String
+        )
+    ).to_series()
+    how = json.dumps(canonical(settings), sort_keys=True)
+    return questions.with_columns(asked=digests("asked", recipe, how, of=said.fill_null("")))
+
+
+def known_answers(run: Run, questions: pl.DataFrame) -> pl.DataFrame:
+    """Answers (OUTPUTS and `asked`) to some of the questions: from the stage's own table, and from parts that were left."""
+    store, table = run.workspace.store, run.node
+    parts = [pl.read_parquet(path) for path in sorted(parts_of(run).glob("*.parquet"))]
+    if store.head(table) and "asked" in (rows := store.scan(table)).collect_schema().names():
+        parts.insert(0, rows.collect())
+    columns = [*OUTPUTS, "asked"]
+    usable = [part.select(columns) for part in parts if set(columns) <= set(part.columns)]
+    if not usable:
+        return pl.DataFrame(schema={**OUTPUTS, "asked": pl.String()})
+    known = pl.concat(usable).filter(pl.col("error").is_null()).unique("asked", keep="first", maintain_order=True)
+    placed = questions.select("sample_id", "purpose", "prompt", "asked")
+    return placed.join(known.drop("sample_id", "purpose", "prompt"), on="asked", how="inner").select(columns)
+
+
+def parts_of(run: Run) -> Path:
+    """Where a process leaves what it has answered so far."""
+    folder: Path = run.workspace.artifacts / run.node / "parts"
+    return folder
+
+
+def _launched(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: GenerationSettings) -> pl.DataFrame:
     folder = run.folder()
     asked, answered = folder / f"{contestant.name}-questions.parquet", folder / f"{contestant.name}-answers.parquet"
     questions.write_parquet(asked)
-    run.launch(
-        "evaluation.inference", AnswerJob(contestant.base, contestant.adapter, str(asked), str(answered), settings)
-    )
+    job = AnswerJob(contestant.base, contestant.adapter, str(asked), str(answered), settings, str(parts_of(run)))
+    run.launch("evaluation.inference", job)
     answers = pl.read_parquet(answered)
     _forget(asked, answered)
-    return answers.with_columns(model=pl.lit(contestant.name), model_version=pl.lit(contestant.version))
+    placed = questions.select("sample_id", "purpose", "prompt", "asked")
+    return answers.join(placed, on=("sample_id", "purpose", "prompt")).select([*OUTPUTS, "asked"])
 
 
-def answered(rows: pl.DataFrame) -> Outcome:
-    """Answers with their books: an answer that could not be had counts as failed, by its error."""
+def forget_parts(run: Run) -> None:
+    """Remove what processes left: all answers are there."""
+    shutil.rmtree(parts_of(run), ignore_errors=True)
+
+
+def answered(run: Run, rows: pl.DataFrame) -> Outcome:
+    """All answers of a stage with their books: an answer that could not be had counts as failed, by its error."""
+    forget_parts(run)
     failed = rows.drop_nulls("error").group_by("error").len()
     return Outcome(rows, kept=rows["error"].null_count(), failed=dict(failed.iter_rows()))
 

@@ -40,6 +40,7 @@ from curation.reading import ReadingSettings
 from curation.rule_sets import Rules, RuleSet
 from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
+from evaluation.embedding import EmbeddingSettings
 from evaluation.settings import EvaluationSettings, ProposalSettings
 from records import digest
 from training.finetune import FinetuneSettings
@@ -124,6 +125,7 @@ class Config(BaseModel):
     prompts: tuple[str, ...] = ()
     models: tuple[ModelSettings, ...] = ()
     evaluation: EvaluationSettings = EvaluationSettings()
+    embedding: EmbeddingSettings | None = None
     proposals: ProposalSettings | None = None
     annotation: AnnotationSettings | None = None
     label_studio: LabelStudioSettings = LabelStudioSettings()
@@ -157,7 +159,13 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Config:
         """A part that would be passed over in silence is an error that says what it waits for."""
-        needs = {"models": "task", "prompts": "task", "proposals": "models", "annotation": "models"}
+        needs = {
+            "models": "task",
+            "prompts": "task",
+            "proposals": "models",
+            "annotation": "models",
+            "embedding": "models",
+        }
         for part, needed in needs.items():
             if getattr(self, part) and not getattr(self, needed):
                 raise ValueError(f"`{part}` does nothing without `{needed}`: add `{needed}`, or remove `{part}`")

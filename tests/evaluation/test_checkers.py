@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import records
-from evaluation.checkers import CHECKERS, choice, exact, f1, json_value, normalise, numeric, pattern, schema
+from evaluation.checkers import CHECKERS, choice, exact, f1, fault_of, json_value, normalise, numeric, pattern, schema
 from evaluation.metrics import METRICS, sample_metrics
 from evaluation.selection import trial_metric
 
@@ -182,5 +182,20 @@ def test_each_sample_is_checked_as_it_asks():
     found = sample_metrics(answers, asked).select("sample_id", "metric", "value").rows()
     assert found == [("c", "choice_match", 0.0), ("n", "numeric_match", 1.0)]
     assert trial_metric(asked) == "choice_match"
-    with pytest.raises(ValueError, match="sample n: there is no checker 'numbr'"):
-        sample_metrics(answers, asked.with_columns(checker=pl.lit("numbr")))
+    assert sample_metrics(answers, asked.with_columns(checker=pl.lit("numbr"))).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("checker", "reference", "told"),
+    [
+        ("numbr", "4", "there is no checker 'numbr'"),
+        ("numeric", "four", "has no number"),
+        ("choice", "none of these", "names no option"),
+        ("pattern", "(", "no regular expression"),
+        ("json", "{", "not JSON"),
+        ("schema", '{"type": 3}', "no JSON Schema"),
+    ],
+)
+def test_a_reference_that_no_answer_can_be_checked_against_is_told(checker, reference, told):
+    assert told in fault_of(checker, reference)
+    assert fault_of("json", "{}") is fault_of("exact", "") is None

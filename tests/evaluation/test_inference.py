@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evaluation import batches as batching
 from evaluation.encoding import encode, end_of_turn
-from evaluation.inference import OUTPUTS, AnswerJob, GenerationSettings, run
+from evaluation.inference import OUTPUTS, AnswerJob, GenerationSettings, answer, run
 from evaluation.loading import LoadingError, load_model
 from records import MESSAGES, silent
 from tests.evaluation.lively_model import make_lively_model
@@ -317,3 +317,37 @@ def test_a_folder_that_is_no_model_is_told(base, tmp_path):
 def test_settings_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match=r"must be at least 1|cannot be negative"):
         GenerationSettings(**wrong)
+
+
+def test_options_are_weighed_where_the_answer_begins(base, tmp_path):
+    """The definition: -ln p of each letter right after the prompt."""
+    rows = [question(f"s{n}", f"{n}: which?\nA) x\nB) y\nC) z", want="generate") for n in range(3)]
+    table = pl.DataFrame(rows, schema=SCHEMA).with_columns(options=pl.Series([3, 0, 3]))
+    found = answer(load_model(str(base), precision="float32"), table, EXACT, silent)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(base).eval(), AutoTokenizer.from_pretrained(base)
+    for place in (0, 2):
+        with torch.inference_mode():
+            surprises = -model(prompt_of(rows[place], tokenizer)).logits[0, -1].log_softmax(-1)
+        expected = [surprises[tokenizer(letter)["input_ids"][0]].item() for letter in "ABC"]
+        assert found["option_nll"][place].to_list() == pytest.approx(expected, abs=1e-3)
+    assert found["option_nll"][1] is None
+
+
+def test_what_was_answered_before_a_death_lies_in_parts(base, tmp_path):
+    named = pl.DataFrame(QUESTIONS, schema=SCHEMA).with_columns(asked=pl.col("sample_id"))
+    samples, out, parts = tmp_path / "samples.parquet", tmp_path / "out.parquet", tmp_path / "parts"
+    named.write_parquet(samples)
+    job = AnswerJob(str(base), None, str(samples), str(out), replace(EXACT, batch_rows=4), str(parts))
+
+    def dies(done, total=None, unit="rows", beside=""):
+        if done >= 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(job, dies)
+    assert not out.exists()
+    left = pl.concat([pl.read_parquet(path) for path in parts.glob("*.parquet")])
+    assert 8 <= left.height < len(QUESTIONS)
+    run(job, silent)
+    whole = pl.read_parquet(out).join(left.select("sample_id"), on="sample_id", how="semi")
+    assert_frame_equal(whole.sort("sample_id").drop("seconds"), left.sort("sample_id").drop("asked", "seconds"))

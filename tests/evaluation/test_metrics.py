@@ -2,11 +2,13 @@
 
 import math
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics import METRICS, chrf, sample_metrics
+from evaluation.metrics import METRICS, chrf, sample_metrics, text_digest, vectors_of
+from evaluation.options import options_of
 from tests.evaluation.tables import outputs, samples
 
 
@@ -55,6 +57,7 @@ def test_each_sample_gets_the_metrics_of_its_kind():
         ("closed", "exact_match"),
         ("open", "chrf"),
         ("open", "length"),
+        ("open", "rouge_l"),
     ]
     assert set(found["metric"]) <= set(METRICS)
 
@@ -62,5 +65,41 @@ def test_each_sample_gets_the_metrics_of_its_kind():
 def test_an_answer_of_nothing_is_scored_and_no_answer_is_not():
     asked = samples({"sample_id": "a"}, {"sample_id": "b"})
     found = sample_metrics(outputs({"sample_id": "a", "output": ""}, {"sample_id": "b", "output": None}), asked)
-    assert found.select("sample_id", "metric", "value").rows() == [("a", "chrf", 0.0), ("a", "length", 0.0)]
+    assert set(found.select("sample_id", "metric", "value").rows()) == {
+        ("a", "chrf", 0.0),
+        ("a", "length", 0.0),
+        ("a", "rouge_l", 0.0),
+    }
     assert sample_metrics(outputs(), asked).is_empty()
+
+
+def test_similarity_is_the_cosine_of_two_texts_that_have_vectors():
+    asked = samples({"sample_id": "a", "reference": "Yes."}, {"sample_id": "b", "reference": "Unknown."})
+    table = pl.DataFrame(
+        {"text_digest": [text_digest(text) for text in ("Yes.", "No.")], "vector": [[1.0, 0.0], [0.6, 0.8]]}
+    )
+    rows = outputs({"sample_id": "a", "output": " No. "}, {"sample_id": "b", "output": "No."})
+    found = sample_metrics(rows, asked, vectors_of(table)).filter(metric="similarity")
+    assert found.select("sample_id", "value").rows() == [("a", pytest.approx(0.6))]
+
+
+def test_the_likeliest_option_is_scored_beside_the_letter_that_was_written():
+    asked = samples({"sample_id": "a", "openness": "closed", "checker": "choice", "reference": "B"})
+    row = {"sample_id": "a", "output": "I would say A", "option_nll": [2.0, 0.5, 3.0]}
+    found = dict(sample_metrics(outputs(row), asked).select("metric", "value").rows())
+    assert found == {"choice_match": 0.0, "choice_likelihood": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Which?\nA) red\nB) green\nC) blue", 3),
+        ("Which?\n(A) red\n(B) green", 2),
+        ("Which?\n A. red\n B. green\n C. blue\n D. none", 4),
+        ("A. Smith asks: what is 2 + 2?", 0),
+        ("What is 2 + 2?", 0),
+        ("", 0),
+    ],
+)
+def test_options_are_lines_that_begin_with_letters(text, count):
+    assert options_of([{"role": "user", "content": text}]) == count

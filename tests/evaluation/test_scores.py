@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evaluation.comparisons import COMPARISONS
-from evaluation.scores import CHOICES, SCORES, choose_prompt, human_win_rate, score_contestants
+from evaluation.comparisons import COMPARISONS, could_see, points
+from evaluation.scores import CHOICES, SAMPLE_SCORES, SCORES, choose_prompt, human_win_rate, score_contestants
 from evaluation.statistics import BootstrapSettings
 from tests.evaluation.tables import outputs, samples
 
@@ -94,7 +94,34 @@ def test_failures_are_in_the_books_and_in_no_score():
     assert outcome.failed == {"base: too long": 4, "tuned: not asked": 10}
     assert outcome.dropped == {"nobody was asked": 1}
     assert outcome.table.filter(metric="chrf")["n"].to_list() == [36, 30]
-    assert outcome.others["comparisons"]["n"].to_list() == [26]
+    assert set(outcome.others["comparisons"]["n"]) == {26}
+
+
+def test_a_reference_that_its_checker_cannot_use_fails_alone():
+    asked = pl.concat(
+        [ASKED, samples({"sample_id": "odd", "openness": "closed", "checker": "numeric", "reference": "?"})]
+    )
+    rows = pl.concat([answers("Return {}."), outputs({"sample_id": "odd", "output": "3"})])
+    outcome = score_contestants({"base": rows}, asked, "d", QUICK)
+    assert outcome.failed == {"the reference is none for the checker numeric": 1} and outcome.kept == 40
+    assert "numeric_match" not in outcome.table["metric"] and row_of(outcome.table, metric="chrf")["n"] == 40
+    told = row_of(outcome.others["sample_scores"], sample_id="odd")
+    assert (told["metric"], told["value"]) == ("numeric", None) and "has no number" in told["error"]
+
+
+def test_scores_are_made_of_what_each_sample_gave():
+    outcome = score_contestants({"a": answers("Return {}.")}, ASKED, "d", QUICK)
+    each = outcome.others["sample_scores"]
+    assert dict(each.schema) == SAMPLE_SCORES
+    assert each.filter(metric="chrf")["value"].mean() == pytest.approx(row_of(outcome.table, metric="chrf")["value"])
+
+
+def test_it_is_told_what_could_be_seen():
+    outcome = score_contestants({"a": answers("Return {}."), "b": answers("{}")}, ASKED, "d", QUICK)
+    compared = outcome.others["comparisons"]
+    detectable = compared.filter(metric="rouge_l")["detectable"].item()
+    assert could_see(compared)["rouge_l"] == f"with 40 samples you can see {detectable:.2g} points"
+    assert points("exact_match", 0.0625) == "6.2 points"
 
 
 def test_another_purpose_is_not_scored_as_test():

@@ -14,6 +14,7 @@ SCHEMA = {
     "messages": MESSAGES,
     "reference": pl.String(),
     "openness": pl.String(),
+    "checker": pl.String(),
     "split": pl.String(),
 }
 
