@@ -10,6 +10,7 @@ where nothing fits in the cache.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -33,9 +34,15 @@ def _name_runtime() -> None:
 
 
 def _files_of(function: Callable[..., Any]) -> list[str]:
-    """The files of the compiled functions that a function can name."""
-    named = (getattr(value, "py_func", getattr(value, "_defn", None)) for value in function.__globals__.values())
-    return sorted({value.__code__.co_filename for value in named if isinstance(value, FunctionType)})
+    """The files of the compiled functions that a function can name, and of those that these can."""
+    files, pending = {function.__code__.co_filename}, [function]
+    while pending:
+        values = pending.pop().__globals__.values()
+        for value in (getattr(value, "py_func", getattr(value, "_defn", None)) for value in values):
+            if isinstance(value, FunctionType) and value.__code__.co_filename not in files:
+                files.add(value.__code__.co_filename)
+                pending.append(value)
+    return sorted(files)
 
 
 def _stamp(file: str) -> tuple[str, int, int]:
@@ -51,7 +58,11 @@ class _Cache(FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _name_runtime()
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            try:
+                return self._load_overload(sig, target_context)
+            except (AttributeError, ImportError, EOFError, pickle.UnpicklingError):  # it names types that are no more
+                self.flush()
+        return None
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from curation.line_kernel import BREAK, DIGIT, FOURS, MARK, PAIRS, SPACE, UPPER, WORD
+from curation.line_patterns import BREAK, DIGIT, FOURS, MARK, PAIRS, SPACE, UPPER, WORD
 from curation.quality_characters import LINE_BREAKS, piece_length
 
 TABLED = 0x33480

@@ -1,8 +1,7 @@
 """The pass over UTF-8 bytes that finds lines and parts of lines to cut, compiled by Numba.
 
 Every line is counted once; only a short one is copied, looked through for patterns, and counted again when one was cut
-from it. The meaning of the flags stands here, because cached machine code is thrown away only when this file changes;
-`curation.line_characters` holds the table.
+from it. `curation.line_patterns` finds the patterns, and says what the flags mean.
 """
 
 from __future__ import annotations
@@ -12,16 +11,26 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined
-
-SPACE: Final = 1
-BREAK: Final = 2
-WORD: Final = 4
-UPPER: Final = 8
-DIGIT: Final = 16
-MARK: Final = 32
-PAIRS: Final = 64
-FOURS: Final = 128
+from curation.compilation import compiled
+from curation.line_patterns import (
+    BREAK,
+    DIGIT,
+    FOURS,
+    MARK,
+    PAIRS,
+    SPACE,
+    UPPER,
+    WORD,
+    Bytes,
+    Codes,
+    Hashes,
+    Ints,
+    Sought,
+    flag_of,
+    fold_of,
+    match,
+)
+from curation.utf8 import code_point, lower
 
 KINDS = (
     "",
@@ -40,32 +49,10 @@ _NUMBERS: Final = 2
 _COUNTER: Final = 3
 _ONE_WORD: Final = 4
 _PATTERN: Final = 5
-_AT_START: Final = 0
-_AT_END: Final = 1
 _FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME: Final = np.uint64(0x100000001B3)
 
-Bytes = npt.NDArray[np.uint8]
-Codes = npt.NDArray[np.int32]
-Hashes = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
-
-class Sought(NamedTuple):
-    """What is looked for: folded code points end to end and where each one starts, for patterns with the place in the line
-    where each stands; of C4's phrases the bytes, and the kind of each; of counters' nouns the hashes."""
-
-    patterns: Codes
-    pattern_starts: Ints
-    pattern_places: Ints
-    phrases: Bytes
-    phrase_starts: Ints
-    phrase_kinds: Ints
-    nouns: Hashes
-    max_uppercase: float
-    short_words: int
-    short_chars: int
 
 
 class _Counts(NamedTuple):
@@ -159,38 +146,14 @@ def _runs(gone: Flags, size: int, start: int, row: int, spans: Ints, n: int) -> 
     return n
 
 
-@inlined
-def _code_point(data: Bytes, i: int) -> tuple[int, int]:
-    """The code point that starts at byte i, and how many bytes it takes."""
-    first = int(data[i])
-    if first < 0x80:
-        return first, 1
-    if first < 0xE0:
-        return (first & 0x1F) << 6 | int(data[i + 1]) & 0x3F, 2
-    if first < 0xF0:
-        return (first & 0x0F) << 12 | (int(data[i + 1]) & 0x3F) << 6 | int(data[i + 2]) & 0x3F, 3
-    high = (first & 0x07) << 18 | (int(data[i + 1]) & 0x3F) << 12
-    return high | (int(data[i + 2]) & 0x3F) << 6 | int(data[i + 3]) & 0x3F, 4
-
-
-@inlined
-def _flag(flags: Bytes, code: int) -> int:
-    return int(flags[code]) if code < len(flags) else 0
-
-
-@inlined
-def _fold(folds: Codes, code: int) -> int:
-    return int(folds[code]) if code < len(folds) else code
-
-
 @compiled
 def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, int, int]:
     """A line from byte `start`: where the next one starts; first and last+1 byte of its stripped text."""
     first = last = start
     i = start
     while i < end:
-        code, width = _code_point(data, i)
-        flag = _flag(flags, code)
+        code, width = code_point(data, i)
+        flag = flag_of(flags, code)
         is_pair = code == 0x0D and i + 1 < end and data[i + 1] == 0x0A
         i += width
         if flag & BREAK and not is_pair:
@@ -209,8 +172,8 @@ def _counted(data: Bytes, start: int, end: int, flags: Bytes) -> _Counts:
     inside, size, kind, seen = False, 0, 0, 0
     i = start
     while i < end:
-        code, width = _code_point(data, i)
-        flag = _flag(flags, code)
+        code, width = code_point(data, i)
+        flag = flag_of(flags, code)
         i += width
         chars += 1
         piece = 2 if flag & PAIRS else 4 if flag & FOURS else 0
@@ -246,23 +209,18 @@ def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Soug
     """The kind of C4's phrases that stand in a line, in any case; of several the first one."""
     phrases, starts, kinds = sought.phrases, sought.phrase_starts, sought.phrase_kinds
     for i in range(first, last):
-        byte = _lower(data[i])
+        byte = lower(data[i])
         if first_bytes[byte]:
             for k in range(len(kinds)):
                 j, stop = starts[k], starts[k + 1]
                 if phrases[j] == byte and i + stop - j <= last:
                     at = i
-                    while j < stop and _lower(data[at]) == phrases[j]:
+                    while j < stop and lower(data[at]) == phrases[j]:
                         j += 1
                         at += 1
                     if j == stop:
                         return int(kinds[k])
     return 0
-
-
-@inlined
-def _lower(byte: int) -> int:
-    return byte | 0x20 if 0x41 <= byte <= 0x5A else byte
 
 
 @compiled
@@ -287,7 +245,7 @@ def _edited(
     while True:
         if _is_counter(line, size, flags, folds, sought.nouns):
             return _COUNTER, 0
-        start, stop = _match(line, size, flags, folds, sought)
+        start, stop = match(line, size, flags, folds, sought)
         if start == stop:
             return 0, parts
         parts += 1
@@ -311,21 +269,21 @@ def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashe
     numbers = names = 0
     i = 0
     while i < size:
-        code, width = _code_point(line, i)
-        flag = _flag(flags, code)
+        code, width = code_point(line, i)
+        flag = flag_of(flags, code)
         if flag & WORD == 0:
             i += width
             continue
         is_number, key, digits, others = flag & DIGIT != 0, _FNV_BASIS, 0, 0
         while i < size:
-            code, width = _code_point(line, i)
-            flag = _flag(flags, code)
+            code, width = code_point(line, i)
+            flag = flag_of(flags, code)
             if flag & WORD == 0 and not (is_number and flag & MARK and flag & SPACE == 0):
                 break
-            key = (key ^ np.uint64(_fold(folds, code))) * _FNV_PRIME
+            key = (key ^ np.uint64(fold_of(folds, code))) * _FNV_PRIME
             digits += flag & DIGIT != 0
             others += flag & DIGIT == 0 and flag & MARK == 0
-            last = _fold(folds, code)
+            last = fold_of(folds, code)
             i += width
         if is_number and (others == 0 or (others == 1 and (last == 0x6B or last == 0x6D))):
             numbers += 1
@@ -334,89 +292,3 @@ def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashe
         else:
             return False
     return numbers > 0 and names > 0
-
-
-@compiled
-def _match(line: Bytes, size: int, flags: Bytes, folds: Codes, sought: Sought) -> tuple[int, int]:
-    """The bytes to cut for the leftmost pattern, of those at one place the first in the settings; none: equal numbers."""
-    patterns, starts, places = sought.patterns, sought.pattern_starts, sought.pattern_places
-    before, is_first = 0, True
-    i = 0
-    while i < size:
-        code, width = _code_point(line, i)
-        flag = _flag(flags, code)
-        if flag & WORD:
-            if _parted(before, flag):
-                small = _fold(folds, code)
-                for k in range(len(places)):
-                    if patterns[starts[k]] != small:
-                        continue
-                    stop = _spelt(line, i, size, flags, folds, patterns, starts[k], starts[k + 1])
-                    if stop:
-                        if places[k] == _AT_START and is_first:
-                            return 0, _skipped(line, stop, size, flags, SPACE)
-                        if places[k] == _AT_END and _skipped(line, stop, size, flags, 0) == size:
-                            return _before_space(line, i, flags), size
-                        if places[k] != _AT_START and places[k] != _AT_END:
-                            return i, stop
-            is_first = False
-        before = flag
-        i += width
-    return 0, 0
-
-
-@inlined
-def _parted(flag: int, other: int) -> bool:
-    """Whether a word ends between two characters."""
-    return flag & WORD == 0 or other & WORD == 0 or (flag | other) & (PAIRS | FOURS) != 0
-
-
-@compiled
-def _spelt(line: Bytes, i: int, size: int, flags: Bytes, folds: Codes, patterns: Codes, at: int, end: int) -> int:
-    """Where patterns[at:end] ends if it stands at byte i as whole words, else 0; a blank of it is any white space."""
-    flag = 0
-    while at < end:
-        if i >= size:
-            return 0
-        code, width = _code_point(line, i)
-        flag = _flag(flags, code)
-        if patterns[at] == 0x20:
-            if flag & SPACE == 0:
-                return 0
-            i = _skipped(line, i, size, flags, SPACE)
-        elif _fold(folds, code) == patterns[at]:
-            i += width
-        else:
-            return 0
-        at += 1
-    if i < size:
-        code, _ = _code_point(line, i)
-        if not _parted(flag, _flag(flags, code)):
-            return 0
-    return i
-
-
-@compiled
-def _skipped(line: Bytes, i: int, size: int, flags: Bytes, wanted: int) -> int:
-    """The first byte from i on that is not of these flags; with none wanted, the first that is of a word."""
-    while i < size:
-        code, width = _code_point(line, i)
-        flag = _flag(flags, code)
-        if (wanted and flag & wanted == 0) or (not wanted and flag & WORD):
-            break
-        i += width
-    return i
-
-
-@compiled
-def _before_space(line: Bytes, i: int, flags: Bytes) -> int:
-    """Where the white space before byte i begins."""
-    while i > 0:
-        j = i - 1
-        while j > 0 and line[j] & 0xC0 == 0x80:
-            j -= 1
-        code, _ = _code_point(line, j)
-        if _flag(flags, code) & SPACE == 0:
-            break
-        i = j
-    return i

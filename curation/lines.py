@@ -23,7 +23,7 @@ from curation.refinedweb import LONGEST_SHORT_LINE, RefinedWebLines
 from curation.spans import SPANS
 
 if TYPE_CHECKING:
-    from curation.line_kernel import Sought
+    from curation.line_patterns import Sought
 
 LINES = pl.Schema(
     {
@@ -88,7 +88,8 @@ def _is_json(data: npt.NDArray[np.uint8], start: int, end: int) -> bool:
 
 def _sought(settings: RefinedWebLines) -> Sought:
     from curation.line_characters import folded
-    from curation.line_kernel import Sought, hash_of
+    from curation.line_kernel import hash_of
+    from curation.line_patterns import Sought
 
     def codes(said: str) -> list[int]:
         return [ord(folded(char)) for char in " ".join(said.split())]

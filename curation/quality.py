@@ -82,17 +82,13 @@ def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBat
     `contents` has `content_digest` and `text`. Raises ValueError when a text is null.
     """
     from curation.quality_characters import flags_of
-    from curation.quality_kernel import LINE_COUNTS, WORD_COUNTS, count_lines, count_words, hash_words
-    from curation.repetition_kernel import count_repeated
+    from curation.quality_kernel import COUNTS, count
+    from curation.quality_words import stop_words_of
 
-    data, offsets = _buffers(contents)
-    flags, longest = flags_of(settings.bullets), max(len(word.encode()) for word in settings.stop_words)
-    words, starts, hashes, lengths = count_words(data, offsets, flags, hash_words(settings.stop_words), longest)
-    lines = count_lines(data, offsets, flags, settings.short_line)
-    repeated = count_repeated(hashes, lengths, starts)
-    counts = {name: words[:, column] for column, name in enumerate(WORD_COUNTS)}
-    counts |= {name: lines[:, column] for column, name in enumerate(LINE_COUNTS)}
-    counts |= {f"run{n}": repeated[:, column] for column, n in enumerate((*TOP, *DUPLICATE))}
+    counted = count(
+        *_buffers(contents), flags_of(settings.bullets), stop_words_of(settings.stop_words), settings.short_line
+    )
+    counts = {name: counted[:, column] for column, name in enumerate(COUNTS)}
     signals = _signals(counts)
     unspaced = 2 * counts["pieces"] > counts["words"]
     columns = [pa.array(signals[name], mask=unspaced if name in OF_WORDS else None) for name in SIGNALS]

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from curation.quality_kernel import (
+from curation.quality_marks import (
     ALNUM,
     ALPHA,
     BREAK,

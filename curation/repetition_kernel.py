@@ -7,7 +7,7 @@ that the shorter one left, and after the pairs, which are all looked up in a has
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,35 +19,35 @@ _LONGEST_TOP: Final = 4
 _LONGEST: Final = 10
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(32)
+RUN_COUNTS = tuple(f"run{n}" for n in range(_SHORTEST, _LONGEST + 1))
+"""The columns of `count_repeated`: a length each."""
 
 Ints = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 
 
-@compiled
-def count_repeated(words: Hashes, lengths: Lengths, starts: Ints) -> Ints:
-    """Characters in repeated runs of words, a row per text and a column per length from 2 to 10.
+class Runs(NamedTuple):
+    """Room for the runs of a text: hashes, places, their slots in the table; its keys, and how often each occurs."""
 
-    Up to 4 words, the characters are those of the most frequent run; from 5 on, of all runs that stood before.
-    `words` and `lengths` are hash and characters of each word; those of text i lie from starts[i] up to starts[i + 1].
-    """
-    rows = len(starts) - 1
-    counts = np.zeros((rows, _LONGEST - _SHORTEST + 1), np.int64)
-    most = 0
-    for row in range(rows):
-        most = max(most, starts[row + 1] - starts[row])
-    slots = _slots(most)
-    runs, places, at = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64)
-    keys, times = np.empty(slots, np.uint64), np.empty(slots, np.int32)
-    for row in range(rows):
-        first, last = starts[row], starts[row + 1]
-        _count_text(words[first:last], lengths[first:last], runs, places, at, keys, times, counts[row])
-    return counts
+    hashes: Hashes
+    places: Lengths
+    at: Lengths
+    keys: Hashes
+    times: Lengths
 
 
 @compiled
-def _slots(entries: int) -> int:
+def room_for_runs(words: int) -> Runs:
+    """Room for the runs of so many words."""
+    slots = slots_for(words)
+    places, at = np.empty(words, np.int32), np.empty(words, np.int32)
+    return Runs(np.empty(words, np.uint64), places, at, np.empty(slots, np.uint64), np.empty(slots, np.int32))
+
+
+@compiled
+def slots_for(entries: int) -> int:
+    """Slots of a table that is at most half full."""
     slots = 16
     while slots < 2 * entries:
         slots *= 2
@@ -55,10 +55,12 @@ def _slots(entries: int) -> int:
 
 
 @compiled
-def _count_text(
-    words: Hashes, lengths: Lengths, runs: Hashes, places: Ints, at: Ints, keys: Hashes, times: Lengths, counts: Ints
-) -> None:
-    """`places` are the starts of the runs that may be repeated, `runs` their hashes, `at` their slots in the table."""
+def count_repeated(words: Hashes, lengths: Lengths, room: Runs, counts: Ints) -> None:
+    """Characters in repeated runs of a text's words, by what `RUN_COUNTS` names; hash and characters of each word are given.
+
+    Up to 4 words, the characters are those of the most frequent run; from 5 on, of all runs that stood before.
+    """
+    runs, places, at, keys, times = room
     many = len(words)
     runs[:many] = words
     for k in range(many):
@@ -78,7 +80,7 @@ def _count_text(
 
 
 @compiled
-def _lengthened(words: Hashes, runs: Hashes, places: Ints, many: int, n: int) -> int:
+def _lengthened(words: Hashes, runs: Hashes, places: Lengths, many: int, n: int) -> int:
     """Keep the places where a run of n words may be repeated, and lengthen its hash by the n-th; how many are left.
 
     A run goes on only where the next place is left too; pairs are all kept.
@@ -95,9 +97,9 @@ def _lengthened(words: Hashes, runs: Hashes, places: Ints, many: int, n: int) ->
 
 
 @compiled
-def _tally(runs: Hashes, places: Ints, at: Ints, many: int, keys: Hashes, times: Lengths) -> None:
+def _tally(runs: Hashes, places: Lengths, at: Lengths, many: int, keys: Hashes, times: Lengths) -> None:
     """Count each run in an open hash table, and keep for each place its slot."""
-    slots = _slots(many)
+    slots = slots_for(many)
     mask = np.uint64(slots - 1)
     times[:slots] = 0
     for k in range(many):
@@ -119,7 +121,7 @@ def _chars(lengths: Lengths, place: int, n: int) -> int:
 
 
 @compiled
-def _most_frequent(lengths: Lengths, places: Ints, at: Ints, times: Lengths, many: int, n: int, once: int) -> int:
+def _most_frequent(lengths: Lengths, places: Lengths, at: Lengths, times: Lengths, many: int, n: int, once: int) -> int:
     """Characters in all occurrences of the most frequent run, spaces between its words too; the first of equals."""
     best, chosen = 1, once
     for k in range(many):
@@ -131,7 +133,7 @@ def _most_frequent(lengths: Lengths, places: Ints, at: Ints, times: Lengths, man
 
 
 @compiled
-def _left(places: Ints, at: Ints, times: Lengths, many: int) -> int:
+def _left(places: Lengths, at: Lengths, times: Lengths, many: int) -> int:
     """Keep the places of runs that occur more than once; a slot that was marked is negative."""
     left = 0
     for k in range(many):
@@ -142,7 +144,7 @@ def _left(places: Ints, at: Ints, times: Lengths, many: int) -> int:
 
 
 @compiled
-def _repeated(lengths: Lengths, places: Ints, at: Ints, times: Lengths, many: int, n: int) -> int:
+def _repeated(lengths: Lengths, places: Lengths, at: Lengths, times: Lengths, many: int, n: int) -> int:
     """Characters of the runs that stood before, each counted once: after a repeated run the next word is looked at."""
     total = free = 0
     for k in range(many):

@@ -20,7 +20,7 @@ from curation.compilation import compiled
 LANES = 64
 """Bytes that are looked at together."""
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
-_BYTES = ir.VectorType(ir.IntType(8), LANES)
+BYTES = ir.VectorType(ir.IntType(8), LANES)
 _WORD = ir.IntType(64)
 
 
@@ -34,7 +34,8 @@ def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     return builder.gep(data, [at])
 
 
-def _load(context: Any, builder: Any, kind: Any, array: Any, at: Any, what: Any) -> Any:
+def loaded(context: Any, builder: Any, kind: Any, array: Any, at: Any, what: Any) -> Any:
+    """What stands in array[at:], as a value of the LLVM type `what`."""
     place = builder.bitcast(_place(context, builder, kind, array, at), what.as_pointer())
     return builder.load(place, align=1)
 
@@ -44,15 +45,18 @@ def _store(context: Any, builder: Any, kind: Any, array: Any, at: Any, value: An
     builder.store(value, place, align=1)
 
 
-def _all(value: int) -> Any:
-    return ir.Constant(_BYTES, [value] * LANES)
+def every(value: int) -> Any:
+    """The value in all lanes."""
+    return ir.Constant(BYTES, [value] * LANES)
 
 
-def _within(builder: Any, lanes: Any, first: int, count: int) -> Any:
-    return builder.icmp_unsigned("<", builder.sub(lanes, _all(first)), _all(count))
+def within(builder: Any, lanes: Any, first: int, count: int) -> Any:
+    """Which lanes are one of `count` values from `first` on."""
+    return builder.icmp_unsigned("<", builder.sub(lanes, every(first)), every(count))
 
 
-def _bits(builder: Any, flags: Any) -> Any:
+def as_bits(builder: Any, flags: Any) -> Any:
+    """A flag for each lane as bits of one number, the first lane's the lowest."""
     return builder.bitcast(flags, _WORD)
 
 
@@ -61,14 +65,14 @@ def lowered(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
     """Copy 64 bytes of data[at:] to out[to:], ASCII in lower case; as bits, which are not ASCII and which are of words."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
-        capital = builder.zext(_within(builder, lanes, ord("A"), 26), _BYTES)
-        low = builder.or_(lanes, builder.shl(capital, _all(5)))
+        lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
+        capital = builder.zext(within(builder, lanes, ord("A"), 26), BYTES)
+        low = builder.or_(lanes, builder.shl(capital, every(5)))
         _store(context, builder, signature.args[2], given[2], given[3], low)
-        letters = builder.or_(_within(builder, low, ord("a"), 26), _within(builder, lanes, ord("0"), 10))
-        of_words = builder.or_(letters, builder.icmp_unsigned("==", lanes, _all(ord("_"))))
-        beyond = builder.icmp_signed("<", lanes, _all(0))
-        return cgutils.pack_array(builder, [_bits(builder, beyond), _bits(builder, of_words)])
+        letters = builder.or_(within(builder, low, ord("a"), 26), within(builder, lanes, ord("0"), 10))
+        of_words = builder.or_(letters, builder.icmp_unsigned("==", lanes, every(ord("_"))))
+        beyond = builder.icmp_signed("<", lanes, every(0))
+        return cgutils.pack_array(builder, [as_bits(builder, beyond), as_bits(builder, of_words)])
 
     return types.UniTuple(types.uint64, 2)(data, types.int64, out, types.int64), code
 
@@ -78,13 +82,13 @@ def blanked(typing: Any, data: Any, at: Any, out: Any) -> Any:
     """Copy 64 bytes of data[at:] to `out`, white space as blanks; as bits, which are not ASCII and which are white."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
-        ends = builder.or_(_within(builder, lanes, 9, 5), _within(builder, lanes, 28, 4))
-        white = builder.or_(ends, builder.icmp_unsigned("==", lanes, _all(32)))
-        line = builder.select(white, _all(32), lanes)
+        lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
+        ends = builder.or_(within(builder, lanes, 9, 5), within(builder, lanes, 28, 4))
+        white = builder.or_(ends, builder.icmp_unsigned("==", lanes, every(32)))
+        line = builder.select(white, every(32), lanes)
         _store(context, builder, signature.args[2], given[2], ir.Constant(_WORD, 0), line)
-        beyond = builder.icmp_signed("<", lanes, _all(0))
-        return cgutils.pack_array(builder, [_bits(builder, beyond), _bits(builder, white)])
+        beyond = builder.icmp_signed("<", lanes, every(0))
+        return cgutils.pack_array(builder, [as_bits(builder, beyond), as_bits(builder, white)])
 
     return types.UniTuple(types.uint64, 2)(data, types.int64, out), code
 
@@ -94,12 +98,12 @@ def any_over(typing: Any, data: Any, at: Any, bound: Any) -> Any:
     """Whether any of the 64 bytes of data[at:] is `bound` or more."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
-        empty = ir.Constant(_BYTES, ir.Undefined)
+        lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
+        empty = ir.Constant(BYTES, ir.Undefined)
         first = builder.insert_element(empty, builder.trunc(given[2], ir.IntType(8)), ir.IntType(32)(0))
         mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         bounds = builder.shuffle_vector(first, empty, mask)
-        over = _bits(builder, builder.icmp_unsigned(">=", lanes, bounds))
+        over = as_bits(builder, builder.icmp_unsigned(">=", lanes, bounds))
         return builder.icmp_unsigned("!=", over, ir.Constant(_WORD, 0))
 
     return types.boolean(data, types.int64, types.int64), code
@@ -110,7 +114,7 @@ def copy_lanes(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
     """Copy 64 bytes of data[at:] to out[to:]."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = _load(context, builder, signature.args[0], given[0], given[1], _BYTES)
+        lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
         _store(context, builder, signature.args[2], given[2], given[3], lanes)
         return context.get_dummy_value()
 
@@ -122,7 +126,7 @@ def eight_bytes(typing: Any, data: Any, at: Any) -> Any:
     """The eight bytes data[at:], as one number."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return _load(context, builder, signature.args[0], given[0], given[1], _WORD)
+        return loaded(context, builder, signature.args[0], given[0], given[1], _WORD)
 
     return types.uint64(data, types.int64), code
 
@@ -133,6 +137,26 @@ def lowest_bit(typing: Any, bits: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.cttz(given[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), code
+
+
+@emitted
+def highest_bit(typing: Any, bits: Any) -> Any:
+    """The place of the highest bit that is set; -1 where none is."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.sub(ir.Constant(_WORD, 63), builder.ctlz(given[0], ir.IntType(1)(0)))
+
+    return types.int64(types.uint64), code
+
+
+@emitted
+def count_bits(typing: Any, bits: Any) -> Any:
+    """How many bits are set."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.ctpop(given[0])
 
     return types.int64(types.uint64), code
 

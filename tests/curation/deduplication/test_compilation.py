@@ -32,3 +32,19 @@ def test_kept_machine_code_is_made_anew_when_a_function_that_it_calls_changes(tm
     assert [answer().split(), answer().split()] == [["2"], ["2", "1"]]
     (tmp_path / "called.py").write_text(CALLED.format(21))
     assert answer().split() == ["42"]
+
+
+def test_kept_machine_code_that_names_a_type_which_is_no_more_is_made_anew(tmp_path):
+    types = "from typing import NamedTuple\nclass {}(NamedTuple):\n    a: int\n"
+    caller = (
+        "import types_of\nfrom curation.compilation import compiled\n\n@compiled\ndef twice(pair):\n    return 2 * pair.a\n"
+        "print(twice(types_of.{}(21)))"
+    )
+    for name in ("Old", "New"):
+        (tmp_path / "types_of.py").write_text(types.format(name))
+        (tmp_path / "caller.py").write_text(caller.format(name))
+        around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+        said = subprocess.run(
+            [sys.executable, "-c", "import caller"], env=around, capture_output=True, text=True, check=True
+        )
+        assert said.stdout == "42\n"
