@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 import polars as pl
@@ -22,7 +23,7 @@ import polars as pl
 from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locator
 from curation.fetching import File, fetching, files_of
 from curation.file_items import NO_RECORD, died_of, failure_of, items_of
-from curation.formats import NeedsWorker, Poison, ReadingSettings
+from curation.formats import NeedsWorker, Poison, ReadingSettings, ready
 from curation.formats.extracts import may_die
 from curation.inventory import Root
 from curation.large_files import Found, Piece, Plan, is_large, plan, read_piece
@@ -149,7 +150,9 @@ def _read(
         yield from _read_here(files, settings, tasks, told)
     else:
         tasks += _batches(files, workers, settings)
-    yield from _read_by_workers(tasks, workers, settings, write, told)
+    endings = frozenset(PurePosixPath(file.path).suffix for file in files)
+    found = results(partial(_work, settings, write), tasks, workers, settings.max_memory, partial(ready, endings))
+    yield from _read_by_workers(found, tasks, told)
 
 
 @dataclass(slots=True)
@@ -197,12 +200,12 @@ def _held(rows: Rows) -> _Read:
 
 
 def _read_by_workers(
-    tasks: deque[_Task], workers: int, settings: ReadingSettings, write: Write[Any] | None, told: _Told
+    found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], told: _Told
 ) -> Iterator[tuple[int, _Read]]:
     """Each batch and large file with what it gave; a batch that a process died of is halved, until a file is the cause."""
     again: set[_Task] = set()
     opened: dict[int, _Opened] = {}
-    for task, done in results(partial(_work, settings, write), tasks, workers, settings.max_memory):
+    for task, done in found:
         died = isinstance(done, Died)
         if isinstance(done, Died) and done.signal == "SIGKILL" and _is_single(task) and task not in again:
             again.add(task)  # perhaps the machine's doing, for want of memory: once more

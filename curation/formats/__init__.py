@@ -19,7 +19,7 @@ from curation.formats.decoding import decode
 from curation.formats.delimited import TSV, delimited_rows, read_delimited
 from curation.formats.epub import read_epub
 from curation.formats.extracts import Extract, Item, NeedsWorker, Poison, Reader, ReadingSettings, Unreadable, may_die
-from curation.formats.html import read_html
+from curation.formats.html import read_html, ready_for_html
 from curation.formats.json_files import json_line_rows, json_rows, read_json, read_json_lines
 from curation.formats.mail import MAIL, MAILBOX, read_mail, read_mailbox
 from curation.formats.notebooks import NOTEBOOK, read_notebook
@@ -46,6 +46,7 @@ __all__ = [
     "read_file",
     "read_items",
     "read_rows",
+    "ready",
 ]
 
 
@@ -55,7 +56,7 @@ class Format:
 
     `rows` gives what lies in a table-like file before any of it is taken for a document. `isolated` marks a parser that
     can crash or eat memory: it runs in processes that may die, and nowhere else. `table` gives the same documents as
-    `read`, as columns, or raises `GeneralWay`.
+    `read`, as columns, or raises `GeneralWay`. `ready` imports what takes long, once for all processes that read.
     """
 
     media_type: str
@@ -64,13 +65,14 @@ class Format:
     rows: Rows | None = None
     isolated: bool = False
     table: Callable[[bytes, str, ReadingSettings], Table] | None = None
+    ready: Callable[[], None] | None = None
 
 
 FORMATS = (
     Format("text/plain", read_plain, (".txt", ".text", ".log")),
     Format("text/markdown", read_markdown, (".md", ".markdown", ".mdx")),
     Format("text/x-rst", read_plain, (".rst",)),
-    Format("text/html", read_html, (".html", ".htm", ".xhtml")),
+    Format("text/html", read_html, (".html", ".htm", ".xhtml"), ready=ready_for_html),
     Format(sniffing.JSON, read_json, (".json",), json_rows),
     Format(
         sniffing.JSON_LINES, read_json_lines, (".jsonl", ".ndjson", ".jsonlines"), json_line_rows, table=json_line_table
@@ -104,6 +106,13 @@ def media_type(data: bytes, path: str) -> str:
     """The media type of a file, told by its content; the ending decides only where content does not."""
     kind = sniffing.media_type(data, path, _ENDINGS)
     return kind_of(data) if kind == ZIP else kind
+
+
+def ready(endings: frozenset[str]) -> None:
+    """Import what files with these endings will need."""
+    for ending in endings & _ENDINGS.keys():
+        if prepare := _FORMATS[_ENDINGS[ending]].ready:
+            prepare()
 
 
 def read_file(data: bytes, path: str, settings: ReadingSettings) -> Iterator[Item] | Table:

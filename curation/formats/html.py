@@ -28,6 +28,15 @@ def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     yield Extract("", media_type, text, *facts)
 
 
+def ready_for_html() -> None:
+    """Import the extractor, and load what is compiled."""
+    from curation.formats.html_kernel import nesting, start_tags
+
+    next(read_html(b"<p>word", "text/html", ReadingSettings()))
+    start_tags(b"<p>")
+    nesting(b"<p>")
+
+
 def visible_text(page: str, settings: ReadingSettings) -> str:
     """All that a page shows; "" when that is nothing. Raises Unreadable when elements nest too deep."""
     from resiliparse.extract.html2text import extract_plain_text
