@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 import xxhash
 
-from curation.formats.extracts import Unreadable
+from curation.formats.extracts import Unreadable, over_the_limit
 from curation.hub_datasets import HubRoot
 from curation.inventory import MENDS, Root, digest_of, open_regular, problem_of
 from curation.object_stores import CHANGED, ObjectRoot
@@ -74,12 +74,6 @@ def record_of(file: File, offset: int, length: int, cache: Path | None = None) -
         with open_regular(file.root / file.path) as opened:
             opened.seek(offset)
             return opened.read(length)
-
-
-def over_the_limit(max_bytes: int) -> Unreadable:
-    """What is said of a file that is too large."""
-    mend = f"larger than reading.max_bytes ({max_bytes}): raise it, or split the file"
-    return Unreadable("over the limit", mend)
 
 
 @contextmanager

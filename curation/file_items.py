@@ -17,7 +17,8 @@ from curation.formats import (
     read_file,
 )
 from curation.formats.decoding import decode
-from curation.formats.extracts import checked, limited, may_die, reader_failed
+from curation.formats.extracts import Exhausted, NeedsPieces, checked, limited, may_die, reader_failed
+from curation.large_files import is_piecewise
 
 _TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude the file"
 NO_RECORD = Poison("", "no text", "no record of the file could be read; see its own failures, if any")
@@ -27,8 +28,9 @@ _CRASHED = "its parser crashed{}: exclude the file, and report it"
 def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Item] | Table:
     """What one file gives; a file that gives no document has one Poison without a part, at the end.
 
-    Raises NeedsWorker for a file whose parser may crash, unless this process may die; ConnectionError, and MemoryError
-    in a process without a limit of its own, for they are the network's or the machine's doing and not the file's.
+    Raises NeedsWorker for a file whose parser may crash, unless this process may die; NeedsPieces for one of which too
+    much comes out to be held; ConnectionError, and MemoryError in a process without a limit of its own, for they are the
+    network's or the machine's doing and not the file's.
     """
     try:
         found = _healthy(file, fetch(), settings)
@@ -44,7 +46,7 @@ def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) 
 
 def failure_of(error: Exception) -> Poison:
     """Why a whole file gives no document. Raises the error itself where that is the network's or the machine's doing."""
-    if isinstance(error, ConnectionError | NeedsWorker):
+    if isinstance(error, ConnectionError | NeedsWorker | NeedsPieces):
         raise error
     if isinstance(error, MemoryError):
         if not may_die.get():
@@ -63,5 +65,10 @@ def _healthy(file: File, data: bytes, settings: ReadingSettings) -> list[Item] |
     """The file's items within the limits, each with text that a table can hold."""
     if not data or data.isspace():
         return [Extract("", media_type(data, file.path), decode(data))]
-    found = read_file(data, file.path, settings)
-    return found if isinstance(found, Table) else [checked(item) for item in limited(found, settings)]
+    try:
+        found = read_file(data, file.path, settings)
+        return found if isinstance(found, Table) else [checked(item) for item in limited(found, settings, Exhausted)]
+    except Exhausted as error:
+        if is_piecewise(data, file.path):
+            raise NeedsPieces from error
+        raise

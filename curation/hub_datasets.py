@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
-from curation.object_stores import CHANGED, StoredObject
+from curation.object_stores import AHEAD_BYTES, CHANGED, Ranged, StoredObject
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the client is imported
 
@@ -80,30 +83,63 @@ class HubRoot:
         Raises FileNotFoundError, PermissionError, OSError (`CHANGED`) when it is another one by now, and
         ConnectionError for what is the network's doing.
         """
-        from huggingface_hub import hf_hub_url
-        from huggingface_hub.errors import EntryNotFoundError, GatedRepoError
+        data = self._got(path, self.revision, {})
+        if _digest(data, digest) != digest:
+            raise OSError(errno.ESTALE, CHANGED, path)
+        return data
+
+    def open(self, path: str, digest: str, size: int) -> BinaryIO:
+        """The same bytes as a file of which some are fetched at a time, from the commit that holds them now.
+
+        Raises as `read` does, and so does reading it.
+        """
+        from huggingface_hub import get_hf_file_metadata
+
+        with self._errors(path):
+            known = get_hf_file_metadata(self._url(path, self.revision), endpoint=_endpoint())
+        if known.etag != digest.partition(":")[2]:
+            raise OSError(errno.ESTALE, CHANGED, path)
+        fetch = partial(self._range, path, known.commit_hash or self.revision)
+        return io.BufferedReader(Ranged(fetch, size), AHEAD_BYTES)
+
+    def _range(self, path: str, revision: str, start: int, end: int) -> bytes:
+        data = self._got(path, revision, {"Range": f"bytes={start}-{end - 1}"})
+        return data if len(data) == end - start else data[start:end]  # a server may give the whole
+
+    def _got(self, path: str, revision: str, headers: dict[str, str]) -> bytes:
         from huggingface_hub.utils import (  # type: ignore[attr-defined]  # they are public, and told so in its docs
             build_hf_headers,
             hf_raise_for_status,
             http_backoff,
         )
 
-        url = hf_hub_url(
-            self.dataset, self.prefix + path, repo_type="dataset", revision=self.revision, endpoint=_endpoint()
-        )
-        try:
-            answer = http_backoff("GET", url, headers=build_hf_headers(), follow_redirects=True, max_retries=_RETRIES)
+        asked = {**build_hf_headers(), **headers}
+        with self._errors(path):
+            url = self._url(path, revision)
+            answer = http_backoff("GET", url, headers=asked, follow_redirects=True, max_retries=_RETRIES)
             hf_raise_for_status(answer)
+        return bytes(answer.content)
+
+    def _url(self, path: str, revision: str) -> str:
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(
+            self.dataset, self.prefix + path, repo_type="dataset", revision=revision, endpoint=_endpoint()
+        )
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        """What the hub refuses, as the system's errors."""
+        from huggingface_hub.errors import EntryNotFoundError, GatedRepoError
+
+        try:
+            yield
         except GatedRepoError as error:
             raise PermissionError(errno.EACCES, "permission denied", path) from error
         except EntryNotFoundError as error:
             raise FileNotFoundError(errno.ENOENT, "vanished", path) from error
         except Exception as error:
             raise _named(error, f"{self.address}{path} cannot be read") from error
-        data: bytes = answer.content
-        if _digest(data, digest) != digest:
-            raise OSError(errno.ESTALE, CHANGED, path)
-        return data
 
 
 def _endpoint() -> str | None:

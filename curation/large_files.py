@@ -1,45 +1,49 @@
-"""Files that are too large to be held, read in pieces by all cores in the memory of a few pieces.
+"""Files that are too large to be held, or of which too much comes out, read in the memory of a few pieces.
 
-JSON Lines are cut at line ends, Parquet at its row groups; CSV and WARC, which nothing cuts safely, are read as streams
-by one process. A line or record that is larger than the limit fails alone and is never held. What a file holds is told
-from its first bytes, and its column of text from its first rows, once, so that pieces never show in an answer.
+JSON Lines are cut at line ends, Parquet at its row groups, and all cores read the pieces. What nothing cuts safely (CSV,
+an array of JSON, mailboxes, crawls, archives, whatever is compressed, and lines that lie in a store) is read as a stream
+by one process. A line, message or member that is larger than the limit fails alone and is never held. What a file holds
+is told from its first bytes, and its column of text from its first rows, once, so that pieces never show in an answer.
 
 The digest is taken in the same pass that finds the pieces. Reading one later opens the file again: that it is still the
-same file is told by what the system says of it (size, times, inode), before and after.
+same file is told by what the system says of it (size, times, inode), before and after. A store is asked for the object
+that the inventory saw and for no other.
 """
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from errno import ESTALE
 from pathlib import Path
 from typing import BinaryIO
 
 import xxhash
 
-from curation.fetching import File, named_problems, over_the_limit
+from curation.fetching import File, named_problems
 from curation.formats import Item, Poison, ReadingSettings, Table, media_type
+from curation.formats.archives import COMPRESSED, TAR, archive_stream, unfolding, without_ending
+from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_stream
 from curation.formats.column_tables import group_tables, row_groups
 from curation.formats.decoding import is_plain_utf8
 from curation.formats.delimited import TSV, delimited_stream
-from curation.formats.extracts import checked
-from curation.formats.json_files import parsed_line
+from curation.formats.extracts import checked, over_the_limit
+from curation.formats.json_files import json_stream, parsed_line
+from curation.formats.mail import MAILBOX, mailbox_stream
+from curation.formats.packages import ZIP
 from curation.formats.parquet import PARQUET, damaged, parquet_rows
-from curation.formats.row_tables import GeneralWay, json_lines
+from curation.formats.row_tables import PLACES, GeneralWay, json_lines
 from curation.formats.rows import sampled_column, unfolded_items
-from curation.formats.sniffing import JSON_LINES
+from curation.formats.sniffing import JSON, JSON_LINES
 from curation.formats.warc import WARC, warc_items
 from curation.inventory import open_regular
+from curation.line_pieces import Piece, first_lines, line_blocks, line_pieces, without_mark
 from curation.object_stores import CHANGED
 
 PIECE_BYTES = 32 << 20
-PIECE_LINES = 250_000
 _CHUNK = 1 << 20
-_SAMPLE_BYTES = 32 << 20
 _STREAM_ITEMS = 2_000
 _UNBOUNDED = 1 << 62
 _NOT_UTF8 = "a file of this size is read as UTF-8: write the line anew, or the file"
@@ -49,19 +53,25 @@ Stamp = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes, or row groups, from `start` to before `end`; `first` is the number of its first line or row."""
+class Kind:
+    """What a file holds, and how that is compressed ("" for not at all)."""
 
-    start: int = 0
-    end: int = 0
-    first: int = 1
+    media_type: str
+    compression: str = ""
+
+    @property
+    def is_piecewise(self) -> bool:
+        """Whether it can be read in pieces, or as a stream."""
+        if self.compression:
+            return self.media_type in _FORWARD or self.media_type == JSON_LINES
+        return self.media_type in (JSON_LINES, PARQUET) or self.media_type in _STREAMS
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a file is read: as what, in which pieces, and which of its records are too large."""
 
-    kind: str
+    kind: Kind
     stamp: Stamp
     column: tuple[str, ...]
     pieces: tuple[Piece, ...]
@@ -69,35 +79,39 @@ class Plan:
 
 
 def is_large(file: File, settings: ReadingSettings) -> bool:
-    """Whether a file is larger than what is read whole, and lies where parts of it can be read."""
-    return not file.problem and file.size > settings.max_bytes and isinstance(file.root, Path)
+    """Whether a file is larger than what is read whole."""
+    return not file.problem and file.size > settings.max_bytes
+
+
+def is_piecewise(data: bytes, path: str) -> bool:
+    """Whether a file that is held already could be read in pieces."""
+    return _kind(io.BytesIO(data), path).is_piecewise
 
 
 def plan(file: File, settings: ReadingSettings) -> Plan:
     """Look through a file once. Raises Unreadable for one that cannot be read, or not in pieces."""
     with named_problems(), _opened(file) as opened:
         stamp = _stamp(opened)
-        head = opened.read(_CHUNK)
-        kind = _kind(head, file.path)
-        if kind not in _STREAMS and kind not in (JSON_LINES, PARQUET):
+        kind = _kind(opened, file.path)
+        if not kind.is_piecewise:
             raise over_the_limit(settings.max_bytes)
-        if kind == JSON_LINES and not is_plain_utf8(head):
-            raise over_the_limit(settings.max_bytes)
-        opened.seek(0)
-        state = xxhash.xxh3_128()
-        chunks = _chunks(opened, state, min(_CHUNK, settings.max_bytes))
-        pieces, poisons = _line_pieces(chunks, settings) if kind == JSON_LINES else ([], [])
-        for _ in chunks:
-            pass
-        if state.hexdigest() != file.bytes_digest or _stamp(opened) != stamp:
-            raise OSError(ESTALE, CHANGED, file.path)
-        if kind == PARQUET:
+        pieces, poisons = [Piece(0, file.size)], list[Poison]()
+        if isinstance(file.root, Path):
+            state = xxhash.xxh3_128()
+            chunks = _chunks(opened, state, min(_CHUNK, settings.max_bytes))
+            if kind == Kind(JSON_LINES):
+                pieces, poisons = line_pieces(chunks, settings.max_bytes, PIECE_BYTES)
+            for _ in chunks:
+                pass
+            if state.hexdigest() != file.bytes_digest or _stamp(opened) != stamp:
+                raise OSError(ESTALE, CHANGED, file.path)
+        column: tuple[str, ...] = ()
+        if kind.media_type == PARQUET:
             pieces = [Piece(*group) for group in row_groups(opened, PIECE_BYTES)]
-            column = sampled_column(parquet_rows(opened, kind, settings), kind, settings)
-            return Plan(kind, stamp, column, tuple(pieces))
-        if kind in _STREAMS:
-            return Plan(kind, stamp, (), (Piece(0, file.size),))
-        return Plan(kind, stamp, _sampled(opened, settings), tuple(pieces), tuple(poisons))
+            column = sampled_column(parquet_rows(opened, PARQUET, settings), PARQUET, settings)
+        elif kind.media_type == JSON_LINES:
+            column = _sampled(_content(opened, file, kind, settings), settings)
+        return Plan(kind, stamp, column, tuple(pieces), tuple(poisons))
 
 
 def read_piece(file: File, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Found]:
@@ -106,12 +120,18 @@ def read_piece(file: File, planned: Plan, piece: Piece, settings: ReadingSetting
     with named_problems(), _opened(file) as opened:
         if _stamp(opened) != planned.stamp:
             raise OSError(ESTALE, CHANGED, file.path)
-        if planned.kind == JSON_LINES:
-            yield _lines(opened, planned, piece, bounds)
-        elif planned.kind == PARQUET:
+        kind = planned.kind.media_type
+        if planned.kind == Kind(JSON_LINES) and isinstance(file.root, Path):
+            yield _lines(_bytes(opened, piece), planned, piece, bounds)
+        elif kind == PARQUET:
             yield from _groups(opened, planned, piece, bounds)
+        elif kind == JSON_LINES:
+            yield from _line_stream(_content(opened, file, planned.kind, settings), planned, bounds)
+        elif kind in ARCHIVES:
+            within, depth = replace(settings, max_unfolded=_most(file, settings)), 2 if planned.kind.compression else 1
+            yield from _held(archive_stream(_content(opened, file, planned.kind, settings), kind, within, depth))
         else:
-            yield from _held(_STREAMS[planned.kind](opened, planned.kind, bounds))
+            yield from _held(_STREAMS[kind](_content(opened, file, planned.kind, settings), kind, bounds))
         if _stamp(opened) != planned.stamp:
             raise OSError(ESTALE, CHANGED, file.path)
 
@@ -129,26 +149,57 @@ def _held(items: Iterator[Item]) -> Iterator[list[Item]]:
     yield held
 
 
-_STREAMS: dict[str, Callable[[BinaryIO, str, ReadingSettings], Iterator[Item]]] = {
+_FORWARD: dict[str, Callable[[BinaryIO, str, ReadingSettings], Iterator[Item]]] = {
     "text/csv": delimited_stream,
     TSV: delimited_stream,
+    JSON: json_stream,
+    MAILBOX: mailbox_stream,
     WARC: warc_items,
+    ARROW_STREAM: arrow_stream,
+    TAR: archive_stream,
 }
+"""What is read from its beginning to its end."""
+
+_STREAMS = {**_FORWARD, ARROW_FILE: arrow_stream, ZIP: archive_stream}
+ARCHIVES = (TAR, ZIP)
 
 
 def _opened(file: File) -> BinaryIO:
-    assert isinstance(file.root, Path)  # as `is_large` has it
-    return open_regular(file.root / file.path)
+    if isinstance(file.root, Path):
+        return open_regular(file.root / file.path)
+    return file.root.open(file.path, file.bytes_digest, file.size)
 
 
-def _kind(head: bytes, path: str) -> str:
-    """What the first bytes say; a crawl is compressed record by record, and read as it is."""
+def _kind(opened: BinaryIO, path: str) -> Kind:
+    """What the first bytes say; a crawl is compressed record by record, and read as it is. The file is wound back."""
+    head = opened.read(_CHUNK)
+    opened.seek(0)
     if path.endswith(".warc.gz") and head.startswith(b"\x1f\x8b"):
-        return WARC
-    return media_type(head, path)
+        return Kind(WARC)
+    kind = media_type(head, path)
+    if kind not in COMPRESSED:
+        return Kind(kind if kind != JSON_LINES or is_plain_utf8(head) else "text/plain")
+    inner = unfolding(opened, kind, _UNBOUNDED).read(_CHUNK)
+    opened.seek(0)
+    held = media_type(inner, without_ending(path))
+    return Kind(held if held != JSON_LINES or is_plain_utf8(inner) else "text/plain", kind)
+
+
+def _content(opened: BinaryIO, file: File, kind: Kind, settings: ReadingSettings) -> BinaryIO:
+    """What the file holds, from its beginning."""
+    opened.seek(0)
+    return unfolding(opened, kind.compression, _most(file, settings)) if kind.compression else opened
+
+
+def _most(file: File, settings: ReadingSettings) -> int:
+    """Bytes that a file may unfold to."""
+    return max(settings.max_unfolded, settings.max_ratio * file.size)
 
 
 def _stamp(opened: BinaryIO) -> Stamp:
+    """What the system says of a file; an object that is opened is always the same."""
+    if not isinstance(opened, io.BufferedReader) or not isinstance(opened.raw, io.FileIO):
+        return (0, 0, 0, 0)
     seen = os.fstat(opened.fileno())
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
@@ -159,102 +210,50 @@ def _chunks(opened: BinaryIO, state: xxhash.xxh3_128, size: int) -> Iterator[byt
         yield chunk
 
 
-def _line_pieces(chunks: Iterable[bytes], settings: ReadingSettings) -> tuple[list[Piece], list[Poison]]:
-    """Pieces that end at line ends, and the lines that are too large to be in any. A chunk is no larger than a line may be."""
-    made = _LinePieces(settings.max_bytes)
-    for chunk in chunks:
-        made.add(chunk)
-    made.end_line(made.offset)
-    made.cut(made.offset)
-    return made.pieces, made.poisons
-
-
-@dataclass(slots=True)
-class _LinePieces:
-    """Pieces in the making: where the chunk, the piece and the line begin, and the piece's lines so far."""
-
-    limit: int
-    offset: int = 0
-    start: int = 0
-    line: int = 0
-    first: int = 1
-    lines: int = 0
-    pieces: list[Piece] = field(default_factory=list)
-    poisons: list[Poison] = field(default_factory=list)
-
-    def add(self, chunk: bytes) -> None:
-        """The bytes that follow."""
-        ends = chunk.count(b"\n")
-        if ends:
-            too_large = self.end_line(self.offset + chunk.find(b"\n"))
-            self.lines += ends - too_large
-            self.line = self.offset + chunk.rfind(b"\n") + 1
-            if self.line - self.start >= min(PIECE_BYTES, self.limit) or self.lines >= PIECE_LINES:
-                self.cut(self.line)
-        self.offset += len(chunk)
-
-    def end_line(self, end: int) -> bool:
-        """The line that began before ends here; one that is too large is set apart between two pieces."""
-        if end - self.line <= self.limit:
-            return False
-        self.cut(self.line)
-        mend = f"the line is larger than reading.max_bytes ({self.limit}): raise it, or split the record"
-        self.poisons.append(Poison(f"L{self.first}", "over the limit", mend))
-        self.start, self.first = end + 1, self.first + 1
-        return True
-
-    def cut(self, end: int) -> None:
-        """A piece ends."""
-        if end > self.start:
-            self.pieces.append(Piece(self.start, end, self.first))
-        self.start, self.first, self.lines = max(end, self.start), self.first + self.lines, 0
-
-
 def _sampled(opened: BinaryIO, settings: ReadingSettings) -> tuple[str, ...]:
     """The column of text that the first rows tell, wherever the first piece ends."""
-    opened.seek(0)
-    rows = (parsed_line("", line.decode("utf-8-sig", "replace")) for line in _first_lines(opened, settings.max_bytes))
+    rows = (parsed_line("", line.decode("utf-8-sig", "replace")) for line in first_lines(opened, settings.max_bytes))
     return sampled_column(rows, JSON_LINES, settings)
-
-
-def _first_lines(opened: BinaryIO, most: int) -> Iterator[bytes]:
-    """Lines that are not blank, until they are many bytes or one is too large."""
-    left = _SAMPLE_BYTES
-    while left > 0 and (line := opened.readline(most + 2)):
-        if len(line.removesuffix(b"\n")) > most:
-            return
-        left -= len(line)
-        if not line.isspace():
-            yield line
 
 
 def _bytes(opened: BinaryIO, piece: Piece) -> bytes:
     opened.seek(piece.start)
-    data = opened.read(piece.end - piece.start)
-    return data.removeprefix(codecs.BOM_UTF8) if piece.start == 0 else data
+    return without_mark(opened.read(piece.end - piece.start), piece.start)
 
 
-def _lines(opened: BinaryIO, planned: Plan, piece: Piece, settings: ReadingSettings) -> Found:
-    data = _bytes(opened, piece)
+def _lines(data: bytes, planned: Plan, piece: Piece, settings: ReadingSettings) -> Found:
     try:
-        return json_lines(data, piece.first, planned.kind, settings, planned.column, piece.end - len(data))
+        return json_lines(data, piece.first, JSON_LINES, settings, planned.column, piece.end - len(data))
     except GeneralWay:
         return [checked(item) for item in _line_items(data, planned, piece, settings)]
+
+
+def _line_stream(content: BinaryIO, planned: Plan, settings: ReadingSettings) -> Iterator[Found]:
+    """Lines of a stream, so many at a time as are few bytes; of what is compressed no place in bytes is known."""
+    for block in line_blocks(content, settings.max_bytes, PIECE_BYTES):
+        if isinstance(block, Poison):
+            yield [block]
+            continue
+        piece, data = block
+        found = _lines(data, planned, piece, settings)
+        if planned.kind.compression and isinstance(found, Table):
+            found = replace(found, extracts=found.extracts.drop(PLACES))
+        yield found
 
 
 def _groups(opened: BinaryIO, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Found]:
     groups = range(piece.start, piece.end)
     given = 0
     try:
-        for table in group_tables(opened, groups, piece.first, planned.column, planned.kind, settings, PIECE_BYTES):
+        for table in group_tables(opened, groups, piece.first, planned.column, PARQUET, settings, PIECE_BYTES):
             yield table
             given += 1
     except GeneralWay as error:
         if given:
             raise damaged() from error
-        rows = parquet_rows(opened, planned.kind, settings, groups, piece.first)
+        rows = parquet_rows(opened, PARQUET, settings, groups, piece.first)
         columns = (*settings.text_columns, *planned.column)
-        yield from _held(item for row in rows for item in unfolded_items(row, columns, planned.kind))
+        yield from _held(item for row in rows for item in unfolded_items(row, columns, PARQUET))
 
 
 def _line_items(data: bytes, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Item]:
@@ -267,4 +266,4 @@ def _line_items(data: bytes, planned: Plan, piece: Piece, settings: ReadingSetti
             yield Poison(f"L{number}", "unknown encoding", _NOT_UTF8)
             continue
         if text.strip():
-            yield from unfolded_items(parsed_line(f"L{number}", text.rstrip("\n")), columns, planned.kind)
+            yield from unfolded_items(parsed_line(f"L{number}", text.rstrip("\n")), columns, JSON_LINES)

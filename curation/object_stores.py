@@ -12,20 +12,25 @@ the objects are gone, nor is it remembered as a failure of the object that was a
 from __future__ import annotations
 
 import errno
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
     from obstore.store import ObjectStore, RetryConfig
 
 SCHEMES = ("s3", "gs", "az")
 """Amazon S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage."""
 
 CHANGED = "changed while being read"
+AHEAD_BYTES = 8 << 20
+"""So much of a large object is asked for at a time."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)/?(.*)")
 _RETRY: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
@@ -94,14 +99,31 @@ class ObjectRoot:
         Raises FileNotFoundError, PermissionError, OSError (`CHANGED`) when it is another one by now, and
         ConnectionError for what is the network's doing.
         """
-        import obstore
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+        return self._got(path, digest)
 
-        try:
-            answer = obstore.get(self._store, self.prefix + path)
+    def open(self, path: str, digest: str, size: int) -> BinaryIO:
+        """The same bytes as a file of which some are fetched at a time. Reading it raises as `read` does."""
+        return io.BufferedReader(Ranged(partial(self._range, path, digest), size), AHEAD_BYTES)
+
+    def _range(self, path: str, digest: str, start: int, end: int) -> bytes:
+        return self._got(path, digest, {"range": (start, end)})
+
+    def _got(self, path: str, digest: str, options: GetOptions | None = None) -> bytes:
+        import obstore
+
+        with self._named(path):
+            answer = obstore.get(self._store, self.prefix + path, options=options)
             if _digest((answer.meta["e_tag"] or "").strip('"')) != digest:
                 raise OSError(errno.ESTALE, CHANGED, path)
             return answer.bytes().to_bytes()
+
+    @contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        """What the store refuses, as the system's errors."""
+        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+        try:
+            yield
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise PermissionError(errno.EACCES, "permission denied", path) from error
         except BaseError as error:
@@ -112,6 +134,38 @@ class ObjectRoot:
         from obstore.store import from_url
 
         return from_url(self.bucket, retry_config=_RETRY)
+
+
+class Ranged(io.RawIOBase):
+    """A file somewhere else, of which parts can be fetched: the bytes from a start to before an end."""
+
+    def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
+        self.fetch, self.size, self.at = fetch, size, 0
+
+    def readable(self) -> bool:
+        """It is for reading alone."""
+        return True
+
+    def seekable(self) -> bool:
+        """Any part of it can be read."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence]
+        return self.at
+
+    def tell(self) -> int:
+        """The place."""
+        return self.at
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes; 0 at the end."""
+        end = min(self.at + len(buffer), self.size)
+        data = self.fetch(self.at, end) if end > self.at else b""
+        buffer[: len(data)] = data
+        self.at += len(data)
+        return len(data)
 
 
 def _digest(tag: str) -> str:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -24,9 +25,10 @@ from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locat
 from curation.fetching import File, fetching, files_of
 from curation.file_items import NO_RECORD, died_of, failure_of, items_of
 from curation.formats import NeedsWorker, Poison, ReadingSettings, ready
-from curation.formats.extracts import may_die
+from curation.formats.extracts import NeedsPieces, may_die
 from curation.inventory import Root
-from curation.large_files import Found, Piece, Plan, is_large, plan, read_piece
+from curation.large_files import Found, Plan, is_large, plan, read_piece
+from curation.line_pieces import Piece
 from curation.workers import Died, cores, results
 from records import Progress, silent
 
@@ -96,19 +98,21 @@ class _Read:
     documents: tuple[Any, ...]
     failures: pl.DataFrame
     rows: int
+    apart: tuple[int, ...] = ()
+    """The places of files that have to be read in pieces."""
 
 
 def read_files(
     files: pl.DataFrame, roots: Mapping[str, Root], settings: ReadingSettings, progress: Progress = silent
 ) -> Frames:
-    """Read a batch of the inventory into `DOCUMENTS` and `FAILURES`, in the batch's order.
+    """Read a batch of the inventory into `DOCUMENTS` and `FAILURES`, about in the batch's order.
 
     `files` has the columns of `INVENTORY`; `roots` gives each source's folder (`curation.inventory.root_of`). All the
     batch's text is in memory at once, so the batch bounds it. Raises KeyError for a source without a root, and
     ConnectionError when an object store cannot be reached.
     """
-    found = dict(_read(list(files_of(files, roots)), settings, progress, None))
-    ordered = [found[place] for place in sorted(found)]
+    found = sorted(_read(list(files_of(files, roots)), settings, progress, None), key=itemgetter(0))
+    ordered = [read for _, read in found]
     documents = pl.concat([DOCUMENTS.to_frame(), *(frame for read in ordered for frame in read.documents)])
     return documents, pl.concat([FAILURES.to_frame(), *(read.failures for read in ordered)])
 
@@ -185,6 +189,8 @@ def _read_here(
                 size += file.size
         except NeedsWorker:
             own = _Batch(place, (file,))
+        except NeedsPieces:
+            own = _Piece(place, file)
         if own is not None or place + 1 - first == _REPORT_EVERY:
             yield first, _held(rows)
             told.of(place + (own is None) - first, size)
@@ -206,7 +212,6 @@ def _read_by_workers(
     again: set[_Task] = set()
     opened: dict[int, _Opened] = {}
     for task, done in found:
-        died = isinstance(done, Died)
         if isinstance(done, Died) and done.signal == "SIGKILL" and _is_single(task) and task not in again:
             again.add(task)  # perhaps the machine's doing, for want of memory: once more
             tasks.append(task)
@@ -216,13 +221,18 @@ def _read_by_workers(
             told.of(whole is not None, task.size)
             if whole is not None:
                 yield task.first, whole
-        elif died and not _is_single(task):
+        elif isinstance(done, Died) and not _is_single(task):
             half = len(task.files) // 2
             tasks.appendleft(_Batch(task.first + half, task.files[half:]))
             tasks.appendleft(_Batch(task.first, task.files[:half]))
+        elif isinstance(done, Died):
+            told.of(1, task.size)
+            yield task.first, _failed(task.files[0], died_of(done.signal))
         else:
-            told.of(len(task.files), task.size)
-            yield task.first, _failed(task.files[0], died_of(done.signal)) if isinstance(done, Died) else done
+            apart = [_Piece(place, task.files[place - task.first]) for place in done.apart]
+            tasks += apart
+            told.of(len(task.files) - len(apart), task.size)
+            yield task.first, done
 
 
 def _is_single(task: _Task) -> bool:
@@ -280,9 +290,13 @@ def _work(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> A
     may_die.set(True)
     if isinstance(task, _Batch):
         rows = Rows()
-        for file, fetch in fetching(task.files, settings.max_bytes):
-            rows.add(file, items_of(file, fetch, settings))
-        return _written([rows], write)
+        apart = []
+        for place, (file, fetch) in enumerate(fetching(task.files, settings.max_bytes), task.first):
+            try:
+                rows.add(file, items_of(file, fetch, settings))
+            except NeedsPieces:
+                apart.append(place)
+        return replace(_written([rows], write), apart=tuple(apart))
     try:
         if task.plan is None:
             return plan(task.file, settings)

@@ -34,6 +34,8 @@ def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Ta
         columns = _Columns.of(file.schema_arrow, settings.text_columns)
         longest = None if columns.known else _longest(data, media_type, settings)
         return _Gathering(media_type, settings, columns, longest).table(file)
+    except ConnectionError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise damaged() from error
 
@@ -48,6 +50,8 @@ def row_groups(opened: BinaryIO, most: int) -> Iterator[tuple[int, int, int]]:
 
     try:
         known = pq.ParquetFile(opened).metadata
+    except ConnectionError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise damaged() from error
     start = held = 0
@@ -82,6 +86,8 @@ def group_tables(
         gathering = _Gathering(media_type, settings, columns, column)
         batches = file.iter_batches(batch_size=_GROUP_BATCH, row_groups=groups, columns=gathering.names())
         yield from gathering.tables(batches, first, most)
+    except ConnectionError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise damaged() from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from curation.formats.decoding import decode
@@ -31,8 +32,8 @@ def delimited_stream(opened: BinaryIO, media_type: str, settings: ReadingSetting
     stream = io.TextIOWrapper(opened, "utf-8-sig", newline="")
     try:
         header = next(_bounded(stream, settings.max_bytes), "")
-        stream.seek(0)
-        rows = _rows(_bounded(stream, settings.max_bytes), _delimiter(header, media_type), settings)
+        lines = chain([header], _bounded(stream, settings.max_bytes))
+        rows = _rows(lines, _delimiter(header, media_type), settings)
         yield from extracts(rows, media_type, settings)
     except UnicodeDecodeError as error:
         raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so") from error

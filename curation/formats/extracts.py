@@ -26,15 +26,18 @@ MiB = 1 << 20
 class ReadingSettings:
     """How files become documents."""
 
-    # Bytes of one file; a larger one is a failure "over the limit". JSON Lines, CSV, Parquet and WARC of any size are
-    # read in pieces when they lie in a folder: then it is one record that may have no more.
+    # Bytes of one file that is held whole; a larger one is a failure "over the limit". Files of rows, mailboxes, crawls
+    # and archives of any size are read in pieces, compressed or not: then it is one record or member that may have no
+    # more.
     max_bytes: int = 64 * MiB
-    # Records of one file (lines of JSONL, rows of a table) that is not read in pieces.
+    # Records of one file (lines of JSONL, rows of a table) that is held whole.
     max_records: int = 1_000_000
     # Characters of text that one such file may give (a compressed table can hold far more than its bytes).
     max_characters: int = 256 * MiB
     # Bytes that the archives of one file may unfold to, archives within them among these.
     max_unfolded: int = 512 * MiB
+    # Times its own bytes that a file may unfold to, where that is more; so a large archive may be read, and none explode.
+    max_ratio: int = 100
     # Pages of one PDF.
     max_pages: int = 10_000
     # Bytes of memory that a process which reads may take beyond what it has at its start. A file that makes it need more
@@ -111,21 +114,30 @@ class NeedsWorker(Exception):
     """The parser of this file may crash the process that it runs in, and this one may not die."""
 
 
+def over_the_limit(max_bytes: int) -> Unreadable:
+    """What is said of a file that is too large."""
+    return Unreadable("over the limit", f"larger than reading.max_bytes ({max_bytes}): raise it, or split the file")
+
+
+class NeedsPieces(Exception):
+    """More comes out of this file than may be held; in pieces it can be read."""
+
+
 class Exhausted(Unreadable):
     """The end of the work that one file may cost: what comes after is not looked at, so the file fails whole."""
 
 
-def limited(items: Iterable[Item], settings: ReadingSettings) -> Iterator[Item]:
-    """The items as they come. Raises Unreadable when they are more records, or more text, than one file may give."""
+def limited(items: Iterable[Item], settings: ReadingSettings, error: type[Unreadable] = Unreadable) -> Iterator[Item]:
+    """The items as they come. Raises `error` when they are more records, or more text, than one file may give."""
     characters = 0
     stream = iter(items)
     for item in islice(stream, settings.max_records):
         characters += len(item.text) if isinstance(item, Extract) else 0
         if characters > settings.max_characters:
-            raise Unreadable("over the limit", f"more text than reading.max_characters ({settings.max_characters})")
+            raise error("over the limit", f"more text than reading.max_characters ({settings.max_characters})")
         yield item
     if next(stream, None) is not None:
-        raise Unreadable("over the limit", f"more records than reading.max_records ({settings.max_records})")
+        raise error("over the limit", f"more records than reading.max_records ({settings.max_records})")
 
 
 def checked(item: Item) -> Item:
@@ -146,7 +158,7 @@ def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: R
     """The items of what lies within a file, each at its place below `part`, or one Poison there: it fails alone."""
     try:
         items = list(limited(read(), settings))
-    except (Exhausted, NeedsWorker, MemoryError):
+    except (Exhausted, NeedsWorker, MemoryError, ConnectionError):
         raise
     except Unreadable as error:
         yield Poison(part, error.error, error.detail)

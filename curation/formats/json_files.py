@@ -5,13 +5,20 @@ A line that is broken fails alone; a broken JSON file fails whole, for nothing s
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from curation.formats.decoding import decode
-from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
+from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable, over_the_limit
 from curation.formats.rows import Row, extract, extracts, is_chat
 from curation.formats.telemetry import is_telemetry
+
+_CHUNK = 1 << 20
+_ENDS = (",", "]", " ", "\t", "\n", "\r")
+_BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def read_json_lines(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -30,6 +37,14 @@ def read_json(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     return iter([_whole(text, value, media_type, settings)])
 
 
+def json_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """The elements of an array of any size, of which one is held; it must be UTF-8, and no chat.
+
+    Raises Unreadable for what is no array, is broken, or has an element that is too large.
+    """
+    return extracts(_streamed(opened, settings.max_bytes), media_type, settings)
+
+
 def json_line_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
     """The value of each line that is not blank."""
     for number, line in enumerate(decode(data).split("\n"), 1):
@@ -41,6 +56,87 @@ def json_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     """The elements of an array; any other value is one row."""
     value = _parsed(decode(data))
     return _elements(value if isinstance(value, list) else [value])
+
+
+def _streamed(opened: BinaryIO, most: int) -> Iterator[Row]:
+    text = _Ahead(opened, most)
+    if not text.takes("["):
+        raise over_the_limit(most)
+    number = 0
+    while not text.takes("]"):
+        if number and not text.takes(","):
+            raise _broken(number)
+        number += 1
+        value = text.value(number)
+        if number == 1 and is_chat([value]):
+            raise over_the_limit(most)  # an array of turns is one document
+        yield f"row={number}", value
+    if not text.is_over():
+        raise _broken(number)
+
+
+def _broken(number: int) -> Unreadable:
+    return Unreadable("malformed JSON", f"after element {number} of the array: write the file again whole")
+
+
+class _Ahead:
+    """The text of a file from where it is read; as much of it is held as the value there takes."""
+
+    def __init__(self, opened: BinaryIO, most: int) -> None:
+        self.opened, self.most = opened, most
+        self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self.held, self.at, self.is_ended = "", 0, False
+
+    def takes(self, sign: str) -> bool:
+        """Whether the next sign that is not blank is this one, which is then passed over."""
+        while True:
+            blank = _BLANK.match(self.held, self.at)
+            self.at = blank.end() if blank else self.at
+            if self.at < len(self.held) or not self._more():
+                break
+        found = self.held.startswith(sign, self.at)
+        self.at += len(sign) if found else 0
+        return found
+
+    def is_over(self) -> bool:
+        """Whether nothing but blanks is left."""
+        self.takes("")
+        return self.at == len(self.held)
+
+    def value(self, number: int) -> object:
+        """The value that begins here, the element of that number."""
+        self.takes("")
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.held, self.at)
+            except json.JSONDecodeError as error:
+                if not self._more():
+                    raise _broken(number - 1) from error
+            except (ValueError, RecursionError) as error:
+                raise Unreadable("malformed JSON", f"element {number} of the array: {_beyond(error)}") from error
+            else:
+                is_whole = self.held.startswith(_ENDS, end)  # a number may go on where what is held ends
+                if is_whole or not self._more():
+                    self.at = end
+                    return value
+
+    def _more(self) -> bool:
+        """Hold as much again; False at the end. Raises Unreadable when that is more than may be held."""
+        if self.is_ended:
+            return False
+        self.held, self.at = self.held[self.at :], 0
+        if len(self.held) > self.most:
+            raise over_the_limit(self.most)
+        chunk = self.opened.read(max(_CHUNK, len(self.held)))
+        self.is_ended = not chunk
+        try:
+            self.held += self.decoder.decode(chunk, self.is_ended)
+        except UnicodeDecodeError as error:
+            raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so") from error
+        return True
+
+
+_DECODER = json.JSONDecoder()
 
 
 def _elements(values: list[object]) -> Iterator[Row]:

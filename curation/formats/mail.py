@@ -13,10 +13,11 @@ from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
+from typing import BinaryIO
 
 from curation.formats.decoding import decode
-from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable, below
+from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable, below
 from curation.formats.html import read_html
 from curation.formats.metadata import iso_date
 
@@ -27,6 +28,7 @@ MAX_FORWARDED = 20
 """Messages within messages that are followed; each costs its whole size again."""
 
 _START = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\n")
+_CHUNK = 1 << 20
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
@@ -42,6 +44,16 @@ def read_mailbox(data: bytes, media_type: str, settings: ReadingSettings) -> Ite
     """
     for number, one in enumerate(_messages(data), 1):
         yield from below(f"message={number}", "/", partial(_message, one, settings, 0), settings)
+
+
+def mailbox_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+    """The same of a mailbox of any size, of which one message is held; one that is too large fails alone."""
+    for number, one in enumerate(_streamed(opened, settings.max_bytes), 1):
+        if one is None:
+            mend = f"the message is larger than reading.max_bytes ({settings.max_bytes}): raise it, or take it out"
+            yield Poison(f"message={number}", "over the limit", mend)
+        else:
+            yield from below(f"message={number}", "/", partial(_message, one, settings, 0), settings)
 
 
 def message_of(data: bytes, number: int) -> tuple[bytes, str]:
@@ -64,9 +76,41 @@ def attachment_of(data: bytes, number: int) -> tuple[bytes, str]:
 def _messages(data: bytes) -> Iterator[bytes]:
     starts = [*_START.finditer(data)]
     if not starts or data[: starts[0].start()].strip():
-        raise Unreadable("malformed mailbox", "it should begin with a line `From …`: export it as mbox again")
+        raise _malformed()
     ends = [start.start() for start in starts[1:]] + [len(data)]
-    return (_QUOTED.sub(rb"\1", data[start.end() : end]) for start, end in zip(starts, ends, strict=True))
+    return (_plain(data[start.start() : end]) for start, end in zip(starts, ends, strict=True))
+
+
+def _streamed(opened: BinaryIO, most: int) -> Iterator[bytes | None]:
+    """The messages, None for one of more than so many bytes. What is held begins where one does."""
+    held, seen, is_large = opened.read(_CHUNK), 0, False
+    begins = _START.search(held)
+    if begins is None or held[: begins.start()].strip():
+        raise _malformed()
+    held = held[begins.start() :]
+    while True:
+        starts = [start.start() for start in _START.finditer(held, seen)]
+        for start, end in pairwise([0, *(at for at in starts if at)]):
+            yield None if is_large or end - start > most else _plain(held[start:end])
+            is_large = False
+        held = held[starts[-1] if starts else 0 :]
+        if len(held) > most:
+            is_large, held = True, held[-_CHUNK:]
+        seen = held.rfind(b"\n") + 1  # where a line begins that is not whole yet
+        chunk = opened.read(_CHUNK)
+        if not chunk:
+            break
+        held += chunk
+    yield None if is_large else _plain(held)
+
+
+def _plain(message: bytes) -> bytes:
+    """The message without the line that it begins with, and its other such lines as they were written."""
+    return _QUOTED.sub(rb"\1", message.partition(b"\n")[2])
+
+
+def _malformed() -> Unreadable:
+    return Unreadable("malformed mailbox", "it should begin with a line `From …`: export it as mbox again")
 
 
 def _message(data: bytes, settings: ReadingSettings, depth: int) -> Iterator[Item]:

@@ -35,6 +35,8 @@ def parquet_rows(
             for row in batch.to_pylist():
                 number += 1
                 yield f"row={number}", row
+    except ConnectionError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise damaged() from error
 

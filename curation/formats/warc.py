@@ -41,6 +41,8 @@ def warc_items(stream: BinaryIO, media_type: str, settings: ReadingSettings) -> 
         for number, record in enumerate(_records(stream), 1):
             if record.record_type in wanted and not _address(record).startswith("metadata:"):
                 yield from below(f"record={number}", "/", partial(_record, record, settings), settings)
+    except ConnectionError:
+        raise
     except (OSError, ValueError) as error:
         raise Unreadable("malformed WARC", f"after record {number}: {_MEND}") from error
     if not number:

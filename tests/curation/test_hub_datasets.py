@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,12 +53,24 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     made = Hub()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            where = unquote(self.path).partition("?")[0]
+            status, headers, body = self.answer(where, "")
+            self.send_response(status)
+            digest = hashlib.sha256(body).hexdigest()
+            for name, value in {"content-length": str(len(body)), "etag": f'"{digest}"', **headers}.items():
+                self.send_header(name, value)
+            self.send_header("x-repo-commit", "main")
+            self.end_headers()
+
         def do_GET(self) -> None:
             made.asked.append(self.path)
             if "datasets/" in self.path:  # its client also asks which programs there are, whoever asks
                 made.tokens.add(self.headers.get("authorization"))
             where, _, query = unquote(self.path).partition("?")
             status, headers, body = self.answer(where, query)
+            if part := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("range", "")):
+                status, body = 206, body[int(part[1]) : int(part[2]) + 1]
             self.send_response(status)
             for name, value in {"content-length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
@@ -146,6 +159,21 @@ def test_files_become_documents_and_a_moved_branch_is_told(hub: Hub) -> None:
     }
     again = taken()
     assert (again.join(files, on=["path", "bytes_digest"], how="anti"))["path"].to_list() == ["data/edited.txt"]
+
+
+def test_a_file_of_any_size_is_read_in_the_memory_of_a_piece(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.hub_datasets.AHEAD_BYTES", 256)
+    lines = [json.dumps({"text": f"row {number}"}) for number in range(60)]
+    hub.files["main"] = {"a.jsonl": "\n".join(lines).encode()}
+    files = taken()
+    small = ReadingSettings(max_bytes=100)
+    roots = {"hub": root_of(Source("hub", "hf://datasets/owner/name"), HERE)}
+    documents, failures = read_files(files, roots, small)
+    assert failures.rows() == []
+    assert sorted(documents["text"]) == sorted(f"row {number}" for number in range(60))
+    hub.files["main"] = {"a.jsonl": "\n".join(lines).replace("row", "wor").encode()}
+    documents, failures = read_files(files, roots, small)
+    assert failures["error"].to_list() == ["changed while being read"]
 
 
 def test_a_revision_is_pinned_by_the_address(hub: Hub) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import lzma
 import subprocess
 import sys
+import tarfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import xxhash
 from hypothesis import assume, given, settings
@@ -21,7 +28,8 @@ from curation.document_rows import Rows
 from curation.fetching import File
 from curation.file_items import failure_of, items_of
 from curation.formats import ReadingSettings, media_type
-from curation.formats.sniffing import JSON_LINES
+from curation.formats.rows import is_chat
+from curation.formats.sniffing import JSON, JSON_LINES
 from curation.inventory import Source, take_inventory
 from curation.large_files import plan, read_piece
 from curation.reading import read_files, read_files_into
@@ -120,6 +128,157 @@ def test_csv_and_crawls_are_streams(tmp_path: Path) -> None:
             crawl = place(tmp_path, name, (FILES / name).read_bytes())
             assert in_pieces(crawl) == whole(crawl)
             assert in_pieces(crawl)[0]
+
+
+def _mailbox(bodies: list[str]) -> bytes:
+    texts = [f"From a@b Thu Jan  1 00:00:00 1970\nSubject: {n}\n\n{body}\n\n" for n, body in enumerate(bodies)]
+    return "".join(texts).encode()
+
+
+BODIES = st.lists(st.sampled_from(["one", ">From two", "x" * 90, "", "three\nFrom here", "a\n\n\nb"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(BODIES, st.integers(1, 60))
+def test_mailboxes(tmp_path_factory: pytest.TempPathFactory, bodies: list[str], chunk: int) -> None:
+    file = place(tmp_path_factory.mktemp("raw"), "a.mbox", b"From a b\nDate: x\n\nfirst\n\n" + _mailbox(bodies))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("curation.formats.mail._CHUNK", 40 + chunk)
+        assert in_pieces(file) == whole(file)
+    assert len(in_pieces(file)[0]) == len(bodies) + 1
+
+
+def test_a_message_that_is_too_large_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.formats.mail._CHUNK", 100)
+    file = place(tmp_path, "a.mbox", _mailbox(["one", "y" * 1000 + "\n\nFrom\n" + "z" * 1000, "three", "x" * 900]))
+    documents, failures = in_pieces(file, replace(WHOLE, max_bytes=300))
+    assert [row[9].strip() for row in documents] == ["one", "three"]
+    assert [row[4:6] for row in failures] == [
+        ("a.mbox#message=2", "over the limit"),
+        ("a.mbox#message=4", "over the limit"),
+    ]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+ELEMENTS = st.lists(VALUES | st.builds(lambda text: {"text": text}, st.text(max_size=30)), max_size=8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ELEMENTS, st.integers(1, 20), st.sampled_from([None, 1]), st.sampled_from(["", " ", "]", "x", ","]))
+def test_arrays(
+    tmp_path_factory: pytest.TempPathFactory, values: list[Any], chunk: int, indent: int | None, end: str
+) -> None:
+    data = json.dumps(values, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass") + end.encode()
+    file = place(tmp_path_factory.mktemp("raw"), "a.json", data)
+    assume(media_type(data, "a.json") == JSON and not is_chat(values) and b"\xed" not in data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("curation.formats.json_files._CHUNK", chunk)
+        documents, failures = in_pieces(file)
+    known, failed = whole(file)
+    assert documents == known
+    assert [row[4:6] for row in failures] == [row[4:6] for row in failed]
+
+
+def test_an_array_that_is_one_chat_and_an_element_that_is_too_large_are_over_the_limit(tmp_path: Path) -> None:
+    chat = place(tmp_path, "a.json", json.dumps([{"role": "user", "content": "hello"}] * 9).encode())
+    large = place(tmp_path, "b.json", json.dumps([{"text": "a"}, {"text": "x" * (3 << 20)}]).encode())
+    for file in (chat, large):
+        documents, failures = in_pieces(file, replace(WHOLE, max_bytes=1 << 20))
+        assert not documents
+        assert [row[5] for row in failures] == ["over the limit"]
+
+
+def _packed(members: dict[str, bytes], mode: Any) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode=mode) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return sink.getvalue()
+
+
+LINES_OF_JSON = b"".join(json.dumps({"text": f"row {n}"}).encode() + b"\n" for n in range(40)) + b"{broken\n"
+MEMBERS = {
+    "docs/a.md": b"# A\n",
+    "rows.jsonl": LINES_OF_JSON,
+    "b.txt": b"\x89PNG\r\n\x1a\n" + bytes(20),
+    "a#b.txt": b"sharp",
+    "inner.zip": _zip({"deep.txt": b"deep", "deeper.jsonl.gz": gzip.compress(LINES_OF_JSON, mtime=0)}),
+}
+FOLDED: dict[str, bytes] = {
+    "a.jsonl.gz": gzip.compress(LINES_OF_JSON, mtime=0),
+    "a.jsonl.bz2": bz2.compress(LINES_OF_JSON),
+    "a.jsonl.xz": lzma.compress(LINES_OF_JSON),
+    "a.jsonl.zst": pa.compress(LINES_OF_JSON, codec="zstd", asbytes=True),
+    "a.csv.gz": gzip.compress(b"id,story\n1,once upon\n2,a time\n", mtime=0),
+    "a.json.gz": gzip.compress(json.dumps([{"text": "one"}, {"text": "two"}]).encode(), mtime=0),
+    "a.tar": _packed(MEMBERS, "w"),
+    "a.tar.gz": _packed(MEMBERS, "w:gz"),
+    "a.tar.xz": _packed(MEMBERS, "w:xz"),
+    "a.zip": _zip(MEMBERS),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_archives_and_what_is_compressed(tmp_path: Path, name: str) -> None:
+    file = place(tmp_path, name, FOLDED[name])
+    assert in_pieces(file) == whole(file)
+    assert len(in_pieces(file)[0]) > 1
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.tar.gz", "a.zip"])
+def test_what_is_cut_short_fails_whole(tmp_path: Path, name: str) -> None:
+    file = place(tmp_path, name, FOLDED[name][: len(FOLDED[name]) // 2])
+    documents, failures = in_pieces(file)
+    assert (documents, [row[5] for row in failures]) == ([], ["damaged archive"])
+
+
+def test_what_explodes_ends_at_the_ratio(tmp_path: Path) -> None:
+    bomb = gzip.compress(b'{"text": "boom"}\n' * 100_000, mtime=0)
+    small = replace(WHOLE, max_bytes=10_000, max_unfolded=10_000, max_ratio=20)
+    for name, data in {"a.jsonl.gz": bomb, "a.zip": _zip({f"{n}.txt": b"0" * 9_000 for n in range(99)})}.items():
+        documents, failures = in_pieces(place(tmp_path, name, data), small)
+        assert (documents, [row[5] for row in failures]) == ([], ["over the limit"])
+        assert "reading.max_ratio" in failures[0][6]
+
+
+def test_arrow_of_both_kinds(tmp_path: Path) -> None:
+    rows = pa.table({"text": [f"row {number}" for number in range(50)]})
+    for name, opened in (("a.arrow", pa.ipc.new_file), ("b.arrow", pa.ipc.new_stream)):
+        sink = io.BytesIO()
+        with opened(sink, rows.schema) as writer:
+            writer.write_table(rows, max_chunksize=7)
+        file = place(tmp_path, name, sink.getvalue())
+        assert in_pieces(file) == whole(file)
+        assert len(in_pieces(file)[0]) == 50
+
+
+@settings(max_examples=80, deadline=None)
+@given(DOCUMENTS, st.integers(20, 200), st.booleans())
+def test_lines_of_a_stream_keep_their_number(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], most: int, ends: bool
+) -> None:
+    lines = [json.dumps({"text": text}, ensure_ascii=False).encode() for text in texts]
+    data = gzip.compress(b"\n".join(lines) + b"\n" * ends, mtime=0)
+    file = place(tmp_path_factory.mktemp("raw"), "a.jsonl.gz", data)
+    assume(len(lines) > 1)
+    documents, failures = in_pieces(file, replace(WHOLE, max_bytes=most))
+    fits = [n for n, line in enumerate(lines, 1) if len(line) <= most]
+    assert [row[4] for row in documents] == [f"a.jsonl.gz#L{n}" for n in fits]
+    assert {row[4] for row in failures} == {f"a.jsonl.gz#L{n}" for n in range(1, len(lines) + 1) if n not in fits}
 
 
 def test_the_column_of_text_is_that_of_the_file_in_every_piece(tmp_path: Path) -> None:

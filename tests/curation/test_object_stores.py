@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
 import threading
 from pathlib import Path
 
@@ -123,6 +126,38 @@ def test_an_object_over_the_limit_is_not_fetched(server):
     assert server.reads() == []
 
 
+ROWS = [{"text": f"row {number} " + "x" * 40} for number in range(40)]
+
+
+def _large() -> dict[str, bytes]:
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in ROWS)
+    table = io.BytesIO()
+    pl.DataFrame(ROWS).write_parquet(table, row_group_size=10)
+    return {"a.jsonl": lines, "b.jsonl.gz": gzip.compress(lines, mtime=0), "c.parquet": table.getvalue() + bytes(0)}
+
+
+def test_an_object_of_any_size_is_read_in_the_memory_of_a_piece(server, monkeypatch):
+    monkeypatch.setattr("curation.object_stores.AHEAD_BYTES", 256)
+    for name, data in _large().items():
+        server.put(f"docs/{name}", data)
+    documents, failures = read(taken(), settings=ReadingSettings(max_bytes=200))
+    assert failures.rows() == []
+    found = documents.group_by("path").agg(pl.col("text").sort())
+    assert dict(found.iter_rows()) == {name: sorted(row["text"] for row in ROWS) for name in _large()}
+    lines = documents.filter(path="a.jsonl").sort("byte_offset")
+    at, length = lines.select("byte_offset", "byte_length").row(7)
+    assert json.loads(_large()["a.jsonl"][at : at + length]) == ROWS[7]
+
+
+def test_a_large_object_that_changed_after_the_listing_is_not_read(server):
+    server.put("docs/a.jsonl", _large()["a.jsonl"])
+    files = taken()
+    server.put("docs/a.jsonl", _large()["a.jsonl"].replace(b"row", b"wor"))
+    documents, failures = read(files, settings=ReadingSettings(max_bytes=200))
+    assert documents.is_empty()
+    assert failures["error"].to_list() == ["changed while being read"]
+
+
 def test_a_store_out_of_reach_is_an_error_and_no_failure_of_an_object(server, monkeypatch):
     server.put("docs/a", "Some words.")
     files = taken()
@@ -135,7 +170,7 @@ def test_a_store_out_of_reach_is_an_error_and_no_failure_of_an_object(server, mo
 
 
 def test_a_closed_object_is_a_failure_with_its_mend(server, monkeypatch):
-    def closed(*_: object) -> None:
+    def closed(*_: object, **__: object) -> None:
         raise obstore.exceptions.PermissionDeniedError("403")
 
     server.put("docs/a", "Some words.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -210,12 +212,32 @@ def test_a_folder_of_poison_ends_well(tmp_path):
     [({"max_bytes": 40}, "max_bytes"), ({"max_records": 2}, "max_records"), ({"max_characters": 5}, "max_characters")],
 )
 def test_what_is_over_a_limit_names_the_setting(tmp_path, limits, setting):
-    name = "a.txt" if setting == "max_bytes" else "a.jsonl"
-    (tmp_path / name).write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
+    if setting == "max_records":
+        name = "a.xlsx"
+        book = openpyxl.Workbook()
+        for number in range(3):
+            sheet = book.create_sheet(f"sheet {number}")
+            sheet.append(["what"])
+            sheet.append([f"text {number}"])
+        book.save(tmp_path / name)
+    else:
+        name = "a.txt"
+        (tmp_path / name).write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
     _, documents, failures = read(tmp_path, ReadingSettings(**limits))
     assert documents.is_empty()
     assert reasons(failures) == {name: "over the limit"}
     assert setting in failures["detail"][0]
+
+
+@pytest.mark.parametrize("limits", [{"max_records": 2}, {"max_characters": 5}, {"max_bytes": 20}])
+def test_rows_of_which_more_comes_out_than_may_be_held_are_read_in_pieces(tmp_path, limits):
+    rows = b'{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n'
+    (tmp_path / "a.jsonl").write_bytes(rows)
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(rows, mtime=0))
+    (tmp_path / "c.txt").write_text("four")
+    files, documents, failures = read(tmp_path, ReadingSettings(**limits))
+    assert documents.sort("locator")["text"].to_list() == ["one", "two", "three"] * 2 + ["four"]
+    assert_accounted(files, documents, failures)
 
 
 def test_limits_themselves_are_allowed(tmp_path):

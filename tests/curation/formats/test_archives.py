@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, html, media_type, read_items
+from curation.originals import original
 
 SETTINGS = ReadingSettings()
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -75,6 +76,40 @@ def test_a_zip_is_read_member_by_member():
     found = items(zipped(MEMBERS), "x.bin")
     assert texts(found) == READ
     assert failures(found) == {"rows.jsonl#L2": "malformed JSON", "b.txt": "no reader for image/png"}
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.sampled_from(
+    [
+        "/etc/passwd",
+        "../../up.txt",
+        "a#L1",
+        "a##b",
+        "a#again=2",
+        "C:\\x",
+        "con",
+        "-rf",
+        "a\x1b[31m",
+        "a/./b//c",
+        "é" * 9,
+    ]
+)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=6))
+def test_every_member_has_a_place_of_its_own_whatever_it_is_called(names):
+    """The place leads back to the member, and none is taken for a path."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for number, name in enumerate(names):
+            info = tarfile.TarInfo(f"{name}.txt")
+            data = f"text {number}".encode()
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    found = [item for item in items(sink.getvalue(), "x.tar") if isinstance(item, Extract)]
+    assert sorted(item.text for item in found) == sorted(f"text {number}" for number in range(len(names)))
+    assert len({item.part for item in found}) == len(found)
+    for item in found:
+        assert original(sink.getvalue(), "x.tar", item.part, SETTINGS).decode() == item.text
 
 
 def test_a_tar_is_too_and_its_links_lead_nowhere():
