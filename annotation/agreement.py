@@ -1,29 +1,21 @@
 """How far annotators agree, and what pulls them apart: per project, per person and per pair of persons.
 
-Krippendorff's alpha is the share of disagreement that chance would leave and people do not (Krippendorff 2011, "Computing
-Krippendorff's Alpha-Reliability"): 1 is perfect, 0 is chance, and any number of annotators and missing answers will do. It
-is computed here because the library of that name is under the GPL, and because all resamples of its interval are one
-matrix product. The interval draws tasks with replacement: answers to one task are not independent.
-
 A preference has a trap of its own: which side an answer stood on is drawn at random, so an annotator who favours the left
 one, or the longer one, shows by a share away from a half.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from annotation.labels import VALUES
+from annotation.alpha import alpha_of
+from annotation.answers import CANNOT
 from annotation.settings import TrustSettings
 from proportions import wilson
-
-Floats = npt.NDArray[np.float64]
 
 EVERYONE = "everyone"
 """Stands for all annotators of a project together."""
@@ -45,6 +37,10 @@ QUALITY = {
     "high": pl.Float64,
     "agreement": pl.Float64,
     "accuracy": pl.Float64,
+    "gold": pl.Int64,
+    "gold_right": pl.Float64,
+    "gold_low": pl.Float64,
+    "gold_high": pl.Float64,
     "cannot_answer": pl.Int64,
     "lead_time": pl.Float64,
     "hasty": pl.Int64,
@@ -58,7 +54,7 @@ QUALITY = {
 }
 """One row per project, criterion and annotator (`EVERYONE` for all). `tasks` were answered, `shared` by others too; `alpha` (with
 its interval) is that of the shared tasks, `agreement` the share of equal answers among pairs; `accuracy` is estimated by the
-consensus; `lead_time` is the median in seconds, `hasty` and `slow` count outlying ones; `left` and `longer` are the shares of
+consensus; `gold` known questions were answered, `gold_right` of them (a share, with its interval) rightly; `lead_time` is the median in seconds, `hasty` and `slow` count outlying ones; `left` and `longer` are the shares of
 preferences for the left and for the longer answer, each with its interval."""
 
 PAIRS = {
@@ -73,15 +69,6 @@ PAIRS = {
 """One row per pair of annotators that share a task."""
 
 
-@dataclass(frozen=True)
-class Alpha:
-    """Krippendorff's alpha with its interval; None where nobody shares a task, or all answers are the same."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
 def counted(annotations: pl.DataFrame) -> pl.DataFrame:
     """The answers that count (`labels.LABEL_SCHEMA`): of each annotator the last one to each task, by task and annotator."""
     given = annotations.filter(pl.col("status").is_in(ANSWERED) & pl.col("value").is_not_null())
@@ -90,52 +77,65 @@ def counted(annotations: pl.DataFrame) -> pl.DataFrame:
 
 
 def judgements(answers: pl.DataFrame) -> pl.DataFrame:
-    """Of `counted` answers those that judge: who cannot answer disagrees with nobody."""
-    return answers.filter(pl.col("value") != "cannot_answer")
+    """Of `counted` answers the judgements, one row per `criterion` of a rubric: who cannot answer disagrees with nobody.
+
+    Known questions are none, for they were chosen, nor are written texts, of which two are never the same.
+    """
+    return by_criterion(answers.filter((pl.col("kind") != "demonstration") & pl.col("gold").is_null()))
 
 
-def nominal_alpha(counts: npt.NDArray[np.int64], settings: TrustSettings) -> Alpha:
-    """Alpha of values without an order. `counts` (tasks, values) says how many annotators gave a task each value."""
-    pairable = counts[counts.sum(axis=1) > 1].astype(np.float64)
-    if not len(pairable):
-        return Alpha(None, None, None)
-    matches = _coincidences(pairable)
-    value = _alpha(matches.sum(axis=0))
-    if np.isnan(value):
-        return Alpha(None, None, None)
-    rng = np.random.default_rng([settings.seed, len(pairable)])
-    drawn = rng.multinomial(len(pairable), np.full(len(pairable), 1 / len(pairable)), size=settings.resamples)
-    resampled = _alpha(drawn.astype(np.float64) @ matches)
-    resampled = resampled[~np.isnan(resampled)]
-    low, high = np.quantile(resampled, [0.025, 0.975]) if len(resampled) else (value, value)
-    return Alpha(round(float(value), 9), round(float(low), 9), round(float(high), 9))
+def by_criterion(answers: pl.DataFrame) -> pl.DataFrame:
+    """Answers that are not `cannot_answer` with the column `criterion`, a rating as one row per line of its rubric."""
+    given = answers.filter(pl.col("value") != CANNOT)
+    rated = given.filter(kind="rating")
+    levels = [sorted(json.loads(value).items()) for value in rated["value"]]
+    lines = [pl.Series("criterion", [[name for name, _ in each] for each in levels], dtype=pl.List(pl.String))]
+    lines.append(pl.Series("value", [[str(level) for _, level in each] for each in levels], dtype=pl.List(pl.String)))
+    exploded = rated.drop("value").with_columns(lines).explode("criterion", "value")
+    others = given.filter(pl.col("kind") != "rating").with_columns(criterion=pl.col("kind"))
+    return pl.concat([others, exploded.select(others.columns)]).sort("task_digest", "annotator", "criterion")
 
 
 def annotator_quality(
     answers: pl.DataFrame, accuracies: pl.DataFrame, settings: TrustSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The tables `QUALITY` and `PAIRS` of `counted` answers. `accuracies` (project, annotator, accuracy) come from the consensus."""
-    known = {(project, annotator): share for project, annotator, share in accuracies.iter_rows()}
+    """The tables `QUALITY` and `PAIRS` of `counted` answers. `accuracies` (project, criterion, annotator, accuracy) come from the consensus."""
+    known = {tuple(names): share for *names, share in accuracies.iter_rows()}
     rows: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
-    for (project, criterion), part in answers.group_by(["project", "kind"], maintain_order=True):
+    judged = judgements(answers)
+    for (project, criterion), part in _by_line(answers).group_by(["project", "criterion"], maintain_order=True):
         usual = _usual_lead_time(part)
         about = {"project": project, "criterion": criterion}
+        of_it = judged.filter((pl.col("project") == project) & (pl.col("criterion") == criterion))
         for annotator in (EVERYONE, *sorted(part["annotator"].unique())):
-            accuracy = known.get((str(project), annotator))
+            accuracy = known.get((project, criterion, annotator))
             rows.append(
-                about | {"annotator": annotator, "accuracy": accuracy} | _person(part, annotator, usual, settings)
+                about
+                | {"annotator": annotator, "accuracy": accuracy}
+                | _person(part, of_it, annotator, usual, settings)
             )
-        pairs += [about | pair for pair in _pairs(judgements(part), settings)]
+        pairs += [about | pair for pair in _pairs(of_it, settings)]
     table = pl.DataFrame(rows, schema=QUALITY).sort("project", "criterion", "annotator")
     return table, pl.DataFrame(pairs, schema=PAIRS).sort("project", "criterion", "annotator_a", "annotator_b")
+
+
+def _by_line(answers: pl.DataFrame) -> pl.DataFrame:
+    """All counted answers by criterion; one that could not be given stands at every criterion of its project."""
+    told = by_criterion(answers)
+    unable = answers.filter(pl.col("value") == CANNOT)
+    lines = told.select("project", "kind", "criterion").unique()
+    spread = unable.join(lines, on=["project", "kind"], how="left").with_columns(
+        pl.col("criterion").fill_null(pl.col("kind"))
+    )
+    return pl.concat([told, spread.select(told.columns)]).sort("project", "criterion", "task_digest", "annotator")
 
 
 def below(quality: pl.DataFrame, pairs: pl.DataFrame, settings: TrustSettings) -> str:
     """What falls short of `min_alpha`: each project and criterion, with the pair that agrees least; "" when nothing does."""
     if settings.min_alpha is None:
         return ""
-    everyone = quality.filter(pl.col("annotator") == EVERYONE)
+    everyone = quality.filter((pl.col("annotator") == EVERYONE) & (pl.col("criterion") != "demonstration"))
     short = everyone.filter(pl.col("alpha").is_null() | (pl.col("alpha") < settings.min_alpha))
     return "; ".join(_shortfall(row, pairs, settings.min_alpha) for row in short.iter_rows(named=True))
 
@@ -156,57 +156,42 @@ def _shortfall(row: dict[str, Any], pairs: pl.DataFrame, wanted: float) -> str:
     )
 
 
-def _coincidences(counts: Floats) -> Floats:
-    """(tasks, values²): how often two answers to a task have each pair of values, weighed by 1 / (answers - 1)."""
-    n_values = counts.shape[1]
-    together = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(n_values)
-    weighed: Floats = together / (counts.sum(axis=1) - 1)[:, None, None]
-    return weighed.reshape(len(counts), -1)
-
-
-def _alpha(matches: Floats) -> Floats:
-    """Alpha of one coincidence matrix, flat, or of each row of several; not a number where all values are one."""
-    n_values = int(np.sqrt(matches.shape[-1]))
-    square = matches.reshape(*matches.shape[:-1], n_values, n_values)
-    margins = square.sum(axis=-1)
-    total = margins.sum(axis=-1)
-    equal = np.trace(square, axis1=-2, axis2=-1)
-    by_chance = total**2 - (margins**2).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alpha: Floats = 1 - (total - 1) * (total - equal) / by_chance
-    return np.where(by_chance > 0, alpha, np.nan)
-
-
-def _counts(answers: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """(tasks, values) of judgements."""
-    shares = [(pl.col("value") == value).sum().alias(value) for value in VALUES if value != "cannot_answer"]
-    return (
-        answers.group_by("task_digest").agg(*shares).sort("task_digest").drop("task_digest").to_numpy().astype(np.int64)
-    )
-
-
-def _person(part: pl.DataFrame, annotator: str, usual: tuple[float, float], settings: TrustSettings) -> dict[str, Any]:
+def _person(
+    part: pl.DataFrame, judged: pl.DataFrame, annotator: str, usual: tuple[float, float], settings: TrustSettings
+) -> dict[str, Any]:
+    """All figures of a person; `part` are the answers to a criterion, `judged` those that judge."""
     own = part if annotator == EVERYONE else part.filter(annotator=annotator)
-    judged = judgements(part).join(own.select("task_digest").unique(), on="task_digest", how="semi")
-    shared = judged.filter(pl.len().over("task_digest") > 1)
-    alpha = nominal_alpha(_counts(shared), settings)
+    theirs = judged.join(own.select("task_digest").unique(), on="task_digest", how="semi")
+    shared = theirs.filter(pl.len().over("task_digest") > 1)
+    alpha = alpha_of(shared, settings)
     times = own["lead_time"].drop_nulls()
     centre, spread = usual
     away = (times.clip(lower_bound=1e-3).log() - centre) / spread
     return {
-        "tasks": own["task_digest"].n_unique(),
+        "tasks": own.filter(pl.col("gold").is_null())["task_digest"].n_unique(),
         "shared": shared["task_digest"].n_unique(),
         "alpha": alpha.value,
         "low": alpha.low,
         "high": alpha.high,
         "agreement": _agreement(shared, annotator),
-        "cannot_answer": int((own["value"] == "cannot_answer").sum()),
+        **_gold(own),
+        "cannot_answer": int((own["value"] == CANNOT).sum()),
         "lead_time": times.median(),
         "hasty": int((away < -OUTLYING).sum()),
         "slow": int((away > OUTLYING).sum()),
         **_share("left", own.filter(pl.col("value").is_in(["a", "b"])), pl.col("value") == "a"),
         **_share("longer", *_by_length(own)),
     }
+
+
+def _gold(own: pl.DataFrame) -> dict[str, float | None]:
+    """How many known questions were answered, and which share rightly, with Wilson's interval."""
+    given = own.filter(pl.col("gold").is_not_null()).select("criterion", "value", "gold").iter_rows()
+    known = [(value, json.loads(gold)[criterion]) for criterion, value, gold in given if criterion in json.loads(gold)]
+    right = sum(value in accepted for value, accepted in known)
+    low, high = wilson(right / len(known), len(known)) if known else (None, None)
+    share = right / len(known) if known else None
+    return {"gold": len(known), "gold_right": share, "gold_low": low, "gold_high": high}
 
 
 def _usual_lead_time(answers: pl.DataFrame) -> tuple[float, float]:
@@ -246,7 +231,7 @@ def _pairs(judged: pl.DataFrame, settings: TrustSettings) -> list[dict[str, Any]
         of_both = judged.filter(pl.col("annotator").is_in([a, b]))
         shared = of_both.filter(pl.len().over("task_digest") > 1)
         if shared.height:
-            alpha = nominal_alpha(_counts(shared), settings)
+            alpha = alpha_of(shared, settings)
             rows.append(
                 {
                     "annotator_a": a,

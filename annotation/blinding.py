@@ -14,6 +14,8 @@ import itertools
 import json
 
 TAG_BYTES = 8
+PADDED = 96
+"""Bytes that a message has at least, so that its length tells no model from another, nor a known question from others."""
 
 
 def pseudonym(key: str, email: str) -> str:
@@ -21,14 +23,14 @@ def pseudonym(key: str, email: str) -> str:
     return _keyed(key, "annotator", email.strip().lower())[:8].hex()
 
 
-def seal(key: str, nonce: str, names: tuple[str, ...]) -> str:
+def seal(key: str, nonce: str, names: tuple[str | None, ...]) -> str:
     """`names` hidden under `key`, in hexadecimal. One nonce must never serve two sets of names."""
-    message = json.dumps(names).encode()
+    message = json.dumps(names).encode().ljust(PADDED)
     tag = _keyed(key, "tag", nonce, message.hex())[:TAG_BYTES]
     return (tag + _masked(key, nonce, message)).hex()
 
 
-def unseal(key: str, nonce: str, sealed: str) -> tuple[str, ...] | None:
+def unseal(key: str, nonce: str, sealed: str) -> tuple[str | None, ...] | None:
     """The names that `seal` hid; None when the key is another one or the text was altered."""
     try:
         data = bytes.fromhex(sealed)

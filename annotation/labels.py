@@ -16,6 +16,7 @@ import polars as pl
 
 import records
 from annotation import client as api
+from annotation.answers import answer_of
 from annotation.blinding import pseudonym, unseal
 from annotation.client import Client
 from annotation.credentials import Credentials
@@ -30,7 +31,10 @@ LABEL_SCHEMA = {
     "ordinal": pl.Int64,
     "kind": pl.String,
     "value": pl.String,
+    "strength": pl.String,
+    "why": pl.String,
     "note": pl.String,
+    "gold": pl.String,
     "model_a": pl.String,
     "model_b": pl.String,
     "prompt_text": pl.String,
@@ -41,12 +45,12 @@ LABEL_SCHEMA = {
     "status": pl.String,
     "raw": pl.String,
 }
-"""One row per answer. `ordinal` counts one annotator's answers to one task, from 0. `value` is one of `VALUES`, null when
-skipped or invalid; `lead_time` is in seconds; `status` is submitted, skipped, invalid (does not fit the configuration, which
+"""One row per answer. `ordinal` counts one annotator's answers to one task, from 0. `value` is one of `answers.VALUES` for a preference
+(`strength` says how clearly: clearly or slightly), JSON of levels by criterion for a rating, the text for a demonstration,
+`cannot_answer` for all (`why` is one of `answers.REASONS`), and null when skipped or invalid. `gold` has the accepted values of a
+known question. `lead_time` is in seconds; `status` is submitted, skipped, invalid (does not fit the configuration, which
 Label Studio accepts through its API), withdrawn (the task is no longer asked) or retracted (taken back on the server); `raw`
 is Label Studio's result as JSON. `model_a` and `model_b` are null only when the workspace's key was lost."""
-
-VALUES = ("a", "b", "tie", "both_bad", "cannot_answer")
 
 
 def pull(
@@ -77,7 +81,13 @@ def pull(
     pulled = pl.DataFrame(rows, schema=LABEL_SCHEMA)
     if known is not None:
         pulled = pl.concat([pulled, _carried_over(client, ours, known, pulled)])
-    return _with_withdrawn(pulled, desired).sort("annotation_id")
+    return _with_withdrawn(_with_gold(pulled, desired, known), desired).sort("annotation_id")
+
+
+def private_samples(labels: pl.DataFrame) -> list[str]:
+    """The samples (sample_id, sorted) of which somebody says that they are private; what was taken back is not said."""
+    said = labels.filter((pl.col("why") == "private") & (pl.col("status") != "retracted") & pl.col("gold").is_null())
+    return sorted(said["sample_id"].unique())
 
 
 def state_digest(client: Client, secret: Credentials) -> str:
@@ -100,7 +110,7 @@ def _label(
     slot = (project.config_digest, digest, annotator)
     counts[slot] = ordinal = counts.get(slot, -1) + 1
     raw = {name: annotation[name] for name in ("result", "was_cancelled", "lead_time")}
-    value, note, status = _answer(raw)
+    answer = answer_of(raw, project.kind)
     models = unseal(secret.key, digest, str(data.get("sealed", ""))) or (None, None)
     shown = {name: data.get(name) for name in ("sample_id", "task_digest", "prompt_text", "output_a", "output_b")}
     return shown | {
@@ -108,28 +118,14 @@ def _label(
         "project": project.name,
         "annotator": annotator,
         "ordinal": ordinal,
-        "kind": "preference",
-        "value": value,
-        "note": note,
+        **answer,
+        "gold": None,
         "model_a": models[0],
         "model_b": models[1],
         "lead_time": annotation["lead_time"],
         "config_digest": project.config_digest,
-        "status": status,
         "raw": json.dumps(raw, sort_keys=True, ensure_ascii=False),
     }
-
-
-def _answer(raw: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
-    """Value, note and status of an answer as Label Studio keeps it."""
-    if raw["was_cancelled"]:
-        return None, None, "skipped"
-    given = {item.get("from_name"): item.get("value", {}) for item in raw["result"] or []}
-    choices = given.get("preference", {}).get("choices", [])
-    note = "\n".join(given.get("note", {}).get("text", [])) or None
-    if len(choices) != 1 or choices[0] not in VALUES:
-        return None, note, "invalid"
-    return choices[0], note, "submitted"
 
 
 def _carried_over(
@@ -147,9 +143,24 @@ def _carried_over(
     ]
     present = pl.DataFrame(there, schema={"config_digest": pl.String, "task_digest": pl.String})
     retracted = lost.join(present, on=["config_digest", "task_digest"], how="semi")["annotation_id"].to_list()
-    first_status = pl.col("raw").map_elements(lambda raw: _answer(json.loads(raw))[2], return_dtype=pl.String)
+    first_status = pl.Series("status", [_first_status(row) for row in absent.to_dicts()], dtype=pl.String)
     is_retracted = (pl.col("status") == "retracted") | pl.col("annotation_id").is_in(retracted)
     return absent.with_columns(status=pl.when(is_retracted).then(pl.lit("retracted")).otherwise(first_status))
+
+
+def _first_status(row: Mapping[str, str]) -> str:
+    return str(answer_of(json.loads(row["raw"]), row["kind"])["status"])
+
+
+def _with_gold(labels: pl.DataFrame, desired: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
+    """The known answers beside the labels: those of now, else those of when the task was asked."""
+    tables = [table.select("task_digest", "gold") for table in (desired, known) if table is not None]
+    answers = pl.concat(tables).drop_nulls().unique("task_digest", keep="first", maintain_order=True)
+    return (
+        labels.drop("gold")
+        .join(answers, on="task_digest", how="left", maintain_order="left")
+        .select(list(LABEL_SCHEMA))
+    )
 
 
 def _with_withdrawn(labels: pl.DataFrame, desired: pl.DataFrame) -> pl.DataFrame:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 import records
 from annotation.agreement import EVERYONE, counted
+from annotation.answers import CANNOT
 from annotation.settings import ADJUDICATION, AnnotationSettings
 
 PROGRESS = {
     "project": pl.String,
     "asked": pl.Int64,
+    "sent": pl.Int64,
     "done": pl.Int64,
     "begun": pl.Int64,
     "waiting": pl.Int64,
@@ -20,35 +24,55 @@ PROGRESS = {
     "skipped": pl.Int64,
     "budget_left": pl.Int64,
     "alpha": pl.Float64,
+    "used_by": pl.String,
 }
-"""One row per project. Of the tasks that are asked now, `done` have answers of as many people as the project wants, `begun` of
-some, `waiting` of nobody; `budget_left` is how many more tasks may wait, null for adjudication, which has no budget. `people`,
-`answers`, `cannot_answer` and `skipped` count all that was ever given; `alpha` is Krippendorff's."""
+"""One row per project. Of the tasks that are asked now, `sent` are on the server (the others wait for their day), `done` have
+answers of as many people as the project wants, `begun` of some, `waiting` of nobody. `budget_left` is how many samples more the
+project may ask about, null for adjudication, which has no budget. `people`, `answers`, `cannot_answer` and `skipped` count all
+that was ever given; `alpha` is Krippendorff's, the lowest of a rubric's; `used_by` is the dataset version that the labels are in."""
 
 
 def annotation_progress(
-    tasks: pl.DataFrame, annotations: pl.DataFrame, quality: pl.DataFrame, settings: AnnotationSettings
+    tasks: pl.DataFrame,
+    annotations: pl.DataFrame,
+    quality: pl.DataFrame,
+    settings: AnnotationSettings,
+    there: pl.DataFrame,
+    used_by: Mapping[str, str],
 ) -> records.Outcome:
-    """The table `PROGRESS` of tasks (`routing.TASK_SCHEMA`) and annotations (`labels.LABEL_SCHEMA`) of all projects."""
+    """The table `PROGRESS` of tasks (`routing.TASK_SCHEMA`) and annotations (`labels.LABEL_SCHEMA`) of all projects.
+
+    `there` are the tasks on the server (`sync.THERE_SCHEMA`), `used_by` names the dataset version by kind of label.
+    """
+    is_adjudication = tasks["project"].str.starts_with(ADJUDICATION)
+    on_server = tasks.filter(is_adjudication | tasks["task_digest"].is_in(there["task_digest"].implode()))
     wanted = {project.name: project.annotators for project in settings.projects}
     names = sorted({*tasks["project"], *annotations["project"], *wanted})
-    alphas = dict(quality.filter(pl.col("annotator") == EVERYONE).select("project", "alpha").iter_rows())
+    lowest = quality.filter(pl.col("annotator") == EVERYONE).group_by("project").agg(pl.col("alpha").min())
+    alphas = dict(lowest.iter_rows())
+    kinds = {project.name: project.kind for project in settings.projects}
     rows = [
         _row(
             name,
             tasks.filter(project=name),
+            on_server.filter(project=name),
             annotations.filter(project=name),
             wanted.get(name, 1),
-            None if name == ADJUDICATION else settings.routing.budget,
+            _budget(name, settings),
         )
-        | {"alpha": alphas.get(name)}
+        | {"alpha": alphas.get(name), "used_by": used_by.get(kinds.get(name, ""))}
         for name in names
     ]
     return records.Outcome(pl.DataFrame(rows, schema=PROGRESS))
 
 
+def _budget(name: str, settings: AnnotationSettings) -> int | None:
+    own = {project.name: project.budget for project in settings.projects}.get(name)
+    return None if name.startswith(ADJUDICATION) else settings.routing.budget if own is None else own
+
+
 def _row(
-    name: str, tasks: pl.DataFrame, annotations: pl.DataFrame, wanted: int, budget: int | None
+    name: str, tasks: pl.DataFrame, sent: pl.DataFrame, annotations: pl.DataFrame, wanted: int, budget: int | None
 ) -> dict[str, object]:
     answers = counted(annotations)
     given = answers.group_by("task_digest").agg(people=pl.col("annotator").n_unique())
@@ -57,12 +81,13 @@ def _row(
     return {
         "project": name,
         "asked": tasks.height,
+        "sent": sent.height,
         "done": int((people >= wanted).sum()),
         "begun": int(((people > 0) & (people < wanted)).sum()),
         "waiting": waiting,
         "people": answers["annotator"].n_unique(),
         "answers": answers.height,
-        "cannot_answer": int((answers["value"] == "cannot_answer").sum()),
+        "cannot_answer": int((answers["value"] == CANNOT).sum()),
         "skipped": annotations.filter(status="skipped").height,
-        "budget_left": None if budget is None else max(0, budget - waiting),
+        "budget_left": None if budget is None else max(0, budget - sent["gold"].null_count()),
     }

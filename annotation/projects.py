@@ -16,10 +16,12 @@ from xml.sax.saxutils import quoteattr
 import records
 from annotation.client import Client, RemoteProject, projects
 from annotation.errors import LabelStudioError
-from annotation.settings import ADJUDICATION, ProjectSettings
+from annotation.settings import ADJUDICATION, KEYS, CriterionSettings, Kind, ProjectSettings
 
 TITLE_LIMIT = 50
 CLOSED = "Closed: "
+RATED = "rated_"
+"""With what the names of a rubric's lines begin in a configuration, so that none is that of another control."""
 MARK = re.compile(r"\[headwater (?P<workspace>\S+) (?P<name>\S+) (?P<config>[0-9a-f]{32})\]")
 
 
@@ -36,13 +38,32 @@ class OurProject:
         """The number by which the server knows it."""
         return self.remote.id
 
+    @property
+    def kind(self) -> Kind:
+        """What is asked there, as its controls tell."""
+        if 'name="preference"' in self.remote.label_config:
+            return "preference"
+        return "demonstration" if 'name="answer"' in self.remote.label_config else "rating"
+
 
 def label_config(settings: ProjectSettings) -> str:
     """The labelling configuration (XML) of a project: the file of its kind, with its guidelines filled in as plain text."""
     guidelines = settings.guidelines
     if guidelines is None:
         guidelines = _file(f"{settings.kind}.guidelines.txt").strip()
-    return _file(f"{settings.kind}.xml").replace("{guidelines}", quoteattr(guidelines, {"\n": "&#10;"}))
+    rubric = "\n".join(_criterion(*each) for each in zip(settings.criteria, KEYS, strict=False))
+    whole = _file(f"{settings.kind}.xml").replace("{criteria}", rubric.rstrip())
+    return whole.replace("{guidelines}", quoteattr(guidelines, {"\n": "&#10;"}))
+
+
+def _criterion(criterion: CriterionSettings, keys: str) -> str:
+    """One line of a rubric: its levels as choices, each with its key."""
+    levels = "\n".join(
+        f'    <Choice value={quoteattr(level)} alias="{place}" hotkey="{key}" />'
+        for place, (level, key) in enumerate(zip(criterion.levels, keys, strict=False), 1)
+    )
+    filled = _file("criterion.xml").replace("{name}", quoteattr(RATED + criterion.name)).replace("{levels}", levels)
+    return filled.replace("{question}", quoteattr(criterion.question))
 
 
 def config_digest(settings: ProjectSettings) -> str:
@@ -52,7 +73,7 @@ def config_digest(settings: ProjectSettings) -> str:
 
 def project_fields(settings: ProjectSettings, workspace: str) -> dict[str, object]:
     """The fields that a new project is made with. Raises LabelStudioError for a name or title that Label Studio refuses."""
-    if not 3 <= len(settings.title) <= TITLE_LIMIT:
+    if not 3 <= len(settings.shown_title) <= TITLE_LIMIT:
         raise LabelStudioError(
             f"annotation.projects, {settings.name}: the title must have 3 to {TITLE_LIMIT} characters"
         )
@@ -60,17 +81,18 @@ def project_fields(settings: ProjectSettings, workspace: str) -> dict[str, objec
         raise LabelStudioError(f"annotation.projects: the name {settings.name!r} must be one word")
     mark = f"[headwater {workspace} {settings.name} {config_digest(settings)}]"
     return {
-        "title": settings.title,
+        "title": settings.shown_title,
         "description": f"Tasks come from Headwater and answers go back to it. Keep this line: {mark}",
         "label_config": label_config(settings),
         "show_skip_button": True,
+        "show_collab_predictions": settings.kind == "demonstration",
         "enable_empty_annotation": False,
         "maximum_annotations": settings.annotators,
     }
 
 
 def our_projects(client: Client, workspace: str, adjudication: bool | None = None) -> list[OurProject]:
-    """The projects of this workspace, oldest first; with `adjudication`, that project alone (True) or all others (False).
+    """The projects of this workspace, oldest first; with `adjudication`, those of disagreements alone (True) or all others (False).
 
     Raises LabelStudioError when a configuration was edited by hand.
     """
@@ -79,7 +101,7 @@ def our_projects(client: Client, workspace: str, adjudication: bool | None = Non
         mark = MARK.search(remote.description)
         if mark is None or mark["workspace"] != workspace:
             continue
-        if adjudication is not None and adjudication != (mark["name"] == ADJUDICATION):
+        if adjudication is not None and adjudication != mark["name"].startswith(ADJUDICATION):
             continue
         if records.digest("label config", _canonical(remote.label_config)) != mark["config"]:
             raise LabelStudioError(

@@ -5,6 +5,7 @@ Plain frozen dataclasses, so that the same values can stand in `headwater.yaml`,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,20 +40,48 @@ class LabelStudioSettings:
     postgres: PostgresSettings | None = None
 
 
+Kind = Literal["preference", "rating", "demonstration"]
+Policy = Literal["random", "disagreement", "uncertainty", "diversity", "coverage", "feedback"]
+
+
 @dataclass(frozen=True)
 class RoutingSettings:
-    """Which samples cost a person's time."""
+    """Which samples cost a person's time, and in which order."""
 
-    # How many tasks wait for people at most.
+    # How many samples each project asks about.
     budget: int = 20
-    # How many samples beyond the budget are drafted, so that pairs of equal drafts can be dropped and the budget is still met.
+    # How many tasks a project takes on a day (UTC) at most; none means all of the budget at once.
+    per_day: int | None = field(default=None, metadata={"runtime": True})
+    # What decides which samples come first.
+    policy: Policy = "random"
+    # The share of the budget that is drawn at random whatever the policy, and marked, so that estimates stay unbiased.
+    random_share: float = 0.25
+    # Drafts of each model for a sample; with one, it is the answer that evaluation would have, with more they are drawn.
+    candidates: int = 1
+    # The temperature at which several drafts of one model are drawn.
+    temperature: float = 0.8
+    # How many samples beyond the budget are drafted: pairs of equal drafts are dropped, and a policy has more to choose from.
     spare: int = 10
     # Draws the samples, and which model stands left; another seed asks other samples.
     seed: int = 0
+    # A file of thumbs that users gave (JSONL or CSV), for the policy `feedback`.
+    feedback: str | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.budget, self.spare) < 0 or self.candidates < 1:
+            raise ValueError("budget and spare: cannot be negative; candidates: must be at least 1")
+        if self.per_day is not None and self.per_day < 1:
+            raise ValueError("per_day: must be at least 1; leave it out to ask all at once")
+        if not 0 <= self.random_share <= 1:
+            raise ValueError(f"random_share: must lie between 0 and 1, not {self.random_share}")
+        if self.temperature <= 0:
+            raise ValueError("temperature: must be above 0, or all drafts of a model would be the same")
+        if self.policy == "feedback" and self.feedback is None:
+            raise ValueError("policy: `feedback` needs the file that `feedback` names")
 
 
 ADJUDICATION = "adjudication"
-"""The name of the project in which disagreements are decided."""
+"""The name of the project in which disagreements about preferences are decided, and with what the names of others begin."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +104,76 @@ class TrustSettings:
             raise ValueError("resamples: must be at least 100; 1,000 are usual")
 
 
+LEVELS = ("Poor", "Weak", "Fair", "Good", "Excellent")
+KEYS = ("12345", "qwert", "asdfg", "zxcvb")
+"""The keys of a rating: a row of the keyboard for each criterion, a key for each level."""
+
+TITLES: dict[Kind, str] = {
+    "preference": "Choose the better answer",
+    "rating": "Rate the answer",
+    "demonstration": "Mend or write the answer",
+}
+
+
+@dataclass(frozen=True)
+class CriterionSettings:
+    """One line of a rubric."""
+
+    # What tables call it; one word.
+    name: str
+    # What annotators are asked.
+    question: str
+    # What its levels are called, the lowest first; tables number them from 1.
+    levels: tuple[str, ...] = LEVELS
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z]\w*", self.name):
+            raise ValueError(f"name: {self.name!r} must be one word of letters, digits and underscores")
+        if not 2 <= len(self.levels) <= len(KEYS[0]) or len(set(self.levels)) < len(self.levels):
+            raise ValueError(f"levels: {self.name} needs two to five levels, no two of the same name")
+
+
+RUBRIC = (
+    CriterionSettings("correct", "Is it right?"),
+    CriterionSettings("helpful", "Does it help who asked?"),
+)
+
+
 @dataclass(frozen=True)
 class ProjectSettings:
     """One project in Label Studio: what is asked there, under which guidelines."""
 
     # What the project is called in tables, and in `annotation_tasks.project`.
     name: str = "preference"
-    # What is asked: `preference` shows two drafts side by side.
-    kind: Literal["preference"] = "preference"
-    # The title that annotators see: what to do, in at most 50 characters.
-    title: str = "Choose the better answer"
+    # What is asked: `preference` shows two drafts, `rating` one and a rubric, `demonstration` one to be mended.
+    kind: Kind = "preference"
+    # The title that annotators see: what to do, in at most 50 characters. None means the one that comes with the kind.
+    title: str | None = None
     # What annotators read above every task; plain text. None means the guidelines that come with the kind.
     guidelines: str | None = None
+    # The rubric of a rating: at most four criteria.
+    criteria: tuple[CriterionSettings, ...] = RUBRIC
     # How many people answer each task. It changes no question: labels that are there keep counting.
     annotators: int = 1
+    # How many samples this project asks about, at most as many as `routing.budget`; none means as many.
+    budget: int | None = None
+    # A YAML file of questions with known answers that are mixed in.
+    gold: str | None = None
 
     def __post_init__(self) -> None:
         if self.annotators < 1:
             raise ValueError(f"annotators: at least one person must answer a task, not {self.annotators}")
+        if not 1 <= len(self.criteria) <= len(KEYS) or len({each.name for each in self.criteria}) < len(self.criteria):
+            raise ValueError(f"criteria: a rubric has one to {len(KEYS)} criteria, no two of the same name")
+        if self.gold is not None and self.kind == "demonstration":
+            raise ValueError(
+                "gold: a written answer cannot be held against a known one; ask for a preference or a rating"
+            )
+
+    @property
+    def shown_title(self) -> str:
+        """The title that annotators see."""
+        return self.title if self.title is not None else TITLES[self.kind]
 
 
 @dataclass(frozen=True)
@@ -107,7 +188,12 @@ class AnnotationSettings:
     trust: TrustSettings = TrustSettings()
 
     def __post_init__(self) -> None:
-        if any(project.name == ADJUDICATION for project in self.projects):
+        names = [project.name for project in self.projects]
+        if any(name.startswith(ADJUDICATION) for name in names):
             raise ValueError(
-                f"projects: {ADJUDICATION!r} is the project in which disagreements are decided; choose another name"
+                f"projects: {ADJUDICATION!r} begins the names of projects in which disagreements are decided; choose another"
             )
+        if len(set(names)) < len(names):
+            raise ValueError("projects: two have one name; give each its own")
+        if any((project.budget or 0) > self.routing.budget for project in self.projects):
+            raise ValueError("projects: the budget of a project cannot exceed routing.budget, which bounds the drafts")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -47,8 +47,17 @@ answer); `project_id` is the server's number, and not the address, which moves w
 
 
 @dataclass(frozen=True)
+class Daily:
+    """How many tasks may be new in a project on a day, and which day it is (UTC, as 2026-01-31)."""
+
+    tasks: int
+    today: str
+
+
+@dataclass(frozen=True)
 class SyncReport:
-    """What a run did, in tasks: wanted = imported + unchanged + answered_before (under an earlier configuration).
+    """What a run did, in tasks: wanted = imported + unchanged + answered_before (under an earlier configuration) + held_back
+    (their turn is on another day).
 
     `deleted` were no longer wanted and untouched; `withdrawn` are no longer wanted and kept, because someone answered,
     skipped or began them. `addresses` has the place of each project, `there` the tasks on the server (`THERE_SCHEMA`).
@@ -60,13 +69,14 @@ class SyncReport:
     answered_before: int
     deleted: int
     withdrawn: int
+    held_back: int = 0
     addresses: Mapping[str, str] = field(default_factory=dict)
     there: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=THERE_SCHEMA))
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A task as the server has it; `touched` when someone answered or skipped it."""
+    """A task as the server has it; `touched` when someone answered or skipped it, `made` on which day (UTC)."""
 
     id: int
     project: OurProject
@@ -74,6 +84,7 @@ class _Task:
     digest: str
     answered: bool
     touched: bool
+    made: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class _Plan:
     kept: list[_Task]
     withdrawn: list[_Task]
     answered_before: int
+    held_back: int
 
 
 def synchronise(
@@ -97,10 +109,12 @@ def synchronise(
     known: pl.DataFrame | None = None,
     progress: records.Progress = records.silent,
     adjudication: bool = False,
+    daily: Daily | None = None,
 ) -> SyncReport:
     """Makes the workspace's projects hold the `desired` tasks (`routing.TASK_SCHEMA`), and says what was done.
 
-    With `adjudication` it is the project of that name alone, else all but that.
+    With `adjudication` it is the projects of disagreements alone, else all but those. With `daily`, no more tasks are new in
+    a project on a day than that allows: the first by rank go, the others wait.
 
     `known` are labels pulled earlier (`labels.pull`): where a project was deleted by hand, it is rebuilt with them.
     Raises LabelStudioError when the server cannot be reached or a configuration was edited by hand, ValueError for a
@@ -111,7 +125,7 @@ def synchronise(
         raise ValueError(f"tasks name projects that annotation.projects does not: {', '.join(sorted(strangers))}")
     reports = [
         _synchronise_project(
-            client, desired.filter(pl.col("project") == project.name), project, secret, known, progress
+            client, desired.filter(pl.col("project") == project.name), project, secret, known, progress, daily
         )
         for project in settings
     ]
@@ -127,13 +141,14 @@ def _synchronise_project(
     secret: Credentials,
     known: pl.DataFrame | None,
     progress: records.Progress,
+    daily: Daily | None,
 ) -> SyncReport:
     """Looks, compares, acts; once a request broke, until a look finds nothing left to do: an import may arrive late."""
     imported: int | None = None
     deleted, has_broken = 0, False
     for _ in range(ROUNDS):
         try:
-            plan = _plan(client, desired, project, secret, known, progress)
+            plan = _plan(client, desired, project, secret, known, progress, daily)
             imported = plan.missing.height if imported is None else imported
             gone = _delete(client, plan.surplus)
             deleted += gone
@@ -156,10 +171,24 @@ def _plan(
     secret: Credentials,
     known: pl.DataFrame | None,
     progress: records.Progress,
+    daily: Daily | None,
 ) -> _Plan:
     current, older = _ensure_project(client, project, secret.workspace)
     there = [task for ours in (current, *older) for task in _look(client, ours, progress)]
-    return _compare(desired, there, current, older, _answered_elsewhere(known, current))
+    plan = _compare(desired, there, current, older, _answered_elsewhere(known, current))
+    return plan if daily is None else _within(plan, there, daily, known)
+
+
+def _within(plan: _Plan, there: Sequence[_Task], daily: Daily, known: pl.DataFrame | None) -> _Plan:
+    """The plan with no more new tasks than the day has room for; what a project holds tells how many came today.
+
+    A task whose answer is known is given back and not asked, so it takes no room.
+    """
+    given = set[str]() if known is None else set(known.filter(pl.col("status") != "retracted")["task_digest"])
+    is_back = pl.col("task_digest").is_in(list(given))
+    back, fresh = plan.missing.filter(is_back), plan.missing.filter(~is_back).sort("rank", maintain_order=True)
+    room = max(0, daily.tasks - sum(task.made == daily.today for task in there))
+    return replace(plan, missing=pl.concat([back, fresh.head(room)]), held_back=max(0, fresh.height - room))
 
 
 def _ensure_project(client: Client, project: ProjectSettings, workspace: str) -> tuple[OurProject, list[OurProject]]:
@@ -180,7 +209,10 @@ def _look(client: Client, ours: OurProject, progress: records.Progress) -> Itera
     for task in api.tasks(client, ours.id, progress=progress):
         data, answers, skips = task["data"], task["total_annotations"], task["cancelled_annotations"]
         if "task_digest" in data and "sample_id" in data:
-            yield _Task(task["id"], ours, data["sample_id"], data["task_digest"], answers > 0, answers + skips > 0)
+            made = str(task["created_at"])[:10]
+            yield _Task(
+                task["id"], ours, data["sample_id"], data["task_digest"], answers > 0, answers + skips > 0, made
+            )
 
 
 def _compare(
@@ -209,7 +241,7 @@ def _compare(
     missing = desired.filter(pl.col("task_digest").is_in(asked_here - present)).unique(
         "task_digest", maintain_order=True
     )
-    return _Plan(current, older, missing, surplus, kept, withdrawn, len(wanted & elsewhere))
+    return _Plan(current, older, missing, surplus, kept, withdrawn, len(wanted & elsewhere), held_back=0)
 
 
 def _answered_elsewhere(known: pl.DataFrame | None, current: OurProject) -> set[str]:
@@ -286,10 +318,11 @@ def _report(client: Client, desired: pl.DataFrame, plan: _Plan, imported: int, d
     return SyncReport(
         wanted=wanted,
         imported=imported,
-        unchanged=wanted - imported - plan.answered_before,
+        unchanged=wanted - imported - plan.answered_before - plan.held_back,
         answered_before=plan.answered_before,
         deleted=deleted,
         withdrawn=len(plan.withdrawn) + begun,
+        held_back=plan.held_back,
         addresses={plan.current.name: address(client, plan.current.id)},
         there=_one_row_per_task(pl.concat([sent, pl.DataFrame(rows, schema=THERE_SCHEMA)])),
     )
@@ -328,6 +361,7 @@ def _together(reports: Sequence[SyncReport], kept: Sequence[_Task], deleted: int
         answered_before=sum(report.answered_before for report in reports),
         deleted=sum(report.deleted for report in reports) + deleted,
         withdrawn=sum(report.withdrawn for report in reports) + len(kept),
+        held_back=sum(report.held_back for report in reports),
         addresses={name: place for report in reports for name, place in report.addresses.items()},
         there=_one_row_per_task(there),
     )

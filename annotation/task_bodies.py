@@ -7,7 +7,7 @@ surrogates) is shown by a sign in its place; the tables keep the text as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -16,6 +16,7 @@ from annotation import client as api
 from annotation.blinding import pseudonym, seal
 from annotation.client import Client
 from annotation.credentials import Credentials
+from annotation.markdown import as_html
 
 CHUNK_TASKS = 2_000
 CHUNK_BYTES = 16 * 1024**2
@@ -35,11 +36,35 @@ def task_bodies(
             "sample_id": row["sample_id"],
             "task_digest": digest,
             "prompt_text": _shown(row["prompt_text"]),
-            "output_a": _shown(row["output_a"]) or EMPTY,
-            "output_b": _shown(row["output_b"]) or EMPTY,
+            **_drafts(row),
             "sealed": seal(secret.key, digest, (row["model_a"], row["model_b"])),
         }
-        yield {"data": data, "annotations": given_back.get(digest, [])}
+        yield {"data": data, "predictions": _predictions(row), "annotations": given_back.get(digest, [])}
+
+
+def _drafts(row: Mapping[str, Any]) -> dict[str, str]:
+    """The drafts as they were written, and as they are shown; a demonstration's is a prediction, which can be edited."""
+    if row["kind"] == "demonstration":
+        return {"output_a": _shown(row["output_a"] or "")}
+    data: dict[str, str] = {}
+    for side in ("a", "b"):
+        if row[f"output_{side}"] is not None:
+            text = _shown(row[f"output_{side}"]) or EMPTY
+            data |= {f"output_{side}": text, f"html_{side}": as_html(text)}
+    return data
+
+
+def _predictions(row: Mapping[str, Any]) -> list[Body]:
+    """The draft that an annotator mends; its model has no name here."""
+    if row["kind"] != "demonstration" or not (row["output_a"] or "").strip():
+        return []
+    told = {
+        "from_name": "answer",
+        "to_name": "prompt",
+        "type": "textarea",
+        "value": {"text": [_shown(row["output_a"])]},
+    }
+    return [{"model_version": "draft", "result": [told]}]
 
 
 def chunks(bodies: Iterable[Body]) -> Iterator[list[Body]]:

@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import polars as pl
 
 from annotation.labels import LABEL_SCHEMA, pull, state_digest
-from annotation.routing import choose_samples, preference_tasks
+from annotation.routing import FEEDBACK, choose_samples, feedback_table, tasks_of
+from annotation.routing import gold_questions as read_gold
 from annotation.settings import AnnotationSettings, LabelStudioSettings, RoutingSettings
-from annotation.sync import THERE_SCHEMA, synchronise
+from annotation.sync import THERE_SCHEMA, Daily, synchronise
 from curation.tombstones import TAKEN_BACK
 from curation.tombstones import known as known_by_mark
+from evaluation.inference import GenerationSettings
 from evaluation.selection import open_questions
 from evaluation.settings import EvaluationSettings
-from pipelines.contestants import answered, ask, base_contestant, finetuned
+from pipelines.contestants import Contestant, answered, ask, base_contestant, finetuned
 from pipelines.forgetting import key_of
 from pipelines.servers import annotation_server
+from pipelines.settings import Config
 from pipelines.stages import Observation, Run, observable, stage
 from pipelines.workspace import Workspace
-from records import Outcome
+from records import Outcome, digest
 
 LIBRARIES = ("torch", "transformers", "peft")
 
@@ -28,14 +32,45 @@ def labels_on_server(workspace: Workspace) -> Observation:
     """What people have answered in Label Studio, by a cheap look at the server."""
     with annotation_server(workspace) as server:
         version = "no annotation server" if server is None else state_digest(server.client, server.credentials)
+    routing = workspace.config.annotation.routing if workspace.config.annotation else RoutingSettings()
+    if server is not None and routing.per_day is not None:
+        version = digest("day", version, today())  # a new day has room for tasks that wait
     return Observation(version, version)
+
+
+def today() -> str:
+    """The day that Label Studio's own times are in."""
+    return datetime.now(UTC).date().isoformat()
+
+
+@observable(group="annotation", needs=("annotation",))
+def gold_questions(workspace: Workspace) -> Observation:
+    """Questions whose answer is known, as the files of the projects have them."""
+    settings = workspace.config.annotation or AnnotationSettings()
+    table = read_gold(settings.projects, workspace.root)
+    return Observation(digest("gold", table.write_json()), table)
+
+
+@observable(group="annotation", needs=("annotation",))
+def feedback(workspace: Workspace) -> Observation:
+    """The thumbs that users of the product gave, by question."""
+    named = (workspace.config.annotation or AnnotationSettings()).routing.feedback
+    table = pl.DataFrame(schema=FEEDBACK) if named is None else feedback_table(workspace.root / named)
+    return Observation(digest("feedback", table.write_json()), table)
+
+
+def asked_for(config: Config) -> set[str]:
+    """The inputs that a routing policy asks for: thumbs make drafts anew only where they decide which."""
+    by_feedback = config.annotation is not None and config.annotation.routing.policy == "feedback"
+    return {"best_prompt", "prompts", *(["feedback"] if by_feedback else [])}
 
 
 @stage(
     group="annotation",
     code_version="2",
     needs=("annotation",),
-    primary_key=("sample_id", "model"),
+    asks=asked_for,
+    primary_key=("sample_id", "model", "draft"),
     unit="drafts",
     recorded=True,
     pool="gpu",
@@ -47,35 +82,68 @@ def drafts(
     base_model: dict[str, pl.DataFrame],
     best_prompt: dict[str, pl.DataFrame] | None,
     prompts: pl.DataFrame | None,
+    feedback: pl.DataFrame | None,
     routing: RoutingSettings,
     evaluation: EvaluationSettings,
     run: Run,
 ) -> Outcome:
-    """Two drafts for each open sample that goes to people: the base's and the finetuned model's."""
+    """Drafts for each open sample that may go to people, of the base and of the finetuned model, with how they were sampled."""
     entry = run.workspace.config.models[-1]
-    chosen = choose_samples(samples, routing)
+    chosen = choose_samples(samples, routing, feedback)
     base = base_contestant(
         base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts, run.workspace
     )
     tuned = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
     rows = [
-        ask(run, each, open_questions(chosen, "draft", each.prompt), evaluation.generation) for each in (base, tuned)
+        _drafted(run, each, open_questions(chosen, "draft", each.prompt), number, generation)
+        for each in (base, tuned)
+        for number, generation in enumerate(samplings(routing, evaluation.generation))
     ]
     return answered(run, pl.concat(rows))
 
 
-@stage(group="annotation", code_version="1", primary_key="task_digest", unit="samples", needs=("annotation",))
-def annotation_tasks(drafts: pl.DataFrame, samples: pl.DataFrame, annotation: AnnotationSettings) -> Outcome:
-    """What should be asked: pairs of drafts, in an order hidden and drawn by seed; closed samples never cost a person's time."""
-    names = drafts["model"].unique(maintain_order=True).to_list()
-    asked = samples.join(drafts.select("sample_id").unique(), on="sample_id", how="semi")
-    first, second = (drafts.filter((pl.col("model") == name) & pl.col("error").is_null()) for name in names)
-    return preference_tasks(asked, first, second, annotation.routing, annotation.projects[0].name, (names[0], names[1]))
+def samplings(routing: RoutingSettings, generation: GenerationSettings) -> list[GenerationSettings]:
+    """How each draft of a model is made: one as evaluation has it, several by draws that differ in their seed."""
+    if routing.candidates == 1:
+        return [generation]
+    seeds = range(generation.seed, generation.seed + routing.candidates)
+    return [replace(generation, temperature=routing.temperature, seed=seed) for seed in seeds]
+
+
+def _drafted(
+    run: Run, contestant: Contestant, questions: pl.DataFrame, number: int, generation: GenerationSettings
+) -> pl.DataFrame:
+    return ask(run, contestant, questions, generation).with_columns(
+        draft=pl.lit(number),
+        temperature=pl.lit(generation.temperature),
+        seed=pl.lit(generation.seed),
+        max_new_tokens=pl.lit(generation.max_new_tokens),
+    )
 
 
 @stage(
     group="annotation",
-    code_version="1",
+    code_version="2",
+    primary_key="task_digest",
+    unit="samples",
+    needs=("annotation",),
+    asks=asked_for,
+)
+def annotation_tasks(
+    drafts: pl.DataFrame,
+    samples: pl.DataFrame,
+    gold_questions: pl.DataFrame,
+    feedback: pl.DataFrame | None,
+    annotation: AnnotationSettings,
+) -> Outcome:
+    """What should be asked, in which order and why; closed samples never cost a person's time."""
+    asked = samples.join(drafts.select("sample_id").unique(), on="sample_id", how="semi")
+    return tasks_of(asked, drafts, annotation, gold_questions, feedback)
+
+
+@stage(
+    group="annotation",
+    code_version="2",
     primary_key="task_digest",
     world=True,
     unit="tasks",
@@ -102,6 +170,7 @@ def label_studio_projects(
             server.credentials,
             known_labels(run, "annotations"),
             run.progress,
+            daily=_daily(annotation.routing),
         )
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     notes = {
@@ -109,13 +178,18 @@ def label_studio_projects(
         "imported": report.imported,
         "deleted": report.deleted,
         "withdrawn": report.withdrawn,
+        "wait for another day": report.held_back,
     }
     return Outcome(report.there, notes=notes)
 
 
+def _daily(routing: RoutingSettings) -> Daily | None:
+    return None if routing.per_day is None else Daily(routing.per_day, today())
+
+
 @stage(
     group="annotation",
-    code_version="1",
+    code_version="2",
     primary_key="annotation_id",
     world=True,
     unit="annotations",
@@ -156,8 +230,11 @@ def known_labels(run: Run, table: str) -> pl.DataFrame:
 
 
 def _known(run: Run, table: str, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    """The rows of a table, with the columns of now: one that an earlier version did not have is null."""
     store = run.workspace.store
-    return store.scan(table).collect() if store.head(table) else pl.DataFrame(schema=schema)
+    rows = store.scan(table).collect() if store.head(table) else pl.DataFrame(schema=schema)
+    missing = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in rows.columns]
+    return rows.with_columns(missing).select(list(schema))
 
 
-STAGES = [labels_on_server, drafts, annotation_tasks, label_studio_projects, annotations]
+STAGES = [labels_on_server, gold_questions, feedback, drafts, annotation_tasks, label_studio_projects, annotations]

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 import curation.preferences
+from annotation.routing import decide_openness
 from curation import releases
 from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps
 from curation.inventory import Source
@@ -16,7 +17,7 @@ from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
 from pipelines.release_differences import write_changelog
 from pipelines.releases import ReleaseFolder
-from pipelines.stages import Observation, Run, measure, observable, stage
+from pipelines.stages import Observation, Output, Run, measure, observable, stage
 from pipelines.workspace import Workspace
 from plots import histogram
 from records import Outcome, Picture, Progress
@@ -45,9 +46,8 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 
 @stage(
     group="datasets",
-    code_version="3",
-    primary_key="sample_id",
-    outside=("doc_id",),
+    code_version="4",
+    outputs=(Output("samples", ("sample_id",), ("doc_id",)), Output("openness", ("sample_id",))),
     unit="samples",
     needs=("task",),
     checks=("no_leak",),
@@ -60,16 +60,20 @@ def samples(
     sources: tuple[Source, ...],
     run: Run,
 ) -> Outcome:
-    """The task's samples, each once, on its side of the split: no copied question straddles."""
+    """The task's samples, each once, open or closed for a stated reason, on its side of the split: no copied question straddles."""
     places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
     collected = collect_samples(places, candidates, task, [source.name for source in sources])
-    divided = assign_splits(collected.table, splits)
+    decided = decide_openness(collected.table, task.checker)
+    is_so = decided.table.select("sample_id", "openness", "checker")
+    told = collected.table.drop("openness", "checker").join(is_so, on="sample_id", maintain_order="left")
+    divided = assign_splits(told.select(collected.table.columns), splits)
     leaks = straddling(divided.table)
     return replace(
         collected,
         table=divided.table,
         kept=collected.table.height,
-        notes={**collected.notes, **divided.notes, **_moved(divided.table, run), "leaks": leaks.height},
+        others={"openness": decided.table},
+        notes={**collected.notes, **decided.notes, **divided.notes, **_moved(divided.table, run), "leaks": leaks.height},
         pictures=[Picture("prompt lengths", histogram(_prompt_lengths(divided.table), "characters in a prompt"))],
         checks={
             "no_leak": f"{leaks.height} held-out samples have a near-duplicate (Jaccard {LEAK} or more) on another side of the "

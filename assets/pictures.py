@@ -14,7 +14,7 @@ from curation.funnel import Report
 from curation.privacy.evidence import COUNTED
 from curation.quality import SIGNALS
 from curation.spans import spans_by_content
-from plots import bars, histogram, shares
+from plots import bars, histogram, intervals, shares
 from records import Picture
 
 Tables = Mapping[str, pl.LazyFrame]
@@ -161,3 +161,28 @@ def _lengths(numbers: pl.LazyFrame, title: str) -> Picture:
     """Lengths differ by orders of magnitude; an empty text has none."""
     powers = numbers.select(pl.all().cast(pl.Float64).log10()).collect().to_series().drop_nulls()
     return Picture(title, histogram(powers, f"{title}, as powers of ten"))
+
+
+def annotator_pictures(quality: pl.DataFrame) -> list[Picture]:
+    """What a person wants to see of `annotator_quality`: agreement, known questions, and habits, each with its interval."""
+    measures = {
+        "alpha": ("alpha", "low", "high", "shared"),
+        "right on known questions": ("gold_right", "gold_low", "gold_high", "gold"),
+        "share of preferences for the left answer": ("left", "left_low", "left_high", "tasks"),
+        "share of preferences for the longer answer": ("longer", "longer_low", "longer_high", "tasks"),
+    }
+    who = pl.format("{} ({})", "annotator", "criterion")
+    rows = [
+        quality.select(
+            model=who,
+            prompt=pl.lit("none"),
+            metric=pl.lit(name),
+            value=value,
+            low=low,
+            high=high,
+            n=pl.col(n).cast(pl.Int64),
+        )
+        for name, (value, low, high, n) in measures.items()
+    ]
+    shown = pl.concat(rows).filter(pl.col("value").is_not_null())
+    return [Picture("annotators", intervals(shown))] if shown.height else []

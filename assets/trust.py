@@ -6,29 +6,31 @@ from dataclasses import replace
 
 import polars as pl
 
-from annotation.adjudication import adjudication_project, consensus_by_project, labels_of, open_disagreements
+from annotation.adjudication import adjudication_projects, consensus_by_project, labels_of, open_disagreements
 from annotation.agreement import annotator_quality as measure_annotators
 from annotation.agreement import below, counted, judgements
-from annotation.labels import pull
+from annotation.labels import private_samples, pull
 from annotation.progress import annotation_progress as tell_progress
 from annotation.projects import our_projects
 from annotation.settings import AnnotationSettings, TrustSettings
 from annotation.sync import synchronise
 from assets.annotation import known_labels, not_taken_back
+from assets.pictures import annotator_pictures
 from pipelines.servers import annotation_server
 from pipelines.stages import Output, Run, stage
+from pipelines.takedowns import takedowns
 from records import Outcome
 
 
-@stage(group="annotation", code_version="1", primary_key="task_digest", unit="tasks", needs=("annotation",))
-def adjudication_tasks(annotations: pl.DataFrame, trust: TrustSettings) -> Outcome:
+@stage(group="annotation", code_version="2", primary_key="task_digest", unit="tasks", needs=("annotation",))
+def adjudication_tasks(annotations: pl.DataFrame, annotation: AnnotationSettings) -> Outcome:
     """Tasks on which people disagree, to be decided by somebody else."""
-    return open_disagreements(annotations, trust)
+    return open_disagreements(annotations, annotation.trust, annotation.projects)
 
 
 @stage(
     group="annotation",
-    code_version="1",
+    code_version="2",
     primary_key="annotation_id",
     world=True,
     unit="annotations",
@@ -40,6 +42,7 @@ def adjudications(
     labels_on_server: str,
     samples: pl.LazyFrame,
     tombstones: pl.DataFrame,
+    annotation: AnnotationSettings,
     run: Run,
 ) -> Outcome:
     """What was decided where people disagree: the project of disagreements, brought to what is open, and its answers."""
@@ -51,8 +54,12 @@ def adjudications(
         client, secret = server.client, server.credentials
         if adjudication_tasks.is_empty() and not our_projects(client, secret.workspace, adjudication=True):
             return before
-        project = [adjudication_project()]
-        report = synchronise(client, adjudication_tasks, project, secret, known, run.progress, adjudication=True)
+        projects = adjudication_projects(annotation.projects)
+        wanted = set(adjudication_tasks["project"]) | {
+            ours.name for ours in our_projects(client, secret.workspace, True)
+        }
+        projects = [project for project in projects if project.name in wanted]
+        report = synchronise(client, adjudication_tasks, projects, secret, known, run.progress, adjudication=True)
         labels = pull(client, adjudication_tasks, secret, known, run.progress, adjudication=True)
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     waiting = report.there.filter(pl.col("state") == "waiting").height
@@ -62,7 +69,7 @@ def adjudications(
 
 @stage(
     group="annotation",
-    code_version="1",
+    code_version="2",
     needs=("annotation",),
     unit="annotations",
     outputs=(
@@ -77,13 +84,14 @@ def annotator_quality(annotations: pl.DataFrame, trust: TrustSettings) -> Outcom
     table, pairs = measure_annotators(answers, accuracies, trust)
     uncounted = annotations.height - answers.height
     dropped = {"skipped, taken back, or answered again": uncounted} if uncounted else {}
-    return Outcome(table, answers.height, dropped, others={"annotator_pairs": pairs})
+    shown = annotator_pictures(table)
+    return Outcome(table, answers.height, dropped, others={"annotator_pairs": pairs}, pictures=shown)
 
 
 @stage(
     group="annotation",
-    code_version="1",
-    primary_key="task_digest",
+    code_version="2",
+    primary_key=("task_digest", "criterion"),
     needs=("annotation",),
     unit="tasks",
     checks=("agreement",),
@@ -100,18 +108,45 @@ def adjudicated_labels(
     return replace(labels, checks={"agreement": below(annotator_quality, annotator_pairs, trust)})
 
 
-@stage(group="annotation", code_version="1", primary_key="project", needs=("annotation",), unit="projects")
+@stage(group="annotation", code_version="2", primary_key="project", needs=("annotation",), unit="projects")
 def annotation_progress(
     annotation_tasks: pl.DataFrame,
     adjudication_tasks: pl.DataFrame,
+    label_studio_projects: pl.DataFrame,
     annotations: pl.DataFrame,
     adjudications: pl.DataFrame,
     annotator_quality: pl.DataFrame,
+    preferences: pl.LazyFrame,
     annotation: AnnotationSettings,
+    run: Run,
 ) -> Outcome:
-    """Per project: how much is asked, how much is done, what is left of the budget, and how far people agree."""
+    """Per project: how much is asked and done, what is left of the budget, how far people agree, and which dataset has their labels."""
     tasks, answers = pl.concat([annotation_tasks, adjudication_tasks]), pl.concat([annotations, adjudications])
-    return tell_progress(tasks, answers, annotator_quality, annotation)
+    head = run.workspace.store.head("preferences")
+    released = head.notes.get("release") if head else None
+    used_by = {"preference": f"preferences {released}"} if released else {}
+    return tell_progress(tasks, answers, annotator_quality, annotation, label_studio_projects, used_by)
 
 
-STAGES = [adjudication_tasks, adjudications, annotator_quality, adjudicated_labels, annotation_progress]
+@stage(group="annotation", code_version="1", primary_key="sample_id", world=True, unit="samples", needs=("annotation",))
+def takedown_previews(
+    annotations: pl.DataFrame, adjudications: pl.DataFrame, samples: pl.LazyFrame, run: Run
+) -> Outcome:
+    """Samples that an annotator found private: what taking each back would touch, and the command that does. Nothing is taken back here."""
+    found = private_samples(pl.concat([annotations, adjudications]))
+    left = set(samples.select("sample_id").collect().to_series())
+    named = [name for name in found if name in left]
+    table = takedowns(run.workspace, named)
+    gone = len(found) - table.height
+    notes = {"commands": "\n".join(f"- `{command}`" for command in table["command"])} if named else {}
+    return Outcome(table, dropped={"the sample is gone": gone} if gone else {}, notes=notes)
+
+
+STAGES = [
+    adjudication_tasks,
+    adjudications,
+    annotator_quality,
+    adjudicated_labels,
+    annotation_progress,
+    takedown_previews,
+]

@@ -52,7 +52,7 @@ def open_labelling(page: Page, project_address: str) -> None:
     """Opens a project and presses *Label All Tasks*."""
     page.goto(project_address)
     page.get_by_role("button", name="Label All Tasks").click()
-    expect(choice(page, "A is better")).to_be_visible(timeout=PATIENCE)
+    expect(choice(page, "Cannot answer")).to_be_visible(timeout=PATIENCE)
 
 
 def choice(page: Page, label: str) -> Locator:

@@ -80,8 +80,9 @@ def user(text: str) -> list[Message]:
 
 
 def checked(candidate: Candidate, checker: str) -> Candidate:
-    """The candidate with the task's checker. Without a reference there is nothing to check against: it stays open."""
-    if checker == "open" or candidate.reference is None:
+    """The candidate with the task's checker. Without a reference there is nothing to check against: it stays open, as all do
+    where each is to be looked at by itself (`auto`)."""
+    if checker in ("open", "auto") or candidate.reference is None:
         return candidate
     return replace(candidate, openness="closed", checker=checker)
 

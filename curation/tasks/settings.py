@@ -26,7 +26,7 @@ class TaskSettings:
     name: str = ""
     # qa: which column of a record is the question, answer, context, system (inferred when absent)
     columns: dict[str, str] = field(default_factory=dict)
-    # "open" (people and open-ended metrics judge), or the checker of closed-ended answers
+    # "open" (people and open-ended metrics judge), the checker of closed-ended answers, or "auto": each sample by its reference
     checker: str = "open"
     # longest prompt in characters, all messages together; None: 600 for docstrings and completion, else 4,000
     max_chars: int | None = None
@@ -41,8 +41,8 @@ class TaskSettings:
                 f"task.recipe: {self.recipe!r} is none of {', '.join(RECIPES)}; "
                 "write one of these, or package.module:function for a function of your own"
             )
-        if self.checker not in ("open", *CHECKERS):
-            raise ValueError(f"task.checker: there is no {self.checker!r}; write open, {', '.join(CHECKERS)}")
+        if self.checker not in ("open", "auto", *CHECKERS):
+            raise ValueError(f"task.checker: there is no {self.checker!r}; write open, auto, {', '.join(CHECKERS)}")
         for name, least in (("max_chars", 1), ("reference_chars", 1), ("group_depth", 0)):
             value = getattr(self, name)
             if value is not None and value < least:

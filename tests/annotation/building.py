@@ -18,18 +18,23 @@ from annotation.sync import SyncReport
 Fate = Literal["pass", "lose the request", "lose the answer", "late"]
 
 
-def tasks(count: int, *, version: str = "", project: str = "preference") -> pl.DataFrame:
+def tasks(count: int, *, version: str = "", project: str = "preference", kind: str = "preference") -> pl.DataFrame:
     """`count` tasks; another `version` is the same samples with other drafts."""
     rows = [
         {
             "task_digest": f"task-{number}{version}",
             "sample_id": f"sample-{number}",
             "project": project,
+            "kind": kind,
             "prompt_text": f"Question {number}?",
             "output_a": f"Left {number}{version}",
-            "output_b": f"Right {number}{version}",
+            "output_b": f"Right {number}{version}" if kind == "preference" else None,
             "model_a": "base",
-            "model_b": "finetune",
+            "model_b": "finetune" if kind == "preference" else None,
+            "policy": "random",
+            "reason": "drawn at random",
+            "rank": number + 1,
+            "random": True,
         }
         for number in range(count)
     ]

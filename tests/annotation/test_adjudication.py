@@ -102,15 +102,15 @@ def test_every_task_is_accounted_for(rows: list[tuple[str, str, str | None]], ru
 
 def test_progress_counts_tasks_by_how_many_people_answered() -> None:
     tasks = pl.DataFrame(
-        [
-            dict.fromkeys(TASK_SCHEMA, "x") | {"task_digest": task, "project": "preference"}
-            for task in ("same", "alone", "new")
-        ],
+        [{"task_digest": task, "project": "preference", "kind": "preference"} for task in ("same", "alone", "new")],
         schema=TASK_SCHEMA,
     )
     settings_ = AnnotationSettings(projects=(ProjectSettings(annotators=2),))
-    accuracies = pl.DataFrame(schema={"project": pl.String, **ACCURACIES})
+    accuracies = pl.DataFrame(schema={"project": pl.String, "criterion": pl.String, **ACCURACIES})
     quality, _ = annotator_quality(counted(ROWS), accuracies, ANY)
-    row = annotation_progress(tasks, ROWS, quality, settings_).table.row(0, named=True)
-    assert (row["asked"], row["done"], row["begun"], row["waiting"]) == (3, 1, 1, 1)
-    assert (row["people"], row["skipped"], row["cannot_answer"], row["budget_left"]) == (3, 1, 2, 19)
+    there = tasks.head(2).select("task_digest")
+    used_by = {"preference": "preferences 3f2a"}
+    row = annotation_progress(tasks, ROWS, quality, settings_, there, used_by).table.row(0, named=True)
+    assert (row["asked"], row["sent"], row["done"], row["begun"], row["waiting"]) == (3, 2, 1, 1, 1)
+    assert (row["people"], row["skipped"], row["cannot_answer"], row["budget_left"]) == (3, 1, 2, 18)
+    assert row["used_by"] == "preferences 3f2a"

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.agreement import EVERYONE, annotator_quality, below, counted, nominal_alpha
+from annotation.agreement import EVERYONE, annotator_quality, below, counted
+from annotation.alpha import alpha
 from annotation.consensus import ACCURACIES
 from annotation.settings import TrustSettings
 from tests.annotation.answering import answers
 
 SETTINGS = TrustSettings()
-NOBODY = pl.DataFrame(schema={"project": pl.String, **ACCURACIES})
+NOBODY = pl.DataFrame(schema={"project": pl.String, "criterion": pl.String, **ACCURACIES})
 PUBLISHED = (
     (1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0),
     (1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3),
@@ -30,17 +31,31 @@ def counts(observers: tuple[tuple[int, ...], ...], n_values: int) -> np.ndarray:
 
 
 def test_alpha_is_the_published_one() -> None:
-    found = nominal_alpha(counts(PUBLISHED, 5), SETTINGS)
+    found = alpha(counts(PUBLISHED, 5), SETTINGS)
     assert found.value == pytest.approx(0.743, abs=0.0005)
     assert found.low < found.value < found.high <= 1
+
+
+def test_ordinal_alpha_is_the_published_one() -> None:
+    assert alpha(counts(PUBLISHED, 5), SETTINGS, ordinal=True).value == pytest.approx(0.815, abs=0.0005)
+
+
+@given(tables)
+def test_ordinal_alpha_knows_the_order_and_not_its_direction(table: list[list[int]]) -> None:
+    given_counts = np.array(table, dtype=np.int64)
+    value = alpha(given_counts, SETTINGS, ordinal=True).value
+    turned = alpha(given_counts[:, ::-1], SETTINGS, ordinal=True).value
+    assert (value is None) == (turned is None) and (value is None or turned == pytest.approx(value))
+    two = given_counts[:, :2]
+    assert alpha(two, SETTINGS, ordinal=True).value == alpha(two, SETTINGS).value, "two values have no order"
 
 
 @given(tables)
 def test_names_of_values_and_order_of_tasks_mean_nothing_to_alpha(table: list[list[int]]) -> None:
     given_counts = np.array(table, dtype=np.int64)
-    value = nominal_alpha(given_counts, SETTINGS).value
+    value = alpha(given_counts, SETTINGS).value
     for same in (given_counts[:, ::-1], given_counts[::-1]):
-        other = nominal_alpha(same, SETTINGS).value
+        other = alpha(same, SETTINGS).value
         assert (value is None) == (other is None) and (value is None or other == pytest.approx(value))
 
 
@@ -48,12 +63,12 @@ def test_names_of_values_and_order_of_tasks_mean_nothing_to_alpha(table: list[li
 def test_a_task_with_one_answer_says_nothing_of_agreement(table: list[list[int]]) -> None:
     given_counts = np.array(table, dtype=np.int64)
     single = np.vstack([given_counts, [[0, 1, 0]]])
-    assert nominal_alpha(single, SETTINGS) == nominal_alpha(given_counts, SETTINGS)
+    assert alpha(single, SETTINGS) == alpha(given_counts, SETTINGS)
 
 
 def test_alpha_is_unknown_where_nobody_shares_a_task_or_nothing_varies() -> None:
-    assert nominal_alpha(np.array([[1, 0], [0, 1]]), SETTINGS).value is None
-    assert nominal_alpha(np.array([[2, 0], [3, 0]]), SETTINGS).value is None
+    assert alpha(np.array([[1, 0], [0, 1]]), SETTINGS).value is None
+    assert alpha(np.array([[2, 0], [3, 0]]), SETTINGS).value is None
 
 
 def test_the_last_answer_counts_and_skips_do_not() -> None:

@@ -14,7 +14,7 @@ HOSTILE = (
     '<script>window.ran = "script"</script><img src="x" onerror="window.ran = \'image\'">'
     '<b onclick="window.ran = 1">bold</b> $output_b {{prompt_text}} javascript:void(0)\n    indented & <i>more</i>'
 )
-MARKUP = "# Not a *heading*\n| a | b |"
+MARKUP = "# Not a <b>heading</b>\n| a | b |"
 
 
 def test_an_annotator_signs_in_and_labels_by_mouse_and_by_keyboard(studio, client, secret):
@@ -34,14 +34,17 @@ def test_an_annotator_signs_in_and_labels_by_mouse_and_by_keyboard(studio, clien
         assert shown.strip() == HOSTILE.replace("\r", "")
         assert page.locator(".headwater script, .headwater img, .headwater b, .headwater i").count() == 0
         assert page.locator(".drafts").inner_text().count(HOSTILE.splitlines()[0]) == 1
-        assert MARKUP.splitlines()[0] in page.locator(".drafts").inner_text()
+        expect(page.locator(".drafts h1")).to_have_text("Not a <b>heading</b>")
+        expect(page.locator(".drafts h1 em")).to_have_count(0)
 
-        choice(page, "A is better").click()
+        choice(page, "A is clearly better").click()
         submit(page)
-        choose_by_key(page, "4", "Both are bad")
+        choose_by_key(page, "6", "Both are bad")
         submit(page, keyboard=True)
-        choose_by_key(page, "5", "Cannot answer")
-        page.get_by_placeholder("A few words").fill("It is private.")
+        choose_by_key(page, "7", "Cannot answer")
+        choose_by_key(page, "k", "It is private")
+        page.get_by_placeholder("A few words").fill("A name.")
+        page.keyboard.press("Shift+Enter")
         submit(page)
         skip(page)
         assert page.evaluate("window.ran") is None
@@ -52,5 +55,6 @@ def test_an_annotator_signs_in_and_labels_by_mouse_and_by_keyboard(studio, clien
     in_order = sorted(labels.iter_rows(named=True), key=lambda label: by_task[label["task_digest"]])
     assert [label["value"] for label in in_order] == ["a", "both_bad", "cannot_answer", None]
     assert [label["status"] for label in in_order] == ["submitted", "submitted", "submitted", "skipped"]
-    assert [label["note"] for label in in_order] == [None, None, "It is private.", None]
+    assert [label["note"] for label in in_order] == [None, None, "A name.", None]
+    assert [label["why"] for label in in_order] == [None, None, "private", None]
     assert all(label["lead_time"] > 0 for label in in_order)

@@ -2,8 +2,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.routing import TASK_SCHEMA, choose_samples, preference_tasks, prompt_text
-from annotation.settings import RoutingSettings
+from annotation.routing import TASK_SCHEMA, choose_samples, prompt_text, tasks_of
+from annotation.settings import AnnotationSettings, RoutingSettings
 
 
 def samples(count: int) -> pl.DataFrame:
@@ -11,6 +11,7 @@ def samples(count: int) -> pl.DataFrame:
         {
             "sample_id": f"s{number}",
             "messages": [{"role": "user", "content": f"Document function {number}"}],
+            "slice": f"slice {number % 3}",
             "openness": "closed" if number % 5 == 0 else "open",
             "reference": "A line." if number % 3 == 0 else None,
         }
@@ -21,6 +22,19 @@ def samples(count: int) -> pl.DataFrame:
 
 def drafts(chosen: pl.DataFrame, model: str) -> pl.DataFrame:
     return chosen.select("sample_id", (pl.lit(f"{model} says ") + pl.col("sample_id")).alias("output"))
+
+
+def preference_tasks(chosen, first, second, routing):
+    """The tasks of one project of preferences between two models' drafts."""
+    return tasks_of(chosen, written(old=first, new=second), AnnotationSettings(routing=routing))
+
+
+def written(**by_model: pl.DataFrame) -> pl.DataFrame:
+    rows = [
+        table.select("sample_id", "output", model=pl.lit(name), error=pl.lit(None, pl.String))
+        for name, table in by_model.items()
+    ]
+    return pl.concat(rows)
 
 
 def waiting(count: int) -> pl.DataFrame:
@@ -62,9 +76,7 @@ def test_another_seed_asks_others():
 
 def test_each_draft_stands_beside_its_model_and_sides_are_even():
     chosen = waiting(400)
-    outcome = preference_tasks(
-        chosen, drafts(chosen, "old"), drafts(chosen, "new"), RoutingSettings(budget=400), models=("old", "new")
-    )
+    outcome = preference_tasks(chosen, drafts(chosen, "old"), drafts(chosen, "new"), RoutingSettings(budget=400))
     assert outcome.table.schema == pl.Schema(TASK_SCHEMA)
     assert outcome.table["task_digest"].is_unique().all()
     for side in ("a", "b"):
@@ -83,7 +95,7 @@ def test_pairs_that_cannot_be_preferred_are_accounted_for():
     right = right.with_columns(output=pl.when(pl.col("sample_id") == "s8").then(None).otherwise("output"))
     outcome = preference_tasks(chosen, left, right, RoutingSettings(budget=4))
     assert outcome.table.height == 4
-    assert outcome.dropped == {"the two drafts are the same": 2, "beyond the budget": 2}
+    assert outcome.dropped == {"the drafts are the same": 2, "beyond the budget": 2}
     assert outcome.failed == {"a draft is missing": 2}
 
 

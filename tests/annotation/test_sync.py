@@ -138,7 +138,7 @@ def test_tasks_that_are_there_twice_are_mended_and_the_answered_one_stays(client
 
 def test_tasks_that_a_person_added_are_left_alone(client, secret):
     project = project_id(sync.synchronise(client, tasks(1), PROJECT, secret))
-    api.import_tasks(client, project, [{"data": {"prompt_text": "mine", "output_a": "a", "output_b": "b"}}])
+    api.import_tasks(client, project, [{"data": {"prompt_text": "mine", "html_a": "a", "html_b": "b"}}])
     assert sync.synchronise(client, tasks(1), PROJECT, secret).deleted == 0
     assert len(list(api.tasks(client, project))) == 2
     assert pull(client, tasks(1), secret).is_empty()
@@ -252,3 +252,36 @@ def test_a_run_that_dies_at_any_request_is_finished_by_the_next(studio, client, 
             break
         last += 1
     assert last == 4, "one project made, tasks deleted, tasks imported, one project closed"
+
+
+def test_a_day_takes_as_many_new_tasks_as_it_has_room_for_and_the_next_one_more(client, secret):
+    desired = tasks(9).with_columns(rank=pl.col("rank").reverse())
+    created = [
+        str(task["created_at"])[:10]
+        for task in api.tasks(
+            client,
+            project_id(sync.synchronise(client, tasks(1), PROJECT, dataclasses.replace(secret, workspace="clock"))),
+        )
+    ]
+    today = sync.Daily(4, created[0])
+    first = sync.synchronise(client, desired, PROJECT, secret, daily=today)
+    assert (first.wanted, first.imported, first.held_back) == (9, 4, 5)
+    assert there(client, project_id(first)) == ["task-5", "task-6", "task-7", "task-8"], "the first by rank"
+    again = sync.synchronise(client, desired, PROJECT, secret, daily=today)
+    assert (again.imported, again.unchanged, again.held_back) == (0, 4, 5)
+    answer(client, project_id(first), "sample-5")
+    assert sync.synchronise(client, desired, PROJECT, secret, daily=today).imported == 0, "an answer makes no room"
+    tomorrow = sync.synchronise(client, desired, PROJECT, secret, daily=sync.Daily(4, "tomorrow"))
+    assert (tomorrow.imported, tomorrow.unchanged, tomorrow.held_back) == (4, 4, 1)
+    assert there(client, project_id(first))[0] == "task-1"
+
+
+def test_a_lost_project_is_rebuilt_with_its_labels_whatever_the_day_has_room_for(client, secret):
+    first = project_id(sync.synchronise(client, tasks(4), PROJECT, secret))
+    for number in range(3):
+        answer(client, first, f"sample-{number}", "b")
+    known = pull(client, tasks(4), secret)
+    api.delete_project(client, first)
+    report = sync.synchronise(client, tasks(4), PROJECT, secret, known, daily=sync.Daily(1, "tomorrow"))
+    assert (report.imported, report.held_back) == (4, 0)
+    assert pull(client, tasks(4), secret).equals(known)

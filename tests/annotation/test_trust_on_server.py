@@ -5,7 +5,7 @@ import pytest
 
 from annotation import client as api
 from annotation import sync
-from annotation.adjudication import adjudication_project, labels_of, open_disagreements
+from annotation.adjudication import adjudication_projects, labels_of, open_disagreements
 from annotation.client import Client
 from annotation.labels import pull
 from annotation.projects import our_projects
@@ -44,8 +44,8 @@ def test_a_disagreement_is_decided_in_a_project_of_its_own(client, second_person
     disagreements = open_disagreements(labels, TRUST).table
     assert disagreements["sample_id"].to_list() == ["sample-0"]
 
-    report = sync.synchronise(client, disagreements, [adjudication_project()], secret, adjudication=True)
-    again = sync.synchronise(client, disagreements, [adjudication_project()], secret, adjudication=True)
+    report = sync.synchronise(client, disagreements, adjudication_projects(OF_TWO), secret, adjudication=True)
+    again = sync.synchronise(client, disagreements, adjudication_projects(OF_TWO), secret, adjudication=True)
     assert (report.imported, again.imported) == (1, 0)
     sync.synchronise(client, asked, OF_TWO, secret)
     assert {ours.name for ours in our_projects(client, secret.workspace)} == {"preference", ADJUDICATION}
@@ -64,7 +64,7 @@ def test_a_mended_disagreement_leaves_the_project(client, second_person, secret)
     place = project_id(sync.synchronise(client, asked, OF_TWO, secret))
     answer(client, place, "sample-0", "a")
     answer(second_person, place, "sample-0", "b")
-    project = [adjudication_project()]
+    project = adjudication_projects(OF_TWO)
     before = open_disagreements(pull(client, asked, secret), TRUST).table
     sync.synchronise(client, before, project, secret, adjudication=True)
     answer(client, place, "sample-0", "b")

@@ -16,7 +16,7 @@ from tests.end_to_end.test_daemon_workspace import wait
 from tests.end_to_end.workspaces import HEADWATER, environment, heads, headwater
 from tests.label_studio import choice, chromium, open_labelling, sign_in, submit
 
-ANSWERS = ("A is better", "B is better", "A is better", "Equally good", "B is better")
+ANSWERS = ("A is clearly better", "B is slightly better", "A is slightly better", "Equally good", "B is clearly better")
 LABELS = 10
 
 
