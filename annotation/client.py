@@ -206,6 +206,21 @@ def project_state(client: Client, project_id: int) -> tuple[int, int, str]:
     return answer["total"], answer["total_annotations"], newest
 
 
+def webhooks(client: Client, project_id: int) -> list[dict[str, Any]]:
+    """The webhooks of a project."""
+    return list(_read(client, "/api/webhooks/", {"project": project_id}))
+
+
+def create_webhook(client: Client, fields: Mapping[str, object]) -> None:
+    """A new webhook."""
+    _send(client, "POST", "/api/webhooks/", json=dict(fields))
+
+
+def update_webhook(client: Client, webhook_id: int, fields: Mapping[str, object]) -> None:
+    """Changes a webhook."""
+    _send(client, "PATCH", f"/api/webhooks/{webhook_id}/", json=dict(fields))
+
+
 def users(client: Client) -> dict[int, str]:
     """The address of every account in the organisation, by its id."""
     return {row["id"]: row["email"] for row in _read(client, "/api/users/")}

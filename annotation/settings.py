@@ -36,6 +36,10 @@ class LabelStudioSettings:
     token_env: str | None = None
     # The port that Headwater's own server should have; when it is taken, a free one is chosen.
     port: int = field(default=8080, metadata={"runtime": True})
+    # The address at which the server reaches `headwater up`, for hints that a label is new; none means that it is only polled.
+    webhook: str | None = field(default=None, metadata={"runtime": True})
+    # The port on loopback where `headwater up` takes hints.
+    webhook_port: int = field(default=8088, metadata={"runtime": True})
     # Where Headwater's own server keeps its data; none means SQLite in the workspace.
     postgres: PostgresSettings | None = None
 

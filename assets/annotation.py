@@ -11,6 +11,7 @@ from annotation.routing import FEEDBACK, choose_samples, feedback_table, tasks_o
 from annotation.routing import gold_questions as read_gold
 from annotation.settings import AnnotationSettings, LabelStudioSettings, RoutingSettings
 from annotation.sync import THERE_SCHEMA, Daily, synchronise
+from annotation.webhooks import ensure_webhooks
 from curation.tombstones import TAKEN_BACK
 from curation.tombstones import known as known_by_mark
 from evaluation.inference import GenerationSettings
@@ -172,6 +173,8 @@ def label_studio_projects(
             run.progress,
             daily=_daily(annotation.routing),
         )
+        if label_studio.webhook is not None:
+            ensure_webhooks(server.client, server.credentials, label_studio.webhook)
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     notes = {
         "projects": " ".join(links),

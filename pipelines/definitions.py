@@ -14,10 +14,14 @@ from pipelines.automation import automation_sensor
 from pipelines.dagster_assets import asset_of, observables, source_assets
 from pipelines.graph import Graph, build_graph
 from pipelines.housekeeping import housekeeping_sensor
-from pipelines.observation import observation_sensor
+from pipelines.instance import dagster_home
+from pipelines.observation import observation_sensor, observe
 from pipelines.schedules import build_schedules
 from pipelines.staleness import TOMBSTONES, report_stale_models
 from pipelines.workspace import VARIABLE, Workspace, find_workspace
+
+LABELS = "labels_on_server"
+"""The source that changes with every label of a person."""
 
 STORE_SECONDS = 300
 """How long the daemon waits between two looks at an object store."""
@@ -48,10 +52,18 @@ def _observation(graph: Graph, workspace: Workspace) -> list[dg.SensorDefinition
         if TOMBSTONES in changed:
             report_stale_models(instance, workspace)
 
-    near = observation_sensor({name: look for name, look in looks.items() if name not in far}, told=told)
+    at_hand = {name: look for name, look in looks.items() if name not in far}
+    near = observation_sensor(at_hand, told=told, bursty=[LABELS])
     if not far:
         return [near]
     return [near, observation_sensor({name: looks[name] for name in far}, "store_observation", STORE_SECONDS)]
+
+
+def look_at_labels(workspace: Workspace) -> bool:
+    """Looks at the labels outside the sensor's time, and records what was seen as the sensor does; whether it was new."""
+    look = observables(build_graph(STAGES, workspace.config), workspace)[LABELS]
+    with dg.DagsterInstance.from_config(str(dagster_home(workspace.root))) as instance:
+        return bool(observe(instance, {LABELS: look}))
 
 
 def __getattr__(name: str) -> dg.Definitions:

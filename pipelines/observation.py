@@ -11,11 +11,12 @@ says that it read: a change in between costs a run that finds nothing to do, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import dagster as dg
 
 from pipelines.extras import with_mend
+from pipelines.settling import Settling
 
 DATA_VERSION = "dagster/data_version"
 """The tag by which Dagster knows the data version of an observation."""
@@ -66,12 +67,21 @@ def observation_sensor(
     name: str = "observation",
     minimum_interval_seconds: int = 10,
     told: Callable[[dg.DagsterInstance, list[str]], None] | None = None,
+    bursty: Collection[str] = (),
 ) -> dg.SensorDefinition:
     """A sensor that calls `observe` at every tick. A source that cannot be looked at makes the tick fail, in red, with
-    its name and error; the other sources are reported before."""
+    its name and error; the other sources are reported before. A new version of a `bursty` one is reported when it has
+    settled (`settling.py`)."""
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        changed = observe(context.instance, observables)
+        def recorded(name: str) -> str | None:
+            return recorded_version(context.instance, dg.AssetKey.from_user_string(name))
+
+        settling = Settling(observables, bursty, context.cursor, recorded)
+        try:
+            changed = observe(context.instance, settling.looks)
+        finally:
+            context.update_cursor(settling.cursor)
         if told is not None and changed:
             told(context.instance, changed)
         return dg.SkipReason(

@@ -6,15 +6,20 @@ Dagster is told to load the workspace anew; an edit that does not parse is said,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 
 from annotation import server as label_studio
+from annotation.credentials import credentials
 from annotation.server import Server
+from annotation.webhooks import secret_of
 from pipelines.serving import Running, query, start_dagster, wait_for_end, wait_until_ready
 from pipelines.settings import FILE, SettingsError, load_config
 from pipelines.watching import describe
+from pipelines.webhook import listening
 from pipelines.workspace import Workspace
 
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "headwater") { __typename } }"""
@@ -34,7 +39,8 @@ def serve(workspace: Workspace, console: Console, port: int | None, with_label_s
         with console.status("Dagster is starting"):
             wait_until_ready(running)
         _introduce(console, running, server)
-        wait_for_end(_alive(workspace, running, console))
+        with _hints(workspace, console):
+            wait_for_end(_alive(workspace, running, console))
     finally:
         console.print("ending", highlight=False)
         running.stop()
@@ -73,6 +79,31 @@ def _introduce(console: Console, running: Running, server: Server | None) -> Non
             console.print(f"              log: {server.log}", highlight=False)
         console.print("              `headwater annotators add EMAIL` makes an account for a person", highlight=False)
     console.print("Ctrl-C ends them.")
+
+
+@contextmanager
+def _hints(workspace: Workspace, console: Console) -> Iterator[None]:
+    """Takes hints that labels are new, where headwater.yaml says that the server can send some."""
+    settings = workspace.config.label_studio
+    if settings.webhook is None or workspace.config.annotation is None:
+        yield
+        return
+    look = partial(_look_at_labels, workspace, console)
+    with listening(secret_of(credentials(workspace.label_studio)), settings.webhook_port, look) as port:
+        console.print(f"              hints of new labels: http://127.0.0.1:{port}", highlight=False)
+        yield
+
+
+def _look_at_labels(workspace: Workspace, console: Console) -> None:
+    """The look that the sensor would make at its next tick."""
+    from pipelines.definitions import look_at_labels
+
+    try:
+        look_at_labels(workspace.reload())
+    except Exception as error:  # noqa: BLE001 - a hint must not end the servers; the sensor looks anyway, and says it in red
+        console.print(
+            f"a hint of new labels came, and they could not be looked at: {error}", style="yellow", markup=False
+        )
 
 
 def _alive(workspace: Workspace, running: Running, console: Console) -> Callable[[], bool]:
