@@ -1,6 +1,7 @@
 """A real Label Studio server, a real browser and an annotator's hands, for any test that needs them."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from annotation import server
 from annotation.settings import LabelStudioSettings
 
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+PICTURES = Path(__file__).parents[1] / "docs" / "annotators"
 PATIENCE = 60_000
 """Milliseconds: the interface is a large script, and the machine may be busy."""
 
@@ -60,14 +62,59 @@ def choice(page: Page, label: str) -> Locator:
     return page.locator("label", has_text=label)
 
 
-def choose_by_key(page: Page, key: str, label: str) -> None:
-    """Presses an answer's key until the answer is marked: a task that has just appeared may not listen yet."""
-    box = choice(page, label).locator("input")
+def choose_by_key(page: Page, key: str, label: str, place: int = 0) -> None:
+    """Presses an answer's key until the answer is marked: a task that has just appeared may not listen yet.
+
+    `place` tells lines of a rubric apart whose levels have the same names.
+    """
+    box = choice(page, label).nth(place).locator("input")
     for _ in range(20):
         page.keyboard.press(key)
         with contextlib.suppress(AssertionError):
             return expect(box).to_be_checked(timeout=3_000)
     return expect(box).to_be_checked()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Reaches a control by the keyboard alone."""
+    expect(wanted).to_be_visible(timeout=PATIENCE)
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("the keyboard does not lead there")
+
+
+def mend(page: Page, text: str, *, keyboard: bool = False) -> None:
+    """Puts another text in the place of the open task's draft, by mouse or by keyboard."""
+    pencil, box = page.get_by_test_id("htx-textbox-edit-button"), page.get_by_test_id("htx-textbox-input")
+    if keyboard:
+        tab_to(page, pencil)
+        page.keyboard.press("Space")
+        expect(box).to_be_focused(timeout=PATIENCE)
+        page.keyboard.press("Control+a")
+        page.keyboard.type(text)
+    else:
+        pencil.click(timeout=PATIENCE)
+        box.fill(text)
+    page.keyboard.press("Shift+Enter")
+    expect(page.get_by_test_id("htx-textbox-content")).to_have_text(text)
+
+
+def write(page: Page, text: str) -> None:
+    """Writes the answer of the open task by the keyboard."""
+    tab_to(page, page.locator("textarea[name=answer]"))
+    page.keyboard.type(text)
+    page.keyboard.press("Shift+Enter")
+    expect(page.get_by_test_id("htx-textbox-content")).to_have_text(text)
+
+
+def picture(page: Page, name: str) -> None:
+    """Takes a picture for docs/annotators.md, when HEADWATER_WRITE_DOCS asks for it."""
+    if os.environ.get("HEADWATER_WRITE_DOCS") == "1":
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(300)
+        page.screenshot(path=PICTURES / f"{name}.png")
 
 
 def submit(page: Page, *, keyboard: bool = False) -> None:

@@ -1,14 +1,40 @@
-"""What a person sees and does, in a real browser on a real server."""
+"""What a person sees and does, in a real browser on a real server.
+
+With HEADWATER_WRITE_DOCS=1 these tests take the pictures of docs/annotators.md.
+"""
+
+import json
 
 import polars as pl
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Page, expect
 
 from annotation import client as api
+from annotation.adjudication import adjudication_projects, labels_of, open_disagreements
 from annotation.labels import pull
-from annotation.settings import ProjectSettings
+from annotation.settings import ProjectSettings, TrustSettings
 from annotation.sync import synchronise
 from tests.annotation.building import project_id, tasks
-from tests.label_studio import choice, choose_by_key, chromium, open_labelling, sign_in, skip, submit
+from tests.label_studio import (
+    choice,
+    choose_by_key,
+    chromium,
+    mend,
+    open_labelling,
+    picture,
+    sign_in,
+    skip,
+    submit,
+    write,
+)
+
+QUESTION = "How do I keep basil fresh for a week?"
+SHORT = "Put the stems in a glass of water, like flowers, and leave it on the kitchen table."
+LONG = (
+    "There are **two** good ways:\n\n- Stand the stems in water, at room temperature; change it every other day.\n"
+    "- Chop the leaves, cover them with oil in an ice-cube tray, and freeze them.\n\nNever put it in the fridge: "
+    "below `10 °C` the leaves turn black."
+)
 
 HOSTILE = (
     '<script>window.ran = "script"</script><img src="x" onerror="window.ran = \'image\'">'
@@ -58,3 +84,136 @@ def test_an_annotator_signs_in_and_labels_by_mouse_and_by_keyboard(studio, clien
     assert [label["note"] for label in in_order] == [None, None, "A name.", None]
     assert [label["why"] for label in in_order] == [None, None, "private", None]
     assert all(label["lead_time"] > 0 for label in in_order)
+
+
+@pytest.fixture
+def pages(studio, client):
+    """Opens a page for a new annotator, who has signed in."""
+    with chromium() as browser:
+
+        def opened(name: str) -> tuple[Page, str]:
+            email, password = api.add_annotator(client, f"{name}@example.org")
+            page = browser.new_context(viewport={"width": 1200, "height": 860}).new_page()
+            if name == "ada":
+                page.goto(f"{studio.url}/user/login/")
+                page.wait_for_selector("input[name=email]")
+                picture(page, "sign-in")
+            sign_in(page, studio.url, email, password)
+            return page, email
+
+        yield opened
+
+
+def of_kind(kind: str) -> pl.DataFrame:
+    """Three tasks: the first two for mouse and keyboard; the third of a demonstration has no draft."""
+    outputs = [LONG, SHORT, None if kind == "demonstration" else LONG]
+    rows = tasks(3, project=kind, kind=kind, version=f" {kind}").with_columns(
+        prompt_text=pl.lit(QUESTION), output_a=pl.Series(outputs, dtype=pl.String)
+    )
+    other = pl.Series([f"{SHORT} ({number})" for number in range(3)])
+    return rows.with_columns(output_b=pl.when(pl.col("kind") == "preference").then(other))
+
+
+def test_each_kind_is_answered_by_mouse_and_by_keyboard(studio, client, secret, pages):
+    kinds = ("preference", "rating", "demonstration")
+    desired = pl.concat([of_kind(kind) for kind in kinds])
+    projects = [ProjectSettings(name=kind, kind=kind, annotators=2) for kind in kinds]
+    report = synchronise(client, desired, projects, secret)
+    page, _ = pages("ada")
+    page.goto(f"{studio.url}/projects")
+    expect(page.get_by_text("Mend or write the answer").first).to_be_visible(timeout=60_000)
+    picture(page, "projects")
+    page.goto(report.addresses["preference"])
+    expect(page.get_by_role("button", name="Label All Tasks")).to_be_visible(timeout=60_000)
+    picture(page, "table")
+
+    open_labelling(page, report.addresses["preference"])
+    expect(page.locator(".drafts strong")).to_have_text("two")
+    expect(page.locator(".drafts code")).to_have_text("10 °C")
+    picture(page, "preference")
+    choice(page, "A is slightly better").click()
+    submit(page)
+    choose_by_key(page, "5", "B is clearly better")
+    submit(page, keyboard=True)
+    choose_by_key(page, "7", "Cannot answer")
+    choose_by_key(page, "l", "It needs an expert")
+    picture(page, "cannot-answer")
+    submit(page, keyboard=True)
+
+    open_labelling(page, report.addresses["rating"])
+    page.locator("label", has_text="Good").first.click()
+    page.locator("label", has_text="Fair").last.click()
+    picture(page, "rating")
+    submit(page)
+    choose_by_key(page, "1", "Poor", place=0)
+    choose_by_key(page, "t", "Excellent", place=1)
+    submit(page, keyboard=True)
+
+    open_labelling(page, report.addresses["demonstration"])
+    picture(page, "demonstration")
+    mend(page, "Mended by mouse.")
+    submit(page)
+    mend(page, "Mended by keyboard.", keyboard=True)
+    submit(page, keyboard=True)
+    write(page, "Written by keyboard.")
+    submit(page, keyboard=True)
+
+    labels = pull(client, desired, secret)
+    told = dict(labels.select("task_digest", "value").iter_rows())
+    assert told["task-0 preference"] == "a" and told["task-1 preference"] == "b"
+    assert (told["task-2 preference"], labels.filter(task_digest="task-2 preference")["why"][0]) == (
+        "cannot_answer",
+        "expert",
+    )
+    assert json.loads(told["task-0 rating"]) == {"correct": 4, "helpful": 3}
+    assert json.loads(told["task-1 rating"]) == {"correct": 1, "helpful": 5}
+    assert [told[f"task-{n} demonstration"] for n in range(3)] == [
+        "Mended by mouse.",
+        "Mended by keyboard.",
+        "Written by keyboard.",
+    ]
+    assert labels_of(labels, labels.clear(), TrustSettings()).table.height == 3 + 4 + 3
+
+    other, _ = pages("bob")
+    open_labelling(other, report.addresses["preference"])
+    for _ in range(2):
+        choose_by_key(other, "6", "Both are bad")
+        submit(other, keyboard=True)
+    both = pull(client, desired, secret)
+    opened = open_disagreements(both, TrustSettings(), projects).table
+    assert 1 <= opened.height <= 2 and set(opened["sample_id"]) <= {"sample-0", "sample-1"}
+    deciding = [project for project in adjudication_projects(projects) if project.name == "adjudication"]
+    place = synchronise(client, opened, deciding, secret, adjudication=True).addresses["adjudication"]
+    third, _ = pages("cy")
+    third.goto(f"{studio.url}/projects")
+    expect(third.get_by_text("Decide where others disagree").first).to_be_visible(timeout=60_000)
+    open_labelling(third, place)
+    expect(third.locator(".question")).to_contain_text(QUESTION)
+    choose_by_key(third, "1", "A is clearly better")
+    submit(third, keyboard=True)
+    decisions = pull(client, opened, secret, adjudication=True)
+    table = labels_of(both, decisions, TrustSettings()).table.filter(project="preference")
+    assert table.filter(how="adjudicated").select("value", "people").rows() == [("a", 2)]
+    assert table.filter(how="disputed").height == opened.height - 1
+
+
+def test_texts_of_50_000_characters_are_shown_whole_and_hostile_ones_do_nothing(client, secret, pages):
+    long = "".join(f"Line {number} of a long text.\n" for number in range(2_200))[:49_900] + "\n\nTHE END"
+    assert len(long) > 49_900
+    kinds = ("rating", "demonstration")
+    desired = pl.concat([tasks(1, project=kind, kind=kind, version=f" {kind}") for kind in kinds]).with_columns(
+        prompt_text=pl.lit(HOSTILE + long), output_a=pl.lit(HOSTILE + "\n" + long)
+    )
+    report = synchronise(client, desired, [ProjectSettings(name=kind, kind=kind) for kind in kinds], secret)
+    page, _ = pages("dee")
+    for kind in kinds:
+        open_labelling(page, report.addresses[kind])
+        for part in (".question", ".drafts"):
+            shown = page.locator(f".headwater {part}").inner_text()
+            assert "THE END" in shown and "<script>window.ran" in shown and len(shown) > 49_000
+        assert page.locator(".headwater script, .headwater img, .headwater b, .headwater i").count() == 0
+        assert page.evaluate("window.ran") is None
+    choose_by_key(page, "7", "Cannot answer")
+    choose_by_key(page, "j", "The text is broken")
+    submit(page, keyboard=True)
+    assert pull(client, desired, secret)["why"].to_list() == ["broken"]

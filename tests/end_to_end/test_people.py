@@ -1,4 +1,4 @@
-"""People in the loop: `headwater up`, the graph in a browser, ten preferences in another, and what becomes of them."""
+"""People in the loop: `headwater up`, the graph in a browser, two annotators in others, and what the sensor makes of it."""
 
 import re
 import signal
@@ -8,16 +8,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
 from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
 from tests.end_to_end.test_daemon_workspace import wait
-from tests.end_to_end.workspaces import HEADWATER, environment, heads, headwater
-from tests.label_studio import choice, chromium, open_labelling, sign_in, submit
+from tests.end_to_end.workspaces import HEADWATER, edit, environment, heads, headwater
+from tests.label_studio import choice, choose_by_key, chromium, mend, open_labelling, sign_in, submit
 
 ANSWERS = ("A is clearly better", "B is slightly better", "A is slightly better", "Equally good", "B is clearly better")
 LABELS = 10
+PROJECTS = (
+    "[{name: which, annotators: 2, gold: gold.yaml}, {name: how_good, kind: rating}, {name: mend, kind: demonstration}]"
+)
+GOLD = '- {question: "def two():\\n    return 2", a: "Return two.", b: "Return three.", answer: a}\n'
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,8 @@ def people(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """A copy of the workspace under `headwater up`, and what the command has said."""
     folder = tmp_path_factory.mktemp("people")
     root = built.copy(folder).root
+    (root / "gold.yaml").write_text(GOLD)
+    edit(root, lambda text: text.replace("annotation:", f"annotation:\n  projects: {PROJECTS}", 1))
     log = folder / "up.log"
     with log.open("w") as file:
         command = subprocess.Popen(
@@ -50,31 +56,77 @@ def test_the_graph_is_shown(people: tuple[Path, str]) -> None:
         expect(page.get_by_text("The contents that are kept, one row each.").first).to_be_visible(timeout=60_000)
 
 
-def test_ten_preferences_reach_the_scores_and_a_release(people: tuple[Path, str]) -> None:
+def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[Path, str]) -> None:
     root, said = people
     assert headwater("run", "-w", root).code == 0
     links = heads(root)["label_studio_projects"].notes["projects"]
-    project = re.search(r"\((http://127\.0\.0\.1:\d+/projects/\d+/data)\)", links)
-    assert project is not None and re.search(r"Label Studio\s+(\S+)", said)[1] in project[1]
-    added = headwater("annotators", "add", "anna@example.org", "-w", root)
-    email, password = (re.search(rf"{name}:\s+(\S+)", added.out)[1] for name in ("e-mail", "password"))
+    places = dict(re.findall(r"\[(\w+)\]\((http://127\.0\.0\.1:\d+/projects/\d+/data)\)", links))
+    assert set(places) == {"which", "how_good", "mend"}
+    url = places["which"].split("/projects")[0]
+    assert re.search(r"Label Studio\s+(\S+)", said)[1] == url
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        sign_in(page, project[1].split("/projects")[0], email, password)
-        open_labelling(page, project[1])
-        for number in range(LABELS):
-            choice(page, ANSWERS[number % len(ANSWERS)]).click()
-            submit(page)
+        anna, email = signed_in(browser, root, url, "anna")
+        open_labelling(anna, places["how_good"])
+        anna.locator("label", has_text="Good").first.click()
+        anna.locator("label", has_text="Poor").last.click()
+        submit(anna)
+        open_labelling(anna, places["mend"])
+        mend(anna, "Mended.", keyboard=True)
+        submit(anna, keyboard=True)
+        open_labelling(anna, places["which"])
+        for number in range(LABELS + 1):
+            choice(anna, ANSWERS[number % len(ANSWERS)]).click()
+            submit(anna)
+        bob, _ = signed_in(browser, root, url, "bob")
+        open_labelling(bob, places["which"])
+        for _ in range(2):  # one of them may be the known question
+            choose_by_key(bob, "6", "Both are bad")
+            submit(bob, keyboard=True)
+        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 2, "mend": 1}, seconds=240)
+        wait(lambda: heads(root)["adjudications"].notes.get("waiting", 0) > 0, seconds=120)
+        bob.goto(f"{url}/projects")
+        expect(bob.get_by_text("Decide where others disagree").first).to_be_visible(timeout=60_000)
+    store = Workspace(root).store
+    rows = store.scan("adjudicated_labels").collect()
+    assert 1 <= rows.filter(how="disputed").height <= 2
+    assert rows.filter(project="mend")["value"].to_list() == ["Mended."]
+    assert sorted(rows.filter(project="how_good").select("criterion", "value").rows()) == [
+        ("correct", "4"),
+        ("helpful", "1"),
+    ]
+    labels = store.scan("annotations").collect()
+    assert email not in labels.write_csv()
+    known = store.scan("annotator_quality").filter(pl.col("gold") > 0).collect()
+    assert known.filter(annotator="everyone")["gold"].to_list() == [known["gold"].max()]
+
+
+def signed_in(browser: Browser, root: Path, url: str, name: str) -> tuple[Page, str]:
+    """A page of somebody who was made an account, and the address."""
+    added = headwater("annotators", "add", f"{name}@example.org", "-w", root)
+    email, password = (re.search(rf"{field}:\s+(\S+)", added.out)[1] for field in ("e-mail", "password"))
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    sign_in(page, url, email, password)
+    return page, email
+
+
+def labelled(root: Path) -> dict[str, int]:
+    """How many labels each project has given."""
+    rows = Workspace(root).store.scan("adjudicated_labels").select("project").collect()
+    return dict(rows.group_by("project").len().iter_rows())
+
+
+def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tuple[Path, str]) -> None:
+    root, _ = people
     ran = headwater("run", "-w", root)
     assert ran.code == 0, ran.out + ran.err
     store = Workspace(root).store
-    labels = store.scan("annotations").collect()
-    assert labels.filter(pl.col("status") == "submitted").height == LABELS
-    assert email not in labels.write_csv()
     wins = store.scan("scores").filter(pl.col("metric") == "human_win_rate").collect()
     assert set(wins["model"]) == {"base", "finetune"} and set(wins["n"]) == {LABELS}
     assert (wins["low"] < wins["value"]).all() and (wins["value"] < wins["high"]).all()
+    rows = store.scan("adjudicated_labels").filter(project="which").collect()
     release = heads(root)["preferences"]
-    assert release.rows == LABELS - LABELS // len(ANSWERS), "a tie prefers neither"
+    assert release.rows == rows.filter(pl.col("value").is_in(["a", "b"])).height > 0
+    progress = store.scan("annotation_progress").filter(project="which").collect().row(0, named=True)
+    assert progress["used_by"] == f"preferences {release.notes['release']}"
     out = root.parent / "preferences"
     assert headwater("export", "preferences", "-o", out, "-w", root).code == 0
