@@ -68,7 +68,7 @@ def asked_for(config: Config) -> set[str]:
 
 @stage(
     group="annotation",
-    code_version="2",
+    code_version="3",
     needs=("annotation",),
     asks=asked_for,
     primary_key=("sample_id", "model", "draft"),

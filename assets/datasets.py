@@ -73,7 +73,13 @@ def samples(
         table=divided.table,
         kept=collected.table.height,
         others={"openness": decided.table},
-        notes={**collected.notes, **decided.notes, **divided.notes, **_moved(divided.table, run), "leaks": leaks.height},
+        notes={
+            **collected.notes,
+            **decided.notes,
+            **divided.notes,
+            **_moved(divided.table, run),
+            "leaks": leaks.height,
+        },
         pictures=[Picture("prompt lengths", histogram(_prompt_lengths(divided.table), "characters in a prompt"))],
         checks={
             "no_leak": f"{leaks.height} held-out samples have a near-duplicate (Jaccard {LEAK} or more) on another side of the "

@@ -70,6 +70,9 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
         anna.locator("label", has_text="Good").first.click()
         anna.locator("label", has_text="Poor").last.click()
         submit(anna)
+        choose_by_key(anna, "7", "Cannot answer")
+        choose_by_key(anna, "k", "It is private")
+        submit(anna, keyboard=True)
         open_labelling(anna, places["mend"])
         mend(anna, "Mended.", keyboard=True)
         submit(anna, keyboard=True)
@@ -82,7 +85,7 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
         for _ in range(2):  # one of them may be the known question
             choose_by_key(bob, "6", "Both are bad")
             submit(bob, keyboard=True)
-        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 2, "mend": 1}, seconds=240)
+        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 3, "mend": 1}, seconds=240)
         wait(lambda: heads(root)["adjudications"].notes.get("waiting", 0) > 0, seconds=120)
         bob.goto(f"{url}/projects")
         expect(bob.get_by_text("Decide where others disagree").first).to_be_visible(timeout=60_000)
@@ -90,10 +93,11 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
     rows = store.scan("adjudicated_labels").collect()
     assert 1 <= rows.filter(how="disputed").height <= 2
     assert rows.filter(project="mend")["value"].to_list() == ["Mended."]
-    assert sorted(rows.filter(project="how_good").select("criterion", "value").rows()) == [
-        ("correct", "4"),
-        ("helpful", "1"),
-    ]
+    rated = {(row["criterion"], row["value"], row["how"]) for row in rows.filter(project="how_good").to_dicts()}
+    assert rated == {("correct", "4", "single"), ("helpful", "1", "single"), ("rating", None, "unanswerable")}
+    private = store.scan("takedown_previews").collect()
+    assert private.height == 1 and private["documents"][0] >= 1 and private["annotations"][0] >= 1
+    assert private["command"][0].startswith(f"headwater forget {private['sample_id'][0]} --reason")
     labels = store.scan("annotations").collect()
     assert email not in labels.write_csv()
     known = store.scan("annotator_quality").filter(pl.col("gold") > 0).collect()
