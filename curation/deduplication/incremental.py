@@ -9,12 +9,14 @@ again; texts are fetched by digest, and only where a similarity is missing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 
-from curation.deduplication.candidates import Corpus, among, candidates
+from curation.deduplication.candidates import Corpus, candidates
 from curation.deduplication.election import elect
+from curation.deduplication.lookups import Lookups, scanning
 from curation.deduplication.ranking import ranked
 from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
@@ -67,17 +69,33 @@ NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
 
 
 def update_duplicates(
-    state: State | None, corpus: Corpus, moved: Moved, settings: DeduplicationSettings, progress: Progress = silent
+    state: State | None,
+    corpus: Corpus,
+    moved: Moved,
+    settings: DeduplicationSettings,
+    progress: Progress = silent,
+    lookups: Lookups | None = None,
 ) -> Update:
-    """The changes that make of a state that of the corpus as it is now; without a state, all rows of the new one."""
+    """The changes that make of a state that of the corpus as it is now; without a state, all rows of the new one.
+
+    `lookups` find rows of these tables; without, the tables are looked through.
+    """
     if state is None:
         return _whole(corpus, settings, progress)
     n_contents = corpus.signatures.select(pl.len()).collect().item()
     if len(moved.contents) > WHOLE_SHARE * n_contents:
         return _instead(_whole(corpus, settings, progress), state)
-    settled = settle(state.survivors, state.pairs, corpus, moved.contents, settings)
-    survivors = _survivor_change(state, settled, moved)
-    return Update(_duplicate_change(state, survivors, corpus, moved), survivors, _pair_change(state, settled, moved))
+    tables = lookups or _scanning(state, corpus)
+    settled = settle(tables, corpus.source_order, corpus.fetch, moved.contents, settings)
+    survivors = _survivor_change(tables, settled, moved)
+    duplicates = _duplicate_change(tables, survivors, corpus.source_order, moved)
+    return Update(duplicates, survivors, _pair_change(tables, settled, moved))
+
+
+def _scanning(state: State, corpus: Corpus) -> Lookups:
+    evidence = {name: scanning(rows) for name, rows in corpus.evidence.items()}
+    duplicates, survivors, pairs = map(scanning, state)
+    return Lookups(duplicates, survivors, pairs, scanning(corpus.places), scanning(corpus.signatures), evidence)
 
 
 def _whole(corpus: Corpus, settings: DeduplicationSettings, progress: Progress) -> Update:
@@ -108,35 +126,36 @@ def _difference(now: pl.DataFrame, before: pl.DataFrame, keys: list[str]) -> Tab
     return TableChange(came, before.join(now, on=now.columns, how="anti", nulls_equal=True).select(keys))
 
 
-def _survivor_change(state: State, settled: Settled, moved: Moved) -> TableChange:
-    again = pl.concat([moved.contents, settled.decided]).unique()
-    return _difference(settled.survivors, among(state.survivors, again).collect(), KEYS[1])
+def _survivor_change(tables: Lookups, settled: Settled, moved: Moved) -> TableChange:
+    again = pl.concat([moved.contents, settled.looked_at]).unique()
+    return _difference(settled.survivors, tables.survivors("content_digest", again), KEYS[1])
 
 
-def _pair_change(state: State, settled: Settled, moved: Moved) -> TableChange:
+def _pair_change(tables: Lookups, settled: Settled, moved: Moved) -> TableChange:
     """A pair goes with either content, when its kept one stays no longer, and when it was not found again."""
     again = pl.concat([moved.contents, settled.decided]).unique()
     lost = pl.concat([moved.contents, settled.survivors.get_column("content_digest")]).unique()
-    of_either = pl.col("content_digest").is_in(again.implode()) | pl.col("kept_digest").is_in(lost.implode())
-    return _difference(settled.pairs, state.pairs.filter(of_either).collect(), KEYS[2])
+    of_either = [tables.pairs("content_digest", again), tables.pairs("kept_digest", lost)]
+    return _difference(settled.pairs, pl.concat(of_either).unique(KEYS[2]), KEYS[2])
 
 
-def _duplicate_change(state: State, survivors: TableChange, corpus: Corpus, moved: Moved) -> TableChange:
+def _duplicate_change(
+    tables: Lookups, survivors: TableChange, source_order: Sequence[str], moved: Moved
+) -> TableChange:
     """The documents of contents that moved or fare otherwise, and of those for which one that moved stays."""
     fare = [survivors.added.get_column("content_digest"), survivors.removed.get_column("content_digest")]
-    stood_for = pl.col("kept_digest").is_in(moved.contents.implode())
-    followers = state.survivors.filter(stood_for).select("content_digest").collect().to_series()
+    followers = tables.survivors("kept_digest", moved.contents).get_column("content_digest")
     touched = pl.concat([moved.contents, *fare, followers]).unique()
-    standing = among(state.survivors, touched).collect().join(survivors.removed, on="content_digest", how="anti")
+    standing = tables.survivors("content_digest", touched).select(SURVIVORS.names())
+    standing = standing.join(survivors.removed, on="content_digest", how="anti")
     fates = pl.concat([standing, survivors.added])
     named = pl.concat([touched, fates.get_column("kept_digest")]).unique()
-    places = among(corpus.places, named).collect()
+    places = tables.places("content_digest", named)
     own = places.filter(pl.col("content_digest").is_in(touched.implode())).get_column("doc_id")
-    rows = removed_documents(places, fates, corpus.source_order)
+    rows = removed_documents(places, fates, source_order)
     rows = rows.join(own.to_frame(), on="doc_id", how="semi")
     looked_at = pl.concat([own, moved.documents]).unique()
-    before = state.duplicates.filter(pl.col("doc_id").is_in(looked_at.implode())).collect()
-    return _difference(rows, before, KEYS[0])
+    return _difference(rows, tables.duplicates("doc_id", looked_at), KEYS[0])
 
 
 EMPTY = State(*(pl.DataFrame(schema=schema).lazy() for schema in (DUPLICATES, SURVIVORS, PAIRS)))

@@ -306,13 +306,17 @@ def repair(
     threshold: float,
     was_kept: Flags,
     dirty: Flags,
+    touched: Flags,
     kept: Indices,
     similarity: Floats,
     unread: Flags,
     unmet: Flags,
 ) -> tuple[Indices, Floats]:
-    """Decide again on the `dirty` contents, in order, and on those that their decisions touch: dirty, kept and similarity
-    are brought up to date, and the pairs of the dirty ones returned with their similarity.
+    """Decide again on the `dirty` contents, in order, and on those that their decisions touch: dirty, touched, kept and
+    similarity are brought up to date. Returns the pairs of the dirty ones, and those of the touched ones that are new.
+
+    A content whose kept one is kept no longer becomes dirty: it is compared with all kept ones that it shares a band with.
+    One before which another is newly kept is touched: it need be compared with that one alone.
 
     Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not
     read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. A content that cannot be
@@ -320,22 +324,29 @@ def repair(
     bucket with it (it is not `complete`). What lies behind it is then a guess; fill the gap and begin again.
     """
     n, width = buckets.shape
-    members, following = np.empty(n * width, np.int32), np.empty(n * width, np.int32)
-    heads = np.full(len(bucket_starts) - 1, -1, np.int32)
+    n_buckets = len(bucket_starts) - 1
+    members, following = np.empty(2 * n * width, np.int32), np.empty(2 * n * width, np.int32)
+    heads = np.full((2, n_buckets), -1, np.int32)  # of all that are kept, and of those that newly are
     looked_at = np.full(n, -1, np.int32)
     pairs: Indices = np.empty((64, 2), np.int32)
     measured: Floats = np.empty(64, np.float64)
     entries, total = 0, 0
     for row in range(n):
-        if dirty[row]:
-            unmet[row] = not complete[row]
-            best, highest, undecided = -1, -1.0, unmet[row]
-            entry = heads[buckets[row, width - 1]] if buckets[row, width - 1] >= 0 else -1
+        form = buckets[row, width - 1]
+        exact = kept[row] >= 0 and form >= 0 and buckets[kept[row], width - 1] == form
+        if dirty[row] or (touched[row] and not exact):
+            best, highest, undecided = -1, -1.0, False
+            if dirty[row]:
+                unmet[row] = undecided = not complete[row]
+            elif kept[row] >= 0:
+                best, highest = kept[row], similarity[row]
+            among = heads[0] if dirty[row] else heads[1]
+            entry = among[form] if form >= 0 else -1
             if entry >= 0:
-                best, highest = members[entry], 1.0
-            column = width - 1 if best >= 0 or undecided else 0
+                best, highest, dirty[row] = members[entry], 1.0, True
+            column = width - 1 if entry >= 0 or undecided else 0
             while column < width - 1:
-                entry = heads[buckets[row, column]] if buckets[row, column] >= 0 else -1
+                entry = among[buckets[row, column]] if buckets[row, column] >= 0 else -1
                 column += 1
                 while entry >= 0:
                     other = members[entry]
@@ -362,9 +373,11 @@ def repair(
                     total += 1
                     if similar > highest or (similar == highest and other < best):
                         best, highest = other, similar
+            stays = best < 0 or highest < threshold
+            if was_kept[row] and not stays and not complete[row]:
+                unmet[row] = undecided = True
             if undecided:
                 continue
-            stays = best < 0 or highest < threshold
             kept[row], similarity[row] = (-1, 0.0) if stays else (best, highest)
             if stays != was_kept[row]:
                 for bucket in buckets[row]:
@@ -372,12 +385,16 @@ def repair(
                         continue
                     for at in range(bucket_starts[bucket], bucket_starts[bucket + 1]):
                         other = bucket_members[at]
-                        if other > row and (stays or kept[other] == row):
+                        if other > row and stays:
+                            touched[other] = True
+                        elif other > row and kept[other] == row:
                             dirty[other] = True
         if kept[row] == -1:
             for bucket in buckets[row]:
-                if bucket >= 0:
-                    members[entries], following[entries] = row, heads[bucket]
-                    heads[bucket] = entries
+                if bucket < 0:
+                    continue
+                for which in range(1 if was_kept[row] else 2):
+                    members[entries], following[entries] = row, heads[which, bucket]
+                    heads[which, bucket] = entries
                     entries += 1
     return pairs[:total], measured[:total]

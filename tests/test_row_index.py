@@ -1,0 +1,83 @@
+"""What an index finds is what a filter finds, however the rows are spread over files; and what is lost is made again."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import row_index
+from records import digest
+from row_index import IndexedFile, Layout, RowIndex, hashes_of
+
+SCHEMA = pl.Schema({"name": pl.String, "other": pl.String, "bands": pl.Binary, "size": pl.Int64})
+LAYOUT = Layout(("name", "other"), ("name", "other", "bands", "size"), ("bands",))
+NAMES = st.sampled_from([None, "", "a", "bb", digest("x"), digest("y"), digest("z"), "ä" * 16])
+BANDS = st.none() | st.just(b"") | st.lists(st.integers(0, 3), min_size=3, max_size=3).map(lambda n: _bytes(n))
+ROWS = st.lists(st.tuples(NAMES, NAMES, BANDS, st.integers(0, 9)), max_size=12)
+
+
+def _bytes(pieces: list[int]) -> bytes:
+    return np.array(pieces, "<u4").tobytes()
+
+
+def frame(rows: list[tuple[str | None, str | None, bytes | None, int]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def index(folder: Path, parts: list[pl.DataFrame]) -> RowIndex:
+    files = [IndexedFile(Path(f"{number}.parquet"), folder, LAYOUT) for number in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        file.write(lambda _, part=part: part)
+    return RowIndex(files, LAYOUT, SCHEMA)
+
+
+def shares(own: bytes | None, others: list[bytes | None]) -> bool:
+    pieces = [np.frombuffer(other or b"", "<u4") for other in [own, *others]]
+    return any(len(pieces[0]) and len(other) and (pieces[0] == other).any() for other in pieces[1:])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ROWS, max_size=4), ROWS)
+def test_an_index_finds_what_a_filter_finds(tmp_path_factory, parts, asked):
+    folder = tmp_path_factory.mktemp("index")
+    table, values = pl.concat([frame([]), *map(frame, parts)]), frame(asked)
+    found = index(folder, [frame(rows) for rows in parts])
+    for column in ("name", "other"):
+        wanted = table.filter(pl.col(column).is_in(values.get_column(column).drop_nulls().implode()))
+        assert found.among(column, values.get_column(column).drop_nulls()).rows() == wanted.rows()
+    bands = values.get_column("bands").to_list()
+    wanted = [row for row in table.rows() if shares(row[2], bands)]
+    assert found.among("bands", values.get_column("bands")).rows() == wanted
+
+
+@given(st.lists(st.text(max_size=40) | st.just(digest("a")) | st.just(digest("b")), max_size=20))
+def test_the_hash_of_a_value_does_not_depend_on_its_neighbours(values):
+    together = hashes_of(pl.Series(values, dtype=pl.String)).tolist()
+    assert together == [int(hashes_of(pl.Series([value]))[0]) for value in values]
+
+
+def test_values_of_one_hash_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_index, "hashes_of", lambda values: np.zeros(len(values), np.uint64))
+    found = index(tmp_path, [frame([("a", None, None, 1), ("b", None, None, 2)])])
+    assert found.among("name", pl.Series(["b"])).get_column("size").to_list() == [2]
+
+
+def test_the_keys_are_written_last_and_whole_and_once(tmp_path, monkeypatch):
+    file = IndexedFile(Path("0.parquet"), tmp_path, LAYOUT)
+    rows = frame([("a", "b", _bytes([1, 2, 3]), 1)])
+
+    def cut_off(place, *_):
+        place.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(row_index, "_write_keys", cut_off)
+        with pytest.raises(OSError, match="no space"):
+            file.write(lambda _: rows)
+    assert [path.name for path in tmp_path.iterdir()] == [file.rows.name], "no half file is left"
+    file.write(lambda _: rows)
+    file.write(lambda _: pytest.fail("what is there is not read again"))
+    assert RowIndex([file], LAYOUT, SCHEMA).among("name", pl.Series(["a"])).rows() == rows.rows()
