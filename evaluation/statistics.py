@@ -13,6 +13,7 @@ narrow; n stands beside each number for that reason.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -25,10 +26,15 @@ from proportions import wilson
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.uint8]
 Transform = Callable[[Floats], Floats]
 
 CHUNK = 4_000_000
 """Random numbers drawn at once (32 MB); a constant, since the generator's stream depends on it."""
+
+
+KEPT = 16_000_000
+"""Draws of one set that are kept for its next comparison, at most (128 MB of resamples, 16 MB of swaps, two of each)."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def mean_interval(
         return Estimate(None, None, None, 0)
     statistic = _mean_of(transform)
     value = float(statistic(sums.sum(axis=0)))
-    low, high = _interval(sums, statistic, settings)
+    low, high = _interval(sums, statistic, settings) if len(sums) > 1 else (None, None)
     return Estimate(value, low, high, len(values))
 
 
@@ -138,9 +144,12 @@ def paired_difference(
         return mean(totals[..., 2:]) - mean(totals[..., :2])
 
     value_a, value_b = (float(mean(sums[:, part].sum(axis=0))) for part in (slice(0, 2), slice(2, 4)))
-    low, high = _interval(sums, statistic, settings)
-    p_value = _swap_test(sums, statistic, settings) if len(sums) > 1 else None
-    detectable = _detectable(sums, statistic, settings) if len(sums) > 1 else None
+    if len(sums) < 2:
+        return Difference(value_a, value_b, value_b - value_a, None, None, None, None, len(values_a))
+    resampled = statistic(_resampled(sums, settings))
+    low, high = _ends(sums, statistic, resampled, settings)
+    p_value = _swap_test(sums, statistic, settings)
+    detectable = smallest_effect(float(resampled.std(ddof=1)), confidence=settings.confidence)
     return Difference(value_a, value_b, value_b - value_a, low, high, p_value, detectable, len(values_a))
 
 
@@ -186,10 +195,11 @@ def _mean_of(transform: Transform) -> Transform:
     return statistic
 
 
-def _interval(sums: Floats, statistic: Transform, settings: BootstrapSettings) -> tuple[float | None, float | None]:
-    if len(sums) < 2:
-        return None, None
-    resampled = statistic(_resampled(sums, settings))
+def _interval(sums: Floats, statistic: Transform, settings: BootstrapSettings) -> tuple[float, float]:
+    return _ends(sums, statistic, statistic(_resampled(sums, settings)), settings)
+
+
+def _ends(sums: Floats, statistic: Transform, resampled: Floats, settings: BootstrapSettings) -> tuple[float, float]:
     tail = (1 - settings.confidence) / 2
     ends = (tail, 1 - tail)
     if settings.method == "bca":
@@ -200,14 +210,24 @@ def _interval(sums: Floats, statistic: Transform, settings: BootstrapSettings) -
 
 def _resampled(sums: Floats, settings: BootstrapSettings) -> Floats:
     """(resamples, columns): the totals of samples drawn with replacement."""
-    rng = np.random.default_rng([settings.seed, 1])
     n = len(sums)
-    parts: list[Floats] = []
-    for rows in _chunks(settings.resamples, n):
+    if settings.resamples * n <= KEPT:
+        return _kept_counts(settings.seed, settings.resamples, n) @ sums
+    return np.concatenate([counts @ sums for counts in _counts(settings.seed, settings.resamples, n)])
+
+
+def _counts(seed: int, resamples: int, n: int) -> Iterator[Floats]:
+    """(rows, n): how often each of n is drawn."""
+    rng = np.random.default_rng([seed, 1])
+    for rows in _chunks(resamples, n):
         places = rng.integers(n, size=(rows, n)) + np.arange(rows)[:, None] * n
-        counts = np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n)
-        parts.append(counts.astype(np.float64) @ sums)
-    return np.concatenate(parts)
+        yield np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_counts(seed: int, resamples: int, n: int) -> Floats:
+    """All draws: a function of how many samples there are, so that many comparisons of one set draw once."""
+    return np.concatenate(list(_counts(seed, resamples, n)))
 
 
 def _bca_ends(sums: Floats, statistic: Transform, resampled: Floats, ends: tuple[float, float]) -> tuple[float, float]:
@@ -230,21 +250,33 @@ def _bca_ends(sums: Floats, statistic: Transform, resampled: Floats, ends: tuple
 
 
 def _swap_test(sums: Floats, statistic: Transform, settings: BootstrapSettings) -> float:
-    rng = np.random.default_rng([settings.seed, 2])
     first, second = sums[:, :2], sums[:, 2:]
+    apart = second - first
     seen = abs(float(statistic(sums.sum(axis=0))))
     extreme = 0
-    for rows in _chunks(settings.permutations, len(sums)):
-        swaps = rng.integers(2, size=(rows, len(sums))).astype(np.float64)
-        moved = swaps @ (second - first)
+    for swaps in _swapped(settings.seed, settings.permutations, len(sums)):
+        moved = swaps.astype(np.float64) @ apart
         swapped = np.hstack([first.sum(axis=0) + moved, second.sum(axis=0) - moved])
         extreme += int((np.abs(statistic(swapped)) >= seen * (1 - 1e-9)).sum())
     return (1 + extreme) / (1 + settings.permutations)
 
 
-def _detectable(sums: Floats, statistic: Transform, settings: BootstrapSettings) -> float:
-    error = float(statistic(_resampled(sums, settings)).std(ddof=1))
-    return smallest_effect(error, confidence=settings.confidence)
+def _swapped(seed: int, permutations: int, n: int) -> Iterator[Bits]:
+    """(rows, n): whose answers are swapped."""
+    if permutations * n <= KEPT:
+        return iter(_kept_swaps(seed, permutations, n))
+    return _swaps(seed, permutations, n)
+
+
+def _swaps(seed: int, permutations: int, n: int) -> Iterator[Bits]:
+    rng = np.random.default_rng([seed, 2])
+    for rows in _chunks(permutations, n):
+        yield rng.integers(2, size=(rows, n)).astype(np.uint8)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_swaps(seed: int, permutations: int, n: int) -> tuple[Bits, ...]:
+    return tuple(_swaps(seed, permutations, n))
 
 
 def _chunks(rows: int, width: int) -> Iterator[int]:
