@@ -1,6 +1,6 @@
 """What exists: every stage of the lineage graph, from left to right."""
 
-from assets import annotation, curation, datasets, documents, embedding, evaluation, models, trust
+from assets import annotation, curation, datasets, documents, embedding, evaluation, judges, models, trust
 from pipelines.stages import Stage
 
 STAGES: list[Stage] = [
@@ -10,6 +10,7 @@ STAGES: list[Stage] = [
     *models.STAGES,
     *embedding.STAGES,
     *evaluation.STAGES,
+    *judges.STAGES,
     *annotation.STAGES,
     *trust.STAGES,
 ]

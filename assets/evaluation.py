@@ -9,13 +9,30 @@ import polars as pl
 
 from curation.decontamination import HeldOutSettings, seen_in_training
 from evaluation.comparisons import could_see
+from evaluation.endpoint import EndpointSettings
 from evaluation.metrics import vectors_of
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
 from evaluation.scores import choose_prompt, human_win_rate, score_contestants
-from evaluation.selection import drawn, held_out_questions, open_questions, trial_metric, trial_questions
+from evaluation.selection import (
+    drawn,
+    held_out_questions,
+    open_questions,
+    served_questions,
+    trial_metric,
+    trial_questions,
+)
 from evaluation.settings import EvaluationSettings, ProposalSettings
-from pipelines.contestants import answered, ask, base_contestant, finetuned, forget_parts, prompts_of
+from pipelines.contestants import (
+    answered,
+    ask,
+    base_contestant,
+    contestants_of,
+    finetuned,
+    forget_parts,
+    prompts_of,
+    served,
+)
 from pipelines.settings import BaseEntry, ModelSettings
 from pipelines.stages import Observation, Output, Release, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -24,7 +41,7 @@ from records import Outcome, Picture, digest
 
 ANSWERS: dict[str, Any] = {
     "group": "evaluation",
-    "code_version": "2",
+    "code_version": "3",
     "primary_key": ("sample_id", "purpose", "prompt", "model"),
     "unit": "answers",
     "recorded": True,
@@ -99,6 +116,20 @@ def answers(
     return answered(run, ask(run, finetuned(model, base_model, run.workspace), questions, evaluation.generation))
 
 
+@stage(each="competing", **ANSWERS)
+def endpoint_answers(
+    entry: EndpointSettings,
+    samples: pl.DataFrame,
+    prompts: pl.DataFrame | None,
+    evaluation: EvaluationSettings,
+    run: Run,
+) -> Outcome:
+    """The answers on the test split of a model behind an endpoint."""
+    contestant = served(entry, prompts)
+    questions = served_questions(samples, evaluation, contestant.prompt)
+    return answered(run, ask(run, contestant, questions, evaluation.generation))
+
+
 @stage(
     group="evaluation",
     code_version="4",
@@ -114,6 +145,7 @@ def answers(
 def scores(
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
+    endpoint_answers: dict[str, pl.DataFrame] | None,
     samples: pl.DataFrame,
     sample_overlaps: pl.DataFrame,
     instructions: Release,
@@ -128,9 +160,7 @@ def scores(
     Beside each score of a finetune stands how many of its samples were found in what it learnt from. The base may have
     seen such text when it was trained: its scores can flatter it.
     """
-    contestants = {
-        f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()
-    } | answers
+    contestants = contestants_of(base_answers, answers, endpoint_answers)
     seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, samples, held_out))
     vectors = None if embeddings is None else vectors_of(embeddings)
     outcome = score_contestants(
@@ -197,4 +227,4 @@ def _pictures(table: pl.DataFrame) -> list[Picture]:
     ]
 
 
-STAGES = [prompts, prompt_trials, best_prompt, base_answers, answers, scores, proposals]
+STAGES = [prompts, prompt_trials, best_prompt, base_answers, answers, endpoint_answers, scores, proposals]

@@ -30,7 +30,7 @@ MODELS = {
 }
 
 
-@observable(group="sources", each="bases", needs=("task",))
+@observable(group="sources", each="weights", needs=("task",))
 def base_source(entry: BaseEntry, workspace: Workspace) -> Observation:
     """Where a base model comes from: a folder, by the bytes of its files, or a name on the hub.
 
@@ -47,7 +47,7 @@ def base_source(entry: BaseEntry, workspace: Workspace) -> Observation:
 @stage(
     group="models",
     code_version="2",
-    each="bases",
+    each="weights",
     needs=("task",),
     primary_key="name",
     unit="models",

@@ -40,16 +40,27 @@ OUTPUTS = {
     "seconds": pl.Float64(),
     "end_nll": pl.Float64(),
     "output_tokens": pl.Int64(),
+    "prompt_tokens": pl.Int64(),
     "finish": pl.String(),
     "option_nll": pl.List(pl.Float64()),
     "error": pl.String(),
 }
 """The schema of outputs. `output`, `output_tokens` and `finish` (stop, line, length) are null where no answer was asked;
-`nll`, `tokens`, `end_nll` (see `likelihood.py`) and `reference_bytes` where no likelihood was. A row with an `error` has
+`prompt_tokens` is the length of what was read. `nll`, `tokens`, `end_nll` (see `likelihood.py`) and `reference_bytes` where no likelihood was. A row with an `error` has
 neither. `option_nll` is -ln p of each option's letter, from A on, where the answer begins. `seconds` is the row's share of its batches' wall time: a fact about one run."""
 
 
-FINDINGS = ("output", "nll", "tokens", "reference_bytes", "end_nll", "output_tokens", "finish", "option_nll")
+FINDINGS = (
+    "output",
+    "nll",
+    "tokens",
+    "reference_bytes",
+    "end_nll",
+    "output_tokens",
+    "finish",
+    "option_nll",
+    "prompt_tokens",
+)
 
 
 @dataclass(frozen=True)
@@ -221,7 +232,9 @@ def _questions(
     context = min(lengths) if lengths else None
     for place, row in enumerate(samples.to_dicts()):
         try:
-            yield encode(row, place, loaded.tokenizer, context, settings.max_new_tokens)
+            question = encode(row, place, loaded.tokenizer, context, settings.max_new_tokens)
+            _enter(rows[place], {"prompt_tokens": len(question.prompt)})
+            yield question
         except QuestionError as error:
             _enter(rows[place], {"error": str(error)})
 

@@ -70,6 +70,7 @@ def _logistic(wins: Floats, term: Floats, weights: Floats) -> Floats:
 def _estimate(values: Floats, n: int, settings: BootstrapSettings) -> Estimate:
     """The first is of the data, the others of its resamples."""
     tail = (1 - settings.confidence) / 2
-    low, high = np.quantile(values[1:], [tail, 1 - tail]) if n > 1 else (None, None)
-    ends = [None if end is None else float(end) for end in (low, high)]
-    return Estimate(float(values[0]), *ends, n)
+    if n < 2:
+        return Estimate(float(values[0]), None, None, n)
+    low, high = np.quantile(values[1:], [tail, 1 - tail])
+    return Estimate(float(values[0]), float(low), float(high), n)

@@ -44,6 +44,12 @@ def held_out_questions(samples: pl.DataFrame, settings: EvaluationSettings, prom
     return questions(pl.concat([open_ones, closed]), "test", prompt, prompted(samples))
 
 
+def served_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompt: Prompt | None) -> pl.DataFrame:
+    """What a model behind an endpoint is asked on the test split: to answer what the others answer, for it weighs nothing."""
+    asked = held_out_questions(samples, settings, prompt).filter(pl.col("want") != "likelihood")
+    return asked.with_columns(want=pl.lit("generate"), options=pl.lit(0, dtype=pl.Int64))
+
+
 def trial_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompts: list[Prompt]) -> pl.DataFrame:
     """What each prompt is tried on: the same validation samples for all, of those that a prompt is put around."""
     around = prompted(samples)

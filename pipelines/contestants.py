@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from evaluation.endpoint import EndpointJob, EndpointSettings
 from evaluation.inference import OUTPUTS, AnswerJob, GenerationSettings
 from evaluation.prompts import Prompt
 from pipelines.settings import canonical
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
-from records import Outcome, digests
+from records import Outcome, digest, digests
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A model as it is asked: a base folder, an adapter or none, and the prompt around each sample.
+    """A model as it is asked: a base folder and an adapter or none, or an endpoint; and the prompt around each sample.
 
     `recipe` names the weights: the base's and the adapter's together.
     """
@@ -35,6 +37,7 @@ class Contestant:
     adapter: str | None
     prompt: Prompt | None
     recipe: str = ""
+    endpoint: EndpointSettings | None = None
 
     @property
     def prompt_name(self) -> str:
@@ -68,9 +71,34 @@ def finetuned(model: pl.DataFrame, base_model: pl.DataFrame, workspace: Workspac
     return Contestant(row["model"], row["version"], weights_of(base_model, workspace), adapter, None, recipe)
 
 
+def served(endpoint: EndpointSettings, prompts: pl.DataFrame | None) -> Contestant:
+    """A model behind an endpoint, under the prompt that its entry names. What is served there may change without a sign.
+
+    Raises:
+        ValueError: there is no such prompt.
+    """
+    known = {} if prompts is None else {each.name: each for each in prompts_of(prompts)}
+    if endpoint.prompt and endpoint.prompt not in known:
+        raise ValueError(
+            f"endpoints: {endpoint.name}: there is no prompt {endpoint.prompt!r}; there are: {', '.join(known)}"
+        )
+    recipe = digest("endpoint", endpoint.url, endpoint.model)
+    return Contestant(endpoint.name, recipe[:16], "", None, known.get(endpoint.prompt), recipe, endpoint)
+
+
 def prompts_of(table: pl.DataFrame) -> list[Prompt]:
     """The prompts of a table of prompts."""
     return [Prompt(row["prompt"], tuple(row["messages"]), row["digest"]) for row in table.iter_rows(named=True)]
+
+
+def contestants_of(
+    base_answers: Mapping[str, pl.DataFrame],
+    answers: Mapping[str, pl.DataFrame],
+    endpoint_answers: Mapping[str, pl.DataFrame] | None,
+) -> dict[str, pl.DataFrame]:
+    """All contestants' answers by their names, in the order in which they are compared."""
+    bases = {f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()}
+    return bases | dict(answers) | dict(endpoint_answers or {})
 
 
 def ask(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: GenerationSettings) -> pl.DataFrame:
@@ -120,8 +148,12 @@ def _launched(run: Run, contestant: Contestant, questions: pl.DataFrame, setting
     folder = run.folder()
     asked, answered = folder / f"{contestant.name}-questions.parquet", folder / f"{contestant.name}-answers.parquet"
     questions.write_parquet(asked)
-    job = AnswerJob(contestant.base, contestant.adapter, str(asked), str(answered), settings, str(parts_of(run)))
-    run.launch("evaluation.inference", job)
+    places = str(asked), str(answered)
+    if contestant.endpoint is None:
+        job = AnswerJob(contestant.base, contestant.adapter, *places, settings, str(parts_of(run)))
+        run.launch("evaluation.inference", job)
+    else:
+        run.launch("evaluation.endpoint", EndpointJob(contestant.endpoint, *places, settings, str(parts_of(run))))
     answers = pl.read_parquet(answered)
     _forget(asked, answered)
     placed = questions.select("sample_id", "purpose", "prompt", "asked")

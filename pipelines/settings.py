@@ -41,6 +41,8 @@ from curation.rule_sets import Rules, RuleSet
 from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
 from evaluation.embedding import EmbeddingSettings
+from evaluation.endpoint import EndpointSettings
+from evaluation.judging import JudgeSettings
 from evaluation.settings import EvaluationSettings, ProposalSettings
 from records import digest
 from training.finetune import FinetuneSettings
@@ -124,6 +126,8 @@ class Config(BaseModel):
     held_out: HeldOutSettings = HeldOutSettings()
     prompts: tuple[str, ...] = ()
     models: tuple[ModelSettings, ...] = ()
+    endpoints: tuple[EndpointSettings, ...] = ()
+    judges: tuple[JudgeSettings, ...] = ()
     evaluation: EvaluationSettings = EvaluationSettings()
     embedding: EmbeddingSettings | None = None
     proposals: ProposalSettings | None = None
@@ -131,7 +135,7 @@ class Config(BaseModel):
     label_studio: LabelStudioSettings = LabelStudioSettings()
     schedules: tuple[ScheduleSettings, ...] = ()
 
-    @field_validator("sources", "evaluation_sets", "models", "schedules")
+    @field_validator("sources", "evaluation_sets", "models", "endpoints", "judges", "schedules")
     @classmethod
     def _names(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         seen: set[str] = set()
@@ -165,6 +169,8 @@ class Config(BaseModel):
             "proposals": "models",
             "annotation": "models",
             "embedding": "models",
+            "endpoints": "task",
+            "judges": "models",
         }
         for part, needed in needs.items():
             if getattr(self, part) and not getattr(self, needed):
@@ -172,6 +178,17 @@ class Config(BaseModel):
         named = self.proposals.model if self.proposals else ""
         if named and named not in {model.name for model in self.models}:
             raise ValueError(f"proposals.model: there is no model {named!r} under `models`")
+        return self
+
+    @model_validator(mode="after")
+    def _served(self) -> Config:
+        """A judge is somebody that there is, and nobody's name is taken twice."""
+        endpoints = {endpoint.name for endpoint in self.endpoints}
+        for judge in self.judges:
+            if judge.endpoint and judge.endpoint not in endpoints:
+                raise ValueError(f"judges: {judge.name}: there is no endpoint {judge.endpoint!r} under `endpoints`")
+        if both := sorted(endpoints & {model.name for model in self.models}):
+            raise ValueError(f"endpoints: {both[0]!r} is a model's name too: rename one, scores are told apart by it")
         return self
 
     @model_validator(mode="after")
@@ -220,6 +237,23 @@ class Config(BaseModel):
                     f"models: {model.base!r} and {found[model.base_name]!r} would have one name; move one of the folders"
                 )
         return tuple(BaseEntry(name, base) for name, base in found.items())
+
+    @property
+    def weights(self) -> tuple[BaseEntry, ...]:
+        """All base models, each once: those of `models`, and those that judge."""
+        found = {entry.name: entry for entry in self.bases}
+        for judge in (judge for judge in self.judges if judge.base):
+            entry = BaseEntry(slug(judge.base), judge.base)
+            if found.setdefault(entry.name, entry) != entry:
+                raise SettingsError(
+                    f"judges: {judge.base!r} and {found[entry.name].base!r} would have one name; move one of the folders"
+                )
+        return tuple(found.values())
+
+    @property
+    def competing(self) -> tuple[EndpointSettings, ...]:
+        """The endpoints that answer the test split."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.competes)
 
     @property
     def source_order(self) -> tuple[str, ...]:
