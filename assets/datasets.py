@@ -8,15 +8,17 @@ import polars as pl
 import pyarrow as pa
 
 import curation.preferences
+import curation.pretraining
 from annotation.routing import decide_openness
 from curation import releases
 from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps
 from curation.inventory import Source
+from curation.mixture import MixtureSettings
+from curation.pretraining import PretrainingSettings
 from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
-from pipelines.release_differences import write_changelog
-from pipelines.releases import ReleaseFolder
+from pipelines.releasing import released
 from pipelines.stages import Observation, Output, Run, measure, observable, stage
 from pipelines.workspace import Workspace
 from plots import histogram
@@ -129,18 +131,22 @@ def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Pro
     needs=("task",),
     kinds=("parquet",),
 )
-def instructions(samples: pl.DataFrame, sample_overlaps: pl.DataFrame, held_out: HeldOutSettings, run: Run) -> Outcome:
-    """The release to finetune on: samples that have an answer and hold no held-out one, as `datasets.load_dataset` reads them."""
+def instructions(
+    samples: pl.DataFrame, sample_overlaps: pl.DataFrame, held_out: HeldOutSettings, mixture: MixtureSettings, run: Run
+) -> Outcome:
+    """The release to finetune on: samples that have an answer and hold no held-out one, in the mixture that was asked for."""
     answered = releases.instructions(samples)
-    rows = answered.join(dropped_samples(sample_overlaps, held_out), on="sample_id", how="anti", maintain_order="left")
+    clean = answered.join(dropped_samples(sample_overlaps, held_out), on="sample_id", how="anti", maintain_order="left")
+    rows, mix = releases.mixed_instructions(clean, samples, mixture)
     dropped = {
         "no reference": samples.height - answered.height,
-        "holds a held-out sample": answered.height - rows.height,
+        "holds a held-out sample": answered.height - clean.height,
+        "left out by the mixture": clean.height - rows.height,
     }
     return Outcome(
         rows,
         dropped={reason: count for reason, count in dropped.items() if count},
-        notes=_released(rows, "instructions", run),
+        notes=released(rows, "instructions", run, None if mixture.takes_all else mix),
     )
 
 
@@ -155,17 +161,48 @@ def instructions(samples: pl.DataFrame, sample_overlaps: pl.DataFrame, held_out:
 def preferences(adjudicated_labels: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
     """The release of what people preferred: one chosen and one rejected answer per task."""
     outcome = curation.preferences.preferences(samples, adjudicated_labels)
-    return replace(outcome, notes={**outcome.notes, **_released(outcome.table, "preferences", run)})
+    return replace(outcome, notes={**outcome.notes, **released(outcome.table, "preferences", run)})
 
 
-def _released(rows: pl.DataFrame, kind: releases.Kind, run: Run) -> dict[str, str]:
-    if rows.is_empty():
-        return {}
-    version = releases.release_name(releases.row_hashes(rows))[:16]
-    folder = run.workspace.releases / kind / version
-    releases.write_release(rows, folder, kind, {"workspace": run.workspace.root.name})
-    write_changelog(run.workspace, ReleaseFolder(kind, version, folder))
-    return {"release": version, "folder": str(folder.relative_to(run.workspace.state / "store"))}
+@stage(
+    group="datasets",
+    code_version="1",
+    primary_key="sample_id",
+    unit="samples",
+    counts="samples",
+    needs=("task",),
+    kinds=("parquet",),
+)
+def evaluation(samples: pl.DataFrame, run: Run) -> Outcome:
+    """The release of what is held out: the validation and test splits, also where nobody has answered yet."""
+    rows = releases.evaluation(samples)
+    trained_on = samples.height - rows.height
+    dropped = {"in the training split": trained_on} if trained_on else {}
+    return Outcome(rows, dropped=dropped, notes=released(rows, "evaluation", run))
 
 
-STAGES = [recipe, candidates, samples, sample_overlaps, instructions, preferences]
+@stage(
+    group="datasets",
+    code_version="1",
+    primary_key="content_digest",
+    unit="contents",
+    counts="corpus",
+    needs=("pretraining",),
+    checks=("no_leak",),
+    kinds=("parquet",),
+)
+def pretraining(
+    corpus: pl.DataFrame,
+    samples: pl.DataFrame | None,
+    candidates: pl.DataFrame | None,
+    pretraining: PretrainingSettings,
+    run: Run,
+) -> Outcome:
+    """The release to pre-train on: the corpus, each content on its side of the split, in the mixture that was asked for."""
+    outcome = curation.pretraining.pretraining(corpus, pretraining, samples, candidates)
+    mix = None if pretraining.mixture.takes_all else outcome.others["mix"]
+    notes = {**outcome.notes, **released(outcome.table, "pretraining", run, mix)}
+    return replace(outcome, table=outcome.table.drop("text"), notes=notes, others={})
+
+
+STAGES = [recipe, candidates, samples, sample_overlaps, instructions, preferences, evaluation, pretraining]

@@ -7,37 +7,58 @@ from collections.abc import Mapping
 import pyarrow as pa
 import yaml
 
-_READING = {
-    "instructions": "Each row is a `prompt` (chat turns) and its `completion` (the assistant's turn): what TRL's SFTTrainer reads.",
-    "preferences": "Each row is a `prompt` with the answer that people `chosen` and the one they `rejected`: what TRL's DPOTrainer reads.",
-}
+from curation.release_kinds import KTO, LAYOUTS, PAIRS, READING, SINGLES
+
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_TAGS = {
+    "pretraining": ["pretraining"],
+    "instructions": ["sft", "trl"],
+    "preferences": ["dpo", "kto", "trl"],
+    "evaluation": ["evaluation"],
+}
+LICENCES, LANGUAGES = "licences", "languages"
+"""The facts that the header tells the hub too: names with commas between them."""
 
 
-def dataset_card(
-    kind: str, version: str, counts: Mapping[str, int], layout: pa.Schema, facts: Mapping[str, str]
-) -> str:
+def dataset_card(kind: str, version: str, counts: Mapping[str, int], facts: Mapping[str, str]) -> str:
     """The card's text: header, what a row is, rows by split, and the facts as a table. No time, no place."""
-    header = yaml.safe_dump(_header(counts, layout), sort_keys=False)
+    header = yaml.safe_dump(_header(kind, version, counts, facts), sort_keys=False, allow_unicode=True)
     splits = "".join(f"| {split} | {count} |\n" for split, count in counts.items())
     known = "".join(f"| {_cell(name)} | {_cell(value)} |\n" for name, value in facts.items())
     return (
-        f"---\n{header}---\n\n# {kind.capitalize()} {version[:16]}\n\n{_READING[kind]}\n\n"
+        f"---\n{header}---\n\n# {kind.capitalize()} {version[:16]}\n\n{READING[kind]}\n\n"
         f"| split | rows |\n| --- | --- |\n{splits}\n"
         + (f"| fact | value |\n| --- | --- |\n{known}\n" if known else "")
         + f"Version `{version}`: SHA-256 over the sorted hashes of the rows. Files are listed in `manifest.json`.\n"
     )
 
 
-def _header(counts: Mapping[str, int], layout: pa.Schema) -> dict[str, object]:
+def _header(kind: str, version: str, counts: Mapping[str, int], facts: Mapping[str, str]) -> dict[str, object]:
     rows = sum(counts.values())
-    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in counts]
+    folders = {"default": (PAIRS, LAYOUTS[kind])} | ({"kto": (SINGLES, KTO)} if kind == "preferences" else {})
+    told = {"license": _names(facts, LICENCES, str.lower), "language": _names(facts, LANGUAGES, str)}
     return {
+        "pretty_name": f"{kind.capitalize()} {version[:16]}",
+        **{key: names for key, names in told.items() if names},
+        "tags": _TAGS[kind],
         "task_categories": ["text-generation"],
         "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
-        "configs": [{"config_name": "default", "data_files": files}],
-        "dataset_info": {"features": [_feature(field) for field in layout]},
+        "configs": [_config(name, folder, counts) for name, (folder, _) in folders.items()],
+        "dataset_info": [
+            {"config_name": name, "features": [_feature(field) for field in layout]}
+            for name, (_, layout) in folders.items()
+        ],
     }
+
+
+def _names(facts: Mapping[str, str], fact: str, form: type[str] | object) -> list[str]:
+    given = [name.strip() for name in facts.get(fact, "").split(",")]
+    return [form(name) for name in given if name]  # type: ignore[operator]
+
+
+def _config(name: str, folder: str, counts: Mapping[str, int]) -> dict[str, object]:
+    files = [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in counts]
+    return {"config_name": name, "data_files": files, **({"default": True} if name == "default" else {})}
 
 
 def _feature(field: pa.Field) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from curation.release_kinds import COPIES
 from curation.tombstones import TAKEN_BACK
 
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
@@ -41,7 +42,6 @@ _FAILED = ("source", "locator", "error")
 _SAID = {
     "no reference": ("it has no reference any more", "it has a reference now"),
     "held out": ("it holds a held-out sample", "it holds a held-out sample no more"),
-    "answers": ("people no longer prefer one answer", "people prefer one answer"),
     "absent": ("its document went", "its document came"),
     TAKEN_BACK: ("its document was taken back", "its document is allowed again"),
     "unreadable": ("its document could not be read any more", "its document can be read now"),
@@ -52,6 +52,14 @@ _SAID = {
     "unknown": (UNKNOWN, UNKNOWN),
 }
 """Why a row left, and why one came, by what its sample was at the other time."""
+_BY_MIXTURE = ("the mixture leaves it out", "the mixture takes it")
+_NOT_RELEASED = {
+    "pretraining": _BY_MIXTURE,
+    "instructions": _BY_MIXTURE,
+    "preferences": ("people no longer prefer one answer", "people prefer one answer"),
+    "evaluation": ("it is training data now", "it is held out now"),
+}
+"""The same for a sample that stood at the other time and was not released, by the kind of release."""
 
 
 def differences(before: pl.DataFrame, after: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -61,31 +69,52 @@ def differences(before: pl.DataFrame, after: pl.DataFrame, keys: Sequence[str]) 
 
     Columns: the keys, `change`, `columns` (those that differ), slice, split_before, split_after.
     """
-    values = [name for name in before.columns if name not in {*keys, "messages", "prompt"}]
-    there = [frame.with_columns(there=pl.lit(value=True)) for frame in (before, after)]
+    frames = [_counted(frame, COPIES in {*before.columns, *after.columns}) for frame in (before, after)]
+    values = [name for name in frames[0].columns if name not in {*keys, "messages", "prompt", "text"}]
+    there = [frame.with_columns(there=pl.lit(value=True)) for frame in frames]
     both = there[0].join(there[1], on=list(keys), how="full", coalesce=True, suffix="_after")
     is_added, is_removed = pl.col("there").is_null(), pl.col("there_after").is_null()
     changed = [pl.when(pl.col(name).ne_missing(pl.col(f"{name}_after"))).then(pl.lit(name)) for name in values]
     told = both.with_columns(
         change=pl.when(is_added).then(pl.lit(ADDED)).when(is_removed).then(pl.lit(REMOVED)).otherwise(pl.lit(CHANGED)),
         columns=pl.concat_list(changed).list.drop_nulls(),
-        slice=pl.coalesce("slice_after", "slice"),
+        slice=pl.coalesce("slice_after", "slice") if "slice" in both.columns else pl.lit(None, pl.String),
     )
     differing = told.filter((pl.col("change") != CHANGED) | (pl.col("columns").list.len() > 0))
     splits = (pl.col("split").alias("split_before"), pl.col("split_after"))
     return differing.select(*keys, "change", "columns", "slice", *splits).sort(keys)
 
 
-def with_reasons(found: pl.DataFrame, before: Tables, after: Tables) -> pl.DataFrame:
-    """The differences as `DIFFERENCES`, each with its reason.
+def _counted(frame: pl.DataFrame, counts: bool) -> pl.DataFrame:
+    """With `copies` as the last column, where either release has rows more than once."""
+    copies = pl.col(COPIES) if COPIES in frame.columns else pl.lit(1, pl.Int64).alias(COPIES)
+    return frame.select(pl.exclude(COPIES), copies) if counts else frame
+
+
+def as_samples(found: pl.DataFrame, before: Tables, after: Tables) -> tuple[pl.DataFrame, Tables, Tables]:
+    """Contents as samples, so that both are followed in one way: `sample_id` is then the content's digest."""
+    if "sample_id" in found.columns:
+        return found, before, after
+    name = {"content_digest": "sample_id"}
+    told = [
+        {**tables, "samples": tables["corpus"].lazy().rename(name).with_columns(reference=pl.lit(""))}
+        if "corpus" in tables
+        else tables
+        for tables in (before, after)
+    ]
+    return found.rename(name), told[0], told[1]
+
+
+def with_reasons(found: pl.DataFrame, before: Tables, after: Tables, kind: str = "instructions") -> pl.DataFrame:
+    """The differences as `DIFFERENCES`, each with its reason; `kind` is that of the releases.
 
     `before` and `after` have, as far as they are known, `samples` (sample_id, doc_id, source, locator, reference),
     `documents` (doc_id, content_digest), `failures` (source, locator, error) and `verdicts` (doc_id, verdict, rule, detail);
     of instructions `sample_overlaps` (sample_id), for what was asked and answered and yet not released.
     """
     parts = [
-        _followed(found.filter(change=REMOVED), before, after, 0),
-        _followed(found.filter(change=ADDED), after, before, 1),
+        _followed(found.filter(change=REMOVED), before, after, 0, kind),
+        _followed(found.filter(change=ADDED), after, before, 1, kind),
         _changed(found.filter(change=CHANGED), after),
     ]
     told = pl.concat(parts, how="diagonal")
@@ -111,28 +140,29 @@ def _placed(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
     return rows.join(known.lazy().select(columns), on="sample_id", how="left", maintain_order="left")
 
 
-def _followed(rows: pl.DataFrame, there: Tables, other: Tables, came: int) -> pl.DataFrame:
+def _followed(rows: pl.DataFrame, there: Tables, other: Tables, came: int, kind: str) -> pl.DataFrame:
     """Rows that stand at one time alone, with what had become of their documents at the other."""
     placed = _placed(rows.lazy(), there)
     if not {"samples", "documents", "verdicts"} <= other.keys() or not {"samples", "documents"} <= there.keys():
         told = placed.with_columns(fate=pl.lit("unknown"), rule=pl.lit(None, pl.String), detail=pl.lit(None, pl.String))
     else:
-        told = _at_the_other_time(placed, there, other)
-    words = {fate: said[came] for fate, said in _SAID.items()}
+        told = _at_the_other_time(placed, there, other, kind)
+    words = {fate: said[came] for fate, said in {**_SAID, "answers": _NOT_RELEASED[kind]}.items()}
     by_rule = pl.format("no longer dropped by {}" if came else "dropped by {}", "rule")
     reason = pl.when(pl.col("fate") == "rule").then(by_rule).otherwise(pl.col("fate").replace(words))
     return told.with_columns(reason=reason).collect().drop("fate", "rule", "columns", "doc_id")
 
 
-def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables) -> pl.LazyFrame:
+def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables, kind: str) -> pl.LazyFrame:
     """`fate` (a key of `_SAID`, or `rule`), rule and detail of each row."""
     contents = there["documents"].lazy().select("doc_id", "content_digest")
-    samples = other["samples"].lazy().select("sample_id", answered=pl.col("reference").is_not_null())
+    is_answered = pl.col("reference").is_not_null() if kind in {"instructions", "preferences"} else pl.lit(value=True)
+    samples = other["samples"].lazy().select("sample_id", answered=is_answered)
     documents = other["documents"].lazy().select("doc_id", "content_digest")
     same_place = documents.rename({"content_digest": "content_then"})
     failures = other.get("failures", pl.LazyFrame(schema=dict.fromkeys(_FAILED, pl.String)))
     unread = failures.lazy().select("source", "locator", failed="error")
-    is_judged = "sample_overlaps" in other and "task_digest" not in placed.collect_schema()
+    is_judged = "sample_overlaps" in other and kind == "instructions"
     overlaps = other["sample_overlaps"] if is_judged else pl.LazyFrame(schema={"sample_id": pl.String})
     holding = overlaps.lazy().select("sample_id", holds=pl.lit(value=True)).unique()
     known = (

@@ -1,9 +1,7 @@
 """Dataset versions: immutable folders of Parquet that `datasets.load_dataset(DIR)` and TRL read as they are.
 
 A release is named by its rows alone: SHA-256 over their sorted hashes, so that the order they came in, the machine and
-the time name nothing. Rows are written in the conversational form of TRL (`prompt` and `completion`, or `prompt`,
-`chosen` and `rejected`: lists of turns); a column `messages` beside them would make its SFTTrainer take that instead.
-The folder is written beside its place and renamed, with `manifest.json` last: where a manifest stands, all is there.
+the time name nothing. What the rows of each kind look like, `curation.release_kinds` says. The folder is written beside its place and renamed, with `manifest.json` last: where a manifest stands, all is there.
 """
 
 from __future__ import annotations
@@ -13,35 +11,40 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import msgspec
+import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.dataset_card import dataset_card
+from curation.mixture import MixtureSettings, mixed
+from curation.release_kinds import (
+    COPIES,
+    FRAMES,
+    KEYS,
+    KTO,
+    LAYOUTS,
+    PAIRS,
+    SINGLES,
+    SPLITS,
+    Kind,
+    framed,
+    singles,
+    stored,
+)
 
-Kind = Literal["instructions", "preferences"]
-SPLITS = ("train", "validation", "test")
 MANIFEST = "manifest.json"
 STUB = "TAKEN_BACK.json"
 """Stands in the stead of a release that was taken back, and names the one that follows it."""
 
-_TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-_LAYOUTS: dict[str, pa.Schema] = {
-    "instructions": pa.schema(
-        [("sample_id", pa.string()), ("prompt", _TURNS), ("completion", _TURNS)]
-        + [(name, pa.string()) for name in ("slice", "openness")]
-    ),
-    "preferences": pa.schema(
-        [("sample_id", pa.string()), ("prompt", _TURNS), ("chosen", _TURNS), ("rejected", _TURNS)]
-        + [(name, pa.string()) for name in ("slice", "task_digest", "chosen_model", "rejected_model")]
-    ),
-}
-INSTRUCTIONS = ("sample_id", "messages", "reference", "slice", "openness", "split")
-PREFERENCES = (*_LAYOUTS["preferences"].names, "split")
-"""The columns of the two kinds as frames."""
-_KEYS: dict[str, tuple[str, ...]] = {"instructions": ("sample_id",), "preferences": ("sample_id", "task_digest")}
+SHARD_ROWS = 200_000
+"""Most rows of a file."""
+INSTRUCTIONS, PREFERENCES, PRETRAINING, EVALUATION = (
+    FRAMES[kind] for kind in ("instructions", "preferences", "pretraining", "evaluation")
+)
+"""The columns of each kind as a frame."""
 
 
 def instructions(samples: pl.DataFrame) -> pl.DataFrame:
@@ -58,35 +61,62 @@ def release_name(hashes: Iterable[bytes]) -> str:
 
 
 def row_hashes(frame: pl.DataFrame) -> list[bytes]:
-    """SHA-256 of each row as canonical JSON (keys sorted, no blanks, UTF-8)."""
-    return [hashlib.sha256(_canonical(row)).digest() for row in frame.iter_rows(named=True)]
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    """SHA-256 of each row as canonical JSON (keys sorted, no blanks, UTF-8); `copies` counts where it is not 1."""
+    canonical = msgspec.json.Encoder(order="sorted").encode
+    if COPIES not in frame.columns:
+        return [hashlib.sha256(canonical(row)).digest() for row in frame.iter_rows(named=True)]
+    rows = frame.iter_rows(named=True)
+    told = ({name: value for name, value in row.items() if name != COPIES or value != 1} for row in rows)
+    return [hashlib.sha256(canonical(row)).digest() for row in told]
 
 
 def keys_of(kind: Kind) -> tuple[str, ...]:
     """The columns that name a row of a release."""
-    return _KEYS[kind]
+    return KEYS[kind]
 
 
-def write_release(frame: pl.DataFrame, folder: Path, kind: Kind, facts: Mapping[str, str]) -> None:
-    """Write the rows of `instructions`, or those of `curation.preferences`, as the release `folder`; `facts` stand in its card.
+def mixed_instructions(
+    rows: pl.DataFrame, samples: pl.DataFrame, settings: MixtureSettings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of `instructions` that a mixture takes, and what was achieved (`curation.mixture.MIX`).
 
-    A folder that already holds this release is left as it is. Raises FileExistsError where another one lies, and
+    `samples` has the source of each; the tokens of a row are those of its turns and its answer.
+    """
+    sources = rows.select("sample_id").join(
+        samples.select("sample_id", "source"), on="sample_id", maintain_order="left"
+    )
+    turns = pl.col("messages").list.eval(pl.element().struct.field("content").str.len_bytes()).list.sum()
+    size = rows.select((turns + pl.col("reference").str.len_bytes()).cast(pl.Int64).alias("size"))["size"]
+    parts = sources["source"] if settings.by == "source" else rows["slice"]
+    return mixed(rows, parts, size, "sample_id", settings)
+
+
+def evaluation(samples: pl.DataFrame) -> pl.DataFrame:
+    """The samples that are held out, as columns `EVALUATION`, sorted by sample_id; also those without a reference."""
+    held_out = samples.filter(pl.col("split") != "train")
+    return held_out.select(pl.col("messages").alias(name) if name == "prompt" else name for name in EVALUATION).sort(
+        "sample_id"
+    )
+
+
+def write_release(
+    frame: pl.DataFrame, folder: Path, kind: Kind, facts: Mapping[str, str], version: str | None = None
+) -> None:
+    """Write rows (the columns of `curation.release_kinds.FRAMES`) as the release `folder`; `facts` stand in its card.
+
+    `version` is its name, where that is known. A folder that already holds this release is left as it is. Raises FileExistsError where another one lies, and
     ValueError when there are no rows.
     """
     if frame.is_empty():
         raise ValueError(f"release {folder}: no rows to release; see what was dropped from the samples and why")
-    version = release_name(row_hashes(frame))
+    version = version or release_name(row_hashes(frame))
     if folder.exists():
         return _check_same(folder, version)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    (partial / "data").mkdir(parents=True)
+    partial.mkdir(parents=True)
     counts = _write_splits(frame, partial, kind)
-    (partial / "README.md").write_text(dataset_card(kind, version, counts, _LAYOUTS[kind], facts), encoding="utf-8")
+    (partial / "README.md").write_text(dataset_card(kind, version, counts, facts), encoding="utf-8")
     manifest = {"kind": kind, "version": version, "splits": counts, "facts": dict(facts), "files": _files(partial)}
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     partial.rename(folder)
@@ -101,38 +131,51 @@ def _check_same(folder: Path, version: str) -> None:
 def _write_splits(frame: pl.DataFrame, folder: Path, kind: Kind) -> dict[str, int]:
     counts = {}
     for split in SPLITS:
-        rows = frame.filter(split=split).sort(_KEYS[kind])
+        rows = _repeated(frame.filter(split=split).sort(KEYS[kind]))
         if rows.height:
-            table = _stored(rows, kind).to_arrow().cast(_LAYOUTS[kind])
-            pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet", compression="zstd")
+            _write_shards(stored(rows, kind), folder / PAIRS, split, LAYOUTS[kind])
             counts[split] = rows.height
-    if sum(counts.values()) != frame.height:
+            if kind == "preferences":
+                _write_shards(singles(rows), folder / SINGLES, split, KTO)
+    if set(frame["split"].unique()) - set(SPLITS):
         raise ValueError(f"release {folder}: a row has a split that is none of {', '.join(SPLITS)}")
     return counts
 
 
-def _stored(rows: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    if kind == "preferences":
-        return rows.select(_LAYOUTS[kind].names)
-    completion = pl.concat_list(pl.struct(role=pl.lit("assistant"), content="reference"))
-    return rows.with_columns(pl.col("messages").alias("prompt"), completion=completion).select(_LAYOUTS[kind].names)
+def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
+    if COPIES not in rows.columns:
+        return rows
+    return rows[np.repeat(np.arange(rows.height), rows[COPIES].to_numpy())].drop(COPIES)
+
+
+def _write_shards(rows: pl.DataFrame, folder: Path, split: str, layout: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    count = -(-rows.height // SHARD_ROWS)
+    for shard in range(count):
+        part = rows[shard * SHARD_ROWS : (shard + 1) * SHARD_ROWS]
+        path = folder / f"{split}-{shard:05}-of-{count:05}.parquet"
+        pq.write_table(part.to_arrow().cast(layout), path, compression="zstd")
 
 
 def read_release(folder: Path) -> pl.DataFrame:
-    """The rows of a release as they were handed to `write_release`, sorted by their key.
+    """The rows of a release as they were handed to `write_release`, sorted by their key; each once, with `copies` where
+    some stand there more than once.
 
     Raises FileNotFoundError where no complete release lies.
     """
     manifest = read_manifest(folder)
+    kind = manifest["kind"]
     parts = [
-        pl.read_parquet(folder / "data" / f"{split}-00000-of-00001.parquet").with_columns(split=pl.lit(split))
+        pl.read_parquet(path).with_columns(split=pl.lit(split))
         for split in manifest["splits"]
+        for path in sorted(folder.glob(f"{PAIRS}/{split}-*.parquet"))
     ]
-    rows = pl.concat(parts).sort(_KEYS[manifest["kind"]])
-    if manifest["kind"] == "preferences":
-        return rows.select(PREFERENCES)
-    reference = pl.col("completion").list.first().struct.field("content")
-    return rows.with_columns(messages="prompt", reference=reference).select(INSTRUCTIONS)
+    keys = list(KEYS[kind])
+    rows = framed(pl.concat(parts), kind).sort(keys)
+    once = rows.unique(keys, keep="first", maintain_order=True)
+    if once.height == rows.height:
+        return rows
+    return once.join(rows.group_by(keys).agg(pl.len().cast(pl.Int64).alias(COPIES)), on=keys, maintain_order="left")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -165,9 +208,9 @@ def write_stub(folder: Path, successor: str) -> None:
         if path.resolve().is_relative_to(folder.resolve()):
             path.unlink(missing_ok=True)
     manifest.unlink(missing_ok=True)
-    data = folder / "data"
-    if data.is_dir() and not any(data.iterdir()):
-        data.rmdir()
+    for data in (folder / PAIRS, folder / SINGLES):
+        if data.is_dir() and not any(data.iterdir()):
+            data.rmdir()
 
 
 def verify_release(folder: Path) -> None:

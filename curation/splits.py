@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.deduplication import GroupSettings, near_duplicate_groups
+from curation.deduplication import GroupSettings, SignatureSettings, near_duplicate_groups
 from curation.tasks.docstrings import RETURN_QUESTION
 from records import Outcome, digest
 
@@ -140,8 +140,15 @@ def straddling(samples: pl.DataFrame, threshold: float = LEAK, seed: int = 1) ->
     used, so that a pair which one sketch misses is found by the other; similarity itself is measured, not estimated.
     """
     texts = _texts(samples).join(samples.select(content_digest="sample_id", split="split"), on="content_digest")
-    seen = GroupSettings(threshold)
-    settings = replace(seen, signature=replace(seen.signature, seed=seed))
+    return straddling_texts(texts, threshold, seed)
+
+
+def straddling_texts(
+    texts: pl.DataFrame, threshold: float = LEAK, seed: int = 1, seen: SignatureSettings | None = None
+) -> pl.DataFrame:
+    """`straddling` of any texts (content_digest, text, split), seen as `seen` says, but for its seed."""
+    known = GroupSettings(threshold) if seen is None else GroupSettings(threshold, seen)
+    settings = replace(known, signature=replace(known.signature, seed=seed))
     suspects = (
         texts.join(near_duplicate_groups(texts, settings), on="content_digest")
         .filter(pl.col("split").n_unique().over("group") > 1)

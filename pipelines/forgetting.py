@@ -167,7 +167,7 @@ def touched(workspace: Workspace, asked: Asked) -> Touched:
     places = among(store, "documents", "content_digest", [*contents, *near], PLACE)
     samples = among(store, "samples", "doc_id", places["doc_id"], SAMPLE)
     names = samples["sample_id"].to_list() if samples.height else []
-    releases = holding(workspace, names)
+    releases = holding(workspace, names) | holding(workspace, _kept_as(store, places), "content_digest")
     models = models_on(store, releases)
     return Touched(
         contents,
@@ -180,6 +180,12 @@ def touched(workspace: Workspace, asked: Asked) -> Touched:
         models,
         scores_of(store, [model["version"] for model in models]),
     )
+
+
+def _kept_as(store: Store, places: pl.DataFrame) -> list[str]:
+    """The contents of the corpus that stand for these places."""
+    kept = among(store, "corpus", "doc_id", places["doc_id"], ("content_digest",)) if places.height else places
+    return sorted(set(kept["content_digest"])) if kept.height else []
 
 
 def key_of(workspace: Workspace) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 import polars as pl
 
 from pipelines.lookup import Row, rows_where
-from pipelines.releases import ReleaseFolder
+from pipelines.releases import ReleaseFolder, files_of
 from pipelines.store import Store
 from pipelines.workspace import Workspace
 
@@ -58,7 +58,7 @@ def answers_to(store: Store, samples: Collection[str]) -> dict[tuple[str, str, s
 
 def models_on(store: Store, releases: Collection[ReleaseFolder]) -> list[Row]:
     """The models, as they stand, that were trained on one of these releases."""
-    versions = [release.version for release in releases if release.dataset != "preferences"]
+    versions = [release.version for release in releases if release.dataset == "instructions"]
     found = [
         row
         for table in tables_like(store, "model")
@@ -91,9 +91,7 @@ def annotations_on(store: Store, samples: Collection[str]) -> list[Row]:
 
 def sources_of(workspace: Workspace, release: ReleaseFolder) -> list[Row]:
     """What a release was made of, by source: `source`, `samples`, `documents`; a null source where it is known no more."""
-    held = pl.concat(
-        [pl.scan_parquet(path).select("sample_id") for path in sorted(release.folder.glob("data/*.parquet"))]
-    )
+    held = pl.concat([pl.scan_parquet(path).select("sample_id") for _, path in files_of(release)])
     try:
         known = workspace.store.scan("samples").select("sample_id", "source", "doc_id")
     except LookupError:

@@ -32,9 +32,9 @@ from pipelines.forgetting import TakenBackError, key_of
 from pipelines.graph import Graph
 from pipelines.lineage import among
 from pipelines.previews import write_preview
-from pipelines.releases import releases_of
+from pipelines.releases import ReleaseFolder, files_of, releases_of
 from pipelines.remembering import folder_of, recall, waiting
-from pipelines.reports import remove_release_pages
+from pipelines.reports import REPORT, remove_release_pages
 from pipelines.scanning import Scanned, scan, scan_file
 from pipelines.store import Commit, Store
 from pipelines.workspace import Workspace
@@ -156,11 +156,11 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
         if (note.parent / MANIFEST).exists():  # a purge was killed there
             write_stub(note.parent, json.loads(note.read_text(encoding="utf-8"))["successor"])
     for release in list(releases_of(workspace)):
-        if _holds(release.folder, hunt) or _holds_samples(workspace, release.folder, key):
+        if _holds(release.folder, hunt) or _holds_samples(workspace, release, key):
             head = workspace.store.head(release.dataset)
             write_stub(release.folder, (head.notes.get("release") if head else None) or "")
             done.removed.append(f"release {release.said}")
-    done.removed += remove_release_pages(workspace)  # markup is escaped there, so a scan may miss a passage
+    done.removed += remove_release_pages(workspace, _pages_of_now(workspace.store))
     for folder in _superseded(workspace):
         shutil.rmtree(folder)
         done.removed.append(f"weights {folder.name}")
@@ -183,14 +183,20 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
             write_preview(workspace, head)
 
 
+def _pages_of_now(store: Store) -> set[str]:
+    """The pages that the newest commits speak of; markup is escaped in pages, so a scan of the others may miss a passage."""
+    heads = (store.head(name) for name in store.tables())
+    return {Path(str(head.notes[REPORT])).stem for head in heads if head is not None and REPORT in head.notes}
+
+
 def _holds(place: Path, hunt: Hunt) -> bool:
     if place.is_file():
         return len(scan_file(place, hunt).found) > 0
     return any(len(each.found) for each in scan(place, hunt))
 
 
-def _holds_samples(workspace: Workspace, folder: Path, key: str) -> bool:
-    paths = sorted(folder.glob("data/*.parquet"))
+def _holds_samples(workspace: Workspace, release: ReleaseFolder, key: str) -> bool:
+    paths = [path for _, path in files_of(release)]
     held = pl.concat([pl.scan_parquet(path).select("sample_id") for path in paths]).collect() if paths else None
     return held is not None and bool(_gone(workspace, held["sample_id"], key))
 

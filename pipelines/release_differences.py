@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.changelog import CHANGELOG, entry, with_entry
-from curation.release_diff import ADDED, CHANGED, REMOVED, differences, summary, with_reasons
-from curation.releases import keys_of, read_manifest, read_release
-from pipelines.release_lineage import beside, commit_of, lineage, tables_of
+from curation.release_diff import ADDED, CHANGED, REMOVED, as_samples, differences, summary, with_reasons
+from curation.releases import MANIFEST, keys_of, read_manifest, read_release
+from pipelines.release_lineage import COLUMNS, beside, commit_of, lineage, tables_of
 from pipelines.releases import ReleaseFolder, find_release
 from pipelines.shown import shown
 from pipelines.store import Commit
@@ -22,7 +23,12 @@ from pipelines.workspace import Workspace
 
 EXAMPLES = 5
 _SIGNS = {ADDED: ("+", "green"), REMOVED: ("−", "red"), CHANGED: ("±", "yellow")}
-_RELEASE = {"instructions": "samples", "preferences": "annotations"}
+_FROM = {
+    "pretraining": ("corpus",),
+    "instructions": ("sample_overlaps", "samples"),
+    "preferences": ("adjudicated_labels", "samples"),
+}
+"""The tables that a dataset is made from, where it is not the samples alone."""
 
 
 class Compared(NamedTuple):
@@ -70,8 +76,8 @@ def _compared(
 ) -> Compared:
     kind = read_manifest(later.folder)["kind"]
     found = differences(read_release(earlier.folder), read_release(later.folder), keys_of(kind))
-    tables = [tables_of(workspace.store, commits) for commits in (before, after)]
-    return Compared(earlier, later, with_reasons(found, *tables), beside(before, after))
+    tables = [tables_of(workspace.store, commits, COLUMNS[kind]) for commits in (before, after)]
+    return Compared(earlier, later, with_reasons(*as_samples(found, *tables), kind), beside(before, after))
 
 
 def told(compared: Compared) -> Iterator[RenderableType]:
@@ -99,28 +105,39 @@ def _examples(rows: pl.DataFrame, change: str) -> Iterator[Text]:
         yield Text(f"  and {rows.height - EXAMPLES:,} more that were {change}; -o FILE writes all", "dim")
 
 
-def write_changelog(workspace: Workspace, release: ReleaseFolder) -> Path:
-    """Put what a new release changes on top of its dataset's changelog, compared with the one that the table speaks of.
+def made_now(workspace: Workspace, dataset: str) -> dict[str, Commit]:
+    """The commits that lead to a release which is being made, from the tables as they stand."""
+    store = workspace.store
+    tables = _FROM.get(dataset, ("samples",))
+    return lineage(store, {name: made.version for name in tables if (made := store.head(name))})
+
+
+def parent_of(workspace: Workspace, release: ReleaseFolder, made: Mapping[str, Commit]) -> Compared | None:
+    """A new release compared with the one that its table speaks of; None when there is none, or it is the same."""
+    head = workspace.store.head(release.dataset)
+    version = str(head.notes.get("release", "")) if head else ""
+    earlier = ReleaseFolder(release.dataset, version, workspace.releases / release.dataset / version)
+    if head is None or version in {"", release.version} or not (earlier.folder / MANIFEST).is_file():
+        return None
+    return _compared(workspace, earlier, release, _made_from(workspace, head), made)
+
+
+def write_changelog(workspace: Workspace, release: ReleaseFolder, found: Compared | None) -> Path:
+    """Put what a new release changes on top of its dataset's changelog.
 
     It is written before the release is committed, and stands once however often that is tried.
     """
     path = workspace.releases / release.dataset / CHANGELOG
-    store = workspace.store
-    head = store.head(release.dataset)
-    parent = str(head.notes.get("release", "")) if head else ""
-    if parent == release.version:
+    head = workspace.store.head(release.dataset)
+    if head is not None and head.notes.get("release") == release.version:
         return path
-    earlier = ReleaseFolder(release.dataset, parent, workspace.releases / release.dataset / parent)
     splits = read_manifest(release.folder)["splits"]
-    if head is None or not (parent and earlier.folder.is_dir()):
+    if found is None:
         new = entry(release.version, splits, None, pl.DataFrame())
     else:
-        table = _RELEASE[release.dataset]
-        inputs = {name: made.version for name in {table, "samples"} if (made := store.head(name))}
-        found = _compared(workspace, earlier, release, _made_from(workspace, head), lineage(store, inputs))
-        new = entry(release.version, splits, parent, summary(found.rows), found.beside)
+        new = entry(release.version, splits, found.before.version, summary(found.rows), found.beside)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_text(with_entry(before, release.dataset, new), encoding="utf-8")
     partial.replace(path)
     return path

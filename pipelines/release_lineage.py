@@ -19,6 +19,8 @@ from pipelines.store import Commit, Store
 FOLLOWED = (
     "sample_overlaps",
     "samples",
+    "adjudicated_labels",
+    "annotator_quality",
     "annotations",
     "candidates",
     "corpus",
@@ -29,14 +31,19 @@ FOLLOWED = (
     "language",
     "contamination",
 )
-COLUMNS = {
-    "samples": ("sample_id", "doc_id", "source", "locator", "reference"),
-    "sample_overlaps": ("sample_id",),
+_DOCUMENTS: dict[str, tuple[str, ...]] = {
     "documents": ("doc_id", "content_digest"),
     "failures": ("source", "locator", "error"),
     "verdicts": ("doc_id", "verdict", "rule", "detail"),
 }
-"""What of each table tells why."""
+_SAMPLES = ("sample_id", "doc_id", "source", "locator", "reference", "split")
+COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
+    "pretraining": {"corpus": ("content_digest", "doc_id", "source", "locator"), **_DOCUMENTS},
+    "instructions": {"samples": _SAMPLES, "sample_overlaps": ("sample_id",), **_DOCUMENTS},
+    "preferences": {"samples": _SAMPLES, **_DOCUMENTS},
+    "evaluation": {"samples": _SAMPLES, **_DOCUMENTS},
+}
+"""What of each table tells why, by the kind of release."""
 
 
 def commit_of(store: Store, release: ReleaseFolder) -> Commit | None:
@@ -68,7 +75,7 @@ def lineage(store: Store, inputs: Mapping[str, str]) -> dict[str, Commit]:
 
 
 def tables_of(
-    store: Store, commits: Mapping[str, Commit], columns: Mapping[str, Sequence[str]] = COLUMNS
+    store: Store, commits: Mapping[str, Commit], columns: Mapping[str, Sequence[str]]
 ) -> dict[str, pl.LazyFrame]:
     """Those columns of these tables; without tables whose rows were cleared away."""
     there = {name: commits[name] for name in columns if name in commits and not store.missing_files(commits[name])}

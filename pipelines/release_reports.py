@@ -1,4 +1,8 @@
-"""The report on a release, gathered from the tables that it was made from and written as a page of the workspace."""
+"""The report on a release, gathered from the tables that it was made from: a page of the workspace, and Markdown beside it.
+
+It is written when a release is made, before its commit, while the tables of that time are all there; and made again for any
+release when somebody asks.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,22 @@ from pathlib import Path
 
 import polars as pl
 
+from curation.mixture import MIX
 from curation.release_diff import summary
 from curation.release_facts import PLACES, with_places
-from curation.release_page import ReleaseReport, release_page
-from curation.releases import read_release
-from pipelines.release_differences import compare
+from curation.release_markdown import release_markdown
+from curation.release_page import AGREEMENT, STEPS, ReleaseReport, release_page, topics_of
+from curation.releases import read_manifest, read_release
+from pipelines.release_differences import Compared, compare
 from pipelines.release_lineage import commit_of, lineage, tables_of
-from pipelines.releases import find_release
+from pipelines.releases import ReleaseFolder, find_release
 from pipelines.reports import write_report
 from pipelines.store import Commit, Store
 from pipelines.workspace import Workspace
+
+MIXTURE = "mix"
+"""The note of a release's commit that holds what a mixture achieved (`MIX`, as rows)."""
+_EVERYONE = "everyone"
 
 
 def report_release(workspace: Workspace, dataset: str, name: str | None) -> Path:
@@ -26,17 +36,48 @@ def report_release(workspace: Workspace, dataset: str, name: str | None) -> Path
     """
     release = find_release(workspace, dataset, name)
     commit = commit_of(workspace.store, release)
-    commits = lineage(workspace.store, commit.inputs) if commit else {}
-    placed = with_places(read_release(release.folder), tables_of(workspace.store, commits, PLACES))
     try:
         found = compare(workspace, dataset, None, release.version)
     except LookupError:
-        report = ReleaseReport(dataset, release.version, placed, funnel=_funnel(workspace.store, commits))
-    else:
-        parent, counts = found.before.version, summary(found.rows)
-        funnel = _funnel(workspace.store, commits)
-        report = ReleaseReport(dataset, release.version, placed, parent, counts, found.beside, funnel)
-    return workspace.state / write_report(workspace, f"{dataset}-{release.version}", release_page(report))
+        found = None
+    mix = commit.notes.get(MIXTURE, []) if commit else []
+    commits = lineage(workspace.store, commit.inputs) if commit else {}
+    return workspace.state / write_pages(
+        workspace, release, placed_of(workspace, release, commits), commits, found, mix
+    )
+
+
+def placed_of(workspace: Workspace, release: ReleaseFolder, commits: Mapping[str, Commit]) -> pl.DataFrame:
+    """The rows of a release beside what is known of their documents."""
+    kind = read_manifest(release.folder)["kind"]
+    return with_places(read_release(release.folder), tables_of(workspace.store, commits, PLACES[kind]), kind)
+
+
+def write_pages(
+    workspace: Workspace,
+    release: ReleaseFolder,
+    placed: pl.DataFrame,
+    commits: Mapping[str, Commit],
+    found: Compared | None,
+    mix: list[dict[str, object]],
+) -> str:
+    """Write the page and the Markdown of a release; where the page lies, from the workspace's state."""
+    report = ReleaseReport(
+        release.dataset,
+        release.version,
+        placed,
+        found.before.version if found else None,
+        summary(found.rows) if found else None,
+        found.beside if found else (),
+        _funnel(workspace.store, commits),
+        _steps(commits),
+        _agreement(workspace.store, commits),
+        pl.DataFrame(mix, schema=MIX) if mix else None,
+        topics_of(placed),
+    )
+    name = f"{release.dataset}-{release.version}"
+    write_report(workspace, name, release_markdown(report), ".md")
+    return write_report(workspace, name, release_page(report))
 
 
 def _funnel(store: Store, commits: Mapping[str, Commit]) -> pl.DataFrame | None:
@@ -44,3 +85,32 @@ def _funnel(store: Store, commits: Mapping[str, Commit]) -> pl.DataFrame | None:
     corpus = commits.get("corpus")
     same = [each for each in store.history("funnel") if corpus and each.inputs.get("corpus") == corpus.version]
     return store.scan("funnel", same[0].number).collect() if same and not store.missing_files(same[0]) else None
+
+
+def _steps(commits: Mapping[str, Commit]) -> pl.DataFrame:
+    """The books of the stages above a release, those nearest to the sources first."""
+    rows = []
+    for table, commit in reversed(list(commits.items())):
+        books = commit.books
+        if books is not None and table != "failures":
+            gone = {**books.dropped, **books.failed}
+            said = ", ".join(f"{reason} {count:,}" for reason, count in sorted(gone.items(), key=lambda each: -each[1]))
+            row = (
+                table,
+                books.unit,
+                books.taken,
+                books.kept,
+                sum(books.dropped.values()),
+                sum(books.failed.values()),
+                said,
+            )
+            rows.append(row)
+    return pl.DataFrame(rows, schema=STEPS, orient="row")
+
+
+def _agreement(store: Store, commits: Mapping[str, Commit]) -> pl.DataFrame | None:
+    commit = commits.get("annotator_quality")
+    if commit is None or store.missing_files(commit):
+        return None
+    everyone = store.scan("annotator_quality", commit.number).filter(annotator=_EVERYONE)
+    return everyone.select(AGREEMENT.names()).collect()

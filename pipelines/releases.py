@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from curation.release_kinds import KEYS, PAIRS
 from curation.releases import MANIFEST, STUB
 from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
@@ -57,29 +58,31 @@ def find_release(workspace: Workspace, dataset: str, name: str | None = None) ->
     )
 
 
-def holding(workspace: Workspace, sample_ids: Sequence[str]) -> dict[ReleaseFolder, dict[str, int]]:
-    """The releases that hold any of these samples, and how many of them by split."""
-    found = {}
-    for release in releases_of(workspace) if sample_ids else ():
-        splits = {split: count for split, count in _counts(release, sample_ids) if count}
-        if splits:
-            found[release] = splits
+def files_of(release: ReleaseFolder, key: str = "sample_id") -> Iterator[tuple[str, Path]]:
+    """The files of a release whose rows are named by that column, each with its split."""
+    if KEYS.get(release.dataset, ("",))[0] == key:
+        yield from ((path.name.split("-")[0], path) for path in sorted(release.folder.glob(f"{PAIRS}/*.parquet")))
+
+
+def holding(workspace: Workspace, names: Sequence[str], key: str = "sample_id") -> dict[ReleaseFolder, dict[str, int]]:
+    """The releases that hold any of these samples (or contents, by their digests), and how many rows by split."""
+    found: dict[ReleaseFolder, dict[str, int]] = {}
+    for release in releases_of(workspace) if names else ():
+        for split, path in files_of(release, key):
+            rows = pl.scan_parquet(path).filter(pl.col(key).is_in(list(names)))
+            count = rows.select(pl.len()).collect().item()
+            if count:
+                splits = found.setdefault(release, {})
+                splits[split] = splits.get(split, 0) + count
     return found
-
-
-def _counts(release: ReleaseFolder, sample_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
-    for path in sorted(release.folder.glob("data/*.parquet")):
-        wanted = pl.scan_parquet(path).filter(pl.col("sample_id").is_in(list(sample_ids)))
-        yield path.name.split("-")[0], wanted.select(pl.len()).collect().item()
 
 
 def beginning_so(workspace: Workspace, digits: str) -> list[dict[str, Any]]:
     """The samples of all releases whose sample_id begins so: each once, with its split in the release named last."""
     found: dict[str, dict[str, Any]] = {}
     for release in releases_of(workspace):
-        for path in sorted(release.folder.glob("data/*.parquet")):
+        for split, path in files_of(release):
             rows = pl.scan_parquet(path).filter(pl.col("sample_id").str.starts_with(digits))
-            split = path.name.split("-")[0]
             for name, part in rows.select("sample_id", "slice").collect().iter_rows():
                 found[name] = {"sample_id": name, "split": split, "slice": part, "openness": ""}
     return list(found.values())

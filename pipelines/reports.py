@@ -6,8 +6,10 @@ There is one page of a name, that of the tables as they stand; a new one takes i
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from pathlib import Path
 
+from curation.release_kinds import KINDS
 from pipelines.workspace import Workspace
 
 REPORT = "report"
@@ -16,11 +18,11 @@ MADE_BY = {"curation": "funnel"}
 """Each report, and the asset that makes it."""
 
 
-def write_report(workspace: Workspace, name: str, page: str) -> str:
+def write_report(workspace: Workspace, name: str, page: str, ending: str = ".html") -> str:
     """Write a page in place of the former one of that name; where it lies, from the workspace's state."""
     workspace.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = workspace.reports / f"{name}.html"
-    partial = path.with_name(f".{name}.{os.getpid()}.partial")
+    path = workspace.reports / f"{name}{ending}"
+    partial = path.with_name(f".{name}{ending}.{os.getpid()}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(page)
@@ -28,9 +30,12 @@ def write_report(workspace: Workspace, name: str, page: str) -> str:
     return str(path.relative_to(workspace.state))
 
 
-def remove_release_pages(workspace: Workspace) -> list[str]:
-    """Remove the pages on releases, which are made again when somebody asks; their names. That of curation stays."""
-    pages = sorted(path for path in workspace.reports.glob("*-*.html"))
+def remove_release_pages(workspace: Workspace, standing: Container[str] = ()) -> list[str]:
+    """Remove the pages on releases, which are made again when somebody asks; their names.
+
+    Those stay that `standing` names, without their ending: pages of what the tables hold now. That of curation stays too.
+    """
+    pages = sorted(path for path in workspace.reports.glob("*-*") if path.stem not in standing)
     for path in pages:
         path.unlink()
     return [str(path.relative_to(workspace.state)) for path in pages]
@@ -39,7 +44,7 @@ def remove_release_pages(workspace: Workspace) -> list[str]:
 def find_report(workspace: Workspace, name: str) -> Path:
     """The page of that name. Raises LookupError where there is no such report, or none yet."""
     if name not in MADE_BY:
-        raise LookupError(f"there is no report {name!r}; there are: {', '.join(MADE_BY)}, instructions, preferences")
+        raise LookupError(f"there is no report {name!r}; there are: {', '.join([*MADE_BY, *KINDS])}")
     path = workspace.reports / f"{name}.html"
     if not path.is_file():
         raise LookupError(f"there is no report on {name} yet; `headwater run {MADE_BY[name]}` makes it")

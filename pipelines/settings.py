@@ -34,6 +34,8 @@ from curation.funnel import FunnelSettings
 from curation.inventory import Source
 from curation.language.settings import LanguageSettings
 from curation.lines import LineSettings
+from curation.mixture import MixtureSettings
+from curation.pretraining import PretrainingSettings
 from curation.privacy.settings import PrivacySettings
 from curation.quality import QualitySettings
 from curation.reading import ReadingSettings
@@ -124,6 +126,8 @@ class Config(BaseModel):
     task: TaskSettings | None = None
     splits: SplitSettings = SplitSettings()
     held_out: HeldOutSettings = HeldOutSettings()
+    mixture: MixtureSettings = MixtureSettings()
+    pretraining: PretrainingSettings | None = None
     prompts: tuple[str, ...] = ()
     models: tuple[ModelSettings, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
@@ -147,9 +151,9 @@ class Config(BaseModel):
             seen.add(entry.name)
         return entries
 
-    @field_validator("privacy", mode="before")
+    @field_validator("privacy", "pretraining", mode="before")
     @classmethod
-    def _privacy(cls, said: Any) -> Any:
+    def _switched(cls, said: Any) -> Any:
         """`on` and `off` beside settings; nothing after the colon is an error, for one may have meant either."""
         if said is None:
             raise ValueError("say `on` or `off`, or give settings")

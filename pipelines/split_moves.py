@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.lineage import tables_like
 from pipelines.lookup import rows_where
-from pipelines.releases import releases_of
+from pipelines.releases import files_of, releases_of
 from pipelines.workspace import Workspace
 
 SAMPLES = "samples"
@@ -23,13 +23,12 @@ def models_before_moves(workspace: Workspace) -> dict[str, str]:
     if store.head(SAMPLES) is None:
         return {}
     held_out = store.scan(SAMPLES).filter(pl.col("split") != "train").select("sample_id", "split")
-    folders = {release.version: release.folder for release in releases_of(workspace, "instructions")}
+    known = {release.version: release for release in releases_of(workspace, "instructions")}
     found: dict[str, str] = {}
     for table in tables_like(store, "model"):
         for row in rows_where(store, table, pl.lit(value=True), ("dataset_version",)):
-            trained = (
-                sorted(folder.glob("data/train-*.parquet")) if (folder := folders.get(row["dataset_version"])) else []
-            )
+            release = known.get(row["dataset_version"])
+            trained = [path for split, path in files_of(release) if split == "train"] if release else []
             if trained:
                 moved = pl.scan_parquet(trained).select("sample_id").unique().join(held_out, on="sample_id")
                 counts = dict(moved.group_by("split").len().sort("split").collect().iter_rows())

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from curation.release_kinds import KINDS
 from pipelines.graph import Graph
 from pipelines.store import Commit
 from pipelines.workspace import Workspace
@@ -59,7 +60,7 @@ def _print_reasons(console: Console, heads: Mapping[str, Commit]) -> None:
 
 
 def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, Commit]) -> None:
-    for dataset in ("instructions", "preferences"):
+    for dataset in KINDS:
         if dataset in heads and heads[dataset].notes.get("release"):
             console.print(
                 f"\n[bold]Dataset[/] {dataset} {heads[dataset].notes['release']}: {heads[dataset].rows:,} rows",

@@ -7,7 +7,7 @@ tree is that of the last commits, and of the releases, which keep samples that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -179,6 +179,8 @@ def _of_document(workspace: Workspace, row: Row) -> Tree:
     others = [place for place in places if place["doc_id"] != row["doc_id"]]
     _listed(content, others, lambda place: _label("also at", _place(place), place["doc_id"]))
     _add_copies(content, workspace, row)
+    for release, splits in holding(workspace, [each["content_digest"] for each in kept], "content_digest").items():
+        content.add(_label(release.dataset, release.version, _by_split(splits)))
     samples = samples_of(store, [each["doc_id"] for each in kept])
     if samples:
         _listed(content.add(Text(f"{len(samples):,} samples")), samples, _said_of_sample)
@@ -242,8 +244,7 @@ def _add_touched(down: Tree, workspace: Workspace, samples: Sequence[str]) -> No
     """The releases that hold the samples, the models trained on these, who answered the samples, and people."""
     store = workspace.store
     for release, splits in holding(workspace, samples).items():
-        told = ", ".join(f"{count:,} in {split}" for split, count in sorted(splits.items()))
-        branch = down.add(_label(release.dataset, release.version, told))
+        branch = down.add(_label(release.dataset, release.version, _by_split(splits)))
         for model in models_on(store, [release]):
             _add_scores(branch.add(_label("model", model["model"], model["version"])), workspace, model["version"])
     for (name, version, prompt), count in sorted(answers_to(store, samples).items()):
@@ -254,6 +255,10 @@ def _add_touched(down: Tree, workspace: Workspace, samples: Sequence[str]) -> No
         branch = down.add(_label("task", task["task_digest"], task["project"], task.get("state") or "not on a server"))
         given = [label for label in labels if label["task_digest"] == task["task_digest"]]
         _listed(branch, given, _said_of_annotation)
+
+
+def _by_split(splits: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} in {split}" for split, count in sorted(splits.items()))
 
 
 def _said_of_annotation(row: Row) -> Text:

@@ -12,6 +12,7 @@ reports loss 0.0 and success (its issue 6668); here such a row is left out and c
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,15 +54,16 @@ class Example:
 def read_rows(release: Path, split: str) -> list[Row]:
     """The rows of one split of a release folder (`data/SPLIT-*.parquet`), sorted by sample_id; [] if it has none.
 
-    Raises DatasetError when a column is missing, or when a sample_id is there twice.
+    A row that a mixture takes more than once is there so often. Raises DatasetError when a column is missing, or when rows of
+    one sample_id are not the same.
     """
     files = sorted((release / "data").glob(f"{split}-*.parquet"))
     if not files:
         return []
     table = pl.concat([_read(file) for file in files]).sort("sample_id")
-    twice = table.filter(pl.col("sample_id").is_duplicated())["sample_id"]
+    twice = table.unique().filter(pl.col("sample_id").is_duplicated()).sort("sample_id")["sample_id"]
     if len(twice):
-        raise DatasetError(f"{release}, split {split}: sample_id {twice[0]} stands there more than once")
+        raise DatasetError(f"{release}, split {split}: sample_id {twice[0]} stands there with more than one text")
     return [Row(*values) for values in table.iter_rows()]
 
 
@@ -74,12 +76,19 @@ def _read(file: Path) -> pl.DataFrame:
 
 
 def shuffled(rows: Sequence[Row], seed: int) -> Iterator[Row]:
-    """The rows without end, pass after pass, each pass in an order drawn from seed and sample_id alone."""
+    """The rows without end, pass after pass, each pass in an order drawn from seed and sample_id (and which copy) alone."""
     if not rows:
         return
+    seen: Counter[str] = Counter()
+    names: list[tuple[str, ...]] = []
+    for row in rows:
+        copy = seen[row.sample_id]
+        names.append((row.sample_id, str(copy)) if copy else (row.sample_id,))
+        seen[row.sample_id] += 1
     lap = 0
     while True:
-        yield from sorted(rows, key=lambda row: records.digest("order", str(seed), str(lap), row.sample_id))
+        keys = [records.digest("order", str(seed), str(lap), *name) for name in names]
+        yield from (rows[place] for place in sorted(range(len(rows)), key=keys.__getitem__))
         lap += 1
 
 
@@ -153,10 +162,11 @@ def choose(
     A row that is too long is left out (`drop`) or loses the end of its completion (`truncate`). Raises DatasetError when
     no row is left, and, with `truncate`, when a prompt leaves no room for any label.
     """
+    distinct = len({row.sample_id for row in rows})
     seen: dict[str, Example | None] = {}
     chosen: list[Example] = []
     for row in shuffled(rows, seed):
-        if len(chosen) == count or (len(seen) == len(rows) and not chosen):
+        if len(chosen) == count or (len(seen) == distinct and not chosen):
             break
         if row.sample_id not in seen:
             seen[row.sample_id] = _fit(tokenize(row, tokenizer, stops), max_length, overlong)
@@ -169,7 +179,7 @@ def choose(
         )
     fitting = [example for example in seen.values() if example is not None]
     truncated = sum(example.cut > 0 for example in fitting)
-    return Choice(tuple(chosen), len(rows), len(fitting), len(seen) - len(fitting), truncated)
+    return Choice(tuple(chosen), distinct, len(fitting), len(seen) - len(fitting), truncated)
 
 
 def _fit(example: Example, max_length: int, overlong: Literal["drop", "truncate"]) -> Example | None:

@@ -42,18 +42,24 @@ def table(
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="Which report: curation, or a dataset: instructions or preferences.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Which report: curation, or a dataset: pretraining, instructions, preferences or evaluation."
+        ),
+    ],
     version: Annotated[
         str | None, typer.Option(help="Of a dataset, the release: a version or tag; the newest, when none is named.")
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say where a report lies: a page that opens in any browser, offline."""
+    from curation.release_kinds import KINDS
     from pipelines.release_reports import report_release
     from pipelines.reports import find_report
 
     here = find_workspace(workspace)
-    is_dataset = name in {"instructions", "preferences"}
+    is_dataset = name in KINDS
     if version is not None and not is_dataset:
         raise ValueError(f"the report {name} has no versions: it is on the tables as they stand")
     path = report_release(here, name, version) if is_dataset else find_report(here, name)
@@ -61,7 +67,7 @@ def report(
 
 
 def export(
-    dataset: Annotated[str, typer.Argument(help="instructions or preferences.")],
+    dataset: Annotated[str, typer.Argument(help="pretraining, instructions, preferences or evaluation.")],
     output: Annotated[
         str,
         typer.Option(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.release_diff import DIFFERENCES, UNKNOWN, differences, summary, with_reasons
-from curation.releases import INSTRUCTIONS, PREFERENCES
+from curation.release_diff import DIFFERENCES, UNKNOWN, as_samples, differences, summary, with_reasons
+from curation.releases import INSTRUCTIONS, PREFERENCES, PRETRAINING
 from records import MESSAGES, digest
 
 KEYS = ("sample_id",)
@@ -139,12 +139,54 @@ OTHER = {
 def test_why_a_row_left_and_why_it_came(case: str) -> None:
     other, left, came = OTHER[case]
     one, none = release([("s", "yes", "train")]), release([])
-    (gone,) = with_reasons(differences(one, none, KEYS), HERE, other).to_dicts()
-    (new,) = with_reasons(differences(none, one, KEYS), other, HERE).to_dicts()
+    kind = "preferences" if case == "answers" else "instructions"
+    (gone,) = with_reasons(differences(one, none, KEYS), HERE, other, kind).to_dicts()
+    (new,) = with_reasons(differences(none, one, KEYS), other, HERE, kind).to_dicts()
     assert (gone["reason"], new["reason"]) == (left, came)
     assert (gone["source"], gone["locator"]) == (new["source"], new["locator"]) == ("web", "d.txt")
     if case == "rule":
         assert gone["detail"] == "clean_sentences 3 < 5"
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "came"),
+    [
+        ("instructions", "the mixture leaves it out", "the mixture takes it"),
+        ("evaluation", "it is training data now", "it is held out now"),
+    ],
+)
+def test_a_sample_that_is_there_and_not_released_has_its_reason_by_kind(kind: str, left: str, came: str) -> None:
+    one, none = release([("s", "yes", "train")]), release([])
+    (gone,) = with_reasons(differences(one, none, KEYS), HERE, HERE, kind).to_dicts()
+    (new,) = with_reasons(differences(none, one, KEYS), HERE, HERE, kind).to_dicts()
+    assert (gone["reason"], new["reason"]) == (left, came)
+
+
+def test_rows_that_are_taken_more_often_changed() -> None:
+    once, twice = (
+        release([("s", "yes", "train")]),
+        release([("s", "yes", "train")]).with_columns(copies=pl.lit(2, pl.Int64)),
+    )
+    (row,) = with_reasons(differences(once, twice, KEYS), {}, {}).to_dicts()
+    assert (row["change"], row["reason"]) == ("changed", "copies changed")
+    assert differences(twice, twice, KEYS).is_empty()
+
+
+def test_contents_are_followed_as_samples_are() -> None:
+    def contents(*names: str) -> pl.DataFrame:
+        told = [(name, f"text of {name}", "text/plain", "train") for name in names]
+        return pl.DataFrame(told, schema=dict.fromkeys(PRETRAINING, TEXT), orient="row")
+
+    corpus = {"content_digest": ["content"], "doc_id": ["d"], "source": ["web"], "locator": ["d.txt"]}
+    before = {**HERE, "corpus": pl.DataFrame(corpus)}
+    after = {
+        **HERE,
+        "corpus": pl.DataFrame(corpus).head(0),
+        "verdicts": HERE["verdicts"].with_columns(verdict=pl.lit("dropped"), rule=pl.lit("c4.min_sentences")),
+    }
+    found = differences(contents("content"), contents(), ("content_digest",))
+    (row,) = with_reasons(*as_samples(found, before, after), "pretraining").to_dicts()
+    assert (row["sample_id"], row["reason"], row["locator"]) == ("content", "dropped by c4.min_sentences", "d.txt")
 
 
 def test_many_rows_of_one_document_are_each_told_once() -> None:

@@ -6,9 +6,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.release_facts import UNKNOWN, facts, gaps, with_places
-from curation.release_page import ReleaseReport, release_page
-from curation.releases import INSTRUCTIONS, PREFERENCES, SPLITS
+from curation.mixture import MIX
+from curation.release_facts import UNKNOWN, card_facts, facts, gaps, with_places
+from curation.release_kinds import SPLITS
+from curation.release_markdown import release_markdown
+from curation.release_page import AGREEMENT, STEPS, ReleaseReport, release_page
+from curation.releases import INSTRUCTIONS, PREFERENCES, PRETRAINING
 from records import MESSAGES
 from tests.test_pages import Seen
 
@@ -78,3 +81,39 @@ def test_pairs_show_what_was_chosen_and_what_was_not() -> None:
     assert placed["answer_characters"].to_list() == [11]
     words = Seen(release_page(ReleaseReport("preferences", "a" * 16, placed))).words
     assert "chosengood answer" in words and "rejectedworse" in words
+
+
+def test_markdown_has_the_figures_of_the_page_and_text_of_the_rows_is_no_markup() -> None:
+    fenced = "a\n```\n# no heading <b>\n````"
+    placed = with_places(release([("0" * 32, "a|b", "train"), ("1" * 32, "qa", "test")], fenced), {})
+    steps = pl.DataFrame([("samples", "samples", 5, 3, 2, 0, "too long 2")], schema=STEPS, orient="row")
+    agreement = pl.DataFrame([("answers", "preference", 9, 4, 0.61, 0.4, 0.8)], schema=AGREEMENT, orient="row")
+    mix = pl.DataFrame([("web", 4, 40, 0.5, 0.25, 2, 20, 0.5)], schema=MIX, orient="row")
+    changes = pl.DataFrame({"change": ["added"], "reason": ["its document came"], "rows": [1]})
+    report = ReleaseReport(
+        "instructions", "b" * 16, placed, "a" * 16, changes, ["rules is other"], None, steps, agreement, mix
+    )
+    text, words = release_markdown(report), Seen(release_page(report)).words
+    for figure in (
+        "0.61 (0.40 to 0.80)",
+        "2 of 4",
+        "50.0%",
+        "too long 2",
+        "its document came",
+        "fewer than 30 test rows",
+    ):
+        assert figure in text and figure in words, figure
+    assert "`````text\na\n```\n# no heading <b>\n````\n`````" in text and "a\\|b" in text
+    assert "# Instructions bbbbbbbbbbbbbbbb" in text and f"Since {'a' * 16}" in text
+
+
+def test_contents_are_reported_too() -> None:
+    told = [(f"{at:032x}", f"{EVIL} {at}", "text/plain", "train") for at in range(3)]
+    rows = pl.DataFrame(told, schema=dict.fromkeys(PRETRAINING, TEXT), orient="row")
+    corpus = rows.select("content_digest", doc_id="content_digest", source=pl.lit("web"), locator=pl.lit("a.txt"))
+    documents = corpus.select("doc_id", "content_digest", media_type=pl.lit("text/html"), metadata=pl.lit(None, TEXT))
+    placed = with_places(rows, {"corpus": corpus, "documents": documents}, "pretraining")
+    assert set(placed["source"]) == {"web"} and set(placed["media_type"]) == {"text/html"}
+    report = ReleaseReport("pretraining", "a" * 16, placed)
+    assert "web:a.txt" in release_markdown(report) and f"{EVIL} 0" in Seen(release_page(report)).words
+    assert card_facts(placed) == {"sources": "web", "rows of unknown licence": "3 of 3"}

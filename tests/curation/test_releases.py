@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -18,6 +19,8 @@ import curation.releases as releases
 from curation.releases import (
     INSTRUCTIONS,
     PREFERENCES,
+    PRETRAINING,
+    evaluation,
     export_release,
     instructions,
     read_manifest,
@@ -28,6 +31,7 @@ from curation.releases import (
     write_release,
 )
 from records import MESSAGES
+from tests.tiny_model import make_tiny_tokenizer
 
 FACTS = {"sources": "standard library | packages", "task": "docstrings"}
 
@@ -132,6 +136,14 @@ def test_the_name_is_sha256_over_sorted_hashes_of_canonical_json() -> None:
     assert release_name(row_hashes(rows(1))) == hashlib.sha256(row).hexdigest()
 
 
+@given(st.text() | st.sampled_from(["\x00\x1f\x7f\x80\u2028\u2029\ufeff\U0001f600", "/</script>", '"\\']))
+def test_the_canonical_json_is_that_of_the_standard_library(text: str) -> None:
+    (row,) = rows(1).with_columns(reference=pl.lit(text.encode("utf-8", "replace").decode())).to_dicts()
+    said = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    frame = pl.DataFrame([row], schema=rows(1).schema)
+    assert row_hashes(frame) == [hashlib.sha256(said).digest()]
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     order = random.Random(3).sample(range(6), 6)
     write_release(rows(), tmp_path / "one", "instructions", FACTS)
@@ -157,7 +169,7 @@ def test_the_card_says_what_it_holds_and_no_place(tmp_path: Path) -> None:
     parsed = yaml.safe_load(header)
     assert parsed["configs"][0]["data_files"][0] == {"split": "train", "path": "data/train-*.parquet"}
     assert parsed["size_categories"] == ["n<1K"]
-    assert [feature["name"] for feature in parsed["dataset_info"]["features"]][:3] == [
+    assert [feature["name"] for feature in parsed["dataset_info"][0]["features"]][:3] == [
         "sample_id",
         "prompt",
         "completion",
@@ -248,3 +260,73 @@ def test_a_release_that_was_taken_back_names_its_successor_and_takes_nothing_of_
     assert other.exists()
     with pytest.raises(FileNotFoundError, match="was taken back; use next, which followed it"):
         releases.read_release(folder)
+
+
+def contents() -> pl.DataFrame:
+    told = [(f"c{at}", f"text {at}\nof the corpus", "text/plain", "train" if at else "test") for at in range(5)]
+    return pl.DataFrame(told, schema=list(PRETRAINING), orient="row")
+
+
+def held_out() -> pl.DataFrame:
+    frame = rows().with_columns(
+        reference=pl.when(pl.col("sample_id") != "s1").then("reference"), checker=pl.lit(None, pl.String)
+    )
+    return evaluation(frame)
+
+
+def test_the_corpus_and_what_is_held_out_are_read_too(tmp_path: Path) -> None:
+    for kind, frame in (("pretraining", contents()), ("evaluation", held_out())):
+        write_release(frame, tmp_path / kind, kind, FACTS)  # type: ignore[arg-type]
+        verify_release(tmp_path / kind)
+        assert read_release(tmp_path / kind).equals(frame)
+    read = load(tmp_path / "pretraining", tmp_path / "cache")
+    assert read["test"] == [{"content_digest": "c0", "text": "text 0\nof the corpus", "media_type": "text/plain"}]
+    held = load(tmp_path / "evaluation", tmp_path / "cache")
+    assert {split: len(part) for split, part in held.items()} == {"validation": 2, "test": 2}
+    assert [row["reference"] for row in held["validation"]] == [None, "answer 4"]
+    assert held["test"][0]["prompt"] == [{"role": "user", "content": "größe 2?\n"}]
+
+
+def test_trl_takes_pairs_for_dpo_and_single_answers_for_kto(tmp_path: Path) -> None:
+    import datasets
+    from trl.data_utils import apply_chat_template, is_conversational
+
+    write_release(pairs(), tmp_path / "one", "preferences", FACTS)
+    cache = str(tmp_path / "cache")
+    assert datasets.get_dataset_config_names(str(tmp_path / "one")) == ["default", "kto"]
+    dpo = datasets.load_dataset(str(tmp_path / "one"), cache_dir=cache)["train"]
+    kto = datasets.load_dataset(str(tmp_path / "one"), "kto", cache_dir=cache)["train"]
+    assert is_conversational(dpo[0]) and is_conversational(kto[0])
+    tokenizer = make_tiny_tokenizer(tmp_path / "base")
+    rendered = apply_chat_template(dpo[0], tokenizer)
+    assert (
+        rendered["prompt"].endswith("why?<|im_end|>\n<|im_start|>assistant\n")
+        and rendered["rejected"] == "never<|im_end|>\n"
+    )
+    assert apply_chat_template(kto[0], tokenizer)["label"] is True
+    labels = [(row["completion"][0]["content"], row["label"]) for row in kto]
+    assert sorted(labels) == [("never", False), ("no", False), ("so", True), ("thus", True)]
+
+
+def test_a_row_that_a_mixture_takes_twice_stands_there_twice_and_is_read_once(tmp_path: Path) -> None:
+    twice = rows().with_columns(copies=pl.when(sample_id="s0").then(2).otherwise(1).cast(pl.Int64))
+    write_release(twice, tmp_path / "one", "instructions", FACTS)
+    assert read_release(tmp_path / "one").equals(twice)
+    assert [row["sample_id"] for row in load(tmp_path / "one", tmp_path / "cache")["train"]] == ["s0", "s0", "s3"]
+    once = twice.with_columns(copies=pl.lit(1))
+    assert release_name(row_hashes(once)) == release_name(row_hashes(rows())) != release_name(row_hashes(twice))
+    verify_release(tmp_path / "one")
+
+
+def test_a_large_split_is_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "SHARD_ROWS", 1)
+    write_release(rows(), tmp_path / "one", "instructions", FACTS)
+    assert len(list((tmp_path / "one" / "data").glob("train-*-of-00002.parquet"))) == 2
+    assert read_release(tmp_path / "one").equals(rows())
+    assert len(load(tmp_path / "one", tmp_path / "cache")["train"]) == 2
+
+
+def test_the_card_tells_licences_and_languages_to_the_hub(tmp_path: Path) -> None:
+    write_release(rows(), tmp_path / "one", "instructions", {"licences": "CC0-1.0, MIT", "languages": "en"})
+    header = yaml.safe_load((tmp_path / "one" / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    assert (header["license"], header["language"]) == (["cc0-1.0", "mit"], ["en"]) and header["tags"] == ["sft", "trl"]

@@ -95,10 +95,25 @@ def test_a_new_row_moves_no_other(tmp_path: Path):
     assert [row for row in kept if row in few] == [next(endless) for _ in few]
 
 
+def test_a_row_that_a_mixture_takes_twice_is_there_twice_and_moves_no_other(tmp_path: Path):
+    train = table(PAIRS[:20])
+    once = read_rows(release(tmp_path / "once", train), "train")
+    twice = read_rows(release(tmp_path / "twice", pl.concat([train, train[3:4]])), "train")
+    order = shuffled(twice, 0)
+    lap = [next(order) for _ in twice]
+    assert Counter(row.sample_id for row in lap)[train["sample_id"][3]] == 2 and len(lap) == 21
+    alone = shuffled(once, 0)
+    last = max(place for place, row in enumerate(lap) if row.sample_id == train["sample_id"][3])
+    first = min(place for place, row in enumerate(lap) if row.sample_id == train["sample_id"][3])
+    expected = [next(alone) for _ in once]
+    assert expected in ([row for place, row in enumerate(lap) if place != gone] for gone in (first, last))
+
+
 def test_a_release_that_is_none_is_refused(tmp_path: Path):
     train = table(PAIRS)
-    with pytest.raises(DatasetError, match="more than once"):
-        read_rows(release(tmp_path / "twice", pl.concat([train, train[:1]])), "train")
+    other = train[:1].with_columns(completion=train[1:2]["completion"])
+    with pytest.raises(DatasetError, match="with more than one text"):
+        read_rows(release(tmp_path / "twice", pl.concat([train, other])), "train")
     with pytest.raises(DatasetError, match="no column completion"):
         read_rows(release(tmp_path / "half", train.drop("completion")), "train")
     assert read_rows(tmp_path / "nothing", "train") == []

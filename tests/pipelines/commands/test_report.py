@@ -33,7 +33,8 @@ def test_a_page_that_is_gone_is_made_again_and_nothing_else_runs(edited: Path) -
 
 def test_a_report_that_is_none(ready: Path) -> None:
     assert_clear(
-        headwater("report", "weather", "-w", ready), "there is no report 'weather'; there are: curation, instructions"
+        headwater("report", "weather", "-w", ready),
+        "there is no report 'weather'; there are: curation, pretraining, instructions",
     )
 
 
@@ -41,6 +42,8 @@ def test_pages_on_releases_can_be_removed_and_that_of_curation_stays(tmp_path: P
     here = Workspace(tmp_path)
     for name in ("curation", "instructions-0a", "preferences-0b"):
         write_report(here, name, "text")
-    assert remove_release_pages(here) == ["reports/instructions-0a.html", "reports/preferences-0b.html"]
-    assert [path.name for path in here.reports.iterdir()] == ["curation.html"]
-    assert remove_release_pages(here) == []
+    write_report(here, "instructions-0a", "text", ".md")
+    gone = ["reports/instructions-0a.html", "reports/instructions-0a.md"]
+    assert remove_release_pages(here, {"preferences-0b"}) == gone
+    assert sorted(path.name for path in here.reports.iterdir()) == ["curation.html", "preferences-0b.html"]
+    assert remove_release_pages(here) == ["reports/preferences-0b.html"]
