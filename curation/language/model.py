@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -28,13 +29,15 @@ sk sl so sq sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls v
 """
 CODES = frozenset(_CODES.split())
 """The languages that it tells: ISO 639-1, else 639-3, as Wikipedia's subdomains have them."""
+_NAMES = {_LABEL + code: code for code in CODES}
+_NEITHER = (UNKNOWN, UNKNOWN)
 
 
-class Guess(NamedTuple):
-    """A language, and the model's probability of it, to four digits."""
+class Guesses(NamedTuple):
+    """For each text the two most probable languages, and the model's probability of each, to four digits."""
 
-    language: str
-    confidence: float
+    languages: list[tuple[str, str]]
+    confidences: list[tuple[float, float]]
 
 
 class Model(Protocol):
@@ -61,10 +64,13 @@ def load_model() -> Model:
     return model
 
 
-def guesses(model: Model, text: str) -> tuple[Guess, Guess]:
-    """The two most probable languages of a text of one line; `UNKNOWN` for a text without letters."""
-    labels, probabilities = model.predict(text, k=2) if text else ((), ())
-    rounded = (min(1.0, round(float(probability), _DIGITS)) for probability in probabilities)
-    found = [Guess(label.removeprefix(_LABEL), at) for label, at in zip(labels, rounded, strict=True)]
-    first, second, *_ = [*found, Guess(UNKNOWN, 0.0), Guess(UNKNOWN, 0.0)]
-    return first, second
+def guesses(model: Model, texts: Sequence[str]) -> Guesses:
+    """The two most probable languages of texts of one line each; `UNKNOWN` for a text without letters."""
+    found, predict = Guesses([], []), model.predict
+    for text in texts:
+        labels, probabilities = predict(text, k=2) if text else ((), ())
+        first, second, *_ = *(_NAMES[label] for label in labels), *_NEITHER
+        found.languages.append((first, second))
+        sure, less, *_ = *(min(1.0, round(probability, _DIGITS)) for probability in probabilities), 0.0, 0.0
+        found.confidences.append((sure, less))
+    return found

@@ -53,8 +53,10 @@ NO_LETTER, NO_SCRIPT, FIRST = 0, 1, 2
 """Entries of the table: part of no word; a mark of no script; the first of `SCRIPTS`."""
 _OF_NAME = {name.upper(): FIRST + place for place, name in enumerate(SCRIPTS)}
 _OTHER = _OF_NAME.pop("OTHER")
-_OF_NAME |= dict.fromkeys(("CJK", "IDEOGRAPHIC"), _OF_NAME["HAN"]) | {"HENTAIGANA": _OF_NAME["HIRAGANA"]}
-_WIDTHS = ("FULLWIDTH ", "HALFWIDTH ")
+_OF_NAME |= dict.fromkeys(("CJK", "IDEOGRAPHIC", "ITERATION"), _OF_NAME["HAN"]) | {"HENTAIGANA": _OF_NAME["HIRAGANA"]}
+_OF_NAME |= dict.fromkeys(("CAPITAL", "SMALL", "ROMAN"), _OF_NAME["LATIN"])
+_FORMS = ("MODIFIER LETTER", "FEMININE ORDINAL", "MASCULINE ORDINAL", "OHM", "KELVIN", "ANGSTROM")
+_PREFIXES = ("FULLWIDTH ", "HALFWIDTH ", "MODIFIER LETTER ", "SUPERSCRIPT ", "TURNED ", "VERTICAL ", "OLD CHINESE ")
 
 
 @cache
@@ -69,7 +71,14 @@ def _entry(char: str) -> int:
     kind = unicodedata.category(char)[0]
     if kind not in "LM":
         return NO_LETTER
+    return _OF_NAME.get(_script_name(char), _OTHER if kind == "L" else NO_SCRIPT)
+
+
+def _script_name(char: str) -> str:
+    """The script that a character is named by; of letters that are forms of another one (ª, ʰ, Ω for ohm), by that one."""
     name = unicodedata.name(char, "")
-    for width in _WIDTHS:
-        name = name.removeprefix(width)
-    return _OF_NAME.get(name.partition(" ")[0], _OTHER if kind == "L" else NO_SCRIPT)
+    if name.startswith(_FORMS):
+        name = unicodedata.name(unicodedata.normalize("NFKC", char)[0])
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name.partition(" ")[0]

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.privacy import kernels
+from curation.privacy.national_ids import ID_NAMES
+from curation.privacy.number_kernel import names_table
+from curation.privacy.phones import PHONE_NAMES
 from curation.privacy.secrets import PREFIXES
 
 Candidate = tuple[int, int, int]
@@ -21,6 +24,7 @@ def _packed(prefixes: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArr
 
 
 _PREFIXES, _STARTS = _packed(PREFIXES)
+_NAMES = names_table(ID_NAMES | PHONE_NAMES)
 
 
 def candidates(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Mapping[int, list[Candidate]]:
@@ -28,7 +32,7 @@ def candidates(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> M
     room = 1_024 + (int(offsets[-1]) - int(offsets[0])) // 64
     while True:
         rows = np.empty((room, 4), np.int64)
-        count = kernels.propose(data, offsets, _PREFIXES, _STARTS, rows)
+        count = kernels.propose(data, offsets, _PREFIXES, _STARTS, _NAMES, rows)
         if count >= 0:
             break
         room *= 4

@@ -18,6 +18,7 @@ _NEAR = 4
 _WORD = re.compile(r"[^\W\d_]+")
 _DIGITS = frozenset(b"0123456789")
 _SPACE = frozenset(b" \t\n\r")
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 
 
@@ -38,9 +39,21 @@ OTHERWISE = phrases(
 
 def before(data: bytes, at: int, window: int = WINDOW) -> list[str]:
     """The words that stand before `at` as far as they count, in small letters."""
-    text = data[max(0, at - window) : at]
+    text = _whole_words(data, max(0, at - window), at)
     text = text[max(text.rfind(b"<"), text.rfind(b">")) + 1 :]
     return _WORD.findall(text.decode("utf-8", "ignore").lower())
+
+
+def _whole_words(data: bytes, start: int, end: int) -> bytes:
+    """data[start:end] without the rest of a word that began before."""
+    if start and _is_of_word(data[start - 1]):
+        while start < end and _is_of_word(data[start]):
+            start += 1
+    return data[start:end]
+
+
+def _is_of_word(byte: int) -> bool:
+    return byte in _LETTERS or byte >= 0x80
 
 
 def last_word(words: list[str], naming: frozenset[str]) -> str:

@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import compiled, inlined
+from curation.privacy.number_kernel import Hashes, may_be_entity
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 AT, NUMBER, CODE, PREFIX, ASSIGNED, IPV4, IPV6 = range(7)
 """The sorts of proposals. AT: an `@`, or the bracket of an ` [at] `. NUMBER: groups of digits, seven digits or more, from
-the first to the last. CODE: a word of letters and digits that may begin an id. PREFIX: where a key of a known service may
+the first to the last, that their form or a word before them makes worth a look. CODE: a word of letters and digits that may begin an id. PREFIX: where a key of a known service may
 begin. ASSIGNED: the `=` or `:` after a word such as `password`. IPV4, IPV6: what is written like an address."""
 FEWEST_DIGITS: Final = 7
 
@@ -164,11 +165,11 @@ def _is_sign(data: Bytes, begin: int, i: int, stop: int) -> int:
 
 
 @compiled
-def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, found: Ints) -> int:
+def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Hashes, found: Ints) -> int:
     """Write proposals (text, sort, start, end; offsets within the text) into `found`; how many, or -1 if they do not fit.
 
     Text t is data[offsets[t] : offsets[t + 1]]. `prefixes` are three bytes each, the first one highest; `starts` is 1
-    for bytes that one begins with.
+    for bytes that one begins with. `names` are the words that name numbers (`curation.privacy.number_kernel`).
     """
     count, room = 0, len(found) - 8
     for t in range(len(offsets) - 1):
@@ -197,7 +198,7 @@ def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, found: In
                 end = j
                 if not letters:
                     if not (last > begin and _joins(data, last, i)):
-                        if digits >= FEWEST_DIGITS:
+                        if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
                             found[count] = t, NUMBER, first - begin, last - begin
                             count += 1
                         first, digits = i, 0
@@ -224,7 +225,7 @@ def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, found: In
                 found[count] = t, sort, i - begin, end - begin
                 count += 1
             i = j
-        if digits >= FEWEST_DIGITS:
+        if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
             found[count] = t, NUMBER, first - begin, last - begin
             count += 1
     return count

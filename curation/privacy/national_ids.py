@@ -148,7 +148,8 @@ _NAMING = {
     "IN": phrases("aadhaar, aadhar, uidai, uid"),
     "CA": phrases("sin, social insurance, nas, assurance sociale"),
 }
-_ANY_NAME = frozenset().union(*_NAMING.values())
+ID_NAMES: frozenset[str] = frozenset().union(*_NAMING.values())
+"""The words and phrases by which people call any id."""
 
 _MONTH, _DAY = rb"(?:0[1-9]|1[0-2])", rb"(?:0[1-9]|[12][0-9]|3[01])"
 _FORMS = {
@@ -223,7 +224,7 @@ def find_coded_id(data: bytes, start: int, countries: frozenset[str]) -> Iterato
     said = _SIGNS.sub(b"", found[0]).decode("ascii").upper()
     if country not in countries or not valid(said) or not stands_alone(data, start, found.end()):
         return
-    if last_word(before(data, start), _ANY_NAME) != "otherwise":
+    if last_word(before(data, start), ID_NAMES) != "otherwise":
         yield found.span()
 
 
@@ -253,4 +254,4 @@ def _is_id(data: bytes, start: int, form: str, said: str, countries: frozenset[s
     text = before(data, start) if alone or named else []
     if any(are_named(text, _NAMING[country]) for country in named):
         return True
-    return alone and last_word(text, _ANY_NAME) != "otherwise"
+    return alone and last_word(text, ID_NAMES) != "otherwise"

@@ -26,12 +26,13 @@ _TRUNK = re.compile(rb"0[1-9][0-9]{1,10}|0[1-9]\)|0[1-9](?=[ .\-/])")
 _ABROAD = re.compile(rb"00[1-9][0-9]{0,3}")
 _OTHER = re.compile(rb"[0-9]{1,2}([-./])[0-9]{1,2}\1[0-9]{2,4}(?![0-9])|[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])")
 _PAIRS = re.compile(rb"0[1-9](?:[ .\-/][0-9]{2}){4}(?![0-9])")
-_NAMING = phrases(
+PHONE_NAMES = phrases(
     "tel, tels, phone, phones, telephone, fax, mobile, mob, cell, cellphone, call, calls, called, calling, dial, ring, text, "
     "sms, whatsapp, hotline, helpline, voicemail, voice, ph, toll free, telefon, telefax, handy, mobil, mobilnummer, "
     "telefonnummer, rufnummer, durchwahl, anrufen, tél, téléphone, portable, appeler, appelez, teléfono, telefono, móvil, movil, celular, llame, "
     "llamar, cellulare, chiamare, chiamate, telefoon, telefoonnummer, mobiel, gsm, bellen, telefone"
 )
+"""The words and phrases by which people call a telephone number."""
 FEWEST, MOST = 7, 15
 """Digits of a number: E.164 allows fifteen; below seven nothing tells a number from others."""
 _FEWEST_UNNAMED = 9
@@ -82,7 +83,7 @@ def _national(
     trunk = None if american else _ABROAD.match(data, first, last) or _TRUNK.match(data, first, last)
     if not (leads or (american and data[start - 1] in b" \xa0")) or not starts_alone(data, start):
         return None
-    said = last_word(before(data, start), _NAMING)
+    said = last_word(before(data, start), PHONE_NAMES)
     if said == "otherwise" and not (american and b"(" in american[0]):
         return None
     if american and _may_end(data, american.end(), last):

@@ -148,8 +148,15 @@ def reasons(filters, text):
 
 
 def amended(filters, text):
-    """The reasons under each amendment alone."""
-    for name, changed, patches in amendments(text, filters):
+    """The reasons under each amendment alone, and under all together."""
+    each = list(amendments(text, filters))
+    together = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+    every = (
+        "several of these together",
+        together,
+        [patch for _, _, patches in amendments(text, filters) for patch in patches],
+    )
+    for name, changed, patches in (*each, every):
         with contextlib.ExitStack() as stack:
             for patch in patches:
                 stack.enter_context(patch)

@@ -108,14 +108,17 @@ def _script(char: str) -> str | None:
     return SCRIPTS[entry - FIRST] if entry >= FIRST else None
 
 
+COLONS = {"\U00010781", "\U00010782"}
+"""Raised colons of phonetic writing, which Unicode counts as Latin letters."""
+
+
 def test_the_table_of_scripts_agrees_with_unicode_s_own():
-    """But for signs that are letters by category, and not by name: ordinals, units, turned letters."""
     every = [chr(code) for code in range(TABLED)]
     for place, name in enumerate(SCRIPTS[:-1]):
         theirs = set(filter(regex.compile(rf"\p{{Script={name}}}").match, every))
-        letters = {char for char in theirs if unicodedata.category(char) in ("Lu", "Ll", "Lo")}
+        letters = {char for char in theirs if unicodedata.category(char)[0] == "L"}
         ours = {char for char in every if script_table()[ord(char)] == FIRST + place}
-        assert len(letters - ours) <= 7, (name, sorted(letters - ours)[:5])
+        assert letters - ours <= COLONS, (name, sorted(letters - ours)[:5])
         assert all(unicodedata.category(char)[0] == "M" or char in theirs or _is_common(char) for char in ours)
 
 

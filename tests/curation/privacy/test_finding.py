@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from curation.privacy import KINDS, PERSONAL_DATA, FindSettings, PrivacySettings, kernels, personal_data, redactions
 from curation.privacy import finding as finding_module
-from curation.privacy.candidates import candidates
+from curation.privacy.candidates import _NAMES, candidates
 from curation.privacy.finding import _chosen, _claims, find_in
 from curation.privacy.masking import masked, masked_text
+from curation.privacy.number_kernel import may_be_entity
 from curation.privacy.secrets import PREFIXES
 from curation.redaction import rewrite
 from curation.rule_sets import rules_of
@@ -85,8 +86,28 @@ def _plain_candidates(data: bytes) -> list[tuple[int, int, int]]:
     ]
     said += [(kernels.IPV4, m.start(), m.end()) for m in re.finditer(rb"(?<![A-Za-z0-9_])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])", data)]  # fmt: skip
     said += [(kernels.IPV6, m.start(), m.end()) for m in re.finditer(rb"(?<![A-Za-z0-9_:])[0-9A-Fa-f:][0-9A-Fa-f:.]{0,45}", data)]  # fmt: skip
-    numbers = [row for row in candidates(np.frombuffer(data, np.uint8), np.array([0, len(data)], np.int64)).get(0, []) if row[0] == kernels.NUMBER]  # fmt: skip
-    return said + numbers
+    return said + [(kernels.NUMBER, first, last) for first, last in _numbers(data)]
+
+
+def _numbers(data: bytes) -> list[tuple[int, int]]:
+    """Groups of digits that hold together, seven digits or more."""
+    runs: list[list[re.Match[bytes]]] = []
+    for group in re.finditer(rb"(?<![A-Za-z0-9_])[0-9]+(?![A-Za-z0-9_])", data):
+        if runs and _holds(data[runs[-1][-1].end() : group.start()]):
+            runs[-1].append(group)
+        else:
+            runs.append([group])
+    long = [run for run in runs if sum(len(group[0]) for group in run) >= kernels.FEWEST_DIGITS]
+    return [(run[0].start(), run[-1].end()) for run in long]
+
+
+def _holds(gap: bytes) -> bool:
+    """A space or a dash of Unicode, or at most one sign with spaces and brackets; neither `. ` nor two spaces."""
+    if re.fullmatch(rb"\xc2\xa0|\xe2\x80[\x89-\x93\xaf]", gap):
+        return True
+    signs = len(re.findall(rb"[-./]", gap))
+    is_short = re.fullmatch(rb"[-./ ()]{1,3}", gap) and signs <= 1 and not (len(gap) == 3 and not signs)
+    return bool(is_short) and not (len(gap) == 2 and gap[1:] == b" " and gap[:1] != b")")
 
 
 @MANY
@@ -100,13 +121,9 @@ def test_the_kernel_misses_nothing_that_a_detector_would_find(text):
 @MANY
 @given(TEXTS)
 def test_groups_of_digits_are_proposed_whole(text):
-    """Every run of seven digits and more, alone or in groups of one sign, lies within one proposal."""
     data = text.encode()
     proposed = candidates(np.frombuffer(data, np.uint8), np.array([0, len(data)], np.int64)).get(0, [])
-    spans = [(start, end) for sort, start, end in proposed if sort == kernels.NUMBER]
-    for run in re.finditer(rb"(?<![A-Za-z0-9_])[0-9]+(?:[-./ ][0-9]+)*(?![A-Za-z0-9_])", data):
-        if sum(48 <= byte <= 57 for byte in run[0]) >= 7:
-            assert any(start <= run.start() and run.end() <= end for start, end in spans)
+    assert {(start, end) for sort, start, end in proposed if sort == kernels.NUMBER} <= set(_numbers(data))
 
 
 @pytest.mark.parametrize(
@@ -213,3 +230,49 @@ def test_a_hundred_megabytes():
     few = sum(measured(["\n".join(texts)]).select("entities").row(0))
     copies = text.count(texts[0])
     assert abs(row["entities"] - few * copies) < copies
+
+
+PARTS = "12 345 6789 0 04 1 212 555 2368 4111 1111 378282246310005 756 9217 0769 85 20231112 850101 86095742719 1850578006084"
+PARTS += " 36 111 444 777 35 98 00 30 12345678 3056 930902 5904 13 14"
+GROUPS = st.lists(st.sampled_from(PARTS.split()), min_size=1, max_size=8)
+BETWEEN = st.sampled_from([" ", " ", "-", "-", ".", ".", "/", ") ", " (", "\u00a0", " - ", "–", "+"])
+LEADS = [
+    "",
+    "+",
+    "(",
+    "tel ",
+    "SSN: ",
+    "Tél. ",
+    "BSN\u00a0",
+    "hotel ",
+    "x",
+    "-",
+    "$",
+    "order ",
+    "=",
+    "<",
+    "Sécurité sociale ",
+]
+
+
+@MANY
+@given(
+    st.sampled_from(LEADS),
+    GROUPS,
+    st.lists(BETWEEN, min_size=8, max_size=8),
+    st.sampled_from(["", "Z", " Z", "-Z", ":", "x"]),
+)
+def test_numbers_that_are_passed_over_are_nothing(lead, groups, between, end):
+    said = lead + groups[0] + "".join(sign + group for sign, group in zip(between, groups[1:], strict=False)) + end
+    text = said.encode()
+    data = np.frombuffer(text, np.uint8)
+    found = [match.span() for match in re.finditer(rb"[0-9]+", text)]
+    for place, (first, _) in enumerate(found):
+        for _, last in found[place:]:
+            if not may_be_entity(data, 0, first, last, len(text), _NAMES):
+                assert not list(_claims(text, [(kernels.NUMBER, first, last)], FIND)), text[first:last]
+
+
+def test_a_word_that_began_before_the_window_names_nothing():
+    number = "12 Bielefeld " * 3 + "hotel" + "." * 53 + " 30 1234567"
+    assert find_in(number, FIND) == []

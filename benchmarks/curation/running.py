@@ -1,0 +1,49 @@
+"""What the sections share: the lines that are printed and written, and a tool's cost on so many documents."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.curation.corpus import documents
+from benchmarks.measuring import Cost, measure
+from benchmarks.peers import Peer, environment
+
+ROOT = Path(__file__).parent.parent.parent
+TOOLS = Path(__file__).parent / "tools"
+EMPTY = 10
+"""Documents of a run that costs hardly more than its imports."""
+
+
+class Report:
+    """The lines, printed as they come."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, *lines: str) -> None:
+        """More lines."""
+        self.lines += lines
+        print(*lines, sep="\n", flush=True)
+
+    def table(self, *columns: str) -> None:
+        """The head of a table."""
+        self.say("", f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|")
+
+    def row(self, *cells: object) -> None:
+        """A row of it."""
+        self.say(f"| {' | '.join(map(str, cells))} |")
+
+
+def run(tool: str, peer: Peer | None, place: Path, given: Path, *words: str | Path) -> Cost:
+    """Run a tool on a file; its answer is `answer.parquet` in the folder, and what it prints in `TOOL.log`."""
+    python = environment(peer) if peer else sys.executable
+    around = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    command = [python, TOOLS / f"{tool}_run.py", given, place / "answer.parquet", *words]
+    return measure(command, place / f"{tool}.log", around, place)
+
+
+def beyond(tool: str, peer: Peer | None, place: Path, many: int, cache: Path, *words: str | Path) -> float:
+    """CPU seconds on so many documents, beyond those on ten."""
+    empty = run(tool, peer, place, documents(EMPTY, cache), *words).cpu
+    return max(run(tool, peer, place, documents(many, cache), *words).cpu - empty, 0.01)
