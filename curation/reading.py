@@ -42,7 +42,7 @@ __all__ = [
     "read_files_into",
 ]
 
-FEW_BYTES = 4 << 20
+FEW_BYTES = 8 << 20
 """So much is read by one process in the time that others take to start."""
 
 _BATCH_BYTES = 32 << 20
