@@ -3,8 +3,9 @@
     python -m benchmarks.reading
 
 Prints a Markdown table, and writes it to `benchmarks/results/reading.md`. "Beyond empty" is beyond the same command on a
-workspace whose source is one word; of a library alone, beyond its imports. What the extractors keep of a page is
-measured by `python -m benchmarks.reading.kept`.
+workspace whose source is one word; of a library alone, beyond its imports. MB are those of the files, of rows those of
+their text, which Parquet holds compressed. What the extractors keep of a page is measured by
+`python -m benchmarks.reading.kept`.
 """
 
 from __future__ import annotations
@@ -70,9 +71,12 @@ class Table:
         self.lines.append(line)
         print(line, flush=True)
 
-    def row(self, what: str, tool: str, folder: Path, documents: int, cost: Cost, empty: Cost) -> None:
-        """A line of figures."""
-        count, size = size_of(folder)
+    def row(
+        self, what: str, tool: str, folder: Path, documents: int, cost: Cost, empty: Cost, size: int | None = None
+    ) -> None:
+        """A line of figures; `size` is in bytes, that of the files unless it is given."""
+        count, on_disk = size_of(folder)
+        size = on_disk if size is None else size
         beyond = cost.cpu - empty.cpu
         texts = f"{documents:,} | {min(1, documents / count):.2%}" if "HTML" in what else f"{documents:,} | "
         costs = f"{cost.cpu:.1f} | {cost.wall:.1f} | {beyond:.1f}"
@@ -122,12 +126,13 @@ def main() -> None:
         changed = all_cores.run()
         table.row("HTML, 1% changed", "headwater, all cores", html, documents.height, changed, empty)
         _beside_peers(table, sample, word, place, empty)
+        size = int(documents["text"].str.len_bytes().sum())
         for kind in ("jsonl", "parquet"):
             made = rows(documents, kind, cache)
             space = Workspace(place / kind, made, 0)
-            table.row(kind, "headwater, all cores", made, documents.height, space.run(), empty)
+            table.row(f"rows, {kind}", "headwater, all cores", made, documents.height, space.run(), empty, size)
             cost, found = alone("polars", made, place)
-            table.row(kind, "polars alone", made, found, cost, Cost(0, 0, 0))
+            table.row(f"rows, {kind}", "polars alone", made, found, cost, Cost(0, 0, 0), size)
     ratio = (cost_one.cpu - empty.cpu) / library.cpu
     table.say(f"\nHTML through Headwater costs {ratio:.2f} of the extractor's own CPU seconds.")
     table.say(f"All cores are {cost_one.wall / first.wall:.2f} times as fast as one process.")
