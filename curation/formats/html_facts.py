@@ -31,7 +31,16 @@ _DATES = (  # the order in which they are believed: first published, then writte
 )
 _LINKED_DATE = re.compile(r'"datePublished"\s*:\s*"([^"\\]{4,40})"')
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_TELLING = f"meta,link[rel],a[rel~=license],script[type='application/ld+json'],{','.join(sorted(_HEADINGS))}"
+_LINKS = ("canonical", "license")
+_TELLING = ",".join(
+    (
+        "meta",
+        *(f"link[rel~={rel} i]" for rel in _LINKS),  # a page links to far more than that
+        "a[rel~=license]",
+        "script[type='application/ld+json']",
+        *sorted(_HEADINGS),
+    )
+)
 _MOST_HEADINGS = 200
 _LONGEST = 300
 
