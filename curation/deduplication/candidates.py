@@ -42,18 +42,18 @@ def candidates(corpus: Corpus, policy: Sequence[str], of: pl.Series | None = Non
     signatures = among(corpus.signatures.select(SIGNATURE.keys()), of).collect()
     found = contents.join(signatures, on="content_digest", how="left")
     for key in (key for key in policy if key in EVIDENCE):
-        found = found.join(_evidence(corpus, key, of), on="content_digest", how="left")
+        found = found.join(among(evidence_of(corpus, key), of).collect(), on="content_digest", how="left")
     keys: dict[str, pl.DataType] = {key.column: key.dtype for key in rank_keys(policy)}
     kinds = {name: kind() for name, kind in SIGNATURE.items()} | keys
     return found.select(pl.col(name).cast(kind) for name, kind in kinds.items())
 
 
-def _evidence(corpus: Corpus, key: str, of: pl.Series | None) -> pl.DataFrame:
-    """What a key of the policy sorts by, as measured."""
+def evidence_of(corpus: Corpus, key: str) -> pl.LazyFrame:
+    """What a key of the policy sorts by, as measured. Raises ValueError where the corpus has no such table."""
     table = corpus.evidence.get(EVIDENCE[key])
     if table is None:
         raise ValueError(f"policy: {key!r} looks at the table {EVIDENCE[key]}, which is not measured here")
-    return among(table.select("content_digest", POLICY_KEYS[key].column), of).collect()
+    return table.select("content_digest", POLICY_KEYS[key].column)
 
 
 def among(rows: pl.LazyFrame, of: pl.Series | None) -> pl.LazyFrame:

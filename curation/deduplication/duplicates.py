@@ -10,6 +10,7 @@ import polars as pl
 
 from curation.deduplication.candidates import Corpus, Fetch
 from curation.deduplication.incremental import NOTHING, update_duplicates
+from curation.deduplication.numbering import digests_of, distinct, numbered
 from curation.deduplication.settings import DeduplicationSettings
 from records import Outcome, Progress, silent
 
@@ -62,12 +63,13 @@ def fetching(contents: pl.DataFrame | pl.LazyFrame) -> Fetch:
             wanted = pl.col("content_digest").is_in(digests.implode())
             yield rows.filter(wanted).collect(engine="streaming").unique("content_digest")
             return
-        names, seen = digests.sort(), np.zeros(len(digests), np.bool_)
+        index = numbered(distinct(digests_of(digests)))
+        seen = np.zeros(len(index.digests), np.bool_)
         for part in rows.collect_batches(chunk_size=FETCH_ROWS, engine="streaming"):
-            own = part.get_column("content_digest")
-            at = names.search_sorted(own).clip(0, len(names) - 1)
-            fresh = ((names.gather(at) == own) & own.is_first_distinct()).to_numpy() & ~seen[at]
-            seen[at.to_numpy()[fresh]] = True
-            yield part.filter(pl.Series(fresh))
+            at = index.places_of(digests_of(part.get_column("content_digest")))
+            there, first = np.unique(at, return_index=True)
+            fresh = first[(there >= 0) & ~seen[there]]
+            seen[at[fresh]] = True
+            yield part[np.sort(fresh)]
 
     return fetch

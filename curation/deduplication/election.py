@@ -8,101 +8,103 @@ that is larger than that is held as a whole. Many copies of one text cost one co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from curation.deduplication import pair_kernels
+from curation.deduplication import band_kernels, pair_kernels
 from curation.deduplication.candidates import Fetch
-from curation.deduplication.forms import Forms, forms_of
+from curation.deduplication.numbering import Indices
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.spilling import spilled
+from curation.deduplication.whole_corpus import Contents
 from records import Progress, silent
-
-Indices = npt.NDArray[np.int32]
 
 
 class Election(NamedTuple):
-    """By number of content: the one that stays in its stead (-1: it stays itself), and how similar that is (0 if none).
+    """By number of content: which are dropped, which stay in their stead, and how similar those are.
 
     The pairs (one a row) are all that were verified: a content, a kept content before it; their Jaccard similarity.
     """
 
-    kept: Indices
+    dropped: Indices
+    stays: Indices
     similarity: npt.NDArray[np.float64]
     pairs: Indices
     jaccard: npt.NDArray[np.float64]
 
 
-def elect(
-    contents: pl.DataFrame, fetch: Fetch, settings: DeduplicationSettings, progress: Progress = silent
-) -> Election:
-    """Decide on contents (content_digest, normal_digest, n_characters, bands) that stand in the order of the policy."""
-    forms = forms_of(contents, settings.signature.bands)
-    n_forms = len(forms.first)
-    kept, similarity = np.full(len(contents), -1, np.int32), np.zeros(len(contents))
-    heads, kept_of_form = np.full(forms.n_buckets, -1, np.int32), np.full(n_forms, -1, np.int32)
-    starts, sizes = np.zeros(n_forms, np.int64), np.zeros(n_forms, np.int64)
-    batches = _batches(forms, contents.get_column("n_characters"), settings.fetch_bytes)
-    verified, done = [], 0
-    with spilled(fetch, _wanted(contents, forms, batches), settings.signature) as sets_of:
-        for number, batch in enumerate(batches):
+def elect(contents: Contents, fetch: Fetch, settings: DeduplicationSettings, progress: Progress = silent) -> Election:
+    """Decide on the contents of a corpus."""
+    candidate = np.full(len(contents.first), -1, np.int32)
+    candidate[contents.candidates] = np.arange(len(contents.candidates))
+    candidate_of = candidate[contents.form_of[contents.order]]
+    alone, near = contents.order[candidate_of < 0], contents.order[candidate_of >= 0]
+    firsts = contents.first[contents.form_of[alone]]
+    copies = np.flatnonzero(firsts != alone)
+    kept, similarity, pairs, jaccard = _verified(contents, candidate_of[candidate_of >= 0], fetch, settings, progress)
+    lost = np.flatnonzero(kept >= 0)
+    return Election(
+        np.concatenate([alone[copies], near[lost]]),
+        np.concatenate([firsts[copies], near[kept[lost]]]),
+        np.concatenate([np.ones(len(copies)), similarity[lost]]),
+        near[pairs],
+        jaccard,
+    )
+
+
+def _verified(
+    contents: Contents, candidates: Indices, fetch: Fetch, settings: DeduplicationSettings, progress: Progress
+) -> tuple[Indices, npt.NDArray[np.float64], Indices, npt.NDArray[np.float64]]:
+    """Decide on contents of the candidates, given in order: which stays in the stead of each (-1: it stays itself), how
+    similar it is, and what was verified. Numbers are places in that order."""
+    n_rows, n = len(candidates), len(contents.candidates)
+    kept, similarity = np.full(n_rows, -1, np.int32), np.zeros(n_rows)
+    heads, kept_of = np.full(contents.n_buckets, -1, np.int32), np.full(n, -1, np.int32)
+    starts, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    batches, component = _batches(contents, settings.fetch_bytes)
+    rows_of = _split(batches[candidates], component[candidates])
+    pairs: list[Indices] = [np.empty((0, 2), np.int32)]
+    jaccard: list[npt.NDArray[np.float64]] = [np.empty(0)]
+    done = 0
+    wanted = contents.digests.at(contents.first[contents.candidates])
+    with spilled(fetch, wanted, batches, settings.signature) as sets_of:
+        for number, rows in enumerate(rows_of):
             own, sets = sets_of(number)
             starts[own], sizes[own] = sets.starts, sets.sizes
-            verified.append(
-                pair_kernels.elect(
-                    batch.rows,
-                    forms.of,
-                    forms.buckets,
-                    heads,
-                    kept_of_form,
-                    starts,
-                    sizes,
-                    sets.hashes,
-                    settings.threshold,
-                    kept,
-                    similarity,
-                )
+            found, similar = pair_kernels.elect(
+                rows,
+                candidates,
+                contents.buckets,
+                heads,
+                kept_of,
+                starts,
+                sizes,
+                sets.hashes,
+                settings.threshold,
+                kept,
+                similarity,
             )
-            done += len(batch.rows)
-            progress(done, len(contents), "contents")
-    pairs, jaccard = (np.concatenate(column) for column in zip(*verified, strict=True))
-    return Election(kept, similarity, pairs, jaccard)
+            pairs.append(found)
+            jaccard.append(similar)
+            done += len(rows)
+            progress(done, n_rows, "contents that share a band")
+    return kept, similarity, np.concatenate(pairs), np.concatenate(jaccard)
 
 
-def _wanted(contents: pl.DataFrame, forms: Forms, batches: Sequence[_Batch]) -> pl.DataFrame:
-    """The contents whose texts are to be compared, each form by its first: content_digest, form and batch."""
-    own = np.concatenate([batch.forms for batch in batches])
-    numbers = np.repeat(np.arange(len(batches), dtype=np.int32), [len(batch.forms) for batch in batches])
-    digests = contents.get_column("content_digest").gather(forms.first[own])
-    return pl.DataFrame({"content_digest": digests, "form": own, "batch": numbers})
-
-
-class _Batch(NamedTuple):
-    rows: Indices
-    forms: Indices
-
-
-def _batches(forms: Forms, characters: pl.Series, fetch_bytes: int) -> list[_Batch]:
-    """The contents by component, about `fetch_bytes` of text together; first those with nothing to verify."""
-    n = len(forms.first)
+def _batches(contents: Contents, fetch_bytes: int) -> tuple[Indices, Indices]:
+    """The batch of each candidate, from 0 on: whole components, about `fetch_bytes` of text together; and its component."""
+    n = len(contents.candidates)
     component = np.empty(n, np.int32)
-    pair_kernels.components(forms.buckets, forms.n_buckets, component)
-    candidate = np.any(forms.buckets >= 0, axis=1)
-    sizes = np.where(candidate, characters.fill_null(0).to_numpy()[forms.first], 0)
+    band_kernels.components(contents.buckets, contents.n_buckets, component)
+    sizes = contents.n_characters[contents.first[contents.candidates]]
     size_of_component = np.bincount(component, sizes, minlength=n)
-    before = np.cumsum(size_of_component) - size_of_component
-    batch_of_form = np.where(candidate, 1 + before[component] // fetch_bytes, 0).astype(np.int64)
-    return [
-        _Batch(rows.astype(np.int32), members[candidate[members]].astype(np.int32))
-        for rows, members in zip(_split(batch_of_form[forms.of]), _split(batch_of_form), strict=True)
-    ] or [_Batch(np.empty(0, np.int32), np.empty(0, np.int32))]
+    before = (np.cumsum(size_of_component) - size_of_component).astype(np.int64) // fetch_bytes
+    return np.unique(before[component], return_inverse=True)[1].astype(np.int32), component
 
 
-def _split(keys: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """The positions of each key, in order, by key."""
-    order = np.argsort(keys, kind="stable")
-    return [part for part in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(part)]
+def _split(batches: Indices, components: Indices) -> list[Indices]:
+    """The rows of each batch, component by component (what is compared lies close together), each in order."""
+    order = np.lexsort((components, batches)).astype(np.int32)
+    return np.split(order, np.flatnonzero(np.diff(batches[order])) + 1) if len(order) else []

@@ -14,20 +14,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from curation.deduplication.candidates import Corpus, candidates
-from curation.deduplication.election import elect
+from curation.deduplication.candidates import Corpus
 from curation.deduplication.lookups import Lookups, scanning
-from curation.deduplication.ranking import ranked
 from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
-from curation.deduplication.survivors import (
-    DUPLICATES,
-    PAIRS,
-    SURVIVORS,
-    dropped_contents,
-    named_pairs,
-    removed_documents,
-)
+from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS, removed_documents
+from curation.deduplication.whole import decide_whole
 from records import Progress, silent
 
 WHOLE_SHARE = 0.2
@@ -99,12 +91,7 @@ def _scanning(state: State, corpus: Corpus) -> Lookups:
 
 
 def _whole(corpus: Corpus, settings: DeduplicationSettings, progress: Progress) -> Update:
-    order = ranked(candidates(corpus, settings.policy), settings.policy)
-    election = elect(order, corpus.fetch, settings, progress)
-    survivors = dropped_contents(order, election.kept, election.similarity)
-    pairs = named_pairs(order, election.pairs, election.jaccard).sort("content_digest", "kept_digest")
-    del order, election
-    tables = removed_documents(corpus.places.collect(), survivors, corpus.source_order), survivors, pairs
+    tables = decide_whole(corpus, settings, progress)
     return Update(*(TableChange(rows, rows.select(keys).head(0)) for rows, keys in zip(tables, KEYS, strict=True)))
 
 

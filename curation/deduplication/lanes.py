@@ -162,6 +162,23 @@ def count_bits(typing: Any, bits: Any) -> Any:
 
 
 @emitted
+def is_among_four(typing: Any, table: Any, row: Any, value: Any) -> Any:
+    """Whether one of the four 64-bit numbers of a row of a table is this one."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, at = signature.args[0], builder.mul(given[1], ir.Constant(_WORD, 4))
+        four = ir.VectorType(_WORD, 4)
+        numbers = loaded(context, builder, kind, given[0], at, four)
+        wanted = ir.Constant(four, ir.Undefined)
+        for lane in range(4):
+            wanted = builder.insert_element(wanted, given[2], ir.IntType(32)(lane))
+        equal = builder.bitcast(builder.icmp_unsigned("==", numbers, wanted), ir.IntType(4))
+        return builder.icmp_unsigned("!=", equal, ir.Constant(ir.IntType(4), 0))
+
+    return types.boolean(table, types.int64, types.uint64), code
+
+
+@emitted
 def multiplied(typing: Any, a: Any, b: Any) -> Any:
     """Both halves of the product of two numbers, one laid over the other."""
 

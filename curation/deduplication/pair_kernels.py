@@ -1,4 +1,4 @@
-"""The inner loops over pairs: who shares a band with whom, how similar they truly are, who stays, who belongs together.
+"""The inner loops over pairs: how similar two contents truly are, who stays, who belongs together.
 
 A *form* is a normalised text; contents of one form have the same bands and shingles. Forms and contents are numbered in
 the order of the survivor policy, so the lower number goes first everywhere.
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import compiled
+from curation.deduplication.band_kernels import join, root
+from curation.deduplication.lanes import is_among_four
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
@@ -50,40 +52,6 @@ def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool
             if buckets[form, band] >= 0:
                 buckets[form, band] = np.int64(table[buckets[form, band]]) - 1
     return total
-
-
-@compiled
-def root(parents: Indices, i: int) -> int:
-    """The head of the tree that i is in, halving the path to it."""
-    while parents[i] != i:
-        parents[i] = parents[parents[i]]
-        i = parents[i]
-    return i
-
-
-@compiled
-def join(parents: Indices, i: int, j: int) -> int:
-    """Make one tree of two, headed by the lower number."""
-    a, b = root(parents, i), root(parents, j)
-    low, high = min(a, b), max(a, b)
-    parents[high] = low
-    return low
-
-
-@compiled
-def components(buckets: Indices, n_buckets: int, parents: Indices) -> None:
-    """Join the forms that share a bucket, directly or through others: `parents` holds the first form of each component."""
-    first = np.full(n_buckets, -1, np.int32)
-    for form in range(len(buckets)):
-        parents[form] = form
-        for bucket in buckets[form]:
-            if bucket >= 0:
-                if first[bucket] < 0:
-                    first[bucket] = form
-                else:
-                    join(parents, first[bucket], form)
-    for form in range(len(buckets)):
-        parents[form] = root(parents, form)
 
 
 @compiled
@@ -133,9 +101,7 @@ def count_found(values: Hashes, table: Hashes) -> int:
         bits += 1
     shift = np.uint64(64 - bits)
     for value in values:
-        row = int(np.int64(value >> shift))
-        first = (table[row, 0] == value) | (table[row, 1] == value)
-        found += first | (table[row, 2] == value) | (table[row, 3] == value)
+        found += is_among_four(table, np.int64(value >> shift), value)
     return found
 
 

@@ -52,12 +52,16 @@ def ranked_places(places: pl.DataFrame, source_order: Sequence[str]) -> pl.DataF
 
     The column source takes the form of `source_rank`. Raises ValueError for a source that is not in the order.
     """
-    ranks = pl.DataFrame({"source": list(source_order)}, schema={"source": pl.String}).with_row_index("source_rank")
-    known = places.join(ranks, on="source", how="left")
-    stray = known.filter(pl.col("source_rank").is_null())
-    if len(stray):
-        raise ValueError(
-            f"source {stray['source'][0]!r} has documents but is not among the sources; add it to their order"
-        )
-    ordered = known.sort("source_rank", "locator", "doc_id")
-    return ordered.drop("source", "locator").with_columns(pl.col("source_rank").cast(pl.Int64))
+    ranks = source_ranks(places.get_column("source"), source_order)
+    ordered = places.with_columns(source_rank=ranks).sort("source_rank", "locator", "doc_id")
+    return ordered.drop("source", "locator")
+
+
+def source_ranks(sources: pl.Series, source_order: Sequence[str]) -> pl.Series:
+    """The rank of each source. Raises ValueError for one that is not in the order."""
+    known = {source: rank for rank, source in enumerate(source_order)}
+    ranks = sources.replace_strict(known, default=None, return_dtype=pl.Int64)
+    if ranks.null_count():
+        stray = sources.filter(ranks.is_null())[0]
+        raise ValueError(f"source {stray!r} has documents but is not among the sources; add it to their order")
+    return ranks

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.deduplication.candidates import Fetch
+from curation.deduplication.numbering import Digests, Indices, digests_of, names_of, numbered
 from curation.deduplication.settings import SignatureSettings
 from curation.deduplication.shingles import ShingleSets, shingle_sets
 
@@ -38,55 +39,57 @@ class _Written(NamedTuple):
 
 
 @contextmanager
-def spilled(fetch: Fetch, wanted: pl.DataFrame, settings: SignatureSettings) -> Iterator[Callable[[int], FormSets]]:
-    """The function that gives the sets of a batch, of those `wanted`: content_digest, form and batch (from 0 on).
+def spilled(
+    fetch: Fetch, wanted: Digests, batch_of: Indices, settings: SignatureSettings
+) -> Iterator[Callable[[int], FormSets]]:
+    """The function that gives the sets of a batch (from 0 on), of the forms whose contents are `wanted`.
 
     Raises LookupError for a content whose text is not there.
     """
-    wanted = wanted.sort("content_digest")
     with ExitStack() as stack:
-        n_batches = int(wanted.get_column("batch").max() or 0) + 1 if len(wanted) else 0  # type: ignore[arg-type]
+        n_batches = int(batch_of.max()) + 1 if len(batch_of) else 0
         batches = [_Written(stack.enter_context(TemporaryFile()), [], []) for _ in range(n_batches)]
-        left = len(wanted)
-        for rows in fetch(wanted.get_column("content_digest")) if len(wanted) else ():
-            left -= _write(rows, wanted, batches, settings)
-        if left:
-            _raise_missing(wanted, batches)
-        yield lambda number: _read(batches[number]) if number < n_batches else _NONE
+        index = numbered(wanted)
+        for rows in fetch(names_of(wanted)) if len(wanted) else ():
+            forms = index.places_of(digests_of(rows.get_column("content_digest")))
+            _write(rows.get_column("text"), forms, batch_of[forms], batches, settings)
+        _check_all_there(wanted, batches)
+        yield lambda number: _read(batches[number])
 
 
-_NONE = FormSets(
-    np.empty(0, np.int64), ShingleSets(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
-)
+_NONE = np.empty(0, np.int64)
 
 
-def _write(rows: pl.DataFrame, wanted: pl.DataFrame, batches: list[_Written], settings: SignatureSettings) -> int:
-    """Write the sets of some contents, each to its batch: how many."""
-    places = wanted.get_column("content_digest").search_sorted(rows.get_column("content_digest"))
-    found = wanted.select("form", "batch")[places].with_columns(rows.get_column("text")).sort("batch")
-    sets = shingle_sets(found.get_column("text").to_arrow(), settings)
-    forms, batch = (found.get_column(name).to_numpy() for name in ("form", "batch"))
+def _write(
+    texts: pl.Series, forms: Indices, batch_of: Indices, batches: list[_Written], settings: SignatureSettings
+) -> None:
+    """Write the sets of some forms, each to its batch."""
+    order = np.argsort(batch_of, kind="stable")
+    forms, batch_of = forms[order], batch_of[order]
+    sets = shingle_sets(texts.gather(order).to_arrow(), settings)
     ends = sets.starts + sets.sizes
-    edges = np.flatnonzero(np.diff(batch, prepend=-1, append=-1)).tolist()
+    edges = np.flatnonzero(np.diff(batch_of, prepend=-1, append=-1)).tolist()
     for first, last in pairwise(edges):
-        written = batches[batch[first]]
+        written = batches[batch_of[first]]
         written.file.write(sets.hashes[sets.starts[first] : ends[last - 1]].data)
         written.forms.append(forms[first:last].astype(np.int64))
         written.sizes.append(sets.sizes[first:last])
-    return len(found)
 
 
 def _read(written: _Written) -> FormSets:
     written.file.seek(0)
     hashes = np.fromfile(written.file, np.uint64)
-    sizes = np.concatenate([_NONE.forms, *written.sizes])
-    return FormSets(np.concatenate([_NONE.forms, *written.forms]), ShingleSets(hashes, np.cumsum(sizes) - sizes, sizes))
+    sizes = np.concatenate([_NONE, *written.sizes])
+    return FormSets(np.concatenate([_NONE, *written.forms]), ShingleSets(hashes, np.cumsum(sizes) - sizes, sizes))
 
 
-def _raise_missing(wanted: pl.DataFrame, batches: list[_Written]) -> None:
-    found = pl.Series("form", np.concatenate([part for batch in batches for part in batch.forms] or [_NONE.forms]))
-    missing = wanted.filter(~pl.col("form").is_in(found.implode())).item(0, "content_digest")
-    raise missing_text(missing)
+def _check_all_there(wanted: Digests, batches: list[_Written]) -> None:
+    there = np.zeros(len(wanted), np.bool_)
+    for batch in batches:
+        for forms in batch.forms:
+            there[forms] = True
+    if not there.all():
+        raise missing_text(names_of(wanted.at(np.flatnonzero(~there)[:1]))[0])
 
 
 def missing_text(content: str) -> LookupError:

@@ -272,14 +272,20 @@ def densify(bins: Ranks, order: Places, rank: Places, places: Ints, out: Ranks) 
 
 
 @compiled
-def band_hashes(bins: Ranks, rows: int, out: npt.NDArray[np.uint32]) -> None:
-    """One 32-bit hash for each band of the sketch; chance meetings cost one more verification, never a wrong answer."""
-    for band in range(len(out)):
-        state = _BASIS + np.uint64(band)
-        for i in range(band * rows, (band + 1) * rows):
-            state = (state ^ np.uint64(bins[i])) * _PRIME
-            state ^= state >> _32
-        out[band] = np.uint32(mixed(state) >> _32)
+def band_hashes(bins: Ranks, rows: int, states: Hashes, out: npt.NDArray[np.uint32]) -> None:
+    """One 32-bit hash for each band of the sketch; chance meetings cost one more verification, never a wrong answer.
+
+    `states` is scratch, of a number for each band.
+    """
+    n = len(out)
+    for band in range(n):
+        states[band] = _BASIS + np.uint64(band)
+    for row in range(rows):  # all bands in step: none waits for the multiplication of another
+        for band in range(n):
+            state = (states[band] ^ np.uint64(bins[band * rows + row])) * _PRIME
+            states[band] = state ^ (state >> _32)
+    for band in range(n):
+        out[band] = np.uint32(mixed(states[band]) >> _32)
 
 
 @compiled
@@ -298,6 +304,7 @@ def sketch_all(
     """Count the words of each text, and hash the bands of its sketch; the bands of a text without words stay as they are."""
     n_bins = len(order)
     bins, dense, full = np.empty(n_bins, np.uint32), np.empty(n_bins, np.uint32), np.empty(n_bins, np.int64)
+    states = np.empty(bands.shape[1], np.uint64)
     low, held = np.empty(ROOM, np.uint8), np.empty(3, np.uint64)
     overlap = len(multipliers) - 1
     block, made = np.empty(BLOCK + overlap, np.uint64), np.empty(BLOCK + overlap, np.uint64)
@@ -316,7 +323,7 @@ def sketch_all(
                 block[j] = block[n - carried + j]
         if n_words[i] > 0:
             densify(bins, order, rank, full, dense)
-            band_hashes(dense, n_bins // bands.shape[1], bands[i])
+            band_hashes(dense, n_bins // bands.shape[1], states, bands[i])
 
 
 @compiled

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.deduplication import digest_kernels
 from curation.deduplication.unicode_tables import unicode_tables
@@ -83,13 +82,13 @@ def _as_bytes(array: pa.Array) -> pa.Array:
 
 
 def _buffers(array: pa.Array) -> Texts:
-    # pyarrow's own conversion of a boolean column imports pandas
-    valid: npt.NDArray[np.bool_] = np.ones(len(array), np.bool_)
-    if array.null_count:
-        valid = np.frombuffer(pc.is_valid(array).cast(pa.uint8()).buffers()[1], np.uint8, len(array)).view(np.bool_)
     if len(array) == 0:
         return NO_TEXTS
-    _, offsets, data = array.buffers()
+    there, offsets, data = array.buffers()
+    valid: npt.NDArray[np.bool_] = np.ones(len(array), np.bool_)
+    if array.null_count:  # from the bits themselves: pyarrow's own ways import pandas, or all of its functions
+        bits = np.unpackbits(np.frombuffer(there, np.uint8), bitorder="little")
+        valid = bits[array.offset : array.offset + len(array)].view(np.bool_)
     starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     return _fixed(np.frombuffer(data or b"", np.uint8), starts, valid)
 

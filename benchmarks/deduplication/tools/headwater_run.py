@@ -1,4 +1,7 @@
-"""Headwater with its defaults: signatures by row group, then every candidate verified before anything is removed."""
+"""Headwater with its defaults: signatures by row group to a file, then every candidate verified before anything is removed.
+
+As in a workspace, what was measured waits on disk, so neither step holds more than it must.
+"""
 
 import sys
 
@@ -11,17 +14,22 @@ from curation.deduplication import DeduplicationSettings, find_duplicates, signa
 
 
 def signed(corpus, settings):
-    """The evidence of each content, and the places of all documents."""
-    file, evidence, ids = pq.ParquetFile(corpus), [], []
+    """The tables of signatures and of places, on disk."""
+    file = pq.ParquetFile(corpus)
+    evidence = places = None
     for group in range(file.num_row_groups):
         rows = file.read_row_group(group)
-        evidence += [signatures(batch, settings.signature) for batch in rows.to_batches()]
-        ids.append(pl.Series(rows["doc_id"]))
-    table = pl.DataFrame(pa.Table.from_batches(evidence))
-    name = pl.concat(ids).cast(pl.String).str.zfill(9)
-    places = pl.DataFrame({"doc_id": name, "content_digest": table["content_digest"]})
-    places = places.with_columns(source=pl.lit("documentation"), locator="doc_id")
-    return table.filter(table["content_digest"].is_first_distinct()), places
+        found = pa.Table.from_batches([signatures(batch, settings.signature) for batch in rows.to_batches()])
+        names = pl.DataFrame({"doc_id": pl.Series(rows["doc_id"]).cast(pl.String).str.zfill(9)}).to_arrow()
+        place = names.append_column("content_digest", rows["content_digest"])
+        evidence = evidence or pa.ipc.new_file("signatures.arrow", found.schema)
+        places = places or pa.ipc.new_file("places.arrow", place.schema)
+        evidence.write(found)
+        places.write(place)
+    evidence.close()
+    places.close()
+    located = pl.scan_ipc("places.arrow").with_columns(source=pl.lit("documentation"), locator=pl.lit("doc_id"))
+    return pl.scan_ipc("signatures.arrow"), located
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""Contents by number: digests as pairs of integers, looked up in a table, and written out again only where rows come out.
+
+A digest of 128 bits is 16 bytes so, where its 32 hexadecimal digits as a string take 48; and the order of the numbers is the
+order of the digests, so what is sorted by digest is sorted by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from curation.deduplication import digest_index
+from records import large_binary
+
+Indices = npt.NDArray[np.int32]
+_HEXADECIMAL = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)
+
+
+class Digests(NamedTuple):
+    """Digests of 128 bits: the first half of each, and the second."""
+
+    high: npt.NDArray[np.uint64]
+    low: npt.NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.high)
+
+    def at(self, where: npt.NDArray[np.generic]) -> Digests:
+        """Some of them, by number or by flag."""
+        return Digests(self.high[where], self.low[where])
+
+
+NO_DIGESTS = Digests(np.empty(0, np.uint64), np.empty(0, np.uint64))
+
+
+def digests_of(names: pl.Series) -> Digests:
+    """The numbers of digests without nulls. Raises ValueError for what is not 32 hexadecimal digits, as digests are."""
+    array = large_binary(names.cast(pl.Binary))
+    if not len(array):
+        return NO_DIGESTS
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    uneven = np.flatnonzero(np.diff(bounds) != 32)
+    if len(uneven):
+        raise _no_digest(names[int(uneven[0])])
+    digests = Digests(np.empty(len(array), np.uint64), np.empty(len(array), np.uint64))
+    digits = _fixed(np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]])
+    if (wrong := digest_index.read_hexadecimal(digits, *digests)) >= 0:
+        raise _no_digest(names[wrong])
+    return digests
+
+
+def _fixed(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Not to be written to, whatever they are made of: so that the loop is compiled once."""
+    digits.flags.writeable = False
+    return digits
+
+
+def _no_digest(name: str) -> ValueError:
+    return ValueError(
+        f"content_digest: {name!r} is no digest; give 32 hexadecimal digits, as records.digest makes them"
+    )
+
+
+def names_of(digests: Digests) -> pl.Series:
+    """The digests in hexadecimal."""
+    halves = np.stack([digests.high, digests.low], axis=1).astype(">u8")
+    data = _HEXADECIMAL[halves.view(np.uint8).ravel()]
+    offsets = np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int64)
+    array = pa.Array.from_buffers(pa.large_string(), len(digests), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    return pl.Series(array, dtype=pl.String)
+
+
+def joined(parts: Sequence[Digests]) -> Digests:
+    """All digests of some parts, one behind the other."""
+    return Digests(*(np.concatenate(column) for column in zip(NO_DIGESTS, *parts, strict=True)))
+
+
+def distinct(digests: Digests) -> Digests:
+    """Each digest once, in order."""
+    order = np.argsort(digests.high)
+    high, low = digests.at(order)
+    same = high[1:] == high[:-1]
+    if (same & (low[1:] != low[:-1])).any():
+        high, low = digests.at(np.lexsort((digests.low, digests.high)))
+        same = high[1:] == high[:-1]
+    fresh = np.concatenate([[True], ~same | (low[1:] != low[:-1])])[: len(high)]
+    return Digests(high[fresh], low[fresh])
+
+
+class Numbered(NamedTuple):
+    """Digests that are all different, and the table by which they are found."""
+
+    digests: Digests
+    table: Indices
+
+    def places_of(self, wanted: Digests) -> Indices:
+        """Where each wanted digest stands; -1 where it does not."""
+        at = np.empty(len(wanted), np.int32)
+        digest_index.look_up(self.table, *self.digests, *wanted, at)
+        return at
+
+
+def numbered(digests: Digests) -> Numbered:
+    """The digests, ready to be looked up."""
+    return Numbered(digests, digest_index.filled_index(digests.high))
