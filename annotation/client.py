@@ -59,6 +59,7 @@ class RemoteProject:
     description: str
     label_config: str
     maximum_annotations: int
+    overlap_cohort_percentage: int
 
 
 def connect(url: str, token: str, timeout: float = 60.0) -> Client:
@@ -91,7 +92,7 @@ def connect(url: str, token: str, timeout: float = 60.0) -> Client:
 
 def projects(client: Client) -> list[RemoteProject]:
     """All projects that the account sees, oldest first."""
-    names = ("id", "title", "description", "label_config", "maximum_annotations")
+    names = ("id", "title", "description", "label_config", "maximum_annotations", "overlap_cohort_percentage")
     found: list[RemoteProject] = []
     page = 1
     while True:
@@ -110,7 +111,7 @@ def create_project(client: Client, fields: Mapping[str, object]) -> RemoteProjec
 
 def _project(row: Mapping[str, Any]) -> RemoteProject:
     told = row["description"] or "", row["label_config"] or ""
-    return RemoteProject(row["id"], row["title"], *told, row["maximum_annotations"])
+    return RemoteProject(row["id"], row["title"], *told, row["maximum_annotations"], row["overlap_cohort_percentage"])
 
 
 def update_project(client: Client, project_id: int, fields: Mapping[str, object]) -> None:

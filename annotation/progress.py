@@ -46,7 +46,7 @@ def annotation_progress(
     """
     is_adjudication = tasks["project"].str.starts_with(ADJUDICATION)
     on_server = tasks.filter(is_adjudication | tasks["task_digest"].is_in(there["task_digest"].implode()))
-    wanted = {project.name: project.annotators for project in settings.projects}
+    wanted = {project.name: (project.annotators, project.annotators_share) for project in settings.projects}
     names = sorted({*tasks["project"], *annotations["project"], *wanted})
     lowest = quality.filter(pl.col("annotator") == EVERYONE).group_by("project").agg(pl.col("alpha").min())
     alphas = dict(lowest.iter_rows())
@@ -57,7 +57,7 @@ def annotation_progress(
             tasks.filter(project=name),
             on_server.filter(project=name),
             annotations.filter(project=name),
-            wanted.get(name, 1),
+            wanted.get(name, (1, 1.0)),
             _budget(name, settings),
         )
         | {"alpha": alphas.get(name), "used_by": used_by.get(kinds.get(name, ""))}
@@ -71,19 +71,32 @@ def _budget(name: str, settings: AnnotationSettings) -> int | None:
     return None if name.startswith(ADJUDICATION) else settings.routing.budget if own is None else own
 
 
+def _done(people: pl.Series, annotators: int, share: float) -> int:
+    """How many tasks are done, given how many people answered each: which of them need one answer alone is up to Label Studio."""
+    by_all = int((people >= annotators).sum())
+    by_some = int(((people > 0) & (people < annotators)).sum())
+    return by_all + min(by_some, len(people) - max(by_all, round(share * len(people))))
+
+
 def _row(
-    name: str, tasks: pl.DataFrame, sent: pl.DataFrame, annotations: pl.DataFrame, wanted: int, budget: int | None
+    name: str,
+    tasks: pl.DataFrame,
+    sent: pl.DataFrame,
+    annotations: pl.DataFrame,
+    wanted: tuple[int, float],
+    budget: int | None,
 ) -> dict[str, object]:
     answers = counted(annotations)
     given = answers.group_by("task_digest").agg(people=pl.col("annotator").n_unique())
     people = tasks.join(given, on="task_digest", how="left")["people"].fill_null(0)
     waiting = int((people == 0).sum())
+    done = _done(people, *wanted)
     return {
         "project": name,
         "asked": tasks.height,
         "sent": sent.height,
-        "done": int((people >= wanted).sum()),
-        "begun": int(((people > 0) & (people < wanted)).sum()),
+        "done": done,
+        "begun": tasks.height - waiting - done,
         "waiting": waiting,
         "people": answers["annotator"].n_unique(),
         "answers": answers.height,

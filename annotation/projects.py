@@ -88,6 +88,7 @@ def project_fields(settings: ProjectSettings, workspace: str) -> dict[str, objec
         "show_collab_predictions": settings.kind == "demonstration",
         "enable_empty_annotation": False,
         "maximum_annotations": settings.annotators,
+        "overlap_cohort_percentage": round(100 * settings.annotators_share),
     }
 
 

@@ -159,6 +159,8 @@ class ProjectSettings:
     criteria: tuple[CriterionSettings, ...] = RUBRIC
     # How many people answer each task. It changes no question: labels that are there keep counting.
     annotators: int = 1
+    # The share of tasks that so many people answer; the others are answered by one.
+    annotators_share: float = 1.0
     # How many samples this project asks about, at most as many as `routing.budget`; none means as many.
     budget: int | None = None
     # A YAML file of questions with known answers that are mixed in.
@@ -167,6 +169,8 @@ class ProjectSettings:
     def __post_init__(self) -> None:
         if self.annotators < 1:
             raise ValueError(f"annotators: at least one person must answer a task, not {self.annotators}")
+        if not 0 <= self.annotators_share <= 1:
+            raise ValueError(f"annotators_share: must lie between 0 and 1, not {self.annotators_share}")
         if not 1 <= len(self.criteria) <= len(KEYS) or len({each.name for each in self.criteria}) < len(self.criteria):
             raise ValueError(f"criteria: a rubric has one to {len(KEYS)} criteria, no two of the same name")
         if self.gold is not None and self.kind == "demonstration":

@@ -31,7 +31,7 @@ from annotation.task_bodies import chunks, task_bodies
 ROUNDS = 5
 QUIET_SECONDS = 1.0
 QUIET_READS = 60
-FREE = ("title", "maximum_annotations")
+FREE = ("title", "maximum_annotations", "overlap_cohort_percentage")
 """Fields of a project that change no question, and so are changed where it stands."""
 
 THERE_SCHEMA = {

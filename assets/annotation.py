@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from annotation.errors import LabelStudioError
 from annotation.labels import LABEL_SCHEMA, pull, state_digest
 from annotation.routing import FEEDBACK, choose_samples, feedback_table, tasks_of
 from annotation.routing import gold_questions as read_gold
@@ -19,7 +20,7 @@ from evaluation.selection import open_questions
 from evaluation.settings import EvaluationSettings
 from pipelines.contestants import Contestant, answered, ask, base_contestant, finetuned
 from pipelines.forgetting import key_of
-from pipelines.servers import annotation_server
+from pipelines.servers import Connection, annotation_server
 from pipelines.settings import Config
 from pipelines.stages import Observation, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -173,8 +174,7 @@ def label_studio_projects(
             run.progress,
             daily=_daily(annotation.routing),
         )
-        if label_studio.webhook is not None:
-            ensure_webhooks(server.client, server.credentials, label_studio.webhook)
+        hints = _ask_for_hints(server, label_studio.webhook)
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     notes = {
         "projects": " ".join(links),
@@ -182,8 +182,22 @@ def label_studio_projects(
         "deleted": report.deleted,
         "withdrawn": report.withdrawn,
         "wait for another day": report.held_back,
+        **hints,
     }
     return Outcome(report.there, notes=notes)
+
+
+def _ask_for_hints(server: Connection, address: str | None) -> dict[str, str]:
+    """Asks for hints of new labels; where the server refuses the address, that is said, and the poll goes on without."""
+    if address is None:
+        return {}
+    try:
+        ensure_webhooks(server.client, server.credentials, address)
+    except LabelStudioError as error:
+        return {
+            "hints": f"no hints of new labels are sent to {address} (is it public, and known to the server?): {error}"
+        }
+    return {"hints": f"hints of new labels are sent to {address}"}
 
 
 def _daily(routing: RoutingSettings) -> Daily | None:

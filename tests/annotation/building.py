@@ -15,7 +15,7 @@ from annotation.client import Client
 from annotation.routing import TASK_SCHEMA
 from annotation.sync import SyncReport
 
-Fate = Literal["pass", "lose the request", "lose the answer", "late"]
+Fate = Literal["pass", "lose the request", "lose the answer", "late", "twice"]
 
 
 def tasks(count: int, *, version: str = "", project: str = "preference", kind: str = "preference") -> pl.DataFrame:
@@ -100,9 +100,11 @@ def broken_line(url: str, judge: Callable[[int, str, str], Fate]) -> Iterator[tu
                 timer.start()
             elif fate != "lose the request":
                 answer = self.forward(body)
-                if fate == "pass":
+                if fate == "twice":
+                    self.forward(body)
+                if fate in ("pass", "twice"):
                     self.hand_back(*answer)
-            self.close_connection = fate != "pass"
+            self.close_connection = fate not in ("pass", "twice")
 
         def forward(self, body: bytes) -> tuple[int, str, bytes]:
             upstream = http.client.HTTPConnection(line.upstream.hostname, line.upstream.port, timeout=60)

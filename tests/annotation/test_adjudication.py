@@ -114,3 +114,22 @@ def test_progress_counts_tasks_by_how_many_people_answered() -> None:
     assert (row["asked"], row["sent"], row["done"], row["begun"], row["waiting"]) == (3, 2, 1, 1, 1)
     assert (row["people"], row["skipped"], row["cannot_answer"], row["budget_left"]) == (3, 1, 2, 18)
     assert row["used_by"] == "preferences 3f2a"
+
+
+@pytest.mark.parametrize(
+    ("given_by", "share", "done", "begun"),
+    [([2, 2, 1, 0], 1.0, 2, 1), ([2, 1, 1, 0], 0.25, 3, 0), ([1, 1, 1, 1], 0.5, 2, 2), ([2, 2, 2, 1], 0.25, 4, 0)],
+)
+def test_where_a_share_of_tasks_is_for_several_people_the_others_are_done_by_one(
+    given_by: list[int], share: float, done: int, begun: int
+) -> None:
+    rows = [(f"t{task}", person, "a") for task, count in enumerate(given_by) for person in ("ann", "bob")[:count]]
+    table = [
+        {"task_digest": f"t{task}", "project": "preference", "kind": "preference"} for task in range(len(given_by))
+    ]
+    shared = AnnotationSettings(projects=(ProjectSettings(annotators=2, annotators_share=share),))
+    accuracies = pl.DataFrame(schema={"project": pl.String, "criterion": pl.String, **ACCURACIES})
+    quality, _ = annotator_quality(counted(answers(*rows)), accuracies, ANY)
+    tasks = pl.DataFrame(table, schema=TASK_SCHEMA)
+    row = annotation_progress(tasks, answers(*rows), quality, shared, tasks, {}).table.row(0, named=True)
+    assert (row["done"], row["begun"], row["waiting"]) == (done, begun, given_by.count(0))

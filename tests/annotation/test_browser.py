@@ -40,12 +40,15 @@ HOSTILE = (
     '<script>window.ran = "script"</script><img src="x" onerror="window.ran = \'image\'">'
     '<b onclick="window.ran = 1">bold</b> $output_b {{prompt_text}} javascript:void(0)\n    indented & <i>more</i>'
 )
+LONG_TEXT = "".join(f"\nLine {number} of a long text." for number in range(2_000)) + "\n\nTHE END"
 MARKUP = "# Not a <b>heading</b>\n| a | b |"
 
 
 def test_an_annotator_signs_in_and_labels_by_mouse_and_by_keyboard(studio, client, secret):
     desired = tasks(4).with_columns(
-        prompt_text=pl.lit(HOSTILE), output_a=pl.format("{} {}", "output_a", pl.lit(HOSTILE)), output_b=pl.lit(MARKUP)
+        prompt_text=pl.lit(HOSTILE + LONG_TEXT),
+        output_a=pl.format("{} {}", "output_a", pl.lit(HOSTILE + LONG_TEXT)),
+        output_b=pl.lit(MARKUP),
     )
     guidelines = "Prefer the <b>shorter</b> one.\nSecond line."
     report = synchronise(client, desired, [ProjectSettings(guidelines=guidelines)], secret)
@@ -57,7 +60,8 @@ def test_an_annotator_signs_in_and_labels_by_mouse_and_by_keyboard(studio, clien
 
         expect(page.locator(".guidelines")).to_contain_text("Prefer the <b>shorter</b> one.")
         shown = page.locator(".question").inner_text()
-        assert shown.strip() == HOSTILE.replace("\r", "")
+        assert shown.strip() == HOSTILE + LONG_TEXT and len(shown) > 50_000
+        assert "THE END" in page.locator(".drafts").inner_text()
         assert page.locator(".headwater script, .headwater img, .headwater b, .headwater i").count() == 0
         assert page.locator(".drafts").inner_text().count(HOSTILE.splitlines()[0]) == 1
         expect(page.locator(".drafts h1")).to_have_text("Not a <b>heading</b>")
@@ -197,12 +201,11 @@ def test_each_kind_is_answered_by_mouse_and_by_keyboard(studio, client, secret, 
     assert table.filter(how="disputed").height == opened.height - 1
 
 
-def test_texts_of_50_000_characters_are_shown_whole_and_hostile_ones_do_nothing(client, secret, pages):
-    long = "".join(f"Line {number} of a long text.\n" for number in range(2_200))[:49_900] + "\n\nTHE END"
-    assert len(long) > 49_900
+@pytest.mark.long
+def test_texts_of_50_000_characters_are_shown_whole_and_hostile_ones_do_nothing_in_every_kind(client, secret, pages):
     kinds = ("rating", "demonstration")
     desired = pl.concat([tasks(1, project=kind, kind=kind, version=f" {kind}") for kind in kinds]).with_columns(
-        prompt_text=pl.lit(HOSTILE + long), output_a=pl.lit(HOSTILE + "\n" + long)
+        prompt_text=pl.lit(HOSTILE + LONG_TEXT), output_a=pl.lit(HOSTILE + LONG_TEXT)
     )
     report = synchronise(client, desired, [ProjectSettings(name=kind, kind=kind) for kind in kinds], secret)
     page, _ = pages("dee")

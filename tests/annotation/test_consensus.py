@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import annotation.consensus as consensus_module
 from annotation.consensus import dawid_skene
 
 PEOPLE = {"careful": 0.95, "fair": 0.8, "also fair": 0.8, "careless": 0.4}
@@ -85,3 +86,70 @@ def test_unanimous_tasks_keep_their_value(rows: list[tuple[int, str, str]]) -> N
     assert all(
         value == VALUES[int(task.split()[1]) % 3] for task, value in consensus.select("task_digest", "value").rows()
     )
+
+
+def test_published_estimates_are_found_when_nothing_is_supposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five anaesthetists on the fitness of 45 patients; the first saw each three times (Dawid and Skene 1979, tables 1 and 2)."""
+    monkeypatch.setattr(consensus_module, "PRIOR_ANSWERS", 1e-6)
+    rows = [
+        (patient, f"observer {observer}", said)
+        for patient, line in enumerate(ANAESTHETISTS.split("\n"))
+        for observer, cell in enumerate(line.split(), 1)
+        for said in cell
+    ]
+    answers = frame(rows)
+    assert (len({patient for patient, _, _ in rows}), answers.height) == (45, 45 * 7)
+    consensus, _ = dawid_skene(answers)
+    assert dict(consensus["value"].value_counts().iter_rows()) == {"1": 18, "2": 19, "3": 5, "4": 3}
+    numbers = [consensus_module._numbered(answers[name])[1] for name in ("task_digest", "annotator", "value")]
+    truth, errors = consensus_module._estimate(*numbers, (45, 5, 4))
+    assert truth.mean(axis=0) == pytest.approx([0.40, 0.42, 0.11, 0.07], abs=0.005)
+    published = [[0.89, 0.11, 0, 0], [0.07, 0.88, 0.05, 0], [0, 0.34, 0.66, 0], [0, 0, 0.56, 0.44]]
+    assert np.abs(errors[0] - np.array(published)).max() < 0.006
+
+
+ANAESTHETISTS = """111 1 1 1 1
+333 4 3 3 4
+112 2 1 2 2
+222 3 1 2 1
+222 3 2 2 2
+222 3 3 2 2
+122 2 1 1 1
+333 3 4 3 3
+222 2 2 2 3
+232 2 2 2 3
+444 4 4 4 4
+222 3 3 4 3
+111 1 1 1 1
+222 3 2 1 2
+121 1 1 1 1
+111 2 1 1 1
+111 1 1 1 1
+111 1 1 1 1
+222 2 2 2 1
+222 1 3 2 2
+222 2 2 2 2
+222 2 2 2 1
+222 3 2 2 2
+221 2 2 2 2
+111 1 1 1 1
+111 1 1 1 1
+232 2 2 2 2
+111 1 1 1 1
+111 1 1 1 1
+112 1 1 2 1
+111 1 1 1 1
+333 3 2 3 3
+111 1 1 1 1
+222 2 2 2 2
+222 3 2 3 2
+433 4 3 4 3
+221 2 2 3 2
+232 3 2 3 3
+333 3 4 3 2
+111 1 1 1 1
+111 1 1 1 1
+121 2 1 1 1
+232 2 2 2 2
+121 1 1 1 1
+222 2 2 2 2"""

@@ -285,3 +285,26 @@ def test_a_lost_project_is_rebuilt_with_its_labels_whatever_the_day_has_room_for
     report = sync.synchronise(client, tasks(4), PROJECT, secret, known, daily=sync.Daily(1, "tomorrow"))
     assert (report.imported, report.held_back) == (4, 0)
     assert pull(client, tasks(4), secret).equals(known)
+
+
+def test_a_line_that_repeats_every_request_leaves_each_task_once_after_the_next_run(studio, client, secret):
+    """A proxy may send a POST again by itself; what came twice is taken away by the next look."""
+
+    def repeat_posts(_: int, method: str, __: str):
+        return "twice" if method == "POST" else "pass"
+
+    with broken_line(studio.url, repeat_posts) as (url, _), api.connect(url, studio.token) as through:
+        report = sync.synchronise(through, tasks(6), PROJECT, secret)
+    assert report.imported == 6
+    report = sync.synchronise(client, tasks(6), PROJECT, secret)
+    found = [there(client, ours.id) for ours in our_projects(client, secret.workspace)]
+    assert sorted(task for each in found for task in each) == sorted(tasks(6)["task_digest"])
+    answer(client, project_id(report), "sample-0", "b")
+    assert pull(client, tasks(6), secret)["value"].to_list() == ["b"]
+
+
+def test_a_server_that_is_slow_is_an_error_that_names_the_mend(studio, secret):
+    with broken_line(studio.url, lambda number, *_: "late" if number > 1 else "pass") as (url, _):
+        slow = api.connect(url, studio.token, timeout=0.4)
+        with pytest.raises(Unreachable, match=r"no answer from Label Studio at .*start it \(headwater up\), or check"):
+            our_projects(slow, secret.workspace)

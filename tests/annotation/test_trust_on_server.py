@@ -82,3 +82,17 @@ def test_more_people_per_task_is_no_other_question(client, secret) -> None:
     (ours,) = our_projects(client, secret.workspace)
     assert ours.remote.maximum_annotations == 2
     assert pull(client, asked, secret).filter(pl.col("status") == "submitted").height == 1
+
+
+def test_a_share_of_the_tasks_is_for_two_people(client, second_person, secret) -> None:
+    asked = tasks(10)
+    shared = [ProjectSettings(annotators=2, annotators_share=0.3)]
+    place = project_id(sync.synchronise(client, asked, shared, secret))
+    assert sync.synchronise(client, asked, shared, secret).imported == 0
+    for number in range(10):
+        answer(client, place, f"sample-{number}", "a")
+    left = sum(not each["is_labeled"] for each in api.tasks(client, place))
+    assert left == 3, "three tasks in ten wait for somebody else"
+    more = [ProjectSettings(annotators=2)]
+    assert project_id(sync.synchronise(client, asked, more, secret)) == place
+    assert sum(not each["is_labeled"] for each in api.tasks(client, place)) == 10

@@ -8,7 +8,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from annotation.agreement import QUALITY
 from assets.pictures import (
+    annotator_pictures,
     of_contamination,
     of_corpus,
     of_documents,
@@ -129,3 +131,32 @@ def test_tables_without_rows_are_drawn():
     }
     for draw in (of_documents, of_quality, of_contamination, of_personal_data, of_verdicts):
         assert all(picture.png.startswith(b"\x89PNG") for picture in draw(empty))
+
+
+def test_annotators_are_drawn_with_their_intervals_and_nobody_is_named():
+    rows = [
+        {
+            "project": "p",
+            "criterion": "preference",
+            "annotator": name,
+            "tasks": 20,
+            "shared": 8,
+            "alpha": 0.6,
+            "low": 0.4,
+            "high": 0.8,
+        }
+        | {
+            "gold": 4,
+            "gold_right": 0.75,
+            "gold_low": 0.3,
+            "gold_high": 0.95,
+            "left": 0.5,
+            "left_low": 0.3,
+            "left_high": 0.7,
+        }
+        for name in ("everyone", "0123456789abcdef")
+    ]
+    (drawn,) = annotator_pictures(pl.DataFrame(rows, schema=QUALITY))
+    assert drawn.title == "annotators" and drawn.png.startswith(b"\x89PNG")
+    assert drawn == annotator_pictures(pl.DataFrame(rows, schema=QUALITY))[0]
+    assert annotator_pictures(pl.DataFrame(schema=QUALITY)) == []
