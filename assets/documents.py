@@ -9,7 +9,7 @@ import polars as pl
 from assets.pictures import of_documents
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
-from curation.tombstones import TAKEN_BACK, Refusing, obey
+from curation.tombstones import TAKEN_BACK, Refusing, obey, outdated
 from pipelines.digests import frame_version
 from pipelines.forgetting import key_of
 from pipelines.forgetting import tombstones as read_tombstones
@@ -81,7 +81,11 @@ def documents(
     obeyed = obey(state.get("documents"), pieces, removed, tombstones, key)
     read = Parts(write.folder, tuple(piece.written for piece in pieces if piece.written is not None), DOCUMENTS)
     failures = Change(pl.concat([failed, obeyed.failures]), removed)
-    notes = {"documents taken back": obeyed.taken}
+    notes: dict[str, int | str] = {"documents taken back": obeyed.taken}
+    if blind := outdated(tombstones):
+        notes["tombstones without near copies"] = (
+            f"{blind}: sketched by hashes of another version; the texts themselves are known"
+        )
     return Changes({"documents": Change(read, obeyed.gone), "failures": failures}, notes)
 
 

@@ -14,6 +14,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.document_rows import DOCUMENTS, FAILURES, STAGE
+from records import digest
 
 Hashes = npt.NDArray[np.uint64]
 FILE = ["source", "path", "bytes_digest"]
@@ -38,10 +40,12 @@ TOMBSTONES = pl.Schema(
         "shingles": pl.Int64(),
         "scale": pl.Int64(),
         "sketch": pl.List(pl.Int64()),
+        "hashing": pl.String(),
     }
 )
 """`kind` is content or sample, `tombstone` the mark of its digest or id. `sketch` holds the marks of the shingles whose
-hash is below 2^64 / `scale`, of `shingles` in all; null where near copies are welcome, or the text has no words."""
+hash is below 2^64 / `scale`, of `shingles` in all; null where near copies are welcome, or the text has no words. `hashing`
+names the way in which they were hashed: sketches made in another cannot be compared with, and are counted (`outdated`)."""
 
 THRESHOLD = 0.8
 """The estimated Jaccard similarity at or over which a content is refused as a near copy."""
@@ -69,10 +73,33 @@ def tombstones_of(key: str, kind: str, names: Sequence[str], reason: str, texts:
     """Tombstones (`TOMBSTONES`) of contents or samples; with `texts`, one for each name, near copies are known too."""
     made = [_sketch(key, hashes) for hashes in _shingles(texts)] if texts else [None] * len(names)
     rows = [
-        (mark(key, kind, name), kind, reason, *(sketch or (None, None, None)))
+        (mark(key, kind, name), kind, reason, *((*sketch, hashing()) if sketch else (None,) * 4))
         for name, sketch in zip(names, made, strict=True)
     ]
     return pl.DataFrame(rows, schema=TOMBSTONES, orient="row")
+
+
+@cache
+def hashing() -> str:
+    """The name of the way in which shingles are hashed now: a digest of those of a fixed text, and so never forgotten."""
+    return digest(*(value.tobytes() for value in _shingles([_PROBE])[0]))
+
+
+_PROBE = "Eins, zwei, drei: the quick brown fox jumps over ÄÖÜ straße ﬁ 中文 ½ x_1 and a_very_long_word_of_many_letters again"
+
+
+def outdated(tombstones: pl.DataFrame) -> int:
+    """How many tombstones hold a sketch of other hashes than today's: the text itself is still known, near copies are not."""
+    return len(_sketched(tombstones)) - len(_comparable(tombstones))
+
+
+def _sketched(tombstones: pl.DataFrame) -> pl.DataFrame:
+    return tombstones.filter(pl.col("sketch").is_not_null())
+
+
+def _comparable(tombstones: pl.DataFrame) -> pl.DataFrame:
+    sketched = _sketched(tombstones)
+    return sketched.filter(pl.col("hashing") == hashing()) if len(sketched) else sketched
 
 
 def refused(documents: pl.DataFrame, tombstones: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -105,7 +132,7 @@ class _Sketches:
 
     @classmethod
     def of(cls, tombstones: pl.DataFrame) -> _Sketches:
-        found = tombstones.filter(pl.col("sketch").is_not_null()).sort("tombstone")
+        found = _comparable(tombstones).sort("tombstone")
         columns = found.select("reason", "shingles", "scale", "sketch").rows()
         rows = [(reason, size, scale, frozenset(sketch)) for reason, size, scale, sketch in columns]
         holding: dict[int, list[int]] = defaultdict(list)

@@ -205,7 +205,13 @@ def tombstones(workspace: Workspace) -> tuple[str, pl.DataFrame]:
     head = workspace.store.head(TABLE)
     if head is None:
         return "none", TOMBSTONES.to_frame()
-    return head.version, workspace.store.scan(TABLE, head.number).select(TOMBSTONES.names()).collect()
+    return head.version, _as_now(workspace.store.scan(TABLE, head.number)).select(TOMBSTONES.names()).collect()
+
+
+def _as_now(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Tombstones with all columns of today's; what was written before one of them came has nothing there."""
+    missing = [name for name in TOMBSTONES if name not in rows.collect_schema()]
+    return rows.with_columns(pl.lit(None, TOMBSTONES[name]).alias(name) for name in missing)
 
 
 def requests(store: Store) -> set[str]:
@@ -254,7 +260,7 @@ def write_tombstones(workspace: Workspace, rows: pl.DataFrame, key: str) -> None
     store = workspace.store
     for attempt in range(TRIES):
         head = store.head(TABLE)
-        known = [] if head is None else [store.scan(TABLE, head.number).collect()]
+        known = [] if head is None else [_as_now(store.scan(TABLE, head.number)).select(rows.columns).collect()]
         whole = pl.concat([*known, rows]).unique("tombstone", keep="first", maintain_order=True)
         draft = Commit(
             TABLE,

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -41,6 +42,15 @@ COLUMNS = "CPU s | wall s | beyond empty s | docs / core s | MB / core s | peak 
 SHARES = "recall at 0.8 | removals ≥ 0.8 | ≥ 0.7 | named kept one ≥ 0.8"
 
 Costs = dict[str, dict[int, Cost]]
+
+
+class Found(NamedTuple):
+    """What was measured: by tool, an empty run and a run of each size; by size and tool, a line of the table; what failed."""
+
+    empty: dict[str, Cost]
+    costs: Costs
+    rows: dict[int, dict[str, str]]
+    failures: list[str]
 
 
 def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
@@ -125,34 +135,57 @@ def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
     ]
 
 
+def write(found: Found, given: Sequence[Corpus], names: Sequence[str], added: Sequence[str]) -> list[str]:
+    """Write all files, with what is known so far; the lines that hold for all sizes."""
+    for own in given:
+        rows = [found.rows[own.documents][name] for name in names if name in found.rows[own.documents]]
+        if rows:
+            (RESULTS / f"deduplication-{own.documents}.md").write_text(table(own, rows))
+    costs = {name: found.costs[name] for name in names if found.costs.get(name)}
+    lines = [*(growth(costs, found.empty) if OURS in costs else []), *added, *found.failures]
+    (RESULTS / "deduplication.md").write_text("\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n")
+    (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
+    return lines
+
+
+def contest(name: str, smallest: Corpus, given: Sequence[Corpus], found: Found) -> None:
+    """Run one contestant on all corpora; where it fails, say so, and leave the larger ones."""
+    found.empty[name], found.costs[name] = run(name, smallest)[0], {}
+    for own in given:
+        try:
+            cost, answer = run(name, own)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1]
+            found.failures.append(f"\n{name} did not end at {own.documents:,} documents: {reason}")
+            return
+        found.costs[name][own.documents] = cost
+        line = row(name, own, cost, found.empty[name], judge(own.documents, truth(own.path), answer))
+        found.rows[own.documents][name] = line
+        print(f"{own.documents:,}: {line}", flush=True)
+
+
 def main() -> None:
     """Measure, print and write: tool by tool, the quickest first, and all files after each, for the slowest take hours."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--peers", nargs="*", default=[peer.name for peer in PEERS])
+    parser.add_argument("--most", nargs="*", default=[], metavar="PEER=SIZE", help="the largest size asked of a peer")
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     smallest, *given = (corpus(size, told.seed, CACHE / "deduplication") for size in (EMPTY, *told.sizes))
-    run(OURS, given[0])  # compiles, once for ever
-    for own in (given[0], smallest):
+    found, added = Found({}, {}, {size: {} for size in told.sizes}, []), list[str]()
+    names, most = [OURS, *told.peers], {name: int(size) for name, size in (each.split("=") for each in told.most)}
+    for own in (smallest, given[0]):
+        run(OURS, own)  # compiles, once for ever
         update(own)
-    empty: dict[str, Cost] = {}
-    costs: Costs = {}
-    rows: dict[int, list[str]] = {size: [] for size in told.sizes}
-    added: list[str] = []
-    for name in [OURS, *told.peers]:
-        empty[name], costs[name] = run(name, smallest)[0], {}
-        for size, own in zip(told.sizes, given, strict=True):
-            costs[name][size], answer = run(name, own)
-            rows[size].append(row(name, own, costs[name][size], empty[name], judge(size, truth(own.path), answer)))
-            print(f"{size:,}: {rows[size][-1]}", flush=True)
-            (RESULTS / f"deduplication-{size}.md").write_text(table(own, rows[size]))
-        if name == OURS:
-            added = additions(costs, empty, told.seed)
-        lines = growth(costs, empty) + added
-        (RESULTS / "deduplication.md").write_text("\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n")
-        (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
+    for name in names:
+        asked = [own for own in given if own.documents <= most.get(name, own.documents)]
+        contest(name, smallest, asked, found)
+        if len(asked) < len(given):
+            found.failures.append(f"\n{name} was not asked for more than {most[name]:,} documents.")
+        added = additions(found.costs, found.empty, told.seed) if name == OURS else added
+        lines = write(found, given, names, added)
     print("", *lines, sep="\n")
 
 

@@ -8,13 +8,13 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from curation.deduplication.candidates import Corpus, Fetch
+from curation.deduplication.candidates import Corpus, Fetch, parts_of
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.numbering import digests_of, distinct, numbered
 from curation.deduplication.settings import DeduplicationSettings
 from records import Outcome, Progress, silent
 
-FETCH_ROWS = 8_192
+FETCH_ROWS = 4_096
 """Rows of a table of texts that are looked through at a time."""
 
 
@@ -65,7 +65,7 @@ def fetching(contents: pl.DataFrame | pl.LazyFrame) -> Fetch:
             return
         index = numbered(distinct(digests_of(digests)))
         seen = np.zeros(len(index.digests), np.bool_)
-        for part in rows.collect_batches(chunk_size=FETCH_ROWS, engine="streaming"):
+        for part in parts_of(rows, FETCH_ROWS):
             at = index.places_of(digests_of(part.get_column("content_digest")))
             there, first = np.unique(at, return_index=True)
             fresh = first[(there >= 0) & ~seen[there]]

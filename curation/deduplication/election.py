@@ -21,6 +21,9 @@ from curation.deduplication.spilling import spilled
 from curation.deduplication.whole_corpus import Contents
 from records import Progress, silent
 
+MOST_BATCHES = 256
+"""Each has a file that is open until it is decided; more would meet the limit of open files."""
+
 
 class Election(NamedTuple):
     """By number of content: which are dropped, which stay in their stead, and how similar those are.
@@ -100,7 +103,8 @@ def _batches(contents: Contents, fetch_bytes: int) -> tuple[Indices, Indices]:
     band_kernels.components(contents.buckets, contents.n_buckets, component)
     sizes = contents.n_characters[contents.first[contents.candidates]]
     size_of_component = np.bincount(component, sizes, minlength=n)
-    before = (np.cumsum(size_of_component) - size_of_component).astype(np.int64) // fetch_bytes
+    room = max(fetch_bytes, int(size_of_component.sum()) // MOST_BATCHES)
+    before = (np.cumsum(size_of_component) - size_of_component).astype(np.int64) // room
     return np.unique(before[component], return_inverse=True)[1].astype(np.int32), component
 
 

@@ -52,7 +52,7 @@ class DeduplicationSettings:
     # How a text is seen.
     signature: SignatureSettings = SignatureSettings()
     # Bytes of text whose shingles are held at a time while candidates are verified.
-    fetch_bytes: int = field(default=16 << 20, metadata={"runtime": True})
+    fetch_bytes: int = field(default=4 << 20, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         _check_threshold(self.threshold)

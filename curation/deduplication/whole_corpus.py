@@ -7,7 +7,7 @@ one pass over memory that stands in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +15,12 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.deduplication import band_kernels
-from curation.deduplication.candidates import Corpus, evidence_of
+from curation.deduplication.candidates import Corpus, evidence_of, parts_of
 from curation.deduplication.forms import band_matrix
 from curation.deduplication.numbering import Digests, Indices, Numbered, digests_of, distinct, joined, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 
-CHUNK = 1 << 15
+CHUNK = 1 << 14
 """Rows of a table that are decoded at a time."""
 _LAST = np.iinfo(np.int64).max
 
@@ -95,18 +95,13 @@ def _candidates(read: _Signatures, first: Indices) -> tuple[Indices, Indices, in
     return candidates, buckets, n_buckets
 
 
-def parts_of(table: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """The rows of a table, in order, some at a time."""
-    return table.collect_batches(chunk_size=CHUNK, maintain_order=True, engine="streaming")
-
-
 def _read_places(corpus: Corpus, policy: Sequence[str]) -> tuple[Digests, Indices, pl.Series | None]:
     """The content of each place, the rank of its source, and its date where the policy asks for it."""
     wanted = ["content_digest", "source", *(["date"] if "newest" in policy else [])]
     names: list[Digests] = []
     ranks: list[Indices] = [np.empty(0, np.int32)]
     dates = [pl.Series(dtype=pl.String)]
-    for part in parts_of(corpus.places.select(wanted)):
+    for part in parts_of(corpus.places.select(wanted), CHUNK):
         names.append(digests_of(part.get_column("content_digest")))
         ranks.append(source_ranks(part.get_column("source"), corpus.source_order).cast(pl.Int32).to_numpy())
         if "date" in wanted:
@@ -133,7 +128,7 @@ def _read_signatures(signatures: pl.LazyFrame, index: Numbered, bands: int) -> _
     n_rows = int(signatures.select(pl.len()).collect().item())
     matrix, row_of = np.empty((bands, n_rows), np.uint32), np.full(len(digests), -1, np.int32)
     n_characters, begin = np.zeros(len(digests), np.int64), 0
-    for part in parts_of(signatures.select("content_digest", "normal_digest", "n_characters", "bands")):
+    for part in parts_of(signatures.select("content_digest", "normal_digest", "n_characters", "bands"), CHUNK):
         at = index.places_of(digests_of(part.get_column("content_digest")))
         end, known = begin + len(part), at >= 0
         hashes, has_bands = band_matrix(part.get_column("bands"), bands)
@@ -164,7 +159,7 @@ def _scattered(table: pl.LazyFrame, key: RankKey, index: Numbered) -> pl.Series:
     """A column of evidence, by number of content."""
     values = np.full(len(index.digests), -1, np.int32)
     parts, begin = [pl.Series(dtype=key.dtype)], 0
-    for part in parts_of(table):
+    for part in parts_of(table, CHUNK):
         at = index.places_of(digests_of(part.get_column("content_digest")))
         values[at[at >= 0]] = np.arange(begin, begin + len(part), dtype=np.int32)[at >= 0]
         parts.append(part.get_column(key.column).cast(key.dtype))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curation.document_rows import DOCUMENTS, FAILURES
 from curation.reading import failed_files
-from curation.tombstones import FILE, TOMBSTONES, Piece, Refusing, obey, refused, tombstones_of
+from curation.tombstones import FILE, TOMBSTONES, Piece, Refusing, obey, outdated, refused, tombstones_of
 from records import content_digest, doc_id
 
 KEY, OTHER_KEY = "a" * 64, "b" * 64
@@ -46,6 +46,20 @@ def test_near_copies_are_refused_and_others_are_not(words: int) -> None:
 def test_texts_without_words_are_near_to_nothing() -> None:
     assert stones("", "…!")["sketch"].null_count() == 2
     assert refused(frame("", "?!"), stones("…!"), KEY).is_empty()
+
+
+def test_sketches_of_other_hashes_are_counted_and_never_compared_with() -> None:
+    text = prose(1)
+    made = stones(text, prose(2), "…!")
+    older = made.with_columns(
+        hashing=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("an earlier way")).otherwise("hashing")
+    )
+    before = made.with_columns(hashing=pl.lit(None, pl.String))
+    near = frame(f"Once more: {text}", text, f"Once more: {prose(2)}")
+    assert [outdated(table) for table in (made, older, before)] == [0, 1, 2]
+    assert refused(near, made, KEY)["content_digest"].n_unique() == 3
+    assert set(refused(near, older, KEY)["content_digest"]) == set(near["content_digest"][1:])
+    assert refused(near, before, KEY)["content_digest"].to_list() == [content_digest(text)]
 
 
 def test_the_table_says_nothing_without_the_key() -> None:

@@ -12,24 +12,21 @@ import pyarrow.parquet as pq
 
 from curation.deduplication import DeduplicationSettings, find_duplicates, signatures
 
+NAME = "content_digest"
+
 
 def signed(corpus, settings):
     """The tables of signatures and of places, on disk."""
     file = pq.ParquetFile(corpus)
-    evidence = places = None
     for group in range(file.num_row_groups):
-        rows = file.read_row_group(group)
+        rows = file.read_row_group(group, use_threads=False)
         found = pa.Table.from_batches([signatures(batch, settings.signature) for batch in rows.to_batches()])
         names = pl.DataFrame({"doc_id": pl.Series(rows["doc_id"]).cast(pl.String).str.zfill(9)}).to_arrow()
-        place = names.append_column("content_digest", rows["content_digest"])
-        evidence = evidence or pa.ipc.new_file("signatures.arrow", found.schema)
-        places = places or pa.ipc.new_file("places.arrow", place.schema)
-        evidence.write(found)
-        places.write(place)
-    evidence.close()
-    places.close()
-    located = pl.scan_ipc("places.arrow").with_columns(source=pl.lit("documentation"), locator=pl.lit("doc_id"))
-    return pl.scan_ipc("signatures.arrow"), located
+        for name, part in (("signatures", found), ("places", names.append_column(NAME, rows[NAME]))):
+            with pa.ipc.new_file(f"{name}-{group:06}.arrow", part.schema) as written:
+                written.write(part)
+    located = pl.scan_ipc("places-*.arrow").with_columns(source=pl.lit("documentation"), locator=pl.lit("doc_id"))
+    return pl.scan_ipc("signatures-*.arrow"), located
 
 
 if __name__ == "__main__":
