@@ -98,8 +98,14 @@ def projects(client: Client) -> list[RemoteProject]:
     while True:
         asked = {"page": page, "page_size": 100, "include": ",".join(names)}
         answer = _read(client, "/api/projects/", asked)
-        found += [_project(row) for row in answer["results"]]
-        if not answer["next"]:
+        try:
+            found += [_project(row) for row in answer["results"]]
+            is_last = not answer["next"]
+        except (KeyError, TypeError) as error:
+            raise LabelStudioError(
+                f"Label Studio {client.version} at {client.url} lists its projects in an unknown way{_newer(client)}"
+            ) from error
+        if is_last:
             return sorted(found, key=lambda project: project.id)
         page += 1
 
@@ -307,10 +313,20 @@ def _send(client: Client, method: str, path: str, **request: Any) -> httpx.Respo
         )
     if not answer.is_success:
         raise Refused(
-            f"Label Studio {client.version} at {client.url} answered {method} {path} with {answer.status_code}: its log says why",
+            f"Label Studio {client.version} at {client.url} answered {method} {path} with {answer.status_code}: its log says why"
+            + _newer(client),
             answer.status_code,
         )
     return answer
+
+
+def _newer(client: Client) -> str:
+    """What to do about a server that is newer than the one this module was tested with; "" when it is not."""
+    numbers = tuple(int(number) for number in client.version.split(".")[:2] if number.isdigit())
+    if numbers <= OLDEST:
+        return ""
+    tested = ".".join(map(str, OLDEST))
+    return f". It is newer than {tested}, with which Headwater was tested: upgrade Headwater, or use {tested} of Label Studio"
 
 
 def _unreachable(client: Client, error: httpx.HTTPError) -> str:

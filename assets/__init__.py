@@ -1,6 +1,6 @@
 """What exists: every stage of the lineage graph, from left to right."""
 
-from assets import annotation, curation, datasets, documents, embedding, evaluation, judges, models, trust
+from assets import annotation, curation, datasets, documents, drafts, embedding, evaluation, judges, models, trust
 from pipelines.stages import Stage
 
 STAGES: list[Stage] = [
@@ -11,6 +11,7 @@ STAGES: list[Stage] = [
     *embedding.STAGES,
     *evaluation.STAGES,
     *judges.STAGES,
+    *drafts.STAGES,
     *annotation.STAGES,
     *trust.STAGES,
 ]

@@ -1,4 +1,4 @@
-"""People: drafts to choose between, the tasks that should be asked, what stands on the server, and the answers."""
+"""People: the tasks that should be asked, what stands on the server, and the answers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,25 +8,19 @@ import polars as pl
 
 from annotation.errors import LabelStudioError
 from annotation.labels import LABEL_SCHEMA, pull, state_digest
-from annotation.routing import FEEDBACK, choose_samples, feedback_table, tasks_of
+from annotation.routing import FEEDBACK, feedback_table, tasks_of
 from annotation.routing import gold_questions as read_gold
 from annotation.settings import AnnotationSettings, LabelStudioSettings, RoutingSettings
 from annotation.sync import THERE_SCHEMA, Daily, synchronise
 from annotation.webhooks import ensure_webhooks
+from assets.drafts import asked_for, margins_of
 from curation.tombstones import TAKEN_BACK
 from curation.tombstones import known as known_by_mark
-from evaluation.inference import GenerationSettings
-from evaluation.selection import open_questions
-from evaluation.settings import EvaluationSettings
-from pipelines.contestants import Contestant, answered, ask, base_contestant, finetuned
 from pipelines.forgetting import key_of
 from pipelines.servers import Connection, annotation_server
-from pipelines.settings import Config
 from pipelines.stages import Observation, Run, observable, stage
 from pipelines.workspace import Workspace
 from records import Outcome, digest
-
-LIBRARIES = ("torch", "transformers", "peft")
 
 
 @observable(group="annotation", needs=("annotation",))
@@ -61,68 +55,6 @@ def feedback(workspace: Workspace) -> Observation:
     return Observation(digest("feedback", table.write_json()), table)
 
 
-def asked_for(config: Config) -> set[str]:
-    """The inputs that a routing policy asks for: thumbs make drafts anew only where they decide which."""
-    by_feedback = config.annotation is not None and config.annotation.routing.policy == "feedback"
-    return {"best_prompt", "prompts", *(["feedback"] if by_feedback else [])}
-
-
-@stage(
-    group="annotation",
-    code_version="3",
-    needs=("annotation",),
-    asks=asked_for,
-    primary_key=("sample_id", "model", "draft"),
-    unit="drafts",
-    recorded=True,
-    pool="gpu",
-    uses=LIBRARIES,
-)
-def drafts(
-    samples: pl.DataFrame,
-    model: dict[str, pl.DataFrame],
-    base_model: dict[str, pl.DataFrame],
-    best_prompt: dict[str, pl.DataFrame] | None,
-    prompts: pl.DataFrame | None,
-    feedback: pl.DataFrame | None,
-    routing: RoutingSettings,
-    evaluation: EvaluationSettings,
-    run: Run,
-) -> Outcome:
-    """Drafts for each open sample that may go to people, of the base and of the finetuned model, with how they were sampled."""
-    entry = run.workspace.config.models[-1]
-    chosen = choose_samples(samples, routing, feedback)
-    base = base_contestant(
-        base_model[entry.base_name], (best_prompt or {}).get(entry.base_name), prompts, run.workspace
-    )
-    tuned = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
-    rows = [
-        _drafted(run, each, open_questions(chosen, "draft", each.prompt), number, generation)
-        for each in (base, tuned)
-        for number, generation in enumerate(samplings(routing, evaluation.generation))
-    ]
-    return answered(run, pl.concat(rows))
-
-
-def samplings(routing: RoutingSettings, generation: GenerationSettings) -> list[GenerationSettings]:
-    """How each draft of a model is made: one as evaluation has it, several by draws that differ in their seed."""
-    if routing.candidates == 1:
-        return [generation]
-    seeds = range(generation.seed, generation.seed + routing.candidates)
-    return [replace(generation, temperature=routing.temperature, seed=seed) for seed in seeds]
-
-
-def _drafted(
-    run: Run, contestant: Contestant, questions: pl.DataFrame, number: int, generation: GenerationSettings
-) -> pl.DataFrame:
-    return ask(run, contestant, questions, generation).with_columns(
-        draft=pl.lit(number),
-        temperature=pl.lit(generation.temperature),
-        seed=pl.lit(generation.seed),
-        max_new_tokens=pl.lit(generation.max_new_tokens),
-    )
-
-
 @stage(
     group="annotation",
     code_version="2",
@@ -136,11 +68,13 @@ def annotation_tasks(
     samples: pl.DataFrame,
     gold_questions: pl.DataFrame,
     feedback: pl.DataFrame | None,
+    draft_judgements: pl.DataFrame | None,
     annotation: AnnotationSettings,
 ) -> Outcome:
     """What should be asked, in which order and why; closed samples never cost a person's time."""
     asked = samples.join(drafts.select("sample_id").unique(), on="sample_id", how="semi")
-    return tasks_of(asked, drafts, annotation, gold_questions, feedback)
+    margins = {} if draft_judgements is None else margins_of(draft_judgements)
+    return tasks_of(asked, drafts, annotation, gold_questions, feedback, margins)
 
 
 @stage(
@@ -254,4 +188,4 @@ def _known(run: Run, table: str, schema: Mapping[str, type[pl.DataType]]) -> pl.
     return rows.with_columns(missing).select(list(schema))
 
 
-STAGES = [labels_on_server, gold_questions, feedback, drafts, annotation_tasks, label_studio_projects, annotations]
+STAGES = [labels_on_server, gold_questions, feedback, annotation_tasks, label_studio_projects, annotations]

@@ -20,7 +20,7 @@ from annotation.routing.selection import in_drawn_order, random_part
 from annotation.routing.shown import prompt_text
 from annotation.settings import AnnotationSettings, ProjectSettings, RoutingSettings
 
-__all__ = ["TASK_SCHEMA", "prompt_text", "tasks_of"]
+__all__ = ["TASK_SCHEMA", "draft_pairs", "prompt_text", "tasks_of"]
 
 TASK_SCHEMA = {
     "task_digest": pl.String,
@@ -157,6 +157,18 @@ def _shown_drafts(project: ProjectSettings, sample: str, found: list[Draft], see
         return None
     pair = sorted([*first, rival])
     return pair[::-1] if int(records.digest("position", str(seed), sample), 16) & 1 else pair
+
+
+def draft_pairs(drafts: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """The two drafts of each sample that a preference would show, in their places (sample_id, output_a, output_b, model_a,
+    model_b); samples with fewer are left out."""
+    found = {name: _shown_drafts(ProjectSettings(), name, pair, seed) for name, pair in _by_sample(drafts).items()}
+    rows = [
+        {"sample_id": name, "model_a": a[0], "output_a": a[1], "model_b": b[0], "output_b": b[1]}
+        for name, (a, b) in ((name, pair) for name, pair in found.items() if pair is not None)
+    ]
+    columns = ("sample_id", "model_a", "output_a", "model_b", "output_b")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
 
 
 def _are_equal(shown: Sequence[Draft]) -> bool:

@@ -17,14 +17,15 @@ from tests.annotation.building import answer, begin, project_id, tasks, there
 
 
 @contextmanager
-def impostor(status: int, body: str):
-    """Something that answers every request in the same way."""
+def impostor(status: int, body: str, by_path: dict[str, tuple[int, str]] | None = None):
+    """Something that answers every request in the same way, but for some paths."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
+            code, said = (by_path or {}).get(self.path.partition("?")[0], (status, body))
+            self.send_response(code)
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(said.encode())
 
         def log_message(self, *_: object) -> None:
             """The tests' output is for their results."""
@@ -63,6 +64,18 @@ def test_an_old_server_is_refused():
     complaint = pytest.raises(LabelStudioError, match=r"is 1\.13\.1; Headwater needs 1\.23 or newer")
     with impostor(200, json.dumps({"release": "1.13.1"})) as url, complaint:
         api.connect(url, "token")
+
+
+@pytest.mark.parametrize("projects", [(404, "{}"), (200, "[]"), (200, '{"items": []}')], ids=["gone", "list", "other"])
+def test_a_newer_server_that_answers_otherwise_is_an_error_that_names_both_versions(projects):
+    answers = {"/api/version": (200, json.dumps({"release": "2.1.0"})), "/api/current-user/whoami": (200, "{}")}
+    complaint = pytest.raises(LabelStudioError, match=r"2\.1\.0 .*newer than 1\.23.*upgrade Headwater, or use 1\.23")
+    with (
+        impostor(200, "", {**answers, "/api/projects/": projects}) as url,
+        api.connect(url, "token") as newer,
+        complaint,
+    ):
+        api.projects(newer)
 
 
 def test_a_server_that_is_starting_is_unreachable_for_now():
