@@ -61,7 +61,7 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     return measure_signatures(contents, settings)
 
 
-@measure(group="curation", code_version="2", of="documents", uses=("python",), pictures=of_quality)
+@measure(group="curation", code_version="3", of="documents", uses=("python",), pictures=of_quality)
 def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
     """Signals of quality of each content, after the papers whose rules decide on them."""
     return curation.quality.quality(contents, settings)
@@ -141,6 +141,23 @@ def _looked_at(config: Config) -> set[str]:
     return _decides(config) | _rewrites(config) | ({"personal_data"} if config.privacy else set())
 
 
+def _evidence(
+    quality: pl.LazyFrame,
+    language: pl.LazyFrame | None,
+    lines: pl.LazyFrame | None,
+    contamination: pl.LazyFrame | None,
+    personal_data: pl.LazyFrame | None,
+) -> dict[str, pl.LazyFrame | None]:
+    """The tables that rules are decided on, by their names; none where nothing asks for one."""
+    return {
+        "quality": quality,
+        "language": language,
+        "lines": lines,
+        "contamination": contamination,
+        "personal_data": personal_data,
+    }
+
+
 @stage(
     group="curation",
     code_version="1",
@@ -159,13 +176,7 @@ def rule_failures(
     rules: Rules,
 ) -> Outcome:
     """How many rules each content fails, where the survivor policy asks for the best in quality."""
-    evidence = {
-        "quality": quality,
-        "language": language,
-        "lines": lines,
-        "contamination": contamination,
-        "personal_data": personal_data,
-    }
+    evidence = _evidence(quality, language, lines, contamination, personal_data)
     return Outcome(failing_rules(evidence, rules))
 
 
@@ -245,13 +256,7 @@ def verdicts(
     rules: Rules,
 ) -> Outcome:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
-    evidence = {
-        "quality": quality,
-        "language": language,
-        "lines": lines,
-        "contamination": contamination,
-        "personal_data": personal_data,
-    }
+    evidence = _evidence(quality, language, lines, contamination, personal_data)
     return decide(documents, duplicates, evidence, rules)
 
 
@@ -308,13 +313,7 @@ def funnel(
     run: Run,
 ) -> Outcome:
     """What each source lost at each step, and why; beside the table a page with rules, signals and examples."""
-    evidence = {
-        "quality": quality,
-        "language": language,
-        "lines": lines,
-        "contamination": contamination,
-        "personal_data": personal_data,
-    }
+    evidence = _evidence(quality, language, lines, contamination, personal_data)
     order = [source.name for source in sources]
     tables = (documents, failures, duplicates, verdicts, corpus)
     found = report(*tables, evidence, rules_of(rules), order, settings)

@@ -7,7 +7,7 @@ not counted, nor is their length. Repetition: the limits of table A1 on lines an
 on the most frequent run of 2 to 4 words, and on runs of 5 to 10 words that stood before.
 
 In scripts without spaces, words are pieces of a fixed length (`curation.quality_characters`): limits on their number and
-on repetition hold as they are, those on mean length and on stop words do not apply.
+on repetition hold as they are, those on mean length, on words without a letter and on stop words do not apply.
 """
 
 from __future__ import annotations

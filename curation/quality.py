@@ -29,7 +29,7 @@ SIGNALS = {
     "symbol_word_ratio": "hash signs for each word or ellipses for each word, whichever are more",
     "bullet_line_share": "share of lines that start with a bullet",
     "ellipsis_line_share": "share of lines that end with an ellipsis",
-    "alpha_word_share": "share of words with a letter in them",
+    "alpha_word_share": "share of words with a letter in them; null where most words are pieces",
     "stop_words": "how many different stop words occur; null where most words are pieces",
     "duplicate_line_share": "share of lines, empty ones aside, that repeat an earlier one",
     "duplicate_line_char_share": "share of the characters that stand in such lines",
@@ -51,8 +51,8 @@ SIGNALS = {
 }
 """Each signal and what it says. Counts are int64, all others float64; the share of nothing is 0."""
 
-OF_WORDS = ("mean_word_length", "stop_words")
-"""Signals of the words themselves, which pieces are not."""
+OF_WORDS = ("mean_word_length", "alpha_word_share", "stop_words")
+"""Signals of the words themselves, which pieces are not: between them, marks stand alone and would count as words."""
 
 
 @dataclass(frozen=True)

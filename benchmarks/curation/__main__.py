@@ -3,7 +3,7 @@
     python -m benchmarks.curation                      all sections, written to benchmarks/results/curation.md
     python -m benchmarks.curation speed privacy        these sections, printed only
 
-Sections: speed, verdicts, languages, privacy, decontamination, agreement. The documents are Debian's documentation, which
+Sections: speed, agreement, verdicts, languages, decontamination, privacy. The documents are Debian's documentation, which
 is downloaded (`apt-get`), as are translated manuals and catalogues; the mail comes from npm; the peers live in environments
 of their own. All lies in `build/benchmarks`, which git ignores: 4 GB, and half an hour to make. After that all sections
 take some eight minutes on two cores. Seconds are those of all cores, of the process tree; those of the same command on ten
@@ -179,16 +179,16 @@ def verdicts(report: Report, place: Path, cache: Path) -> None:
 
 SECTIONS: dict[str, tuple[str, Callable[[Report, Path, Path], None]]] = {
     "speed": ("Signals and rules", speed),
+    "agreement": ("The same decisions", agreement),
     "verdicts": ("A changed threshold", verdicts),
     "languages": ("Languages", languages),
-    "privacy": ("Personal data", privacy),
     "decontamination": ("Evaluation items", decontamination),
-    "agreement": ("The same decisions", agreement),
+    "privacy": ("Personal data", privacy),
 }
 
 
 def main() -> None:
-    """Measure and print; write, when all sections ran."""
+    """Measure and print; write, section by section, when all of them run."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.curation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -208,8 +208,8 @@ def main() -> None:
             title, section = SECTIONS[name]
             report.say("", f"## {title}")
             section(report, Path(folder), cache)
-    if set(chosen) == set(SECTIONS):
-        (RESULTS / "curation.md").write_text("\n".join(report.lines) + "\n")
+            if set(chosen) == set(SECTIONS):
+                (RESULTS / "curation.md").write_text("\n".join(report.lines) + "\n")
 
 
 def _processor() -> str:

@@ -1,7 +1,7 @@
 """Evaluation items in documents: how many planted ones are found, how many clean documents are dropped, and how fast.
 
-Items are passages of 13 to 60 words from packages that the documents are not of, so many that they hold a million runs of
-13 words. Copies of them are planted in documents in the ways that leaks come: as they stand, in capitals, with other
+Items are passages of 13 to 60 words of running text from packages that the documents are not of, so many that they hold a
+million runs of 13 words. Copies of them are planted in documents in the ways that leaks come: as they stand, in capitals, with other
 punctuation, with other white space, and with two words replaced. A document counts as dropped where more than half of one
 item stands in it, which is the rule's default.
 """
@@ -20,10 +20,13 @@ from benchmarks.curation.running import EMPTY, Report, run
 from curation.decontamination.index import item_name, words_of
 from curation.decontamination.rules import ContaminationRules
 
-PACKAGES = ("octave-doc", "ghc-doc", "rust-doc")
+PACKAGES = ("octave-doc", "ghc-doc", "rust-doc", "libstdc++-12-doc", "openjdk-17-doc")
 RUNS = 1_000_000
 RUN = 13
 LONGEST = 60
+LEAST_PROSE = 0.9
+"""Of a passage's words, those that are words of English by their form; the others are numbers, names and code."""
+_PROSE = re.compile(r"[\"'(“‘]?(?:[aAI]|[A-Za-z][a-z]+(?:['’-][a-z]+)*)[.,;:!?)”’\"']*")
 PLANTED = 2_000
 """Documents with an item in them, of each way."""
 
@@ -63,7 +66,7 @@ WAYS: dict[str, Callable[[list[str], random.Random], str]] = {
 
 def decontamination(report: Report, place: Path, cache: Path) -> None:
     """What is found of what was planted, what is dropped of what is clean, and megabytes a core second."""
-    passages = list(_passages(cache))
+    passages = _passages(cache)
     items = _items(passages)
     items.write_parquet(place / "items.parquet")
     clean = pl.read_parquet(documents(DOCUMENTS, cache))
@@ -83,7 +86,17 @@ def decontamination(report: Report, place: Path, cache: Path) -> None:
     report.say(f"\n{megabytes:.0f} MB at {megabytes / max(all_.cpu - few.cpu, 0.01):.1f} MB a core second.")
 
 
-def _passages(cache: Path) -> Iterator[list[str]]:
+def _passages(cache: Path) -> list[list[str]]:
+    """The passages, which are kept, for making them takes a minute."""
+    target = cache / "passages.parquet"
+    if not target.exists():
+        draft = target.with_suffix(".draft")
+        pl.DataFrame({"words": list(_drawn(cache))}).write_parquet(draft)
+        draft.rename(target)
+    return pl.read_parquet(target)["words"].to_list()
+
+
+def _drawn(cache: Path) -> Iterator[list[str]]:
     """Passages of as many words as the draw says, no two alike, until there are enough runs of words."""
     draw, runs, seen = random.Random(0), 0, set[str]()
     for text in pages_of(PACKAGES, cache):
@@ -91,9 +104,9 @@ def _passages(cache: Path) -> Iterator[list[str]]:
         at = 0
         while at + LONGEST < len(words):
             passage = words[at : at + draw.randint(RUN, LONGEST)]
-            at += 3 * LONGEST
+            at += len(passage)
             said = re.sub(r"\W+", " ", " ".join(passage)).strip().lower()
-            if sum(word.isalpha() for word in said.split()) < max(RUN, len(passage) * 2 // 3) or said in seen:
+            if sum(_PROSE.fullmatch(word) is not None for word in passage) < LEAST_PROSE * len(passage) or said in seen:
                 continue
             seen.add(said)
             yield passage

@@ -76,12 +76,13 @@ def find_items(
     `items` names the sets of each item (columns set, item). Raises ValueError when a text is null.
     """
     from curation.decontamination import kernels
+    from curation.decontamination.word_kernel import Characters
 
     texts = contents.column("text").cast(pa.large_string())
     if texts.null_count:
         raise ValueError(f"{texts.null_count} contents have no text; a content is its text")
     data, offsets = text_buffers(texts)
-    characters, counts = kernels.Characters(*character_table()), np.zeros(len(texts), np.int64)
+    characters, counts = Characters(*character_table()), np.zeros(len(texts), np.int64)
     found, places = kernels.search(
         data, offsets, characters, kernels.Index(*index.kernel), settings.min_words, GAP, counts
     )

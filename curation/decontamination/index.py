@@ -50,11 +50,11 @@ class Form(NamedTuple):
 
 def words_of(texts: pl.Series) -> pl.Series:
     """The words of each text, as the little-endian bytes of their 64-bit hashes: all that is kept of an item."""
-    from curation.decontamination import kernels
+    from curation.decontamination.word_kernel import Characters, all_words
 
     data, offsets = text_buffers(texts.to_arrow().cast(pa.large_string()))
     hashes, counts = np.empty(int(offsets[-1] - offsets[0]), np.uint64), np.empty(len(texts), np.int64)
-    n = kernels.all_words(data, offsets, kernels.Characters(*character_table()), hashes, counts)
+    n = all_words(data, offsets, Characters(*character_table()), hashes, counts)
     bounds = np.concatenate([[0], 8 * np.cumsum(counts)])
     buffers = [None, pa.py_buffer(bounds.astype(np.int64)), pa.py_buffer(hashes[:n].astype("<u8"))]
     return pl.Series("words", pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(texts), buffers)))

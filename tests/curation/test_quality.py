@@ -182,7 +182,9 @@ def plainly(text: str) -> dict:
         ),
         "bullet_line_share": share(sum(line.lstrip().startswith(BULLETS) for line in lines), len(lines)),
         "ellipsis_line_share": share(sum(line.rstrip().endswith(("...", "…")) for line in lines), len(lines)),
-        "alpha_word_share": share(sum(any(char.isalpha() for char in word) for word in words), len(words)),
+        "alpha_word_share": None
+        if unspaced
+        else share(sum(any(char.isalpha() for char in word) for word in words), len(words)),
         "stop_words": None if unspaced else len({ascii_lower(word) for word in words} & set(STOP_WORDS)),
         "duplicate_line_share": share(repeated_lines, len(filled)),
         "duplicate_line_char_share": share(line_chars, len(text)),

@@ -131,7 +131,7 @@ def amendments(text, filters):
         ],
     }
     if of_pieces(text):
-        limits = ("min_avg_word_length", "max_avg_word_length", "min_stop_words")
+        limits = ("min_avg_word_length", "max_avg_word_length", "max_non_alpha_words_ratio", "min_stop_words")
         patches["no limits on words themselves in scripts without spaces"] = [
             mock.patch.object(of_quality, limit, None) for limit in limits
         ]
