@@ -1,7 +1,7 @@
 """Evaluation items in documents: how many planted ones are found, how many clean documents are dropped, and how fast.
 
-Items are passages of 13 to 60 words of running text from packages that the documents are not of, so many that they hold a
-million runs of 13 words. Copies of them are planted in documents in the ways that leaks come: as they stand, in capitals, with other
+Items are passages of 13 to 60 words of running text from a book that the documents have nothing to do with (`anarchism`, an
+FAQ of two million words), so many that they hold a million runs of 13 words. Copies of them are planted in documents in the ways that leaks come: as they stand, in capitals, with other
 punctuation, with other white space, and with two words replaced. A document counts as dropped where more than half of one
 item stands in it, which is the rule's default.
 """
@@ -20,7 +20,7 @@ from benchmarks.curation.running import EMPTY, Report, run
 from curation.decontamination.index import item_name, words_of
 from curation.decontamination.rules import ContaminationRules
 
-PACKAGES = ("octave-doc", "ghc-doc", "rust-doc", "libstdc++-12-doc", "openjdk-17-doc")
+PACKAGES = ("anarchism",)
 RUNS = 1_000_000
 RUN = 13
 LONGEST = 60
