@@ -23,7 +23,7 @@ from curation.deduplication.ranking import ranked
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.shingles import ShingleSets, shingle_sets
 from curation.deduplication.spilling import missing_text
-from curation.deduplication.survivors import FORM, dropped_contents, named_pairs
+from curation.deduplication.survivors import FORM, PAIRS, dropped_contents, named_pairs
 
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int32]
@@ -91,13 +91,15 @@ def settle(
     """Decide on the contents of the corpus that moved, on those whose kept one did, and on those that this touches."""
     before = _Before(moved, _with_orphans(tables, moved))
     gathered = _gathered(tables, _NOTHING_GATHERED, before.dirty, before)
-    reading = _NOTHING_READ
+    reading, region = _NOTHING_READ, None
     while True:
-        region = _region(gathered, source_order, fetch, before, settings)
-        reading, outcome = _decided(region, reading, fetch, settings)
+        region = _region(gathered, source_order, fetch, before, settings, region)
+        reading, region, outcome = _decided(region, reading, fetch, settings)
         if not outcome.unmet.any():
             return _settled(region, outcome)
         unmet = region.contents.get_column("content_digest").filter(pl.Series(outcome.unmet))
+        measured = named_pairs(region.contents, outcome.pairs, outcome.jaccard)
+        gathered = gathered._replace(pairs=pl.concat([gathered.pairs.select(PAIRS.names()), measured]))
         gathered = _gathered(tables, gathered, _with_orphans(tables, unmet), before)
 
 
@@ -153,9 +155,9 @@ def _gathered(tables: Lookups, known: _Gathered, contents: pl.Series, before: _B
     kept = others.get_column("kept_digest").unique()
     found = pl.concat([found, tables.signatures("content_digest", kept).select(SIGNATURE.keys())])
     named = pl.concat([new, kept]).unique()
-    pairs = [tables.pairs("content_digest", fresh)]
+    pairs = [tables.pairs("content_digest", fresh).select(PAIRS.names())]
     if not len(known.complete):
-        pairs.append(tables.pairs("kept_digest", before.moved))
+        pairs.append(tables.pairs("kept_digest", before.moved).select(PAIRS.names()))
     return _Gathered(
         pl.concat([known.complete, fresh]),
         found,
@@ -175,8 +177,18 @@ def _joined(known: pl.DataFrame, *new: pl.DataFrame) -> pl.DataFrame:
 
 
 def _region(
-    gathered: _Gathered, source_order: Sequence[str], fetch: Fetch, before: _Before, settings: DeduplicationSettings
+    gathered: _Gathered,
+    source_order: Sequence[str],
+    fetch: Fetch,
+    before: _Before,
+    settings: DeduplicationSettings,
+    last: _Region | None,
 ) -> _Region:
+    """The region of what was gathered; where no content came to it, most of it is that of `last`."""
+    if last is not None and len(gathered.signatures) == len(last.contents):
+        complete = last.contents.get_column("content_digest").is_in(gathered.complete.implode()).to_numpy()
+        pairs = _known(last.contents, gathered.pairs)
+        return last._replace(complete=complete, known=pairs[0], known_similarity=pairs[1])
     evidence = {name: rows.lazy() for name, rows in gathered.evidence.items()}
     corpus = Corpus(gathered.places.lazy(), gathered.signatures.lazy(), source_order, fetch, evidence)
     local = ranked(candidates(corpus, settings.policy), settings.policy).with_row_index("at")
@@ -231,8 +243,8 @@ def _known(local: pl.DataFrame, pairs: pl.DataFrame) -> tuple[npt.NDArray[np.uin
 
 def _decided(
     region: _Region, reading: _Reading, fetch: Fetch, settings: DeduplicationSettings
-) -> tuple[_Reading, _Pass]:
-    """A pass that lacks no text, and what had to be read for it."""
+) -> tuple[_Reading, _Region, _Pass]:
+    """A pass that lacks no text, what had to be read for it, and the region with what was measured on the way."""
     wanted = _surely_compared(region)
     while True:
         reading = _read(reading, region.contents.get_column("content_digest").filter(wanted), fetch, settings)
@@ -240,7 +252,16 @@ def _decided(
         outcome = _pass(region, reading.sets, sets, settings.threshold)
         wanted = pl.Series(outcome.unread & (sets < 0))
         if not wanted.any():
-            return reading, outcome
+            return reading, region, outcome
+        region = _with_measured(region, outcome)
+
+
+def _with_measured(region: _Region, outcome: _Pass) -> _Region:
+    pairs = outcome.pairs.astype(np.uint64)
+    keys = np.concatenate([region.known, (pairs[:, 0] << np.uint64(32)) | pairs[:, 1]])
+    known, first = np.unique(keys, return_index=True)
+    similarity = np.concatenate([region.known_similarity, outcome.jaccard])[first]
+    return region._replace(known=known, known_similarity=similarity)
 
 
 def _surely_compared(region: _Region) -> pl.Series:
