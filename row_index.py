@@ -11,7 +11,7 @@ table, so nothing is lost with it; each file appears whole or not at all.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,14 @@ class RowIndex:
         frame = pl.concat([self._schema.to_frame(), *parts])
         return frame if column in self._layout.pieces else frame.filter(pl.col(column).is_in(values.implode()))
 
+    def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Wide columns of the rows where `column` holds one of these values, file by file, from those that hold any."""
+        for file, rows in zip(self._files, self.places(column, values), strict=True):
+            own = file.take(rows).get_column(column) if len(rows) else values.head(0)
+            own = own.filter(own.is_in(values.implode()))
+            if len(own):
+                yield pl.scan_parquet(file.data).select(columns).filter(pl.col(column).is_in(own.implode())).collect()
+
     def places(self, column: str, values: pl.Series) -> list[Rows]:
         """For each file the numbers of the rows that may hold one of these values, in order."""
         asked = _asked(values, column in self._layout.pieces)
@@ -107,6 +115,11 @@ class _Opened:
 
     def __init__(self, file: IndexedFile) -> None:
         self._file = file
+
+    @property
+    def data(self) -> Path:
+        """The file of the table."""
+        return self._file.data
 
     @cached_property
     def _batch(self) -> pa.RecordBatch:

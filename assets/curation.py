@@ -53,6 +53,7 @@ from pipelines.stages import Changes, Observation, Output, Run, Tracked, fold, m
 from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
 from records import Outcome, Progress
+from row_index import Layout, RowIndex
 
 
 @measure(group="curation", code_version="2", of="documents", uses=("python",), pictures=of_signatures)
@@ -205,6 +206,20 @@ def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Book
     return Books("documents", documents, documents - sum(dropped.values()), dropped)
 
 
+FOUND = {
+    "documents": Layout(("content_digest",), ("doc_id", "source", "locator", "content_digest", "date")),
+    "signatures": Layout(
+        ("content_digest", "normal_digest"), ("content_digest", "normal_digest", "n_characters", "bands"), ("bands",)
+    ),
+    "rule_failures": Layout(("content_digest",), ("content_digest", "failing")),
+    "contamination": Layout(("content_digest",), ("content_digest", "share")),
+    "duplicates": Layout(("doc_id",), ("doc_id", "kept_id", "kind", "jaccard")),
+    "survivors": Layout(("content_digest", "kept_digest"), ("content_digest", "kept_digest", "kind", "jaccard")),
+    "pairs": Layout(("content_digest", "kept_digest"), ("content_digest", "kept_digest", "jaccard")),
+}
+"""By what deduplication finds rows of its tables and of those that it follows."""
+
+
 @fold(
     group="curation",
     code_version="2",
@@ -214,6 +229,7 @@ def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Book
         Output("pairs", ("content_digest", "kept_digest")),
     ),
     asks=lambda config: config.deduplication.evidence,
+    finds=FOUND,
     counts="documents",
     books=_duplicate_books,
     unit="documents",
@@ -228,11 +244,12 @@ def duplicates(
     rule_failures: Tracked | None,
     contamination: Tracked | None,
     settings: DeduplicationSettings,
+    found: Mapping[str, RowIndex],
     progress: Progress,
 ) -> Changes:
     """One row per document that doubles another: which one is kept in its stead, and their measured similarity."""
     evidence = {"rule_failures": rule_failures, "contamination": contamination}
-    update = deduplicate(state, documents, signatures, source_order, settings, evidence, progress)
+    update = deduplicate(state, documents, signatures, source_order, settings, evidence, progress, found)
     return Changes({name: Change(*change) for name, change in update._asdict().items()})
 
 

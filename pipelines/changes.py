@@ -35,3 +35,15 @@ def changed(now: pl.DataFrame, before: pl.DataFrame | None) -> tuple[pl.DataFram
     keys = now.columns
     came = now.join(before, on=keys, how="anti", nulls_equal=True)
     return came, before.unique().join(now, on=keys, how="anti", nulls_equal=True)
+
+
+def changed_by(
+    came: pl.LazyFrame, went: pl.LazyFrame, before: pl.LazyFrame, now: pl.LazyFrame, keys: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The elements that came and those that went, given the rows that did and the elements that were seen `before`."""
+    fresh, gone = (rows.select(keys).unique().collect() for rows in (came, went))
+    seen = before.select(keys).join(fresh.lazy(), on=keys, how="semi", nulls_equal=True).collect()
+    if gone.height:
+        still = now.select(keys).join(gone.lazy(), on=keys, how="semi", nulls_equal=True).collect()
+        gone = gone.join(still, on=keys, how="anti", nulls_equal=True)
+    return fresh.join(seen, on=keys, how="anti", nulls_equal=True), gone

@@ -13,14 +13,15 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.changes import changed, fold_elements, read_elements, seen_elements
+from pipelines.changes import changed, changed_by, fold_elements, read_elements, seen_elements
 from pipelines.graph import ELEMENTS, Input, Node
 from pipelines.inputs import Pinned, value_of
 from pipelines.measuring import evidence
 from pipelines.stages import Changes, Output, Run
 from pipelines.store import Books, Change, Commit
-from pipelines.tracking import all_came, tracked_inputs
+from pipelines.tracking import all_came, difference, tracked_inputs
 from records import Outcome, Picture
+from row_index import RowIndex
 
 Pictures = tuple[Picture, ...]
 Commits = dict[str, Commit]
@@ -57,6 +58,19 @@ class Computation:
         """The tables as they stand, by name; none when there is no state."""
         store = self.run.workspace.store
         return {output.name: store.scan(output.name) for output in self.node.outputs} if self.has_state else {}
+
+    def found(self) -> dict[str, RowIndex]:
+        """The indexes of the tables in which a fold finds rows, as of the commits that it goes on from; none without a state."""
+        given = {each.parameter: each.name for each in self.node.inputs if each.tracked}
+        numbers = {name: self.pinned.pins[name].number for name in given.values()}
+        numbers |= {name: head.number for name, head in self.heads.items() if head is not None}
+        names = {name: given.get(name, name) for name in self.node.stage.finds}
+        store = self.run.workspace.store
+        return {
+            name: store.index(table, numbers[table], self.node.stage.finds[name])
+            for name, table in names.items()
+            if self.has_state and table in numbers
+        }
 
     def commit(self, output: Output, rows: pl.DataFrame | Change, books: Books | None, **said: Any) -> Commit:
         """Commit one table: as a change to what it holds when there is a state, else as a whole."""
@@ -111,17 +125,33 @@ def _measure(computation: Computation) -> tuple[Commits, Pictures]:
     elements = ELEMENTS["measure"]
     contents = read_elements(computation.given(elements), computation.pinned)
     known = computation.state().get(node.outputs[0].name)
-    names = contents.select(keys).unique().collect()
-    came, went = changed(names, None if known is None else known.select(keys).collect())
+    moved = _moved(computation, elements) if known is not None else None
+    if known is None or moved is None:
+        names = contents.select(keys).unique().collect()
+        came, went = changed(names, None if known is None else known.select(keys).collect())
+        units = names.height
+    else:
+        contents, (came, went) = moved[0], changed_by(*moved, known, contents, keys)
+        head = computation.heads[node.outputs[0].name]
+        units = (head.rows if head else 0) + came.height - went.height
     rows = evidence(node.stage, contents, came, computation.arguments(elements), computation.run.progress)
     after = _after(known, Change(rows, went))
     failed = _failures(after.select("error").collect())
     tables = {node.outputs[0].name: after}
     pictures = _pictures(node, tables)
-    books = Books(node.stage.unit, names.height, names.height - sum(failed.values()), {}, failed)
+    books = Books(node.stage.unit, units, units - sum(failed.values()), {}, failed)
     notes = {"measured": came.height, **(node.stage.notes(tables) if node.stage.notes else {})}
     commit = computation.commit(node.outputs[0], Change(rows, went), books, notes=notes)
     return {node.outputs[0].name: commit}, pictures
+
+
+def _moved(computation: Computation, parameter: str) -> tuple[pl.LazyFrame, pl.LazyFrame] | None:
+    """The rows that came to a table since the head was made from it, and those that went; None when that is not known."""
+    given, head = computation.given(parameter), computation.heads[computation.node.outputs[0].name]
+    if head is None or len(given.names) != 1:
+        return None
+    before, after = head.inputs.get(given.name, ""), computation.pinned.pins[given.name].version
+    return difference(computation.run.workspace.store, given.name, before, after)
 
 
 def _failures(errors: pl.DataFrame) -> dict[str, int]:
@@ -152,10 +182,15 @@ def _following(computation: Computation) -> tuple[Commits, Pictures]:
     if tracked is None:
         computation, tracked = replace(computation, has_state=False), all_came(node, pinned)
     state = computation.state()
-    options = computation.arguments("state", *tracked)
+    options = computation.arguments("state", "found", *tracked)
+    if node.stage.finds:
+        options["found"] = computation.found()
     changes: Changes = node.stage.function(state, **tracked, **options)
     units = sum(pinned.pins[name].rows for name in computation.given(node.stage.counts).names.values())
-    return _committed(computation, state, changes, units)
+    commits, pictures = _committed(computation, state, changes, units)
+    if not computation.has_state:
+        replace(computation, has_state=True, heads=commits).found()  # made now, the next update finds them
+    return commits, pictures
 
 
 def _committed(

@@ -192,7 +192,7 @@ def _resolve(
         kind = dict[str, pl.LazyFrame] if by_output[stage.of].each else pl.LazyFrame
         found = _resolve_table(Parameter(stage.of, kind, False), stage, entry, by_output[stage.of], present, config)
         return replace(found, parameter=name)
-    if stage.kind == "fold" and name in {"state", "removed"}:
+    if stage.kind == "fold" and name in {"state", "removed", "found"}:
         return Input(name, "absent")
     section = config.section_of(kind)
     if section is not None:

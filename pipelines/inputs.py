@@ -35,6 +35,8 @@ class Pin:
     load: Callable[[bool], Any]
     """The value; the argument says whether lazily, where that is a difference."""
     rows: int = 0
+    number: int = -1
+    """Of the commit, for a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _table(name: str, workspace: Workspace, release: bool, entry: str) -> Pin:
         rows = workspace.store.scan(name, head.number)
         return rows if lazy else rows.collect()
 
-    return Pin(head.version, load, head.rows)
+    return Pin(head.version, load, head.rows, head.number)
 
 
 def released(workspace: Workspace, head: Commit) -> Release:

@@ -19,6 +19,7 @@ import polars as pl
 
 from pipelines.store import Books, Change
 from records import Picture, Progress
+from row_index import Layout
 
 Kind = Literal["measure", "fold", "stage", "observable"]
 Group = Literal["sources", "documents", "curation", "annotation", "datasets", "models", "evaluation", "feedback"]
@@ -106,6 +107,8 @@ class Stage:
     """The columns of `of` that name one element."""
     columns: tuple[str, ...] = ()
     """The further columns of `of` that a measure needs."""
+    finds: Mapping[str, Layout] = field(default_factory=dict)
+    """The tables, its own or those that it follows, in which a fold finds rows by an index, each with what that holds."""
     follows: tuple[str, ...] = ()
     """Inputs of a fold that its function brings the state into step with: their change begins nothing anew."""
     counts: str = ""
@@ -223,7 +226,8 @@ def fold(
     """(state, what came, what went) to changes of state: for what must cost only what changed.
 
     With `of`, the function takes `added` and `removed`: the elements of that one input, of which the state has seen the
-    distinct keys in its output tables together. Without, it takes tables as `Tracked`, each with the rows that moved.
+    distinct keys in its output tables together. Without, it takes tables as `Tracked`, each with the rows that moved, and
+    `found`: by name, the indexes of the tables in `finds`, none when it starts from empty.
     """
 
     def decorate(function: Callable[..., Any]) -> Stage:

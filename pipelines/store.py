@@ -9,6 +9,7 @@ switched off, because they would keep pieces of text in the log after the rows a
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +24,7 @@ from deltalake.transaction import create_table_with_add_actions
 from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest, table_version
 from pipelines.part_writer import Part, PartWriter
 from pipelines.parts import WRITER, Parts, addition, delta_schema, holding, removal, without
+from row_index import IndexedFile, Layout, RowIndex
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
@@ -168,6 +170,21 @@ class Store:
         """The files that hold a table's rows as of a commit's number."""
         opened = self._open(table, number)
         return set() if opened is None else set(opened.file_uris())
+
+    def index(self, table: str, number: int, layout: Layout) -> RowIndex:
+        """The index of a table as of a commit's number; where a file has none, because it is new or was lost, it is made."""
+        schema = self.scan(table, number).select(layout.columns).collect_schema()
+        folder = self._indexes(table)
+        files = [IndexedFile(Path(file), folder, layout) for file in sorted(self.files(table, number))]
+        for file in files:
+            file.write(lambda place: pl.read_parquet(place, columns=list(layout.columns)).cast(schema))
+        for other in folder.glob("[!.]*"):
+            if not (Path(self.location(table)) / other.name.rsplit(".", 2)[0]).exists():
+                other.unlink(missing_ok=True)
+        return RowIndex(files, layout, schema)
+
+    def _indexes(self, table: str) -> Path:
+        return self.root / "indexes" / table
 
     def missing_files(self, commit: Commit) -> list[str]:
         """The data files of a commit that are no longer there: they go when they are past retention."""
@@ -343,13 +360,14 @@ class Store:
         return self._tidied(commit)
 
     def erase_past(self, table: str) -> None:
-        """Remove all of a table but its newest version: older rows, files of writes that were cut off, and the log.
+        """Remove all of a table but its newest version: older rows, files of writes that were cut off, indexes, and the log.
 
         Delta's own vacuum, checkpoint and log clean-up do it, with a retention of nothing. No other writer may be at work.
         """
         opened, head = self._open(table), self.head(table)
         if opened is None or head is None:
             return
+        shutil.rmtree(self._indexes(table), ignore_errors=True)
         properties = _properties(head)
         opened.alter.set_table_properties({_LOG_RETENTION: "interval 0 seconds"}, commit_properties=properties)
         self._pinned(table, head, newest=True).vacuum(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from curation.deduplication.following import Followed
     from curation.deduplication.incremental import Update
+    from curation.deduplication.lookups import Found
 
 __all__ = [
     "DeduplicationSettings",
@@ -61,11 +62,12 @@ def deduplicate(
     settings: DeduplicationSettings,
     evidence: Mapping[str, Followed | None] = MappingProxyType({}),
     progress: Progress = silent,
+    found: Mapping[str, Found] = MappingProxyType({}),
 ) -> Update:
     """What changes of who stays when tables moved: see `curation.deduplication.following`."""
     from curation.deduplication import following
 
-    return following.follow(state, documents, signatures, source_order, settings, evidence, progress)
+    return following.follow(state, documents, signatures, source_order, settings, evidence, progress, found)
 
 
 def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.DataFrame:

@@ -15,6 +15,7 @@ import polars as pl
 from curation.deduplication.candidates import Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, Update, update_duplicates
+from curation.deduplication.lookups import Found, indexed, texts_of
 from curation.deduplication.settings import DeduplicationSettings
 from records import Progress, silent
 
@@ -46,12 +47,14 @@ def follow(
     settings: DeduplicationSettings,
     evidence: Mapping[str, Followed | None] = MappingProxyType({}),
     progress: Progress = silent,
+    found: Mapping[str, Found] = MappingProxyType({}),
 ) -> Update:
     """The update of `duplicates`, `survivors` and `pairs` (empty: from nothing) that the tables' moves ask for.
 
     `documents` holds doc_id, source, locator, content_digest and text (and date, if the policy asks for the newest),
     `signatures` the evidence by content, `source_order` source and rank; `evidence` has the tables that the policy's keys
-    look at (`settings.EVIDENCE`), and None for those that it does not.
+    look at (`settings.EVIDENCE`), and None for those that it does not. `found` has the indexes of all these tables but
+    source_order, if there are any.
     """
     ranked = {name: table for name, table in evidence.items() if table is not None}
     date = ["date"] if "newest" in settings.policy else []
@@ -63,7 +66,10 @@ def follow(
         return update_duplicates(None, corpus, NOTHING, settings, progress)
     moved_contents = _contents(documents, [signatures, *ranked.values()], source_order)
     moved = Moved(moved_contents, _only(documents.went, "doc_id"))
-    return update_duplicates(State(**state), corpus, moved, settings, progress)
+    if not found:
+        return update_duplicates(State(**state), corpus, moved, settings, progress)
+    lookups = indexed(found, ranked)
+    return update_duplicates(State(**state), corpus, moved, settings, progress, lookups, texts_of(found["documents"]))
 
 
 def _contents(documents: Followed, evidence: Sequence[Followed], source_order: Followed) -> pl.Series:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from curation.deduplication.candidates import Corpus
+from curation.deduplication.candidates import Corpus, Fetch
 from curation.deduplication.lookups import Lookups, scanning
 from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
@@ -67,10 +67,11 @@ def update_duplicates(
     settings: DeduplicationSettings,
     progress: Progress = silent,
     lookups: Lookups | None = None,
+    fetch: Fetch | None = None,
 ) -> Update:
     """The changes that make of a state that of the corpus as it is now; without a state, all rows of the new one.
 
-    `lookups` find rows of these tables; without, the tables are looked through.
+    `lookups` find rows of these tables, and `fetch` few texts; without, the tables are looked through.
     """
     if state is None:
         return _whole(corpus, settings, progress)
@@ -78,7 +79,7 @@ def update_duplicates(
     if len(moved.contents) > WHOLE_SHARE * n_contents:
         return _instead(_whole(corpus, settings, progress), state)
     tables = lookups or _scanning(state, corpus)
-    settled = settle(tables, corpus.source_order, corpus.fetch, moved.contents, settings)
+    settled = settle(tables, corpus.source_order, fetch or corpus.fetch, moved.contents, settings)
     survivors = _survivor_change(tables, settled, moved)
     duplicates = _duplicate_change(tables, survivors, corpus.source_order, moved)
     return Update(duplicates, survivors, _pair_change(tables, settled, moved))

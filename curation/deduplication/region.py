@@ -238,7 +238,7 @@ def _known(local: pl.DataFrame, pairs: pl.DataFrame) -> tuple[npt.NDArray[np.uin
     known = pairs.join(places, on="content_digest")
     named = known.join(places, left_on="kept_digest", right_on="content_digest")
     keyed = named.select("jaccard", key=pl.col("at") * 2**32 + pl.col("at_right")).sort("key")
-    return keyed.get_column("key").to_numpy(), keyed.get_column("jaccard").to_numpy()
+    return keyed.get_column("key").to_numpy().copy(), keyed.get_column("jaccard").to_numpy().copy()
 
 
 def _decided(

@@ -10,7 +10,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.changes import changed
+from pipelines.changes import changed, changed_by
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House
 
@@ -75,3 +75,20 @@ def test_what_came_and_went_is_the_difference_of_two_sets(
     assert (set(came.rows()), set(went.rows())) == (set(now) - set(before), set(before) - set(now))
     assert went.height == len(set(went.rows()))
     assert changed(keys(set(now)), None)[0].height == len(set(now))
+
+
+@given(KEYS, KEYS)
+def test_the_rows_that_moved_tell_the_same_difference(
+    now: list[tuple[str, int]], before: list[tuple[str, int]]
+) -> None:
+    """Elements stand in several rows: one came or went only where no other row has it still."""
+
+    def rows(places: Collection[tuple[str, int]]) -> pl.LazyFrame:
+        return pl.LazyFrame(list(places), schema={"element": pl.String, "place": pl.Int64}, orient="row")
+
+    told = rows(set(now) - set(before)), rows(set(before) - set(now))
+    seen = rows(before).select("element").unique()
+    found = changed_by(*told, seen, rows(set(now)), ["element"])
+    whole = changed(rows(now).select("element").unique().collect(), seen.collect())
+    for one, other in zip(found, whole, strict=True):
+        assert one.height == other.height and set(one.rows()) == set(other.rows())

@@ -10,6 +10,7 @@ import polars as pl
 
 from pipelines.stages import Changes, Output, Tracked, fold
 from pipelines.store import Books, Change
+from row_index import Layout, RowIndex
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House
 
@@ -69,4 +70,53 @@ def test_where_the_old_files_are_gone_it_begins_from_nothing(tmp_path: Path) -> 
     folded(house, a="1", b="2")
     shutil.rmtree(house.workspace.store.location("lines"))
     assert folded(house, a="1", b="2", c="3") == (["1", "2", "3"], [])
+    toy_stages.calls.clear()
+
+
+LAYOUT = Layout(("text",), ("file", "line", "text"))
+
+
+@fold(
+    group="curation",
+    code_version="1",
+    outputs=(Output("firsts", ("text",)),),
+    finds={"lines": LAYOUT, "firsts": LAYOUT},
+    counts="lines",
+)
+def firsts(state: Mapping[str, pl.LazyFrame], lines: Tracked, found: Mapping[str, RowIndex]) -> Changes:
+    """The first place of each text; once there is a state, only what moved is looked up."""
+    if not found:
+        return Changes({"firsts": Change(_first(lines.now.collect()))})
+    moved = pl.concat([lines.came.select("text").collect(), lines.went.select("text").collect()])["text"].unique()
+    read = pl.concat(
+        [lines.now.head(0).collect(), *found["lines"].read("text", moved, lines.now.collect_schema().names())]
+    )
+    narrow = found["lines"].among("text", moved)
+    assert read.select(narrow.columns).sort(narrow.columns).equals(narrow.sort(narrow.columns))
+    return Changes({"firsts": Change(_first(narrow), found["firsts"].among("text", moved).select("text"))})
+
+
+def _first(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.select(LAYOUT.columns).sort("file", "line").unique("text", keep="first")
+
+
+def test_what_a_fold_finds_by_an_index_is_what_stands_in_the_tables_and_a_lost_index_is_made_again(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, [*toy_stages.STAGES[:2], firsts])
+    store, indexes = house.workspace.store, house.workspace.store.root / "indexes"
+    schedule = [{"b": "1", "c": "2"}, {"a": "1", "b": "1", "c": "2"}, {"b": "3", "c": "2"}, {"d": "3"}, {"d": "4"}]
+    for number, files in enumerate(schedule):
+        for path in (house.root / "raw").iterdir():
+            path.unlink()
+        for name, text in files.items():
+            house.write(name, text)
+        if number == 3:
+            shutil.rmtree(indexes)
+        house.run()
+        expected = {text: min(name for name in files if files[name] == text) for text in files.values()}
+        assert {row["text"]: row["file"] for row in house.rows("firsts")} == expected
+        assert sorted(path.name for path in indexes.iterdir()) == ["firsts", "lines"]
+    store.erase_past("firsts")
+    assert not (indexes / "firsts").exists(), "what is erased stands in no index either"
     toy_stages.calls.clear()

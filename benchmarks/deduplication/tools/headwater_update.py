@@ -61,8 +61,10 @@ def found(state, name, parts):
 
 def written(corpus, state, part):
     """Sign the documents of a corpus, and write the rows of their tables, those by content where it is new: all contents."""
-    table, places = signed(corpus, SETTINGS)
+    table, places = (rows.collect() for rows in signed(corpus, SETTINGS))
+    table = table.unique("content_digest", keep="first", maintain_order=True)
     contents = table["content_digest"]
+    places = places.select(SCHEMAS["places"].names())
     if part:
         known = found(state, "signatures", range(part))("content_digest", contents)
         table = table.join(known, on="content_digest", how="anti")
