@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "plots": set[str](),
     "pages": {"plots"},
     "row_index": {"records"},
-    "assets": {"assets", "pipelines", "pages", "plots", "records", *LIBRARIES},
+    "assets": {"assets", "pipelines", "pages", "plots", "records", "row_index", *LIBRARIES},
     "pipelines": {"assets", "pipelines", "pages", "plots", "records", "row_index", *LIBRARIES},
 }
 WITH_ASSETS = {"pipelines/commands/console.py", "pipelines/definitions.py"}
