@@ -9,7 +9,9 @@ that are wanted are read.
 """
 
 import sys
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from headwater_run import signed
@@ -61,7 +63,8 @@ def found(state, name, parts):
 
 def written(corpus, state, part):
     """Sign the documents of a corpus, and write the rows of their tables, those by content where it is new: all contents."""
-    table, places = (rows.collect() for rows in signed(corpus, SETTINGS))
+    with TemporaryDirectory(dir=state) as folder, chdir(folder):
+        table, places = (rows.collect() for rows in signed(corpus, SETTINGS))
     table = table.unique("content_digest", keep="first", maintain_order=True)
     contents = table["content_digest"]
     places = places.select(SCHEMAS["places"].names())
