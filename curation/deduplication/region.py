@@ -290,14 +290,26 @@ def _read(reading: _Reading, digests: pl.Series, fetch: Fetch, settings: Dedupli
         return reading
     hashes, starts, sizes = shingle_sets(_texts(fetch, digests).to_arrow(), settings.signature)
     before = reading.sets
+    used = int((before.starts + before.sizes).max(initial=0))
     new = np.arange(len(before.starts), len(before.starts) + len(digests), dtype=np.int32)
     joined = ShingleSets(
-        np.concatenate([before.hashes, hashes]),
-        np.concatenate([before.starts, starts + len(before.hashes)]),
+        _appended(before.hashes, used, hashes),
+        np.concatenate([before.starts, starts + used]),
         np.concatenate([before.sizes, sizes]),
     )
     numbers = pl.DataFrame({"content_digest": digests, "set": new})
     return _Reading(pl.concat([reading.numbers, numbers]), joined)
+
+
+def _appended(hashes: npt.NDArray[np.uint64], used: int, new: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The first `used` hashes with the new ones behind, in place where there is room: what is read later is little."""
+    if not used:
+        return new
+    end = used + len(new)
+    if len(hashes) < end:
+        hashes = np.concatenate([hashes[:used], np.empty(len(new) + used // 4, np.uint64)])
+    hashes[used:end] = new
+    return hashes
 
 
 def _texts(fetch: Fetch, digests: pl.Series) -> pl.Series:
