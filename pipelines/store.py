@@ -250,8 +250,10 @@ class Store:
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
         _check_unique(commit.table, names, primary_key)
-        kept = present.select(*primary_key, ROW_HASH).join(going.lazy(), on=ROW_HASH, how="anti")
-        if kept.join(names.lazy(), on=list(primary_key), how="semi", nulls_equal=True).head(1).collect().height:
+        alike = present.select(*primary_key, ROW_HASH).join(
+            names.lazy(), on=list(primary_key), how="semi", nulls_equal=True
+        )
+        if alike.join(going.lazy(), on=ROW_HASH, how="anti").head(1).collect().height:
             raise PrimaryKeyError(
                 f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
             )

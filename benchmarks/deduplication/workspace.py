@@ -1,0 +1,73 @@
+"""What one hundredth of new documents costs in a workspace, stage by stage: files are read, tables written, pictures drawn.
+
+    python -m benchmarks.deduplication.workspace --size 400000
+
+Beside each cost that of the same in a workspace of ten documents, for what is left is what the documents cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.deduplication.corpus import corpus
+from benchmarks.peers import CACHE
+
+ROOT = Path(__file__).parents[2]
+TOOL = Path(__file__).parent / "tools" / "workspace_run.py"
+STAGES = ("documents", "signatures", "duplicates", "all")
+
+Seconds = dict[str, float]
+
+
+def stepped(size: int) -> tuple[Seconds, Seconds]:
+    """CPU seconds by stage: of all documents but the last hundredth, and of these when they come."""
+    texts = pl.read_parquet(corpus(size, 0, CACHE / "deduplication").path, columns=["text"])
+    n_old = len(texts) - max(1, len(texts) // 100)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        place = Path(folder)
+        (place / "raw").mkdir()
+        (place / "headwater.yaml").write_text("sources:\n  - name: docs\n    path: raw\n")
+        costs = []
+        for name, part in (("old", texts.head(n_old)), ("new", texts.slice(n_old))):
+            part.write_parquet(place / "raw" / f"{name}.parquet")
+            report = place / f"{name}.json"
+            subprocess.run([sys.executable, TOOL, place, report], check=True, env={"PYTHONPATH": str(ROOT)})
+            costs.append(json.loads(report.read_text()))
+        return costs[0], costs[1]
+
+
+def table(size: int, whole: Seconds, added: Seconds, nothing: tuple[Seconds, Seconds]) -> str:
+    """A line for each stage."""
+    lines = [
+        f"{size:,} documents in a workspace: all but the last hundredth, then these, in CPU seconds.",
+        "",
+        "| stage | all but the last hundredth | the last hundredth | beyond ten documents: whole | added | added : whole |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in STAGES:
+        beyond = [cost[name] - empty[name] for cost, empty in zip((whole, added), nothing, strict=True)]
+        costs = " | ".join(f"{cost:.2f}" for cost in (whole[name], added[name], *beyond))
+        lines.append(f"| {name} | {costs} | {beyond[1] / beyond[0]:.1%} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=400_000)
+    size = parser.parse_args().size
+    stepped(10)  # compiles, once for ever
+    found = table(size, *stepped(size), stepped(10))
+    (ROOT / "benchmarks" / "results" / "deduplication-workspace.md").write_text(found)
+    print(found)
+
+
+if __name__ == "__main__":
+    main()
