@@ -215,7 +215,9 @@ def _pieces(values: pl.Series) -> npt.NDArray[np.uint32]:
 
 def _write_rows(place: Path, frame: pl.DataFrame) -> None:
     table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
-    batches = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+    batches = table.to_batches() or [
+        pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in table.schema], schema=table.schema)
+    ]
     with pa.ipc.new_file(str(place), table.schema) as file:
         file.write_batch(batches[0])
 

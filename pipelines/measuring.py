@@ -84,7 +84,7 @@ def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFr
     batch = (
         table.combine_chunks().to_batches()[0]
         if table.num_rows
-        else pa.RecordBatch.from_pylist([], schema=table.schema)
+        else pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in table.schema], schema=table.schema)
     )
     found = stage.function(_plain_strings(batch), **options)
     frame = pl.DataFrame(pl.from_arrow(found))
