@@ -11,6 +11,7 @@ import curation.language
 import curation.quality
 from assets.pictures import (
     counts_of_personal_data,
+    items_in_contents,
     of_contamination,
     of_corpus,
     of_duplicates,
@@ -115,7 +116,14 @@ def evaluation_items(
     return read_evaluation_sets(evaluation_set, roots, evaluation_sets, run.progress)
 
 
-@measure(group="curation", code_version="1", of="documents", uses=("python",), pictures=of_contamination)
+@measure(
+    group="curation",
+    code_version="1",
+    of="documents",
+    uses=("python",),
+    notes=items_in_contents,
+    pictures=of_contamination,
+)
 def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matches: MatchSettings) -> pa.RecordBatch:
     """Which evaluation items stand in each content, how much of each, and where."""
     return measure_contamination(contents, evaluation_items, matches)

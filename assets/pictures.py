@@ -84,6 +84,13 @@ def of_contamination(tables: Tables) -> list[Picture]:
     ]
 
 
+def items_in_contents(tables: Tables) -> dict[str, int]:
+    """How many items of each evaluation set stand in contents, as far as matches are written down."""
+    match = tables["contamination"].select(match="matches").explode("match", empty_as_null=True).drop_nulls()
+    items = match.unnest("match").group_by("set").agg(pl.col("item").n_unique()).sort("set").collect()
+    return {f"items found: {name}": count for name, count in items.iter_rows()}
+
+
 def counts_of_personal_data(tables: Tables) -> dict[str, int]:
     """How many places of each kind were found."""
     found = tables["personal_data"].select(*COUNTED.values()).sum().collect()

@@ -70,8 +70,10 @@ def may_be_entity(data: Bytes, begin: int, first: int, last: int, stop: int, nam
         return True
     if 65 <= after <= 90 or ((after == 32 or after == 45) and 65 <= then <= 90):  # the letter of a DNI
         return True
-    if data[first] == 48 and first + 1 < last and (49 <= data[first + 1] <= 57 or data[first + 1] == 48):
-        return True
+    if data[first] == 48 and first + 2 < last:  # dialled within a country, or abroad
+        place = first + 2 if data[first + 1] == 48 else first + 1
+        if 49 <= data[place] <= 57:
+            return True
     return _has_form(data, first, last) or _is_named(data, begin, first, names)
 
 

@@ -11,6 +11,7 @@ import pytest
 from annotation.agreement import QUALITY
 from assets.pictures import (
     annotator_pictures,
+    items_in_contents,
     of_contamination,
     of_corpus,
     of_documents,
@@ -109,6 +110,17 @@ def test_the_pictures_say_what_the_tables_hold():
     assert lengths.png == histogram([1.0, 3.0], "characters of a kept content, as powers of ten")
 
 
+def test_the_items_of_each_set_that_stand_in_contents_are_counted_once():
+    match = {"words": 13, "share": 1.0, "run": 13}
+    matches = [
+        [{"set": "a", "item": "1"} | match],
+        [{"set": "a", "item": "1"} | match, {"set": "b", "item": "2"} | match],
+        [],
+    ]
+    table = pl.LazyFrame({"matches": matches}, schema={"matches": CONTAMINATION["matches"]})
+    assert items_in_contents({"contamination": table}) == {"items found: a": 1, "items found: b": 1}
+
+
 def test_tables_without_rows_are_drawn():
     empty = {
         "documents": pl.LazyFrame(schema={"media_type": pl.String}),
@@ -129,6 +141,7 @@ def test_tables_without_rows_are_drawn():
         "contamination": pl.LazyFrame(schema=CONTAMINATION),
         "personal_data": pl.LazyFrame(schema=PERSONAL_DATA),
     }
+    assert items_in_contents(empty) == {}
     for draw in (of_documents, of_quality, of_contamination, of_personal_data, of_verdicts):
         assert all(picture.png.startswith(b"\x89PNG") for picture in draw(empty))
 

@@ -151,11 +151,8 @@ def amended(filters, text):
     """The reasons under each amendment alone, and under all together."""
     each = list(amendments(text, filters))
     together = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
-    every = (
-        "several of these together",
-        together,
-        [patch for _, _, patches in amendments(text, filters) for patch in patches],
-    )
+    patches_of_all = {id(patch): patch for _, _, patches in each for patch in patches}
+    every = ("several of these together", together, list(patches_of_all.values()))
     for name, changed, patches in (*each, every):
         with contextlib.ExitStack() as stack:
             for patch in patches:
