@@ -102,6 +102,16 @@ class Full:
         return [paragraph for paragraph in re.split(r"\n{2,}", text) if paragraph.strip()]
 
 
+class Unstripped:
+    """Paragraphs of the text as it stands, and not of what is left when white space at its ends is stripped."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def split(self, stripped):
+        return Full().split(self.text.strip("\n"))
+
+
 def of_pieces(text):
     """Whether most words are pieces, of scripts without spaces."""
     words = words_of(text)
@@ -125,6 +135,9 @@ def amendments(text, filters):
         "marks that end sentences are Unicode's (theirs are five of ASCII)": [ends],
         "citations count at a line's end alone": [mock.patch.object(c4_filters, "CITATION_REGEX", AtTheEnd())],
         "a paragraph is more than white space": [mock.patch.object(of_repetition, "paragraph_exp", Full())],
+        "white space at a text's ends is part of it (theirs is stripped first)": [
+            mock.patch.object(of_repetition, "paragraph_exp", Unstripped(text))
+        ],
         "a line's words are pieces too, in scripts without spaces": [
             ends,
             mock.patch.object(of_lines, "min_words_per_line", -1),
