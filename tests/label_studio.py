@@ -109,10 +109,12 @@ def write(page: Page, text: str) -> None:
     expect(page.get_by_test_id("htx-textbox-content")).to_have_text(text)
 
 
-def picture(page: Page, name: str) -> None:
-    """Takes a picture for docs/annotators.md, when HEADWATER_WRITE_DOCS asks for it."""
+def picture(page: Page, name: str, over: str | None = None) -> None:
+    """Takes a picture for docs/annotators.md, when HEADWATER_WRITE_DOCS asks for it; `over` is what the mouse lies on."""
     if os.environ.get("HEADWATER_WRITE_DOCS") == "1":
         page.mouse.move(0, 0)
+        if over is not None:
+            page.locator(over).first.hover()
         page.wait_for_timeout(300)
         page.screenshot(path=PICTURES / f"{name}.png")
 

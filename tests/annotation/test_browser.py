@@ -154,7 +154,7 @@ def test_each_kind_is_answered_by_mouse_and_by_keyboard(studio, client, secret, 
     submit(page, keyboard=True)
 
     open_labelling(page, report.addresses["demonstration"])
-    picture(page, "demonstration")
+    picture(page, "demonstration", over=".drafts p")
     mend(page, "Mended by mouse.")
     submit(page)
     mend(page, "Mended by keyboard.", keyboard=True)
