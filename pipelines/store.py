@@ -15,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import create_table_with_add_actions
@@ -164,12 +166,12 @@ class Store:
         opened = self._open(table, number)
         if opened is None:
             raise LookupError(f"table {table} does not exist yet; `headwater run {table}` makes it")
-        return pl.scan_delta(opened)
+        return _scan(opened)
 
     def files(self, table: str, number: int) -> set[str]:
         """The files that hold a table's rows as of a commit's number."""
         opened = self._open(table, number)
-        return set() if opened is None else set(opened.file_uris())
+        return set() if opened is None else set(map(str, _files(opened)))
 
     def index(self, table: str, number: int, layout: Layout) -> RowIndex:
         """The index of a table as of a commit's number; where a file has none, because it is new or was lost, it is made."""
@@ -189,8 +191,7 @@ class Store:
     def missing_files(self, commit: Commit) -> list[str]:
         """The data files of a commit that are no longer there: they go when they are past retention."""
         opened = self._open(commit.table, commit.number)
-        files = opened.file_uris() if opened else []
-        return [file for file in files if not Path(file).exists()]
+        return [str(file) for file in _files(opened) if not file.exists()] if opened else []
 
     def find(self, table: str, version: str) -> Commit:
         """The commit of a table with that number, else the newest whose digest begins so."""
@@ -236,7 +237,7 @@ class Store:
 
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
         """Commit rows that come and rows that go; only files that hold rows which go are written anew."""
-        present = pl.scan_delta(self._pinned(commit.table, head))
+        present = _scan(self._pinned(commit.table, head))
         going = pl.DataFrame(schema={ROW_HASH: pl.Binary})
         if change.removed is not None and change.removed.height:
             keys = change.removed.columns
@@ -275,7 +276,7 @@ class Store:
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         if head is None:
             return hashed, hashed.select(ROW_HASH).head(0)
-        old = pl.scan_delta(self._pinned(table, head)).select(ROW_HASH).collect()
+        old = _scan(self._pinned(table, head)).select(ROW_HASH).collect()
         return hashed.join(old, on=ROW_HASH, how="anti"), old.join(hashed.select(ROW_HASH), on=ROW_HASH, how="anti")
 
     def _overwrite(
@@ -311,9 +312,9 @@ class Store:
                     table, came.to_arrow(), mode="append", writer_properties=WRITER, commit_properties=properties
                 ),
             )
-        touched = holding(table.file_uris(), went)
+        touched = holding([str(file) for file in _files(table)], went)
         own = came.parts if isinstance(came, Parts) else ()
-        typed = pl.scan_delta(table).head(0).collect()
+        typed = _schema(table).to_frame()
         others = typed if isinstance(came, Parts) else came.select(typed.columns).cast(typed.schema)
         parts = [*own, *without(touched, went, others, self.writer(commit.table))]
         return self._committed(commit, head, parts, "append", None, touched)
@@ -402,6 +403,21 @@ class Store:
                 raise CommitConflict(f"table {commit.table} was changed by another run") from error
         head = self.head(commit.table)
         return head if head is not None else commit
+
+
+def _files(table: DeltaTable) -> list[Path]:
+    """The files of a table's rows by their paths; Delta names them by addresses, in which blanks are escaped."""
+    folder = Path(unquote(urlsplit(table.table_uri).path))
+    return [folder / name for name in table.get_add_actions(flatten=True).column("path").to_pylist()]
+
+
+def _schema(table: DeltaTable) -> pl.Schema:
+    return pl.DataFrame(pa.schema(table.schema().to_arrow()).empty_table()).schema
+
+
+def _scan(table: DeltaTable) -> pl.LazyFrame:
+    files, schema = _files(table), _schema(table)
+    return pl.scan_parquet(files, schema=schema, glob=False) if files else pl.LazyFrame(schema=schema)
 
 
 def _properties(commit: Commit) -> CommitProperties:

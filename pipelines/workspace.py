@@ -18,7 +18,7 @@ from pipelines.store import Store
 
 VARIABLE = "HEADWATER_WORKSPACE"
 
-UNFIT = re.compile(r"""[^!-~]|["#%*<>?\[\\\]^`{|}]""")
+UNFIT = re.compile(r"[\x00-\x1f\x7f#%*?\[\\\]^|]")
 """Signs that the path of a workspace must not hold: a table's files could not be found again under their addresses."""
 
 
@@ -37,8 +37,8 @@ class Workspace:
         sign = UNFIT.search(str(self.root))
         if sign:
             raise WorkspaceError(
-                f"{self.root}: tables cannot lie in a folder whose path holds {sign[0]!r}; choose one of plain letters, "
-                "digits and - _ . without blanks. Sources may lie anywhere"
+                f"{self.root}: tables cannot lie in a folder whose path holds {sign[0]!r}; choose one without that sign. "
+                "Sources may lie anywhere"
             )
 
     @cached_property

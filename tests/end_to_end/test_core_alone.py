@@ -46,30 +46,32 @@ def headwater(variables: dict[str, str], *words: str | Path) -> subprocess.Compl
 
 
 def test_a_folder_becomes_a_corpus(tmp_path: Path, alone: dict[str, str]) -> None:
-    made = headwater(alone, "init", tmp_path / "house")
+    made = headwater(alone, "init", tmp_path / "größere Häuser")
     assert made.returncode == 0, made.stderr
-    (tmp_path / "house" / "data").mkdir(exist_ok=True)
+    (tmp_path / "größere Häuser" / "data").mkdir(exist_ok=True)
     for number in range(3):
-        (tmp_path / "house" / "data" / f"{number}.txt").write_text(f"The river {number} runs to the sea of the north.")
-    done = headwater(alone, "run", "corpus", "-w", tmp_path / "house")
+        (tmp_path / "größere Häuser" / "data" / f"{number}.txt").write_text(
+            f"The river {number} runs to the sea of the north."
+        )
+    done = headwater(alone, "run", "corpus", "-w", tmp_path / "größere Häuser")
     assert done.returncode == 0, done.stderr + done.stdout
-    assert Workspace(tmp_path / "house").store.scan("corpus").collect().height == 3
+    assert Workspace(tmp_path / "größere Häuser").store.scan("corpus").collect().height == 3
 
 
 def test_what_needs_an_extra_says_which(tmp_path: Path, alone: dict[str, str]) -> None:
-    headwater(alone, "init", tmp_path / "house", "--template", "qa")
-    told = headwater(alone, "annotators", "add", "a@b.org", "-w", tmp_path / "house")
+    headwater(alone, "init", tmp_path / "größere Häuser", "--template", "qa")
+    told = headwater(alone, "annotators", "add", "a@b.org", "-w", tmp_path / "größere Häuser")
     assert told.returncode == 1
-    (tmp_path / "house" / "data").mkdir(exist_ok=True)
-    done = headwater(alone, "run", "-w", tmp_path / "house")
+    (tmp_path / "größere Häuser" / "data").mkdir(exist_ok=True)
+    done = headwater(alone, "run", "-w", tmp_path / "größere Häuser")
     assert done.returncode == 1
     assert "pip install 'headwater[training]'" in done.stdout + done.stderr
 
 
 def test_an_object_store_needs_an_extra_too(tmp_path: Path, alone: dict[str, str]) -> None:
-    headwater(alone, "init", tmp_path / "house")
-    settings = tmp_path / "house" / "headwater.yaml"
+    headwater(alone, "init", tmp_path / "größere Häuser")
+    settings = tmp_path / "größere Häuser" / "headwater.yaml"
     settings.write_text(settings.read_text().replace("path: data", "path: s3://raw/docs", 1))
-    done = headwater(alone, "run", "corpus", "-w", tmp_path / "house")
+    done = headwater(alone, "run", "corpus", "-w", tmp_path / "größere Häuser")
     assert done.returncode == 1
     assert "pip install 'headwater[cloud]'" in done.stdout + done.stderr

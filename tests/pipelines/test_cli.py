@@ -190,8 +190,8 @@ def assert_clear(said: Done, expected: str) -> None:
 
 def test_init_says_what_is_wrong(corpus: Path, tmp_path: Path) -> None:
     before = (corpus / "headwater.yaml").read_text()
-    for name in ("two words", "größe", "100%", "a[1]", "any*"):
-        assert_clear(headwater("init", tmp_path / name), "choose one of plain letters")
+    for name in ("100%", "a[1]", "any*", "what?", "a#b"):
+        assert_clear(headwater("init", tmp_path / name), "choose one without that sign")
         assert not (tmp_path / name).exists()
     assert_clear(headwater("init", corpus), "exists already; edit it, or name another folder")
     assert (corpus / "headwater.yaml").read_text() == before

@@ -44,7 +44,7 @@ def content(store: Store, number: int | None = None) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+    return Store(tmp_path / "größere Häuser")
 
 
 def operations(store: Store) -> list[str]:
