@@ -1,6 +1,19 @@
 """What exists: every stage of the lineage graph, from left to right."""
 
-from assets import annotation, curation, datasets, documents, drafts, embedding, evaluation, judges, models, trust
+from assets import (
+    annotation,
+    curation,
+    datasets,
+    documents,
+    drafts,
+    embedding,
+    evaluation,
+    experiments,
+    judges,
+    models,
+    promotion,
+    trust,
+)
 from pipelines.stages import Stage
 
 STAGES: list[Stage] = [
@@ -10,7 +23,9 @@ STAGES: list[Stage] = [
     *models.STAGES,
     *embedding.STAGES,
     *evaluation.STAGES,
+    *experiments.STAGES,
     *judges.STAGES,
+    *promotion.STAGES,
     *drafts.STAGES,
     *annotation.STAGES,
     *trust.STAGES,

@@ -146,6 +146,7 @@ def scores(
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
     endpoint_answers: dict[str, pl.DataFrame] | None,
+    experiment_winner: dict[str, pl.DataFrame] | None,
     samples: pl.DataFrame,
     sample_overlaps: pl.DataFrame,
     instructions: Release,
@@ -160,7 +161,7 @@ def scores(
     Beside each score of a finetune stands how many of its samples were found in what it learnt from. The base may have
     seen such text when it was trained: its scores can flatter it.
     """
-    contestants = contestants_of(base_answers, answers, endpoint_answers)
+    contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, samples, held_out))
     vectors = None if embeddings is None else vectors_of(embeddings)
     outcome = score_contestants(

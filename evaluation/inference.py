@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -26,7 +26,7 @@ from evaluation.batches import Batch, Read, batches, read
 from evaluation.encoding import Question, QuestionError, encode, end_of_turn, stop_tokens
 from evaluation.generation import Answer, Decoding, generate, text_of
 from evaluation.likelihood import Likelihood, likelihoods, likelihoods_after
-from evaluation.loading import Loaded, load_model
+from evaluation.loading import Loaded, Precision, load_model
 from records import Progress
 
 OUTPUTS = {
@@ -75,8 +75,8 @@ class GenerationSettings:
     temperature: float = 0.0
     # Seed of the draws.
     seed: int = 0
-    # Number format of the weights.
-    precision: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    # Number format of the weights; int8 quantises the linear layers, on a CPU.
+    precision: Precision = "bfloat16"
     # Most rows in a batch. It counts, as does the next: in bf16 the batch's shape moves the rounding.
     batch_rows: int = 32
     # Most tokens in a batch, pads included and the shared prefix not.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import torch
 
-Precision = Literal["bfloat16", "float16", "float32"]
+Precision = Literal["bfloat16", "float16", "float32", "int8"]
 
 WAIT_POLICY = ("OMP_WAIT_POLICY", "PASSIVE")
 """Torch's threads sleep, not spin, while they wait for each other. On 2 cores that others use too, 100 answers cost 122
@@ -65,11 +65,13 @@ def load_model(
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(_tokenizer_folder(base, adapter), local_files_only=True)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            base, dtype=getattr(torch, precision), local_files_only=True
+            base, dtype=torch.float32 if precision == "int8" else getattr(torch, precision), local_files_only=True
         )
     except (OSError, ValueError) as error:
         raise LoadingError(f"{base}: transformers cannot load it: {error}") from error
     model = _merged(model, adapter).to(where).eval().requires_grad_(False)
+    if precision == "int8":
+        model = _quantised(model, where)
     return Loaded(model, tokenizer, where, model.config._attn_implementation)
 
 
@@ -79,6 +81,20 @@ def _merged(model: Any, adapter: str | None) -> Any:
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
+
+
+def _quantised(model: Any, where: torch.device) -> Any:
+    """The model with linear layers of 8-bit weights, and activations that are quantised as they come (torch, on a CPU)."""
+    import warnings
+
+    import torch
+
+    if where.type != "cpu":
+        raise LoadingError(f"precision int8 runs on a CPU, and this is {where}: set device: cpu, or another precision")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (DeprecationWarning, UserWarning))
+        quantise: Any = torch.ao.quantization.quantize_dynamic
+        return quantise(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
 def check_folder(folder: str, file: str, what: str) -> None:

@@ -11,7 +11,7 @@ from pipelines.commands.console import err
 from pipelines.commands.documents import explain, trace, whatif
 from pipelines.commands.forgetting import forget
 from pipelines.commands.people import add_annotator, try_
-from pipelines.commands.releases import diff, tag
+from pipelines.commands.releases import diff, promote, tag
 from pipelines.commands.tables import export, report, table
 from pipelines.commands.workspaces import init, run, status, up
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, run, up, status, table, report, explain, trace, whatif, tag, diff, export, forget):
+for command in (init, run, up, status, table, report, explain, trace, whatif, tag, diff, promote, export, forget):
     app.command()(command)
 app.command("try")(try_)
 annotators = typer.Typer(help="People who label.", no_args_is_help=True)

@@ -99,9 +99,12 @@ def _stage(computation: Computation) -> tuple[Commits, Pictures]:
     books = _books(computation, outcome)
     said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)}
     first, *others = node.outputs
-    commits = {other.name: computation.commit(other, outcome.others[other.name], books) for other in reversed(others)}
+    made = {
+        output.name: outcome.others[own.name] for output, own in zip(others, node.stage.outputs[1:], strict=True)
+    }  # of a stage that is made per entry, the function knows the tables by their names without the entry's
+    commits = {other.name: computation.commit(other, made[other.name], books) for other in reversed(others)}
     commits[first.name] = computation.commit(first, outcome.table, books, **said)
-    tables = {first.name: outcome.table.lazy()} | {other.name: outcome.others[other.name].lazy() for other in others}
+    tables = {first.name: outcome.table.lazy()} | {name: table.lazy() for name, table in made.items()}
     return commits, _pictures(node, tables, outcome.pictures)
 
 

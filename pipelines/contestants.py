@@ -95,10 +95,11 @@ def contestants_of(
     base_answers: Mapping[str, pl.DataFrame],
     answers: Mapping[str, pl.DataFrame],
     endpoint_answers: Mapping[str, pl.DataFrame] | None,
+    experiment_winner: Mapping[str, pl.DataFrame] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """All contestants' answers by their names, in the order in which they are compared."""
     bases = {f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()}
-    return bases | dict(answers) | dict(endpoint_answers or {})
+    return bases | dict(answers) | dict(endpoint_answers or {}) | dict(experiment_winner or {})
 
 
 def ask(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: GenerationSettings) -> pl.DataFrame:

@@ -44,7 +44,10 @@ from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
 from evaluation.embedding import EmbeddingSettings
 from evaluation.endpoint import EndpointSettings
+from evaluation.experiments import ExperimentSettings
 from evaluation.judging import JudgeSettings
+from evaluation.promotion import PromotionSettings
+from evaluation.retrieval import RetrievalSettings
 from evaluation.settings import EvaluationSettings, ProposalSettings
 from records import digest
 from training.finetune import FinetuneSettings
@@ -132,6 +135,9 @@ class Config(BaseModel):
     models: tuple[ModelSettings, ...] = ()
     endpoints: tuple[EndpointSettings, ...] = ()
     judges: tuple[JudgeSettings, ...] = ()
+    experiments: tuple[ExperimentSettings, ...] = ()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    promotion: PromotionSettings | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
     embedding: EmbeddingSettings | None = None
     proposals: ProposalSettings | None = None
@@ -139,7 +145,7 @@ class Config(BaseModel):
     label_studio: LabelStudioSettings = LabelStudioSettings()
     schedules: tuple[ScheduleSettings, ...] = ()
 
-    @field_validator("sources", "evaluation_sets", "models", "endpoints", "judges", "schedules")
+    @field_validator("sources", "evaluation_sets", "models", "endpoints", "judges", "experiments", "schedules")
     @classmethod
     def _names(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         seen: set[str] = set()
@@ -175,6 +181,8 @@ class Config(BaseModel):
             "embedding": "models",
             "endpoints": "task",
             "judges": "models",
+            "experiments": "models",
+            "promotion": "models",
         }
         for part, needed in needs.items():
             if getattr(self, part) and not getattr(self, needed):
@@ -191,8 +199,13 @@ class Config(BaseModel):
         for judge in self.judges:
             if judge.endpoint and judge.endpoint not in endpoints:
                 raise ValueError(f"judges: {judge.name}: there is no endpoint {judge.endpoint!r} under `endpoints`")
-        if both := sorted(endpoints & {model.name for model in self.models}):
-            raise ValueError(f"endpoints: {both[0]!r} is a model's name too: rename one, scores are told apart by it")
+        taken = [model.name for model in self.models]
+        for part, names in (("endpoints", endpoints), ("experiments", {each.name for each in self.experiments})):
+            if both := sorted(names & {*taken}):
+                raise ValueError(f"{part}: {both[0]!r} is the name of another contestant: rename one")
+            taken += names
+        if self.promotion and self.promotion.judge and self.promotion.judge not in {each.name for each in self.judges}:
+            raise ValueError(f"promotion.judge: there is no judge {self.promotion.judge!r} under `judges`")
         return self
 
     @model_validator(mode="after")

@@ -63,6 +63,25 @@ def _known(tags: dict[str, str], dataset: str, name: str) -> str:
     return name
 
 
+def promote(
+    model: Annotated[str, typer.Argument(help="The model that is promoted, as `scores` calls it.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why the rules are overruled; it stands beside the decision.")
+    ],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Promote a model over the rules, and say why."""
+    from pipelines.promotions import overrule
+
+    here = find_workspace(workspace)
+    if here.config.promotion is None:
+        raise ValueError("nothing is promoted here: add `promotion: {}` to headwater.yaml")
+    version = overrule(here, model, reason)
+    out.print(
+        f"{model} {version} is promoted, over the rules; `headwater run promoted_model` puts it there", highlight=False
+    )
+
+
 def diff(
     dataset: Dataset,
     before: Annotated[

@@ -351,3 +351,10 @@ def test_what_was_answered_before_a_death_lies_in_parts(base, tmp_path):
     run(job, silent)
     whole = pl.read_parquet(out).join(left.select("sample_id"), on="sample_id", how="semi")
     assert_frame_equal(whole.sort("sample_id").drop("seconds"), left.sort("sample_id").drop("asked", "seconds"))
+
+
+def test_quantised_weights_answer_nearly_as_the_others(base, tmp_path):
+    whole, small = ask(base, tmp_path, QUESTIONS), ask(base, tmp_path, QUESTIONS, replace(EXACT, precision="int8"))
+    assert small["error"].null_count() == len(QUESTIONS)
+    nearness = ((small["nll"] - whole["nll"]) / whole["tokens"]).abs()
+    assert 0 < nearness.max() < 1.0, "it is another model, and not far away"

@@ -1,0 +1,130 @@
+"""Experiments: a grid of model, prompt, retriever and sampling on validation, what each factor does, and the best on test."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assets.evaluation import ANSWERS
+from evaluation.embedding import EmbeddingSettings
+from evaluation.experiments import ExperimentSettings, score_cells
+from evaluation.retrieval import RetrievalSettings, document_passages, sample_passages
+from evaluation.selection import trial_metric
+from evaluation.settings import EvaluationSettings
+from pipelines.contestants import answered
+from pipelines.embedding import embedded, named_texts
+from pipelines.experiments import ask_cells, bench_of, cells_of
+from pipelines.stages import Output, Run, stage
+from plots import intervals
+from records import Outcome, Picture
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    primary_key="passage_id",
+    unit="passages",
+    needs=("experiments",),
+    recorded=True,
+    pool="gpu",
+    uses=("torch", "transformers"),
+)
+def retrieval_index(
+    samples: pl.DataFrame,
+    corpus: pl.LazyFrame,
+    retrieval: RetrievalSettings,
+    embedding: EmbeddingSettings | None,
+    embedding_model: str | None,
+    run: Run,
+) -> Outcome:
+    """The passages that questions may be given, from training samples or from documents of which nothing is held out."""
+    if retrieval.of == "samples":
+        passages = sample_passages(samples)
+    else:
+        passages = document_passages(corpus, samples, retrieval.words)
+    if embedding is None or embedding_model is None:
+        nothing = {
+            "text_digest": pl.lit(None, pl.String),
+            "vector": pl.lit(None, pl.List(pl.Float32)),
+            "recipe": pl.lit(None, pl.String),
+        }
+        return Outcome(passages.with_columns(**nothing))
+    named = passages.join(named_texts(passages["text"]), on="text", how="left")
+    return Outcome(
+        named.join(
+            embedded(run, named_texts(passages["text"]), embedding_model, embedding), on="text_digest", how="left"
+        )
+    )
+
+
+@stage(each="experiments", **ANSWERS)
+def experiment_answers(
+    entry: ExperimentSettings,
+    base_model: dict[str, pl.DataFrame],
+    model: dict[str, pl.DataFrame],
+    prompts: pl.DataFrame | None,
+    retrieval_index: pl.DataFrame,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    retrieval: RetrievalSettings,
+    embedding: EmbeddingSettings | None,
+    embedding_model: str | None,
+    run: Run,
+) -> Outcome:
+    """The answers of every cell to the same validation samples; a cell that was asked before is not asked again."""
+    bench = bench_of(
+        base_model, model, prompts, retrieval_index, retrieval, embedding, embedding_model, evaluation, run
+    )
+    return answered(run, ask_cells(bench, cells_of(entry, prompts, run), samples, entry, run))
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    each="experiments",
+    unit="cells",
+    outputs=(Output("experiment_cells", ("cell",)), Output("experiment_effects", ("factor", "level"))),
+)
+def experiment_cells(
+    entry: ExperimentSettings,
+    experiment_answers: pl.DataFrame,
+    prompts: pl.DataFrame | None,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    run: Run,
+) -> Outcome:
+    """The score of every cell on validation, the best of which is chosen, and the effect of each factor."""
+    cells = cells_of(entry, prompts, run)
+    outputs = experiment_answers.with_columns(cell="model")
+    table, effects = score_cells(cells, outputs, samples, trial_metric(samples), evaluation.bootstrap)
+    shown = table.drop("model", "prompt").rename({"cell": "model"}).with_columns(prompt=pl.lit("none"))
+    return Outcome(
+        table, others={"experiment_effects": effects}, pictures=[Picture("cells on validation", intervals(shown))]
+    )
+
+
+@stage(each="experiments", **ANSWERS)
+def experiment_winner(
+    entry: ExperimentSettings,
+    experiment_cells: pl.DataFrame,
+    base_model: dict[str, pl.DataFrame],
+    model: dict[str, pl.DataFrame],
+    prompts: pl.DataFrame | None,
+    retrieval_index: pl.DataFrame,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    retrieval: RetrievalSettings,
+    embedding: EmbeddingSettings | None,
+    embedding_model: str | None,
+    run: Run,
+) -> Outcome:
+    """The answers of the chosen cell on the test split: the only one that meets it."""
+    bench = bench_of(
+        base_model, model, prompts, retrieval_index, retrieval, embedding, embedding_model, evaluation, run
+    )
+    names = experiment_cells.filter("chosen")["cell"].to_list()
+    chosen = [cell for cell in cells_of(entry, prompts, run) if cell.name in names]
+    rows = ask_cells(bench, chosen, samples, entry, run, test=True)
+    return answered(run, rows.with_columns(model=pl.lit(entry.name)))
+
+
+STAGES = [retrieval_index, experiment_answers, experiment_cells, experiment_winner]

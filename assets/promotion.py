@@ -1,0 +1,78 @@
+"""Which model is promoted: by stated rules, or by a person who says why."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from evaluation.promotion import PROMOTED, Evidence, PromotionSettings, decide
+from pipelines import promotions
+from pipelines.contestants import contestants_of
+from pipelines.stages import Observation, Output, Run, observable, stage
+from pipelines.workspace import Workspace
+from records import Outcome
+
+
+@observable(group="sources", needs=("promotion",))
+def overruling(workspace: Workspace) -> Observation:
+    """What a person decided last over the rules."""
+    return promotions.observed(workspace)
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    needs=("promotion", "models"),
+    unit="models",
+    outputs=(Output("promoted_model", ("model",)), Output("promotion_rules", ("candidate", "rule"))),
+)
+def promoted_model(
+    scores: pl.DataFrame,
+    comparisons: pl.DataFrame,
+    slices: pl.DataFrame,
+    base_answers: dict[str, pl.DataFrame],
+    answers: dict[str, pl.DataFrame],
+    endpoint_answers: dict[str, pl.DataFrame] | None,
+    win_rates: pl.DataFrame | None,
+    judge_agreement: pl.DataFrame | None,
+    overruling: pl.DataFrame,
+    promotion: PromotionSettings,
+    run: Run,
+) -> Outcome:
+    """The model that is promoted, and what every rule found of every candidate; another takes its place only when all pass."""
+    contestants = contestants_of(base_answers, answers, endpoint_answers)
+    versions = {name: str(rows["model_version"][0]) for name, rows in contestants.items() if rows.height}
+    seconds = {name: rows.drop_nulls("output")["seconds"].mean() for name, rows in contestants.items()}
+    known = {name: float(value) for name, value in seconds.items() if isinstance(value, float)}
+    evidence = Evidence(scores, comparisons, slices, known, win_rates, judge_agreement)
+    before = _before(run)
+    decided, rules = decide(evidence, versions, before, promotion)
+    last = overruling.to_dicts()
+    if last and versions.get(last[0]["model"]) == last[0]["version"]:
+        over = before[0] if before else None
+        decided = {
+            "model": last[0]["model"],
+            "version": last[0]["version"],
+            "over": over,
+            "decision": "overruled",
+            "reason": last[0]["reason"],
+        }
+    table = pl.DataFrame([decided], schema=PROMOTED)
+    notes = {"promoted": f"{decided['model']} ({decided['decision']})", "failed rules": _failed(rules)}
+    return Outcome(table, kept=1, others={"promotion_rules": rules}, notes=notes)
+
+
+def _before(run: Run) -> tuple[str, str] | None:
+    """The model and version that are promoted."""
+    store = run.workspace.store
+    if store.head("promoted_model") is None:
+        return None
+    row = store.scan("promoted_model").collect().row(0, named=True)
+    return row["model"], row["version"]
+
+
+def _failed(rules: pl.DataFrame) -> str:
+    failed = rules.filter(~pl.col("passed"))
+    return "; ".join(f"{row['candidate']}: {row['said']}" for row in failed.to_dicts()) or "none"
+
+
+STAGES = [overruling, promoted_model]

@@ -1,0 +1,203 @@
+"""A grid of model x prompt x retriever x sampling: every cell asked the same validation samples, and what each factor does.
+
+The effect of a level is the mean difference from the first level over all cells that differ in this alone, sample by sample
+(a paired comparison of main effects), so it rests on every cell of the grid and not on the best one. The best cell is
+chosen here, on validation; the test split meets that one alone, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import polars as pl
+
+from evaluation.comparisons import DIGITS, fields
+from evaluation.inference import GenerationSettings
+from evaluation.loading import Precision
+from evaluation.metrics import METRICS, sample_metrics
+from evaluation.retrieval import Retriever
+from evaluation.statistics import BootstrapSettings, mean_interval, paired_difference
+
+FACTORS = ("model", "prompt", "retriever", "sampling")
+
+CELLS = {
+    "cell": pl.String(),
+    **dict.fromkeys(FACTORS, pl.String()),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "n": pl.Int64(),
+    "failed": pl.Int64(),
+    "seconds": pl.Float64(),
+    "chosen": pl.Boolean(),
+}
+"""The schema of cells: the score on validation, how many answers failed, and the mean seconds of an answer."""
+
+EFFECTS = {
+    "factor": pl.String(),
+    "level": pl.String(),
+    "against": pl.String(),
+    "metric": pl.String(),
+    "difference": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "p_value": pl.Float64(),
+    "detectable": pl.Float64(),
+    "n": pl.Int64(),
+    "cells": pl.Int64(),
+}
+"""The schema of effects: what a level of a factor has over the factor's first one, over `cells` pairs of cells and n samples."""
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """One way of asking."""
+
+    # 0 takes the likeliest token; above 0 draws
+    temperature: float = 0.0
+    # seed of the draws
+    seed: int = 0
+    # number format of the weights; int8 quantises the linear layers, on a CPU
+    precision: Precision = "bfloat16"
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        drawn = f" seed {self.seed}" if self.temperature else ""
+        return f"{self.precision} t{self.temperature:g}{drawn}"
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """One entry of `experiments`: the levels of each factor."""
+
+    # what it is called: letters, digits and underscores
+    name: str
+    # entries of `models`, and bases by their asset's name; all when empty
+    models: tuple[str, ...] = ()
+    # prompt files by name; `none` asks the sample as it is
+    prompts: tuple[str, ...] = ("none",)
+    # how passages are found: none, bm25, embedding
+    retrievers: tuple[Retriever, ...] = ("none",)
+    # ways of asking
+    sampling: tuple[SamplingSettings, ...] = (SamplingSettings(),)
+    # validation samples that every cell answers
+    samples: int = 24
+    # draws them
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of levels."""
+
+    model: str
+    prompt: str
+    retriever: Retriever
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return " | ".join((self.model, self.prompt, self.retriever, self.sampling.name))
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """The level of each factor."""
+        return dict(zip(FACTORS, (self.model, self.prompt, self.retriever, self.sampling.name), strict=True))
+
+    def generation(self, settings: GenerationSettings) -> GenerationSettings:
+        """How a model is asked in this cell."""
+        how = self.sampling
+        return GenerationSettings(
+            **{**vars(settings), "temperature": how.temperature, "seed": how.seed, "precision": how.precision}
+        )
+
+
+def grid(experiment: ExperimentSettings, models: Sequence[str], prompts: Sequence[str]) -> list[Cell]:
+    """All cells, in the order of the file.
+
+    Raises:
+        ValueError: a level is named that there is not, or twice.
+    """
+    chosen = experiment.models or tuple(models)
+    levels: Mapping[str, tuple[Sequence[object], Sequence[object]]] = {
+        "models": (chosen, models),
+        "prompts": (experiment.prompts, ["none", *prompts]),
+        "retrievers": (experiment.retrievers, experiment.retrievers),
+        "sampling": (experiment.sampling, experiment.sampling),
+    }
+    for name, (named, known) in levels.items():
+        if not named or len(set(named)) < len(named):
+            raise ValueError(f"experiments: {experiment.name}: {name}: name each level once, and at least one")
+        if unknown := [each for each in named if each not in known]:
+            raise ValueError(
+                f"experiments: {experiment.name}: {name}: there is no {unknown[0]!r}; there are: {', '.join(map(str, known))}"
+            )
+    return [Cell(*levels) for levels in product(chosen, experiment.prompts, experiment.retrievers, experiment.sampling)]
+
+
+def score_cells(
+    cells: Sequence[Cell], outputs: pl.DataFrame, samples: pl.DataFrame, metric: str, settings: BootstrapSettings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Every cell's score (CELLS) and every factor's effect (EFFECTS); `outputs` has the cell's name as `cell`."""
+    values = {
+        cell.name: sample_metrics(outputs.filter(cell=cell.name), samples).filter(metric=metric).sort("sample_id")
+        for cell in cells
+    }
+    rows = [_cell(cell, values[cell.name], outputs.filter(cell=cell.name), metric, settings) for cell in cells]
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    scored = [row for row in rows if row["value"] is not None]
+    best = min(scored, key=lambda row: (sign * row["value"], row["cell"])) if scored else None  # type: ignore[operator]
+    table = pl.DataFrame([row | {"chosen": row is best} for row in rows], schema=CELLS)
+    return table, pl.DataFrame(list(_effects(cells, values, metric, settings)), schema=EFFECTS)
+
+
+def _cell(
+    cell: Cell, values: pl.DataFrame, outputs: pl.DataFrame, metric: str, settings: BootstrapSettings
+) -> dict[str, object]:
+    kind = METRICS[metric]
+    found = mean_interval(values["value"].to_numpy(), values["weight"].to_numpy(), None, kind.transform, settings)
+    seconds = outputs.drop_nulls("output")["seconds"].mean()
+    about = {"cell": cell.name, **cell.levels, "metric": metric, "failed": outputs["error"].count()}
+    return about | fields(found) | {"seconds": round(float(seconds), 4) if isinstance(seconds, float) else None}
+
+
+def _effects(
+    cells: Sequence[Cell], values: Mapping[str, pl.DataFrame], metric: str, settings: BootstrapSettings
+) -> Iterator[dict[str, object]]:
+    for factor in FACTORS:
+        levels = list(dict.fromkeys(cell.levels[factor] for cell in cells))
+        for level in levels[1:]:
+            pairs = list(_pairs(cells, factor, levels[0], level))
+            both = pl.concat([_both(values[first.name], values[second.name]) for first, second in pairs])
+            means = both.group_by("sample_id").agg(pl.col("a", "b").mean()).sort("sample_id")
+            if means.height:
+                found = paired_difference(means["a"].to_numpy(), means["b"].to_numpy(), settings=settings)
+                known = {name: value for name, value in fields(found).items() if name in EFFECTS}
+                yield {
+                    "factor": factor,
+                    "level": level,
+                    "against": levels[0],
+                    "metric": metric,
+                    "cells": len(pairs),
+                } | known
+
+
+def _pairs(cells: Sequence[Cell], factor: str, first: str, second: str) -> Iterator[tuple[Cell, Cell]]:
+    """Cells that differ in this factor alone."""
+    by_rest: dict[tuple[str, ...], dict[str, Cell]] = {}
+    for cell in cells:
+        rest = tuple(level for name, level in cell.levels.items() if name != factor)
+        by_rest.setdefault(rest, {})[cell.levels[factor]] = cell
+    for found in by_rest.values():
+        if first in found and second in found:
+            yield found[first], found[second]
+
+
+def _both(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    joined = first.join(second, on="sample_id", suffix="_b")
+    return joined.select("sample_id", a="value", b=pl.col("value_b")).with_columns(pl.col("a", "b").round(DIGITS))

@@ -1,0 +1,214 @@
+"""Which model is promoted: rules that are stated beforehand, each with what was found and what was asked.
+
+A candidate takes the place of the model that stands there now when every rule passes: it is better with confidence (by
+the p-value among all comparisons), no slice is surely worse than by a margin, little of its test samples was seen in training,
+and it answers fast enough. A rule about which nothing is known fails. What a person decides over the rules stands beside
+them, with its reason, and holds for that version of the model alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from evaluation.comparisons import points
+from evaluation.metrics import METRICS
+
+SURE = 0.05
+
+PROMOTED = {
+    "model": pl.String(),
+    "version": pl.String(),
+    "over": pl.String(),
+    "decision": pl.String(),
+    "reason": pl.String(),
+}
+"""The schema of the promoted model: one row. `over` is the model that it was held against; `decision` is `rules` (all passed),
+`overruled` (a person's), `kept` (no candidate passed) or `first` (there was none before)."""
+
+RULES = {
+    "candidate": pl.String(),
+    "version": pl.String(),
+    "against": pl.String(),
+    "rule": pl.String(),
+    "passed": pl.Boolean(),
+    "found": pl.Float64(),
+    "asked": pl.Float64(),
+    "said": pl.String(),
+}
+"""The schema of the evidence: what each rule found of each candidate."""
+
+
+@dataclass(frozen=True)
+class PromotionSettings:
+    """When a model takes the place of the one that is promoted."""
+
+    # the metric by which it must be better
+    metric: str = "chrf"
+    # the p-value (among all comparisons) below which it is
+    p_value: float = 0.05
+    # by how much it may be worse in a slice, in the metric's own units, where that is sure
+    slice_margin: float = 2.0
+    # the largest share of its test samples of which too much stands in what it learnt from
+    max_contaminated: float = 0.0
+    # the longest an answer may take, in seconds, in the mean; null is no limit
+    max_seconds: float | None = None
+    # a judge whose win rate at equal length must favour it too; none when empty
+    judge: str = ""
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"metric: {self.metric!r} is none of {', '.join(METRICS)}")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables that rules look at; those of judges may be None."""
+
+    scores: pl.DataFrame
+    comparisons: pl.DataFrame
+    slices: pl.DataFrame
+    seconds: Mapping[str, float]
+    win_rates: pl.DataFrame | None = None
+    agreement: pl.DataFrame | None = None
+
+
+def decide(
+    evidence: Evidence, versions: Mapping[str, str], before: tuple[str, str] | None, settings: PromotionSettings
+) -> tuple[dict[str, str | None], pl.DataFrame]:
+    """The promoted model (PROMOTED) and what every rule found (RULES).
+
+    `versions` has the contestants in their order, the first of which stands until another passes; `before` is the model
+    and version that were promoted, which stay unless that model is no contestant any more. Of several candidates that
+    pass, the one with the best score is promoted.
+    """
+    incumbent = before[0] if before is not None and before[0] in versions else next(iter(versions))
+    rows = [
+        row
+        for name in versions
+        if name != incumbent
+        for row in _rules(name, versions[name], incumbent, evidence, settings)
+    ]
+    table = pl.DataFrame(rows, schema=RULES)
+    passed = table.group_by("candidate").agg(pl.col("passed").all()).filter("passed")["candidate"].to_list()
+    if not passed:
+        decision = "kept" if before is not None and before[0] == incumbent else "first"
+        said = "no candidate passed all rules" if table.height else "there is no candidate"
+        return {
+            "model": incumbent,
+            "version": versions[incumbent],
+            "over": None,
+            "decision": decision,
+            "reason": said,
+        }, table
+    sign = 1 if METRICS[settings.metric].higher_is_better else -1
+    best = max(passed, key=lambda name: (sign * (_score(evidence.scores, name, settings.metric)["value"]), name))
+    said = "; ".join(table.filter(candidate=best)["said"])
+    return {"model": best, "version": versions[best], "over": incumbent, "decision": "rules", "reason": said}, table
+
+
+def _rules(
+    name: str, version: str, incumbent: str, evidence: Evidence, settings: PromotionSettings
+) -> Iterator[dict[str, object]]:
+    about = {"candidate": name, "version": version, "against": incumbent}
+    judges = [_judged] if settings.judge else []
+    for rule in (_better, _slices, _contamination, _latency, *judges):
+        title, passed, found, asked, said = rule(name, incumbent, evidence, settings)
+        yield about | {"rule": title, "passed": passed, "found": found, "asked": asked, "said": said}
+
+
+Found = tuple[str, bool, float | None, float | None, str]
+
+
+def _better(name: str, incumbent: str, evidence: Evidence, settings: PromotionSettings) -> Found:
+    row = _against(evidence.comparisons.filter(metric=settings.metric), name, incumbent)
+    if row is None:
+        return "better", False, None, settings.p_value, f"{settings.metric} was not compared with {incumbent}"
+    p, difference = row["p_adjusted"], row["difference"]
+    passed = row["better"] == name and p is not None and p < settings.p_value
+    seen = (
+        ""
+        if row["detectable"] is None
+        else f"; with {row['n']:,} samples you can see {points(settings.metric, row['detectable'])}"
+    )
+    return (
+        "better",
+        passed,
+        p,
+        settings.p_value,
+        f"{settings.metric} {difference:+.3g} against {incumbent}, p {_told(p)}{seen}",
+    )
+
+
+def _slices(name: str, incumbent: str, evidence: Evidence, settings: PromotionSettings) -> Found:
+    """Worse beyond the margin even at the end of the interval that is kindest to the candidate."""
+    sign = 1 if METRICS[settings.metric].higher_is_better else -1
+    worst, where, looked = 0.0, "", 0
+    for (by, part), rows in evidence.slices.filter(metric=settings.metric).group_by(
+        ["sliced_by", "slice"], maintain_order=True
+    ):
+        row = _against(rows, name, incumbent)
+        if row is not None and row["low"] is not None:
+            looked += 1
+            kindest = max(sign * row["low"], sign * row["high"])
+            if kindest < worst:
+                worst, where = kindest, f"{by} {part}"
+    said = f"worse in {where} by {-worst:.3g} at the least" if where else f"surely worse in none of {looked} slices"
+    return "slices", -worst <= settings.slice_margin, -worst, settings.slice_margin, said
+
+
+def _contamination(name: str, incumbent: str, evidence: Evidence, settings: PromotionSettings) -> Found:
+    row = _score(evidence.scores, name, settings.metric)
+    if not row or row["contaminated"] is None:
+        return "contamination", False, None, settings.max_contaminated, "nobody knows what it was trained on"
+    share = row["contaminated"] / row["n"]
+    said = f"too much of {row['contaminated']} of {row['n']} test samples stands in what it learnt from"
+    return "contamination", share <= settings.max_contaminated, share, settings.max_contaminated, said
+
+
+def _latency(name: str, incumbent: str, evidence: Evidence, settings: PromotionSettings) -> Found:
+    seconds, limit = evidence.seconds.get(name), settings.max_seconds
+    passed = limit is None or (seconds is not None and seconds <= limit)
+    said = "nobody knows how long it takes" if seconds is None else f"{seconds:.3g} s an answer"
+    return "latency", passed, seconds, limit, said
+
+
+def _judged(name: str, incumbent: str, evidence: Evidence, settings: PromotionSettings) -> Found:
+    judge = settings.judge
+    title = f"judge {judge}"
+    whole = None if evidence.agreement is None else evidence.agreement.filter(judge=judge, sliced_by="all")
+    if whole is None or whole.is_empty() or not whole["may_gate"].item():
+        kappa = None if whole is None or whole.is_empty() else whole["kappa"].item()
+        return title, False, kappa, None, "it may not gate: it does not agree with people as far as is asked"
+    rates = pl.DataFrame() if evidence.win_rates is None else evidence.win_rates.filter(judge=judge)
+    row = _against(rates, name, incumbent) if rates.height else None
+    if row is None or row["controlled_low"] is None:
+        return title, False, None, 0.5, f"it has not compared {name} with {incumbent}"
+    ends = row["controlled_low"], row["controlled_high"]
+    low = ends[0] if row["model_b"] == name else 1 - ends[1]
+    return title, low > 0.5, low, 0.5, f"it prefers {name} at equal length in {100 * low:.0f}% of pairs at the least"
+
+
+def _against(rows: pl.DataFrame, name: str, incumbent: str) -> dict[str, Any] | None:
+    """The row that compares the two, turned so that a positive difference is the candidate's."""
+    both = rows.filter(pl.col("model_a").is_in([name, incumbent]) & pl.col("model_b").is_in([name, incumbent]))
+    if both.is_empty():
+        return None
+    row = both.row(0, named=True)
+    if row["model_b"] != name and "difference" in row:
+        ends = row["low"], row["high"]
+        low, high = (None, None) if None in ends else (-ends[1], -ends[0])
+        row |= {"difference": -row["difference"], "low": low, "high": high}
+    return row
+
+
+def _score(scores: pl.DataFrame, name: str, metric: str) -> dict[str, Any]:
+    rows = scores.filter(model=name, metric=metric, split="test")
+    return rows.row(0, named=True) if rows.height else {}
+
+
+def _told(p: float | None) -> str:
+    return "unknown" if p is None else f"{p:.3g}"

@@ -1,0 +1,95 @@
+"""Judges, experiments and promotion in a workspace, as a person runs them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.workspace import Workspace
+from tests.end_to_end.conftest import Built
+from tests.end_to_end.workspaces import computed, edit, heads, headwater
+from tests.evaluation.serving import said, serving
+
+TOLD = "messages:\n  - role: user\n    content: 'Which is better? {{question}} [A] {{answer_a}} [B] {{answer_b}}'\n"
+JUDGED = ["judge_agreement", "judgements_strict", "ratings", "rubric_scores", "win_rates"]
+
+
+@pytest.mark.long
+def test_changed_instructions_judge_again_and_generate_nothing(built: Built, tmp_path: Path) -> None:
+    root = built.copy(tmp_path).root
+
+    def reply(body, _):
+        if "Which is better" not in body["messages"][-1]["content"] and "prefer" not in body["messages"][-1]["content"]:
+            return said("Return the thing.")
+        return said("[[B]]" if len(body["messages"][-1]["content"]) % 3 else "what a question")
+
+    with serving(reply) as (url, seen):
+        (root / "judge.yaml").write_text(TOLD)
+        served = f"\nendpoints:\n  - {{name: big, url: '{url}', model: x, pause: 0.01}}\n"
+        judges = "judges:\n  - {name: strict, instructions: judge.yaml, endpoint: big, samples: 4, tries: 2}\n"
+        edit(root, lambda text: text + served + judges)
+        ran = headwater("run", "-w", root)
+        assert ran.code == 0, ran.out + ran.err
+        store, first = Workspace(root).store, heads(root)
+        rows = store.scan("judgements_strict").collect()
+        assert set(rows["shown"]) == {"ab", "ba"} and set(rows["model_a"]) | set(rows["model_b"]) == {
+            "base",
+            "finetune",
+            "big",
+        }
+        garbage = rows.filter(pl.col("verdict").is_null())
+        assert garbage.height and set(garbage["output"]) == {"what a question"} and set(garbage["prompt"]) == {"1", "2"}
+        books = first["judgements_strict"].books
+        assert books.failed == {"the reply is no verdict": garbage.height} and books.missing == 0
+        assert {"base", "finetune", "big"} == set(store.scan("scores").filter(metric="chrf").collect()["model"])
+        rates = store.scan("win_rates").collect()
+        assert rates.height == 3 and (rates["n"] + rates["failed"]).to_list() == [4] * 3
+        asked = len(seen)
+        assert headwater("run", "-w", root).code == 0 and len(seen) == asked, "nothing is asked twice"
+        (root / "judge.yaml").write_text(TOLD.replace("is better", "do you prefer"))
+        again = headwater("run", "-w", root)
+        assert again.code == 0, again.out + again.err
+        assert computed(first, heads(root)) == JUDGED
+        assert all("prefer" in body["messages"][-1]["content"] for body in seen[asked:]) and len(seen) > asked
+
+
+@pytest.mark.long
+def test_an_experiment_asks_each_cell_once_and_its_best_meets_the_test_split(
+    built: Built, tmp_path: Path, tiny_base: Path
+) -> None:
+    root = built.copy(tmp_path).root
+    grid = "experiments:\n  - {name: grid, retrievers: [none, bm25], samples: 4}\n"
+    more = f"\n{grid}embedding: {{model: {tiny_base}}}\npromotion: {{slice_margin: 1}}\n"
+    edit(root, lambda text: text + more)
+    ran = headwater("run", "-w", root)
+    assert ran.code == 0, ran.out + ran.err
+    store = Workspace(root).store
+    cells, first = store.scan("experiment_cells_grid").collect(), store.scan("experiment_answers_grid").collect()
+    assert cells.height == 4 and cells["chosen"].sum() == 1 and set(cells["model"]) == {"tiny_base", "finetune"}
+    effects = store.scan("experiment_effects_grid").collect()
+    assert set(effects["factor"]) == {"model", "retriever"} and effects["cells"].to_list() == [2, 2]
+    assert set(first["purpose"]) == {"validation"} and set(
+        store.scan("experiment_winner_grid").collect()["purpose"]
+    ) == {"test"}
+    scores = store.scan("scores").collect()
+    assert {"base", "finetune", "grid"} <= set(scores["model"]) and "similarity" in set(scores["metric"])
+    samples = store.scan("samples").select("sample_id", "split").collect()
+    sources = store.scan("retrieval_index").collect().join(samples, left_on="passage_id", right_on="sample_id")
+    assert set(sources["split"]) == {"train"}, "no question finds its own answer"
+
+    edit(root, lambda text: text.replace("retrievers: [none, bm25]", "retrievers: [none, bm25, embedding]"))
+    assert headwater("run", "-w", root).code == 0
+    second = store.scan("experiment_answers_grid").collect()
+    kept = second.join(first, on=["model", "sample_id", "asked", "seconds"], how="semi")
+    assert kept.height == first.height and second.height == first.height * 3 // 2, (
+        "cells that were asked are not asked again"
+    )
+
+    promoted = store.scan("promoted_model").collect().row(0, named=True)
+    rules = store.scan("promotion_rules").collect()
+    assert (promoted["model"], promoted["decision"]) == ("base", "first") and not rules["passed"].all()
+    assert headwater("promote", "finetune", "-w", root).code != 0, "not without a reason"
+    said = headwater("promote", "finetune", "--reason", "It writes our format.", "-w", root)
+    assert said.code == 0 and headwater("run", "-w", root).code == 0, said.err
+    row = store.scan("promoted_model").collect().row(0, named=True)
+    assert (row["model"], row["decision"], row["reason"]) == ("finetune", "overruled", "It writes our format.")
