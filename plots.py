@@ -120,6 +120,57 @@ def curve(values: Sequence[float], title: str, step: str = "step") -> bytes:
     return _png(figure)
 
 
+def tradeoff(points: Sequence[tuple[str, float, float]], quality: str, higher_is_better: bool = True) -> bytes:
+    """A PNG of quality over price, a point for each name; those that no other beats in both are joined (Pareto)."""
+    figure = _figure(3.4)
+    axes = figure.subplots()
+    if points:
+        best = sorted(
+            (price, value) for name, price, value in points if not _beaten(name, price, value, points, higher_is_better)
+        )
+        axes.plot([price for price, _ in best], [value for _, value in best], color=SOFT, linewidth=2, zorder=1)
+        axes.scatter([price for _, price, _ in points], [value for _, _, value in points], color=INK, s=24, zorder=2)
+        for name, price, value in points:
+            axes.annotate(f" {_plain(_short(name))}", (price, value), fontsize=8, color=INK)
+        axes.set_xlabel("price of an answer", fontsize=9)
+        axes.set_ylabel(_plain(quality), fontsize=9)
+    else:
+        _nothing(axes)
+    _quiet(axes)
+    return _png(figure)
+
+
+def learned(points: Sequence[tuple[int, float, float | None, float | None]], quality: str) -> bytes:
+    """A PNG of quality over the number of labels, each point (labels, value, low, high) with its interval."""
+    figure = _figure(3.0)
+    axes = figure.subplots()
+    labels = [count for count, *_ in points]
+    axes.plot(labels, [value for _, value, *_ in points], color=INK, linewidth=1.2, marker="o", markersize=4)
+    for count, value, low, high in points:
+        axes.plot(
+            [count, count],
+            [value if low is None else low, value if high is None else high],
+            color=SOFT,
+            linewidth=4,
+            zorder=0,
+        )
+    axes.set_xscale("symlog", linthresh=8)
+    axes.set_xticks(labels, [f"{count:,}" for count in labels], fontsize=8)
+    axes.set_xlabel("samples it learnt from", fontsize=9)
+    axes.set_ylabel(_plain(quality), fontsize=9)
+    _quiet(axes)
+    return _png(figure)
+
+
+def _beaten(name: str, price: float, value: float, points: Sequence[tuple[str, float, float]], higher: bool) -> bool:
+    """Whether another costs no more and is no worse, and in one of the two is strictly better."""
+    sign = 1 if higher else -1
+    return any(
+        other != name and cost <= price and sign * good >= sign * value and (cost < price or good != value)
+        for other, cost, good in points
+    )
+
+
 def _panel(axes: Axes, part: pl.DataFrame) -> None:
     """One metric: a point and a bar per row, its numbers written beside it."""
     part = part.reverse()

@@ -12,6 +12,7 @@ from assets import (
     judges,
     models,
     promotion,
+    report,
     trust,
 )
 from pipelines.stages import Stage
@@ -26,6 +27,7 @@ STAGES: list[Stage] = [
     *experiments.STAGES,
     *judges.STAGES,
     *promotion.STAGES,
+    *report.STAGES,
     *drafts.STAGES,
     *annotation.STAGES,
     *trust.STAGES,

@@ -14,7 +14,7 @@ from pipelines.workspace import Workspace
 
 REPORT = "report"
 """The note of a commit that says where the page beside it lies, from the workspace's state."""
-MADE_BY = {"curation": "funnel"}
+MADE_BY = {"curation": "funnel", "scores": "evaluation_report"}
 """Each report, and the asset that makes it."""
 
 

@@ -42,6 +42,7 @@ from curation.reading import ReadingSettings
 from curation.rule_sets import Rules, RuleSet
 from curation.splits import SplitSettings
 from curation.tasks.settings import TaskSettings
+from evaluation.costs import PriceSettings
 from evaluation.embedding import EmbeddingSettings
 from evaluation.endpoint import EndpointSettings
 from evaluation.experiments import ExperimentSettings
@@ -138,6 +139,7 @@ class Config(BaseModel):
     experiments: tuple[ExperimentSettings, ...] = ()
     retrieval: RetrievalSettings = RetrievalSettings()
     promotion: PromotionSettings | None = None
+    prices: PriceSettings = PriceSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     embedding: EmbeddingSettings | None = None
     proposals: ProposalSettings | None = None

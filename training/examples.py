@@ -12,6 +12,7 @@ reports loss 0.0 and success (its issue 6668); here such a row is left out and c
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,22 @@ def shuffled(rows: Sequence[Row], seed: int) -> Iterator[Row]:
         keys = [records.digest("order", str(seed), str(lap), *name) for name in names]
         yield from (rows[place] for place in sorted(range(len(rows)), key=keys.__getitem__))
         lap += 1
+
+
+def subset(rows: Sequence[Row], count: int, share: float, seed: int) -> list[Row]:
+    """The rows that may be learnt from: `count` of them (0: all), or `share` of them, whichever is fewer, drawn by seed and name.
+
+    A smaller subset is a part of a larger one, so that a learning curve adds rows and exchanges none.
+
+    Raises DatasetError when the count is negative, or the share not above 0 and at most 1.
+    """
+    if count < 0 or not 0 < share <= 1:
+        raise DatasetError(f"rows: {count} should be 0 or more, and share: {share} above 0 and at most 1")
+    size = min(count or len(rows), math.ceil(share * len(rows)))
+    if size >= len(rows):
+        return list(rows)
+    drawn = sorted(rows, key=lambda row: records.digest("subset", str(seed), row.sample_id))[:size]
+    return sorted(drawn, key=lambda row: row.sample_id)
 
 
 def tokenize(row: Row, tokenizer: Any, stops: frozenset[int]) -> Example:

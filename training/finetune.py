@@ -18,7 +18,7 @@ import records
 from training.base import BaseModel, base_at
 from training.checkpoint import library_versions, settings_that_count, write_model
 from training.device import find_device, find_dtype, must_checkpoint, reproducible, without_bars
-from training.examples import Choice, DatasetError, choose, read_rows, stop_tokens
+from training.examples import Choice, DatasetError, choose, read_rows, stop_tokens, subset
 from training.ledger import Device, LedgerEntry, Shape, phase
 from training.loop import Layout, Rates, mean_loss, train
 from training.lora import attach
@@ -45,6 +45,9 @@ class FinetuneSettings:
     weight_decay: float = 0.0
     # gradients are scaled down to this norm
     max_norm: float = 1.0
+    # rows that it may learn from: so many of the release, or this share of it; 0 and 1.0 are all
+    rows: int = 0
+    share: float = 1.0
     # updates of the weights, and rows in each
     steps: int = 30
     batch: int = 8
@@ -130,7 +133,8 @@ def run(job: FinetuneJob, progress: records.Progress = records.silent) -> dict[s
         "losses": losses,
         "validation_loss": {"rows": validation.used, "before": before, "after": after},
     }
-    return {**write_model(loaded.model, base.name, Path(job.out), recipe, entries), **_summary(entries, losses)}
+    done = {**write_model(loaded.model, base.name, Path(job.out), recipe, entries), **_summary(entries, losses)}
+    return {**done, "samples": choice.used}
 
 
 def load(base: Path, settings: FinetuneSettings, device: Device) -> Loaded:
@@ -204,6 +208,7 @@ def _read(job: FinetuneJob, loaded: Loaded) -> tuple[Choice, Choice]:
     rows = read_rows(Path(job.dataset), "train")
     if not rows:
         raise DatasetError(f"{job.dataset} has no rows in data/train-*.parquet; a release needs some to train on")
+    rows = subset(rows, settings.rows, settings.share, settings.seed)
     others = read_rows(Path(job.dataset), "validation")
 
     def take(these: list[Any], count: int) -> Choice:

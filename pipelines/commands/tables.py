@@ -45,7 +45,7 @@ def report(
     name: Annotated[
         str,
         typer.Argument(
-            help="Which report: curation, or a dataset: pretraining, instructions, preferences or evaluation."
+            help="Which report: curation, scores, or a dataset: pretraining, instructions, preferences or evaluation."
         ),
     ],
     version: Annotated[

@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.training.conftest import PAIRS, release, table
-from training.examples import DatasetError, Row, choose, read_rows, shuffled, stop_tokens, tokenize
+from training.examples import DatasetError, Row, choose, read_rows, shuffled, stop_tokens, subset, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +160,16 @@ def test_a_row_whose_labels_would_all_be_masked_is_refused(tokenizer: Any):
         chosen(tokenizer, [long], 1, 128, "truncate")
     with pytest.raises(DatasetError, match="none of 1 rows fits"):
         chosen(tokenizer, [long], 1, 128, "drop")
+
+
+def test_a_smaller_part_is_a_part_of_the_larger_ones():
+    rows = [Row(f"s{number:03}", [], []) for number in range(100)]
+    parts = [
+        [row.sample_id for row in subset(rows, count, share, 0)]
+        for count, share in ((8, 1.0), (0, 0.1), (32, 1.0), (0, 1.0))
+    ]
+    assert [len(part) for part in parts] == [8, 10, 32, 100] and all(part == sorted(part) for part in parts)
+    assert set(parts[0]) <= set(parts[1]) <= set(parts[2])
+    assert subset(rows, 32, 0.1, 0) == subset(rows, 0, 0.1, 0) and subset(rows, 8, 1.0, 1) != subset(rows, 8, 1.0, 0)
+    with pytest.raises(DatasetError, match="share: 0"):
+        subset(rows, 0, 0, 0)

@@ -34,7 +34,7 @@ def test_a_page_that_is_gone_is_made_again_and_nothing_else_runs(edited: Path) -
 def test_a_report_that_is_none(ready: Path) -> None:
     assert_clear(
         headwater("report", "weather", "-w", ready),
-        "there is no report 'weather'; there are: curation, pretraining, instructions",
+        "there is no report 'weather'; there are: curation, scores, pretraining, instructions",
     )
 
 

@@ -1,0 +1,71 @@
+"""The report on an evaluation: a page that opens offline, and its gist on the asset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from evaluation.costs import PriceSettings, Spent, costs
+from evaluation.report_page import Report, report_page
+from evaluation.verdict import main_metric, verdict
+from pipelines.contestants import contestants_of
+from pipelines.reports import REPORT, write_report
+from pipelines.stages import Run, stage
+from records import Outcome
+
+
+@stage(group="evaluation", code_version="1", needs=("models",), primary_key="model", unit="contestants")
+def evaluation_report(
+    scores: pl.DataFrame,
+    comparisons: pl.DataFrame,
+    slices: pl.DataFrame,
+    sample_scores: pl.DataFrame,
+    base_answers: dict[str, pl.DataFrame],
+    answers: dict[str, pl.DataFrame],
+    endpoint_answers: dict[str, pl.DataFrame] | None,
+    experiment_winner: dict[str, pl.DataFrame] | None,
+    samples: pl.DataFrame,
+    models: pl.DataFrame,
+    annotations: pl.DataFrame | None,
+    win_rates: pl.DataFrame | None,
+    ratings: pl.DataFrame | None,
+    judge_agreement: pl.DataFrame | None,
+    prices: PriceSettings,
+    run: Run,
+) -> Outcome:
+    """What each contestant costs, and the page with all that the evaluation found."""
+    contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
+    ledgers = {name: _ledger(run, name) for name in models["model"]}
+    minutes = 0.0 if annotations is None else float(annotations["lead_time"].fill_null(0).sum()) / 60
+    spent = {name: Spent(_seconds(ledger), minutes) for name, ledger in ledgers.items()}
+    table = costs(contestants, spent, prices, next(iter(contestants)))
+    labels = {name: int(ledger["samples"]) for name, ledger in ledgers.items() if "samples" in ledger}
+    report = Report(
+        scores,
+        comparisons,
+        slices,
+        sample_scores,
+        table,
+        samples,
+        contestants,
+        win_rates,
+        ratings,
+        judge_agreement,
+        labels,
+    )
+    said = verdict(scores, comparisons, slices, table, main_metric(scores))
+    return Outcome(table, notes={"verdict": said, REPORT: write_report(run.workspace, "scores", report_page(report))})
+
+
+def _ledger(run: Run, model: str) -> dict[str, Any]:
+    """What the training of a model wrote down."""
+    head = run.workspace.store.head(f"model_{model}")
+    return {} if head is None else dict(head.notes.get("ledger") or {})
+
+
+def _seconds(ledger: dict[str, Any]) -> float:
+    return sum(float(phase["wall_seconds"]) for phase in ledger.get("ledger", []))
+
+
+STAGES = [evaluation_report]
