@@ -91,7 +91,8 @@ def settle(
     """Decide on the contents of the corpus that moved, on those whose kept one did, and on those that this touches."""
     before = _Before(moved, _with_orphans(tables, moved))
     gathered = _gathered(tables, _NOTHING_GATHERED, before.dirty, before)
-    reading, region = _NOTHING_READ, None
+    reading = _NOTHING_READ
+    region: _Region | None = None
     while True:
         region = _region(gathered, source_order, fetch, before, settings, region)
         reading, region, outcome = _decided(region, reading, fetch, settings)
@@ -99,8 +100,10 @@ def settle(
             return _settled(region, outcome)
         unmet = region.contents.get_column("content_digest").filter(pl.Series(outcome.unmet))
         measured = named_pairs(region.contents, outcome.pairs, outcome.jaccard)
-        gathered = gathered._replace(pairs=pl.concat([gathered.pairs.select(PAIRS.names()), measured]))
-        gathered = _gathered(tables, gathered, _with_orphans(tables, unmet), before)
+        last = gathered._replace(pairs=pl.concat([gathered.pairs.select(PAIRS.names()), measured]))
+        gathered = _gathered(tables, last, _with_orphans(tables, unmet), before)
+        is_grown = len(gathered.signatures) > len(last.signatures) or len(gathered.places) > len(last.places)
+        region = None if is_grown else region
 
 
 def _with_orphans(tables: Lookups, contents: pl.Series) -> pl.Series:
@@ -184,8 +187,8 @@ def _region(
     settings: DeduplicationSettings,
     last: _Region | None,
 ) -> _Region:
-    """The region of what was gathered; where no content came to it, most of it is that of `last`."""
-    if last is not None and len(gathered.signatures) == len(last.contents):
+    """The region of what was gathered; most of it is that of `last`, if no content came since."""
+    if last is not None:
         complete = last.contents.get_column("content_digest").is_in(gathered.complete.implode()).to_numpy()
         pairs = _known(last.contents, gathered.pairs)
         return last._replace(complete=complete, known=pairs[0], known_similarity=pairs[1])
