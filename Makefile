@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup bench-reading bench-curation clean
+.PHONY: setup demo test test-long check screenshot bench-gpu bench-dedup bench-reading bench-curation bench-datasets clean
 
 setup: $(READY)
 
@@ -45,6 +45,9 @@ bench-reading: $(READY)
 
 bench-curation: $(READY)
 	$(BIN)/python -m benchmarks.curation
+
+bench-datasets: $(READY)
+	$(BIN)/python -m benchmarks.datasets
 
 clean:
 	rm -rf .venv demo build *.egg-info

@@ -9,7 +9,7 @@ import polars as pl
 from assets.pictures import of_documents
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
-from curation.tombstones import TAKEN_BACK, Refusing, obey, outdated
+from curation.tombstones import TAKEN_BACK, Refusing, allowed_again, obey, outdated
 from pipelines.digests import frame_version
 from pipelines.forgetting import key_of
 from pipelines.forgetting import tombstones as read_tombstones
@@ -77,6 +77,8 @@ def documents(
         read = Parts(write.folder, tuple(written), DOCUMENTS)
         return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)})
     key = key_of(run.workspace)
+    again = _again(allowed_again(state.get("failures"), tombstones), added, removed, run.workspace)
+    added, removed = pl.concat([added, again]), pl.concat([removed, again.select(removed.columns)])
     pieces, failed = read_files_into(Refusing(write, tombstones, key), added, roots, reading, run.progress)
     obeyed = obey(state.get("documents"), pieces, removed, tombstones, key)
     read = Parts(write.folder, tuple(piece.written for piece in pieces if piece.written is not None), DOCUMENTS)
@@ -87,6 +89,18 @@ def documents(
             f"{blind}: sketched by hashes of another version; the texts themselves are known"
         )
     return Changes({"documents": Change(read, obeyed.gone), "failures": failures}, notes)
+
+
+def _again(files: pl.DataFrame, added: pl.DataFrame, removed: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
+    """The files that are to be read anew though they did not change, as elements of their sources."""
+    files = files.join(removed, on=FILE, how="anti").join(added, on=FILE, how="anti")
+    wanted = set(files["source"])
+    found = [
+        take_inventory(entry, workspace.root, workspace.inventory_cache(entry.name))
+        for entry in workspace.config.sources
+        if entry.name in wanted
+    ]
+    return pl.concat([added.head(0), *(each.select(added.columns) for each in found)]).join(files, on=FILE, how="semi")
 
 
 STAGES = [source, tombstones, documents]

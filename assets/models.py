@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from curation.inventory import Source, take_inventory
 from pipelines.contestants import weights_of
 from pipelines.digests import frame_version
+from pipelines.reports import REPORT, write_report
 from pipelines.settings import BaseEntry, ModelSettings, canonical
 from pipelines.stages import Observation, Release, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -17,6 +19,8 @@ from plots import curve
 from records import Outcome, Picture
 from training.base import MODEL_FILES, PrepareJob, is_local
 from training.finetune import FinetuneJob
+from training.inspected import inspected
+from training.inspection import InspectionJob
 
 LIBRARIES = ("torch", "transformers", "peft")
 MODELS = {
@@ -73,6 +77,30 @@ def _placed(entry: BaseEntry, workspace: Workspace) -> str:
     code_version="1",
     each="models",
     joins={"base_model": "base_name"},
+    primary_key=("split", "sample_id"),
+    unit="rows",
+    uses=("transformers",),
+    checks=("labels", "template", "lengths"),
+)
+def training_data(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release, run: Run) -> Outcome:
+    """What becomes of each row when it is rendered and tokenized for this model; it stops what would train on nothing."""
+    with tempfile.TemporaryDirectory(dir=run.workspace.state) as out:
+        settings = entry.settings
+        base = weights_of(base_model, run.workspace)
+        job = InspectionJob(str(instructions.folder), base, out, settings.max_length, settings.overlong, entry.name)
+        said = run.launch("training.inspection", job)
+        rows = pl.read_parquet(Path(out) / "rows.parquet")
+        report = write_report(
+            run.workspace, f"training_data-{entry.name}", (Path(out) / "page.html").read_text("utf-8")
+        )
+    return inspected(rows, settings.max_length, {**said, "dataset": instructions.version, REPORT: report})
+
+
+@stage(
+    group="models",
+    code_version="1",
+    each="models",
+    joins={"base_model": "base_name"},
     primary_key="model",
     unit="models",
     recorded=True,
@@ -81,7 +109,9 @@ def _placed(entry: BaseEntry, workspace: Workspace) -> str:
     uses=LIBRARIES,
     kinds=("safetensors",),
 )
-def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release, run: Run) -> Outcome:
+def model(
+    entry: ModelSettings, base_model: pl.DataFrame, instructions: Release, training_data: pl.DataFrame, run: Run
+) -> Outcome:
     """A model adapted to the task: an adapter of low rank, named by its recipe."""
     out = run.folder() / "adapter"
     base = base_model.row(0, named=True)
@@ -99,6 +129,8 @@ def model(entry: ModelSettings, base_model: pl.DataFrame, instructions: Release,
         "folder": str(out.relative_to(run.workspace.artifacts)),
     }
     facts = {"dataset": f"{entry.dataset} {instructions.version}", "base weights": base["digest"], "ledger": ledger}
+    trainable = training_data.filter(split="train")
+    facts["rows that fit"] = f"{trainable.filter(pl.col('trained_tokens') > 0).height:,} of {trainable.height:,}"
     notes = {**facts, **_against(run, entry, facts), "folder": str(out.relative_to(run.workspace.store.root))}
     learned = Picture("loss", curve(ledger.get("losses", []), "loss on the answers, by step"))
     return Outcome(pl.DataFrame([row], schema=MODELS), notes=notes, pictures=[learned])
@@ -126,4 +158,4 @@ def models(model: dict[str, pl.DataFrame]) -> Outcome:
     return Outcome(pl.concat(model.values()).sort("model"))
 
 
-STAGES = [base_source, base_model, model, models]
+STAGES = [base_source, base_model, training_data, model, models]

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from curation.object_stores import SCHEMES
-from curation.releases import MANIFEST, export_release, read_manifest, verify_release
+from curation.releases import MANIFEST, STUB, export_release, read_manifest, verify_release
 from records import Progress, silent
 
 HUB = "hf://datasets/"
 _PART = 8 << 20
+_DIGITS = 16
+"""First digits of a version, by which a release is called."""
 
 
 def export_to(folder: Path, destination: str, progress: Progress = silent) -> None:
@@ -55,6 +57,35 @@ def _to_files(folder: Path, address: str, progress: Progress) -> None:
             raise ConnectionError(f"{address}: {name} is not there as it was written; export again")
 
 
+def remove_export(address: str, versions: Container[str], progress: Progress = silent) -> bool:
+    """Remove what was exported to an address, if it is a release of one of these versions (their first digits): its files,
+    and the manifest last; a note of the kind `STUB` stays. Whether there was one.
+
+    Raises ConnectionError when the place cannot be reached or refuses, and ValueError for the hub, whose history keeps what
+    was ever there.
+    """
+    if address.startswith(HUB):
+        raise ValueError("the hub keeps the history of a dataset; delete the dataset there")
+    with _errors_of(address):
+        filesystem, root = _filesystem(address)
+        there = {path.removeprefix(root).strip("/") for path in _found(filesystem, root)}
+        if MANIFEST not in there:
+            return STUB in there
+        manifest = json.loads(filesystem.cat_file(f"{root}/{MANIFEST}"))
+        version = str(manifest["version"])[:_DIGITS]
+        if version not in versions:
+            return False
+        filesystem.pipe_file(f"{root}/{STUB}", json.dumps({"version": version, "successor": ""}).encode())
+        names = [*sorted(there & set(manifest["files"])), MANIFEST]
+        for done, name in enumerate(names):
+            filesystem.rm_file(f"{root}/{name}")
+            progress(done + 1, len(names), "files")
+        left = {path.removeprefix(root).strip("/") for path in _found(filesystem, root)} & set(names)
+        if left:
+            raise ConnectionError(f"{address}: {min(left)} is still there")
+    return True
+
+
 def _filesystem(address: str) -> tuple[Any, str]:
     """The file system of an address, and the place in it."""
     scheme, _, place = address.partition("://")
@@ -62,7 +93,7 @@ def _filesystem(address: str) -> tuple[Any, str]:
         from obstore.fsspec import FsspecStore
 
         store: Any = FsspecStore  # its overloads want the scheme as a literal
-        return store(scheme), place.rstrip("/")
+        return store(scheme, skip_instance_cache=True), place.rstrip("/")  # the environment may be another by now
     from fsspec.core import url_to_fs
 
     filesystem, root = url_to_fs(address)

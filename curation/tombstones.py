@@ -31,6 +31,8 @@ _EMPTY = pl.DataFrame(schema=DOCUMENTS)
 
 TAKEN_BACK = "taken back"
 """The reason in the books, and the `error` in `failures`."""
+LIFTED = "lifted "
+"""Stands before the kind of a tombstone that a person has lifted: it refuses nothing any more."""
 
 TOMBSTONES = pl.Schema(
     {
@@ -45,7 +47,8 @@ TOMBSTONES = pl.Schema(
 )
 """`kind` is content or sample, `tombstone` the mark of its digest or id. `sketch` holds the marks of the shingles whose
 hash is below 2^64 / `scale`, of `shingles` in all; null where near copies are welcome, or the text has no words. `hashing`
-names the way in which they were hashed: sketches made in another cannot be compared with, and are counted (`outdated`)."""
+names the way in which they were hashed: sketches made in another cannot be compared with, and are counted (`outdated`). The reason
+says which request it was. A kind that begins with `LIFTED` refuses nothing."""
 
 THRESHOLD = 0.8
 """The estimated Jaccard similarity at or over which a content is refused as a near copy."""
@@ -196,6 +199,18 @@ def _shingles(texts: Sequence[str]) -> list[Hashes]:
 
     sets = shingle_sets(pl.Series(texts, dtype=pl.String).to_arrow(), SignatureSettings())
     return [sets.hashes[start : start + size] for start, size in zip(sets.starts, sets.sizes, strict=True)]
+
+
+def allowed_again(failures: pl.LazyFrame | None, tombstones: pl.DataFrame) -> pl.DataFrame:
+    """The files (`FILE`) in which something was refused by a tombstone that is lifted: they are to be read anew.
+
+    `failures` is the table of that name, None when there is none.
+    """
+    lifted = tombstones.filter(pl.col("kind").str.starts_with(LIFTED))["reason"].unique().to_list()
+    if failures is None or not lifted:
+        return _EMPTY.select(FILE)
+    refused_by = (pl.col("error") == TAKEN_BACK) & pl.col("detail").is_in(lifted)
+    return failures.filter(refused_by).select(FILE).unique().collect()
 
 
 class Piece(NamedTuple):

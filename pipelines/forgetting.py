@@ -18,7 +18,7 @@ import polars as pl
 
 from annotation.credentials import credentials
 from curation.globs import compiled
-from curation.tombstones import TOMBSTONES, mark, tombstones_of
+from curation.tombstones import LIFTED, TOMBSTONES, mark, tombstones_of
 from pipelines.lineage import PLACE, SAMPLE, among, annotations_on, models_on, scores_of, tasks_on
 from pipelines.lookup import HEX, Row, document_hits, not_found, rows_where, several
 from pipelines.releases import ReleaseFolder, holding
@@ -37,9 +37,14 @@ AUDIT = pl.Schema(
         "pattern": pl.String(),
         "releases": pl.List(pl.String()),
         "models": pl.List(pl.String()),
+        "lifted_at": pl.String(),
+        "lifted_by": pl.String(),
+        "lifted_because": pl.String(),
     }
 )
-"""Who took it back, when (UTC), and how; `pattern` is a keyed hash of what was typed. `releases` and `models` were made of it."""
+"""Who took it back, when (UTC), and how; `pattern` is a keyed hash of what was typed. `releases` and `models` were made of it.
+The last three are null until somebody lifts the request."""
+_KEY = ("tombstone", "request")
 TRIES = 3
 _CHAIN = (
     ("documents", TABLE),
@@ -201,22 +206,34 @@ def key_of(workspace: Workspace) -> str:
 
 
 def tombstones(workspace: Workspace) -> tuple[str, pl.DataFrame]:
-    """The version of the tombstones, and the tombstones (`TOMBSTONES`)."""
+    """The version of the tombstones, and the tombstones (`TOMBSTONES`); the reason names the request.
+
+    Those that refuse something are there once; those that are lifted once for each request.
+    """
     head = workspace.store.head(TABLE)
     if head is None:
         return "none", TOMBSTONES.to_frame()
-    return head.version, _as_now(workspace.store.scan(TABLE, head.number)).select(TOMBSTONES.names()).collect()
+    said = pl.format("{} (request {})", "reason", "request").alias("reason")
+    table = _as_now(workspace.store.scan(TABLE, head.number)).with_columns(said)
+    rows = table.select(TOMBSTONES.names()).collect()
+    is_lifted = pl.col("kind").str.starts_with(LIFTED)
+    standing = rows.filter(~is_lifted).unique("tombstone", keep="first", maintain_order=True)
+    return head.version, pl.concat([standing, rows.filter(is_lifted)])
 
 
 def _as_now(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Tombstones with all columns of today's; what was written before one of them came has nothing there."""
-    missing = [name for name in TOMBSTONES if name not in rows.collect_schema()]
-    return rows.with_columns(pl.lit(None, TOMBSTONES[name]).alias(name) for name in missing)
+    now = {**TOMBSTONES, **AUDIT}
+    missing = [name for name in now if name not in rows.collect_schema()]
+    return rows.with_columns(pl.lit(None, now[name]).alias(name) for name in missing)
 
 
 def requests(store: Store) -> set[str]:
-    """The names of all requests that were committed."""
-    return set(store.scan(TABLE).select("request").unique().collect()["request"]) if store.head(TABLE) else set()
+    """The names of all requests that were committed and not lifted."""
+    if store.head(TABLE) is None:
+        return set()
+    standing = store.scan(TABLE).filter(~pl.col("kind").str.starts_with(LIFTED))
+    return set(standing.select("request").unique().collect()["request"])
 
 
 def forget(workspace: Workspace, asked: Asked, found: Touched, reason: str, request: str = "") -> str:
@@ -235,6 +252,9 @@ def forget(workspace: Workspace, asked: Asked, found: Touched, reason: str, requ
         "pattern": mark(key, asked.how, asked.pattern),
         "releases": [release.said for release in found.releases],
         "models": [f"{model['model']} {model['version']}" for model in found.models],
+        "lifted_at": None,
+        "lifted_by": None,
+        "lifted_because": None,
     }
     remember(workspace, request, [*found.contents, *found.near], key)
     rows = pl.concat(made).unique("tombstone", keep="first", maintain_order=True)
@@ -261,23 +281,11 @@ def write_tombstones(workspace: Workspace, rows: pl.DataFrame, key: str) -> None
     for attempt in range(TRIES):
         head = store.head(TABLE)
         known = [] if head is None else [_as_now(store.scan(TABLE, head.number)).select(rows.columns).collect()]
-        whole = pl.concat([*known, rows]).unique("tombstone", keep="first", maintain_order=True)
-        draft = Commit(
-            TABLE,
-            key="",
-            recipe="",
-            inputs={},
-            settings={"key": mark(key, "key", TABLE)},
-            code_version="1",
-            version="",
-            total="",
-            rows=0,
-            schema="",
-            added=0,
-            removed=0,
-        )
+        whole = pl.concat([*known, rows]).unique(_KEY, keep="last", maintain_order=True)
+        settings = {"key": mark(key, "key", TABLE)}
+        draft = Commit(TABLE, "", "", {}, settings, "1", "", "", 0, "", 0, 0)
         try:
-            store.replace(whole, draft, head, ("tombstone",), AUDIT.names())
+            store.replace(whole.sort(_KEY), draft, head, _KEY, AUDIT.names())
         except CommitConflict:
             if attempt == TRIES - 1:
                 raise
@@ -285,11 +293,40 @@ def write_tombstones(workspace: Workspace, rows: pl.DataFrame, key: str) -> None
             return
 
 
+def lift(workspace: Workspace, request: str, reason: str) -> tuple[str, int]:
+    """Lift a request, by its name or first digits: its tombstones refuse nothing any more. Its name, and how many they are.
+
+    They stay as rows, with who lifted them, when and why; the next run reads the files again in which they refused something.
+    Raises LookupError where no request is called so, or several are.
+    """
+    key, store = key_of(workspace), workspace.store
+    named = sorted(name for name in requests(store) if request and name.startswith(request))
+    if len(named) != 1:
+        there = ", ".join(sorted(requests(store))) or "none"
+        raise LookupError(
+            f"{'several requests begin' if named else 'no request is called'} {request!r}; there are: {there}"
+        )
+    said = {
+        "lifted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "lifted_by": getpass.getuser(),
+        "lifted_because": reason,
+    }
+    own = _as_now(store.scan(TABLE)).filter(request=named[0]).collect()
+    rows = own.with_columns(
+        pl.concat_str(pl.lit(LIFTED), "kind").alias("kind"),
+        *(pl.lit(None, TOMBSTONES[name]).alias(name) for name in ("shingles", "scale", "sketch", "hashing")),
+        *(pl.lit(value).alias(name) for name, value in said.items()),
+    )
+    write_tombstones(workspace, rows, key)
+    return named[0], rows.filter(pl.col("kind") == f"{LIFTED}content").height
+
+
 def stale_models(store: Store) -> dict[str, str]:
     """The tables of models whose newest version was trained on what was taken back since: what to say of each."""
     if store.head(TABLE) is None:
         return {}
-    named = store.scan(TABLE).select("models", "request").explode("models").drop_nulls().unique().collect()
+    standing = store.scan(TABLE).filter(~pl.col("kind").str.starts_with(LIFTED))
+    named = standing.select("models", "request").explode("models").drop_nulls().unique().collect()
     requests: dict[str, list[str]] = {}
     for name, request in sorted(named.iter_rows()):
         requests.setdefault(name, []).append(request)

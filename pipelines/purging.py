@@ -24,10 +24,11 @@ import numpy as np
 import polars as pl
 
 from curation.fingerprints import Hashes, Hunt, union
+from curation.release_export import remove_export
 from curation.releases import MANIFEST, STUB, write_stub
 from curation.tombstones import known
 from pipelines import forgetting
-from pipelines.exports import exports_of
+from pipelines.exports import exports_of, far_exports_of
 from pipelines.forgetting import TakenBackError, key_of
 from pipelines.graph import Graph
 from pipelines.lineage import among
@@ -52,6 +53,8 @@ class Purged:
     removed: list[str] = field(default_factory=list)
     looked_at: dict[str, tuple[int, int]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    """Exports at addresses that hold a release which was taken back, or may hold one, and could not be removed: each with why."""
 
 
 def purge(workspace: Workspace, graph: Graph, progress: Progress = silent) -> Purged:
@@ -171,6 +174,7 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
         elif (place / MANIFEST).is_file() and _holds(place, hunt):
             write_stub(place, "")
             done.removed.append(f"export {place}")
+    _erase_far(workspace, done, progress)
     tables = workspace.store.root / "tables"
     untouched = frozenset({tables, folder_of(workspace), workspace.dagster_home})
     for each in scan(workspace.state, hunt, untouched, progress):
@@ -181,6 +185,17 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
         head = workspace.store.head(name)
         if head is not None and (workspace.previews / f"{name}.json").exists():
             write_preview(workspace, head)
+
+
+def _erase_far(workspace: Workspace, done: Purged, progress: Progress) -> None:
+    """Exports at addresses, as far as we may write there, of releases that are stubs by now."""
+    gone = {note.parent.name for note in workspace.releases.glob(f"*/*/{STUB}")}
+    for address in far_exports_of(workspace) if gone else ():
+        try:
+            if remove_export(address, gone, progress):
+                done.removed.append(f"export {address}")
+        except (OSError, ValueError, ModuleNotFoundError) as error:
+            done.elsewhere.append(f"{address} ({error})")
 
 
 def _pages_of_now(store: Store) -> set[str]:

@@ -114,22 +114,57 @@ def tokenize(row: Row, tokenizer: Any, stops: frozenset[int]) -> Example:
 
     Raises DatasetError when the row has no completion, or the template renders a prompt differently once it is answered.
     """
+    (example,) = encoded([row], [rendered(row, tokenizer)], tokenizer, stops)
+    if isinstance(example, DatasetError):
+        raise example
+    return example
+
+
+def rendered(row: Row, tokenizer: Any) -> tuple[str, str]:
+    """What the chat template makes of a row: the prompt as inference will render it, and what comes after it.
+
+    Raises DatasetError as `tokenize` does, and where the template leaves out or changes the answer.
+    """
     if not any(message["content"] for message in row.completion):
         raise DatasetError(
             f"sample {row.sample_id}: the completion is empty, every label would be masked; drop the row"
         )
-    prompt = tokenizer.apply_chat_template(list(row.prompt), tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template([*row.prompt, *row.completion], tokenize=False)
+    try:
+        prompt = tokenizer.apply_chat_template(list(row.prompt), tokenize=False, add_generation_prompt=True)
+        whole = tokenizer.apply_chat_template([*row.prompt, *row.completion], tokenize=False)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "jinja2":
+            raise
+        raise DatasetError(
+            f"sample {row.sample_id}: the chat template refuses it ({error}); change the task's turns, or the template"
+        ) from error
     if not whole.startswith(prompt):
         raise DatasetError(
             f"sample {row.sample_id}: the chat template renders the prompt differently with an answer behind it, so "
             "training would not ask what inference asks; use a template whose prompt is a prefix of the whole chat"
         )
-    first = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    if not first:
+    if not prompt:
         raise DatasetError(f"sample {row.sample_id}: the prompt is empty; give it at least one message")
-    second = tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
-    return Example(row.sample_id, tuple(first), _up_to_stop(second, tokenizer.eos_token_id, stops))
+    answer = whole[len(prompt) :]
+    if any(message["content"].strip() not in answer for message in row.completion):
+        raise DatasetError(
+            f"sample {row.sample_id}: the chat template leaves out or changes the answer; use one that writes it as it is"
+        )
+    return prompt, answer
+
+
+def encoded(
+    rows: Sequence[Row], texts: Sequence[tuple[str, str] | DatasetError], tokenizer: Any, stops: frozenset[int]
+) -> Iterator[Example | DatasetError]:
+    """Rendered rows as token ids, all in one call of the tokenizer; errors are handed on."""
+    flat = [part for each in texts if not isinstance(each, DatasetError) for part in each]
+    ids = iter(tokenizer(flat, add_special_tokens=False)["input_ids"] if flat else [])
+    for row, each in zip(rows, texts, strict=True):
+        if isinstance(each, DatasetError):
+            yield each
+        else:
+            first, second = next(ids), next(ids)
+            yield Example(row.sample_id, tuple(first), _up_to_stop(second, tokenizer.eos_token_id, stops))
 
 
 def _up_to_stop(ids: Sequence[int], eos: int, stops: frozenset[int]) -> tuple[int, ...]:

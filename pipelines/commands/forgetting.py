@@ -31,6 +31,10 @@ def forget(
             "--purge", help="Remove the bytes too, and prove it by a scan; alone: of all that waits for it. Runs first."
         ),
     ] = False,
+    lift: Annotated[
+        str | None,
+        typer.Option(metavar="REQUEST", help="Let come again what a request took back; the next run reads it anew."),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why; it stands in the books, and beside each document.")] = "",
     exact: Annotated[
         bool, typer.Option("--exact", help="The very texts alone: near copies stay, and may come again.")
@@ -45,13 +49,18 @@ def forget(
     given = {"id": name, "locator": locator, "source": source, "contains": contains}
     named = [(how, pattern) for how, pattern in given.items() if pattern is not None]
     here = find_workspace(workspace)
-    if purge and not named:
+    if purge and not named and lift is None:
         remove_bytes(here)
         return
-    if len(named) != 1:
-        raise ValueError("name what to take back by one of ID, --locator, --source and --contains")
+    if len(named) + (lift is not None) != 1 or (purge and lift is not None):
+        raise ValueError(
+            "name what to take back by one of ID, --locator, --source and --contains; or a request to --lift"
+        )
     if not reason.strip():
-        raise ValueError("--reason: say why it is taken back; the reason stays when the data are gone")
+        raise ValueError("--reason: say why; the reason stays when the data are gone")
+    if lift is not None:
+        let_come_again(here, lift, reason.strip(), yes)
+        return
     ((how, pattern),) = named
     asked = Asked(how, pattern, exact)  # type: ignore[arg-type]
     found = touched(here, asked)
@@ -66,9 +75,21 @@ def forget(
         out.print(f"Next: headwater run -w {here.root}", highlight=False, soft_wrap=True)
 
 
+def let_come_again(here: Workspace, request: str, reason: str, yes: bool) -> None:
+    """Lift a request."""
+    from pipelines.forgetting import lift as write
+
+    if not yes:
+        typer.confirm(f"Let come again what request {request} took back?", abort=True)
+    name, contents = write(here, request, reason)
+    out.print(
+        f"lifted: request {name}, {contents:,} contents; what is still in the sources comes again", highlight=False
+    )
+    out.print(f"Next: headwater run -w {here.root}", highlight=False, soft_wrap=True)
+
+
 def remove_bytes(here: Workspace) -> None:
     """Bring all tables up to date, remove the bytes of what was taken back, and say what was looked at."""
-    from pipelines.exports import far_exports_of
     from pipelines.purging import purge
     from pipelines.running import run
     from pipelines.terminal import TerminalWatcher
@@ -99,8 +120,8 @@ def remove_bytes(here: Workspace) -> None:
         out.print(
             f"{done.shared:,} passages also stand in documents that stay, and were not looked for", highlight=False
         )
-    for place in far_exports_of(here):
-        out.print(Text(f"not looked at, for it is elsewhere: {shown(place)}"), soft_wrap=True)
+    for place in done.elsewhere:
+        err.print(Text(f"remains elsewhere: {shown(place)}"), soft_wrap=True)
     for place in done.left:
         err.print(Text(f"still there: {shown(place)}"), soft_wrap=True)
     if done.left:

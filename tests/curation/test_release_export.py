@@ -11,7 +11,7 @@ import fsspec
 import polars as pl
 import pytest
 
-from curation.release_export import export_to
+from curation.release_export import export_to, remove_export
 from curation.releases import MANIFEST, verify_release, write_release
 from records import MESSAGES
 from tests.hub import running_hub
@@ -89,6 +89,28 @@ def test_bytes_that_come_back_otherwise_are_told(made: Path, monkeypatch: pytest
     monkeypatch.setattr(type(memory), "put_file", lambda self, source, target, **_: self.pipe_file(target, b"lost"))
     with pytest.raises(ConnectionError, match=r"README\.md is not there as it was written"):
         export_to(made, "memory://bad")
+
+
+def test_what_was_exported_is_removed_and_nothing_else_is(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = json.loads((made / MANIFEST).read_text())["version"][:16]
+    with object_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        address = f"s3://{BUCKET}/sets/river"
+        assert not remove_export(address, {version}), "nothing is there"
+        export_to(made, address)
+        server.put("sets/river/notes.txt", "mine")
+        assert not remove_export(address, {"0" * 16}), "another release is none of ours to remove"
+        assert remove_export(address, {version}) and remove_export(address, {version}), "twice is once"
+        keys = [each["Key"] for each in server._client.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        assert sorted(keys) == ["sets/river/TAKEN_BACK.json", "sets/river/notes.txt"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionError, match="s3://raw/sets/river cannot be written"):
+        remove_export(address, {version})
+    with pytest.raises(ValueError, match="the hub keeps the history"):
+        remove_export("hf://datasets/acme/river", {version})
 
 
 WRONG = {

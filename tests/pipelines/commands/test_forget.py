@@ -61,12 +61,64 @@ def test_a_text_its_copies_and_near_copies_go_and_come_back_nowhere(edited: Path
     assert not places(edited) & {"again.txt", "nearly.txt", "row.jsonl#L1"} and "row.jsonl#L2" in places(edited)
     refused = Workspace(edited).store.scan("failures").filter(error="taken back").collect()
     assert {"again.txt", "nearly.txt", "row.jsonl#L1", "long.txt"} <= set(refused["locator"])
-    assert set(refused["detail"]) == {"the licence was withdrawn"}
+    (request,) = Workspace(edited).store.scan("tombstones").collect()["request"].unique()
+    assert set(refused["detail"]) == {f"the licence was withdrawn (request {request})"}
     (edited / "web" / "again.txt").unlink()
     run(edited)
     assert "again.txt" not in set(Workspace(edited).store.scan("failures").collect()["locator"])
     forced = headwater("run", "documents", "--force", "-w", edited)
     assert forced.returncode == 0 and "different" not in forced.stderr, "from empty, the same"
+
+
+def lifted(root: Path, request: str) -> str:
+    done = headwater("forget", "--lift", request, "--reason", "granted again", "--yes", "-w", root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def asked(said: str) -> str:
+    return re.findall(r"request ([0-9a-f]+)", said)[0]
+
+
+def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edited: Path) -> None:
+    first = asked(forgotten(edited, "web:evil.txt"))
+    second = asked(forgotten(edited, "--locator", "web:*i?.txt", "--exact"))
+    third = asked(forgotten(edited, "notes:qa.jsonl#L3"))
+    whole = places(edited)
+    run(edited)
+    assert whole - places(edited) == {"evil.txt", "qa.jsonl#L3"}
+    said = lifted(edited, first[:6])
+    assert f"lifted: request {first}, 1 contents" in said
+    run(edited)
+    assert "evil.txt" not in places(edited), "the second request still takes it back"
+    lifted(edited, second)
+    before = heads(edited)
+    run(edited)
+    after = heads(edited)
+    assert whole - places(edited) == {"qa.jsonl#L3"} and after["documents"].recipe == before["documents"].recipe
+    assert (after["documents"].added, after["signatures"].added) == (1, 1), "work is proportional to the change"
+    lifted(edited, third)
+    run(edited)
+    assert places(edited) == whole
+    assert Workspace(edited).store.scan("failures").filter(error="taken back").collect().is_empty()
+    table = Workspace(edited).store.scan("tombstones").collect()
+    assert set(table["kind"]) <= {"lifted content", "lifted sample"} and set(table["lifted_because"]) == {
+        "granted again"
+    }
+    assert table["lifted_by"].null_count() == 0 and set(table["request"]) == {first, second, third}
+    assert_clear(
+        headwater("forget", "--lift", first, "--reason", "again", "--yes", "-w", edited),
+        f"no request is called '{first}'; there are: none",
+    )
+    forgotten(edited, "web:evil.txt")
+    run(edited)
+    assert "evil.txt" not in places(edited), "it can be taken back anew"
+
+
+def test_a_lift_names_a_request_and_nothing_else(ready: Path) -> None:
+    words = ("forget", "long.txt", "--lift", "1234", *WHY, "--yes", "-w", ready)
+    assert_clear(headwater(*words), "name what to take back by one of")
+    assert_clear(headwater("forget", "--lift", "1234", "--yes", "-w", ready), "--reason: say why")
 
 
 def test_exact_leaves_near_copies(edited: Path) -> None:

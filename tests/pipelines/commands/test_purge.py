@@ -16,6 +16,7 @@ import pytest
 
 from assets import STAGES
 from pipelines import forgetting
+from pipelines.exports import record_export
 from pipelines.forgetting import Asked, forget, touched
 from pipelines.graph import build_graph
 from pipelines.purging import TABLE, purge
@@ -71,6 +72,9 @@ def test_no_byte_is_left_and_a_scan_proves_it(root: Path, tmp_path: Path) -> Non
     old = head.notes["release"]
     state, out = workspace.state, tmp_path / "out"
     assert headwater("export", "instructions", "-o", out, "-w", root).returncode == 0
+    far = tmp_path / "far"
+    assert headwater("export", "instructions", "-o", far.as_uri(), "-w", root).returncode == 0
+    record_export(workspace, "hf://datasets/acme/river")
     assert headwater("table", "corpus", "-o", tmp_path / "corpus.jsonl", "-w", root).returncode == 0
     job = state / "jobs" / "answers_tuned-1" / "1"
     job.mkdir(parents=True)
@@ -91,6 +95,11 @@ def test_no_byte_is_left_and_a_scan_proves_it(root: Path, tmp_path: Path) -> Non
     assert "✓ none was found" in done.stdout and "store/tables" in done.stdout
     assert holding(state) == [] and holding(tmp_path / "root" / "notes") == ["qa.jsonl"], "sources are not Headwater's"
     assert not (tmp_path / "corpus.jsonl").exists() and [path.name for path in out.iterdir()] == ["TAKEN_BACK.json"]
+    assert [path.name for path in far.rglob("*") if path.is_file()] == ["TAKEN_BACK.json"]
+    remains = (
+        "remains elsewhere: hf://datasets/acme/river (the hub keeps the history of a dataset; delete the dataset there)"
+    )
+    assert remains in " ".join(done.stderr.split())
     assert not list(folder_of(workspace).iterdir())
     record = workspace.store.scan(TABLE).collect().row(0, named=True)
     assert record["passages"] > 4 and json.loads(record["looked_at"])["store/tables"]["files"] > 20
