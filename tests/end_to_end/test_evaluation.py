@@ -11,7 +11,7 @@ from tests.end_to_end.workspaces import computed, edit, heads, headwater
 from tests.evaluation.serving import said, serving
 
 TOLD = "messages:\n  - role: user\n    content: 'Which is better? {{question}} [A] {{answer_a}} [B] {{answer_b}}'\n"
-JUDGED = ["judge_agreement", "judgements_strict", "ratings", "rubric_scores", "win_rates"]
+JUDGED = ["evaluation_report", "judge_agreement", "judgements_strict", "ratings", "rubric_scores", "win_rates"]
 
 
 @pytest.mark.long
