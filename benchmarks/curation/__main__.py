@@ -27,7 +27,7 @@ from benchmarks.curation.corpus import DOCUMENTS, FEW, SOME, documents, size_of
 from benchmarks.curation.decontamination import decontamination
 from benchmarks.curation.languages import LANGUAGES, PIECE, pieces
 from benchmarks.curation.privacy import privacy
-from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, run
+from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, least, run
 from benchmarks.peers import CACHE, Peer
 
 DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18"))
@@ -146,12 +146,12 @@ def languages(report: Report, place: Path, cache: Path) -> None:
             {"code": [code for code, _ in known], "right": [a == b for (a, _), b in zip(known, told, strict=True)]}
         )
         shares = frame.group_by("code").agg(pl.col("right").mean()).sort("right").head(3)
-        least = ", ".join(f"{code} {share:.3f}" for code, share in shares.iter_rows())
+        worst = ", ".join(f"{code} {share:.3f}" for code, share in shares.iter_rows())
         given = place / "pieces.parquet"
         pl.DataFrame(pl.from_arrow(table)).write_parquet(given)
         empty = least("language", None, place, documents(EMPTY, cache))
         rate = size_of(given) / 1e6 / max(least("language", None, place, given) - empty, 0.01)
-        counted = f"{len(LANGUAGES)} | {len(texts):,} | {frame['right'].mean():.4f} | {least}"
+        counted = f"{len(LANGUAGES)} | {len(texts):,} | {frame['right'].mean():.4f} | {worst}"
         report.say(f"| {length} characters | {counted} | {rate:.1f} |")
     megabytes = size_of(documents(DOCUMENTS, cache)) / 1e6
     seconds = beyond("language", None, place, DOCUMENTS, cache)
