@@ -34,6 +34,7 @@ _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _LINKS = ("canonical", "license")
 _TELLING = ",".join(
     (
+        "html",
         "meta",
         *(f"link[rel~={rel} i]" for rel in _LINKS),  # a page links to far more than that
         "a[rel~=license]",
@@ -68,7 +69,7 @@ def facts_of(tree: Any) -> Facts:
     meta = {name: content for element in found["meta"] for name, content in _named(element)}
     links = {rel: href for element in found["link"] for rel, href in _linked(element)}
     licence = links.get("license") or _first(_linked_to(found["a"]))
-    root = document.query_selector("html")
+    root = next(iter(found["html"]), None)
     language = (root.getattr("lang") or root.getattr("xml:lang") if root else None) or meta.get("content-language")
     facts = {
         "language": _line(language or ""),
@@ -106,7 +107,7 @@ def _headings(elements: Sequence[tuple[str, Any]]) -> Iterator[list[object]]:
 
 
 def _date(meta: dict[str, str], scripts: Iterable[Any]) -> str | None:
-    marked = _first(found for name in _DATES if (found := iso_date(meta.get(name))))
+    marked = _first(found for name in _DATES if name in meta and (found := iso_date(meta[name])))
     return marked or _first(found for said in _linked_data(scripts) if (found := iso_date(said)))
 
 
