@@ -317,6 +317,7 @@ def test_every_command_and_option_is_explained() -> None:
         "tag",
         "export",
         "forget",
+        "promote",
         "try",
         "annotators",
     }
