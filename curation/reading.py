@@ -45,14 +45,12 @@ __all__ = [
 FEW_BYTES = 8 << 20
 """So much is read by one process in the time that others take to start."""
 
-_BATCH_BYTES = 48 << 20
-_LEAST_BATCH = 4 << 20
-_BATCH_FILES = 2_000
-_BATCHES_LEFT = 2
-"""Batches for each process that what is left is enough for: they get smaller, so that all end at about the same time."""
+_BATCH_BYTES = 32 << 20
+_BATCH_FILES = 500
+_BATCHES_PER_WORKER = 8
 _REPORT_EVERY = 100
 
-_PART_BYTES = 4 << 20
+_PART_BYTES = 8 << 20
 """Bytes of documents from which on the process that has them writes them itself."""
 _HELD_BYTES = 64 << 20
 """Bytes of documents that are held to be written together."""
@@ -330,16 +328,15 @@ def _written(tables: Iterable[Rows], write: Write[Any] | None) -> _Read:
 
 def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> Iterator[_Task]:
     """Batches of few enough bytes and files that every process has several; large files apart."""
-    left = sum(file.size for file in files if not is_large(file, settings))
-    most = _batch_bytes(left, workers)
+    size = sum(file.size for file in files if not is_large(file, settings))
+    most = min(_BATCH_BYTES, size // (_BATCHES_PER_WORKER * workers) + 1)
     held: list[File] = []
     held_bytes = first = 0
     for place, file in enumerate(files):
         large = is_large(file, settings)
         if held and (large or held_bytes + file.size > most or len(held) == _BATCH_FILES):
             yield _Batch(first, tuple(held))
-            left -= held_bytes
-            held, held_bytes, most = [], 0, _batch_bytes(left, workers)
+            held, held_bytes = [], 0
         if large:
             yield _Piece(place, file)
             continue
@@ -348,10 +345,6 @@ def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> 
         held_bytes += file.size
     if held:
         yield _Batch(first, tuple(held))
-
-
-def _batch_bytes(left: int, workers: int) -> int:
-    return max(_LEAST_BATCH, min(_BATCH_BYTES, left // (_BATCHES_LEFT * workers)))
 
 
 def failed_files(failures: pl.DataFrame) -> dict[str, int]:
