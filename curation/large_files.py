@@ -127,7 +127,7 @@ def read_piece(file: File, planned: Plan, piece: Piece, settings: ReadingSetting
             yield from _groups(opened, planned, piece, bounds)
         elif kind == JSON_LINES:
             yield from _line_stream(_content(opened, file, planned.kind, settings), planned, bounds)
-        elif kind in ARCHIVES:
+        elif kind in (TAR, ZIP):
             within, depth = replace(settings, max_unfolded=_most(file, settings)), 2 if planned.kind.compression else 1
             yield from _held(archive_stream(_content(opened, file, planned.kind, settings), kind, within, depth))
         else:
@@ -161,7 +161,6 @@ _FORWARD: dict[str, Callable[[BinaryIO, str, ReadingSettings], Iterator[Item]]] 
 """What is read from its beginning to its end."""
 
 _STREAMS = {**_FORWARD, ARROW_FILE: arrow_stream, ZIP: archive_stream}
-ARCHIVES = (TAR, ZIP)
 
 
 def _opened(file: File) -> BinaryIO:
@@ -212,7 +211,7 @@ def _chunks(opened: BinaryIO, state: xxhash.xxh3_128, size: int) -> Iterator[byt
 
 def _sampled(opened: BinaryIO, settings: ReadingSettings) -> tuple[str, ...]:
     """The column of text that the first rows tell, wherever the first piece ends."""
-    rows = (parsed_line("", line.decode("utf-8-sig", "replace")) for line in first_lines(opened, settings.max_bytes))
+    rows = (parsed_line("", line.decode("utf-8", "replace")) for line in first_lines(opened, settings.max_bytes))
     return sampled_column(rows, JSON_LINES, settings)
 
 

@@ -81,13 +81,14 @@ class _LinePieces:
 
 def first_lines(opened: BinaryIO, most: int) -> Iterator[bytes]:
     """Lines that are not blank, until they are many bytes or one is too large."""
-    left = _SAMPLE_BYTES
-    while left > 0 and (line := opened.readline(most + 2)):
+    read = 0
+    while read < _SAMPLE_BYTES and (line := opened.readline(most + 2)):
         if len(line.removesuffix(b"\n")) > most:
             return
-        left -= len(line)
-        if not line.isspace():
-            yield line
+        text = without_mark(line, read)
+        read += len(line)
+        if text.strip():
+            yield text
 
 
 def line_blocks(content: BinaryIO, most: int, about: int) -> Iterator[tuple[Piece, bytes] | Poison]:

@@ -110,8 +110,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def nothing() -> None:
-    """What is ready without more."""
+def ready_already() -> None:
+    """For work that needs no more than its own module."""
 
 
 def results(
@@ -119,7 +119,7 @@ def results(
     tasks: deque[Task],
     count: int,
     max_memory: int,
-    ready: Callable[[], None] = nothing,
+    ready: Callable[[], None] = ready_already,
 ) -> Iterator[tuple[Task, Result | Died]]:
     """Each task with what the function made of it, as it comes; the caller may add to `tasks` meanwhile.
 

@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import xxhash
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import curation.formats.column_tables
@@ -78,6 +78,7 @@ def _sorted(frames: tuple[pl.DataFrame, pl.DataFrame]) -> tuple[list[Any], list[
 
 
 @settings(max_examples=100, deadline=None)
+@example(["", "\ufeff{}"], "\n", "utf-8")
 @given(LINES, st.sampled_from(["\n", "\r\n", "\n\n"]), st.sampled_from(["utf-8", "utf-8-sig"]))
 def test_json_lines(tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, encoding: str) -> None:
     data = end.join(lines).encode(encoding, "replace")
