@@ -129,7 +129,7 @@ def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matc
     return measure_contamination(contents, evaluation_items, matches)
 
 
-def _decides(config: Config) -> set[str]:
+def decides(config: Config) -> set[str]:
     """The evidence that rules look at."""
     return set(evidence_of(rules_of(config.rules)))
 
@@ -147,7 +147,7 @@ def _rewrites(config: Config) -> set[str]:
 
 def _looked_at(config: Config) -> set[str]:
     """The evidence that something is done with."""
-    return _decides(config) | _rewrites(config) | ({"personal_data"} if config.privacy else set())
+    return decides(config) | _rewrites(config) | ({"personal_data"} if config.privacy else set())
 
 
 def _evidence(
@@ -171,7 +171,7 @@ def _evidence(
     group="curation",
     code_version="1",
     primary_key="content_digest",
-    asks=_decides,
+    asks=decides,
     on_demand=True,
     counts="quality",
     unit="contents",
@@ -265,7 +265,7 @@ def duplicates(
     group="curation",
     code_version="3",
     primary_key="doc_id",
-    asks=_decides,
+    asks=decides,
     counts="documents",
     unit="documents",
     pictures=of_verdicts,

@@ -10,11 +10,13 @@ import pyarrow as pa
 import curation.preferences
 import curation.pretraining
 from annotation.routing import decide_openness
+from assets.curation import decides
 from curation import releases
 from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps
 from curation.inventory import Source
 from curation.mixture import MixtureSettings
 from curation.pretraining import PretrainingSettings
+from curation.sample_facts import sample_facts as facts_of
 from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
@@ -124,6 +126,21 @@ def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Pro
 
 @stage(
     group="datasets",
+    code_version="1",
+    primary_key="sample_id",
+    counts="samples",
+    unit="samples",
+    needs=("models",),
+    asks=decides,
+)
+def sample_facts(samples: pl.DataFrame, corpus: pl.LazyFrame, language: pl.LazyFrame | None) -> Outcome:
+    """What held-out samples speak of, and where curation measured it in which language: scores are parted by it."""
+    told = facts_of(samples, corpus, language)
+    return Outcome(told, dropped={"in training, or without a reference": samples.height - told.height})
+
+
+@stage(
+    group="datasets",
     code_version="2",
     primary_key="sample_id",
     counts="samples",
@@ -205,4 +222,14 @@ def pretraining(
     return replace(outcome, table=outcome.table.drop("text"), notes=notes, others={})
 
 
-STAGES = [recipe, candidates, samples, sample_overlaps, instructions, preferences, evaluation, pretraining]
+STAGES = [
+    recipe,
+    candidates,
+    samples,
+    sample_overlaps,
+    sample_facts,
+    instructions,
+    preferences,
+    evaluation,
+    pretraining,
+]

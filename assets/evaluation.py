@@ -132,7 +132,7 @@ def endpoint_answers(
 
 @stage(
     group="evaluation",
-    code_version="4",
+    code_version="5",
     counts="samples",
     unit="samples",
     outputs=(
@@ -149,6 +149,7 @@ def scores(
     experiment_winner: dict[str, pl.DataFrame] | None,
     samples: pl.DataFrame,
     sample_overlaps: pl.DataFrame,
+    sample_facts: pl.DataFrame,
     instructions: Release,
     held_out: HeldOutSettings,
     evaluation: EvaluationSettings,
@@ -164,8 +165,9 @@ def scores(
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, samples, held_out))
     vectors = None if embeddings is None else vectors_of(embeddings)
+    told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")
     outcome = score_contestants(
-        contestants, samples, instructions.version, evaluation.bootstrap, seen=seen, vectors=vectors
+        contestants, told, instructions.version, evaluation.bootstrap, seen=seen, vectors=vectors
     )
     table = outcome.table
     if annotations is not None and annotations.height:

@@ -6,13 +6,14 @@ import polars as pl
 
 from assets.evaluation import ANSWERS
 from evaluation.embedding import EmbeddingSettings
+from evaluation.endpoint import EndpointSettings
 from evaluation.experiments import ExperimentSettings, score_cells
 from evaluation.retrieval import RetrievalSettings, document_passages, sample_passages
 from evaluation.selection import trial_metric
 from evaluation.settings import EvaluationSettings
 from pipelines.contestants import answered
 from pipelines.embedding import embedded, named_texts
-from pipelines.experiments import ask_cells, bench_of, cells_of
+from pipelines.experiments import Places, ask_cells, bench_of, cells_of
 from pipelines.stages import Output, Run, stage
 from plots import intervals
 from records import Outcome, Picture
@@ -68,13 +69,13 @@ def experiment_answers(
     retrieval: RetrievalSettings,
     embedding: EmbeddingSettings | None,
     embedding_model: str | None,
+    endpoints: tuple[EndpointSettings, ...],
     run: Run,
 ) -> Outcome:
     """The answers of every cell to the same validation samples; a cell that was asked before is not asked again."""
-    bench = bench_of(
-        base_model, model, prompts, retrieval_index, retrieval, embedding, embedding_model, evaluation, run
-    )
-    return answered(run, ask_cells(bench, cells_of(entry, prompts, run), samples, entry, run))
+    places = Places(retrieval_index, retrieval, embedding, embedding_model)
+    bench = bench_of(base_model, model, endpoints, prompts, places, evaluation, run)
+    return answered(run, ask_cells(bench, cells_of(entry, prompts, endpoints, run), samples, entry, run))
 
 
 @stage(
@@ -90,10 +91,11 @@ def experiment_cells(
     prompts: pl.DataFrame | None,
     samples: pl.DataFrame,
     evaluation: EvaluationSettings,
+    endpoints: tuple[EndpointSettings, ...],
     run: Run,
 ) -> Outcome:
     """The score of every cell on validation, the best of which is chosen, and the effect of each factor."""
-    cells = cells_of(entry, prompts, run)
+    cells = cells_of(entry, prompts, endpoints, run)
     outputs = experiment_answers.with_columns(cell="model")
     table, effects = score_cells(cells, outputs, samples, trial_metric(samples), evaluation.bootstrap)
     shown = table.drop("model", "prompt").rename({"cell": "model"}).with_columns(prompt=pl.lit("none"))
@@ -115,14 +117,14 @@ def experiment_winner(
     retrieval: RetrievalSettings,
     embedding: EmbeddingSettings | None,
     embedding_model: str | None,
+    endpoints: tuple[EndpointSettings, ...],
     run: Run,
 ) -> Outcome:
     """The answers of the chosen cell on the test split: the only one that meets it."""
-    bench = bench_of(
-        base_model, model, prompts, retrieval_index, retrieval, embedding, embedding_model, evaluation, run
-    )
+    places = Places(retrieval_index, retrieval, embedding, embedding_model)
+    bench = bench_of(base_model, model, endpoints, prompts, places, evaluation, run)
     names = experiment_cells.filter("chosen")["cell"].to_list()
-    chosen = [cell for cell in cells_of(entry, prompts, run) if cell.name in names]
+    chosen = [cell for cell in cells_of(entry, prompts, endpoints, run) if cell.name in names]
     rows = ask_cells(bench, chosen, samples, entry, run, test=True)
     return answered(run, rows.with_columns(model=pl.lit(entry.name)))
 

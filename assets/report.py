@@ -7,15 +7,14 @@ from typing import Any
 import polars as pl
 
 from evaluation.costs import PriceSettings, Spent, costs
-from evaluation.report_page import Report, report_page
-from evaluation.verdict import main_metric, verdict
+from evaluation.report_page import Report, report_page, verdict_of
 from pipelines.contestants import contestants_of
 from pipelines.reports import REPORT, write_report
 from pipelines.stages import Run, stage
 from records import Outcome
 
 
-@stage(group="evaluation", code_version="1", needs=("models",), primary_key="model", unit="contestants")
+@stage(group="evaluation", code_version="2", needs=("models",), primary_key="model", unit="contestants")
 def evaluation_report(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,
@@ -38,7 +37,12 @@ def evaluation_report(
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     ledgers = {name: _ledger(run, name) for name in models["model"]}
     minutes = 0.0 if annotations is None else float(annotations["lead_time"].fill_null(0).sum()) / 60
-    spent = {name: Spent(_seconds(ledger), minutes) for name, ledger in ledgers.items()}
+    of_version = {
+        row["version"]: Spent(_seconds(ledgers[row["model"]]), minutes)
+        for row in models.select("model", "version").to_dicts()
+    }
+    versions = {name: rows["model_version"][0] for name, rows in contestants.items() if rows.height}
+    spent = {name: of_version[version] for name, version in versions.items() if version in of_version}
     table = costs(contestants, spent, prices, next(iter(contestants)))
     labels = {name: int(ledger["samples"]) for name, ledger in ledgers.items() if "samples" in ledger}
     report = Report(
@@ -53,9 +57,11 @@ def evaluation_report(
         ratings,
         judge_agreement,
         labels,
+        prices.worthwhile,
     )
-    said = verdict(scores, comparisons, slices, table, main_metric(scores))
-    return Outcome(table, notes={"verdict": said, REPORT: write_report(run.workspace, "scores", report_page(report))})
+    return Outcome(
+        table, notes={"verdict": verdict_of(report), REPORT: write_report(run.workspace, "scores", report_page(report))}
+    )
 
 
 def _ledger(run: Run, model: str) -> dict[str, Any]:

@@ -23,6 +23,9 @@ _CHARACTERS = 2000
 _WORD = r"\p{L}[\p{L}\p{M}]{3,}"
 
 
+Matrix = npt.NDArray[np.float32]
+
+
 class Topic(NamedTuple):
     """One cluster: the words that stand for it, the first one most, and its share of the texts."""
 
@@ -30,45 +33,91 @@ class Topic(NamedTuple):
     share: float
 
 
+class Clusters(NamedTuple):
+    """What texts fall into: the words that count (word, texts that have it, column), the texts looked at, and the centres."""
+
+    known: pl.DataFrame
+    looked_at: int
+    centres: Matrix
+
+
 def topics(texts: pl.Series) -> list[Topic]:
     """At most `CLUSTERS` topics of texts, the largest first; none of fewer than two texts per cluster."""
-    rows = pl.DataFrame({"text": texts}).with_row_index("row")
-    words = (
-        rows.select("row", word=pl.col("text").str.head(_CHARACTERS).str.to_lowercase().str.extract_all(_WORD))
+    found = _clusters(texts)
+    if found is None:
+        return []
+    nearest = _nearest(texts, found)["cluster"]
+    shares = [float((nearest == each).mean() or 0) for each in range(len(found.centres))]  # type: ignore[arg-type]
+    told = [Topic(words, share) for words, share in zip(_words_of(found), shares, strict=True)]
+    return sorted(
+        (topic for topic in told if topic.words and topic.share), key=lambda topic: (-topic.share, topic.words)
+    )
+
+
+def topic_of(texts: pl.Series) -> pl.Series:
+    """The topic of each text, told by its three first words, among the topics of the first `DRAWN`; null where it has none."""
+    names: list[str | None] = [None] * len(texts)
+    found = _clusters(texts.head(DRAWN))
+    told = [] if found is None else [", ".join(words[:3]) or None for words in _words_of(found)]
+    for start in range(0, len(texts) if found else 0, DRAWN):
+        for row, cluster in _nearest(texts[start : start + DRAWN], found).iter_rows():  # type: ignore[arg-type]
+            names[start + row] = told[cluster]
+    return pl.Series("topic", names, dtype=pl.String)
+
+
+def _clusters(texts: pl.Series) -> Clusters | None:
+    """The clusters of texts; None where fewer than two texts per cluster have words that set them apart."""
+    words = _counted(texts)
+    known = _vocabulary(words, len(texts))
+    _, matrix = _weights(words, known, len(texts))
+    if matrix.shape[0] < 2 * CLUSTERS or known.is_empty():
+        return None
+    centres = matrix[_far_apart(matrix)]
+    for _ in range(ROUNDS):
+        nearest = (matrix @ centres.T).argmax(axis=1)
+        centres = _normed(np.stack([matrix[nearest == each].sum(axis=0) for each in range(len(centres))]))
+    return Clusters(known, len(texts), centres)
+
+
+def _nearest(texts: pl.Series, found: Clusters) -> pl.DataFrame:
+    """row and cluster of the texts that have words which count."""
+    rows, matrix = _weights(_counted(texts), found.known, found.looked_at)
+    return pl.DataFrame({"row": rows, "cluster": (matrix @ found.centres.T).argmax(axis=1)})
+
+
+def _words_of(found: Clusters) -> list[tuple[str, ...]]:
+    names = found.known["word"].to_list()
+    return [_heaviest(centre, names) for centre in found.centres]
+
+
+def _counted(texts: pl.Series) -> pl.DataFrame:
+    """How often each word stands in each text (row, word, count)."""
+    return (
+        pl.DataFrame({"text": texts})
+        .with_row_index("row")
+        .select("row", word=pl.col("text").str.head(_CHARACTERS).str.to_lowercase().str.extract_all(_WORD))
         .explode("word")
         .drop_nulls("word")
         .group_by("row", "word")
         .len("count")
     )
-    matrix, names = _weights(words, len(texts))
-    if matrix.shape[0] < 2 * CLUSTERS or not names:
-        return []
-    centres = matrix[_far_apart(matrix)]
-    for _ in range(ROUNDS):
-        nearest = (matrix @ centres.T).argmax(axis=1)
-        centres = _normed(np.stack([matrix[nearest == each].sum(axis=0) for each in range(len(centres))]))
-    nearest = (matrix @ centres.T).argmax(axis=1)
-    found = [_topic(centre, names, float((nearest == each).mean())) for each, centre in enumerate(centres)]
-    return sorted(
-        (topic for topic in found if topic.words and topic.share), key=lambda topic: (-topic.share, topic.words)
-    )
 
 
-Matrix = npt.NDArray[np.float32]
-
-
-def _weights(words: pl.DataFrame, texts: int) -> tuple[Matrix, list[str]]:
-    """TF-IDF of the texts that have such words, rows of length 1, over the most frequent words that are not common."""
+def _vocabulary(words: pl.DataFrame, texts: int) -> pl.DataFrame:
+    """The most frequent words that are not common, each with its column."""
     frequency = words.group_by("word").agg(texts=pl.len())
     known = frequency.filter((pl.col("texts") > 1) & (pl.col("texts") <= max(_COMMON * texts, 2)))
-    known = known.sort("texts", "word", descending=[True, False]).head(VOCABULARY).with_row_index("column")
-    cells = words.join(known, on="word").with_columns(row=pl.col("row").rank("dense") - 1)
-    if cells.is_empty():
-        return np.zeros((0, 0), np.float32), []
-    matrix = np.zeros((int(cells["row"].max()) + 1, known.height), np.float32)  # type: ignore[arg-type]
+    return known.sort("texts", "word", descending=[True, False]).head(VOCABULARY).with_row_index("column")
+
+
+def _weights(words: pl.DataFrame, known: pl.DataFrame, texts: int) -> tuple[pl.Series, Matrix]:
+    """The rows of the texts that have such words, and their TF-IDF (length 1)."""
+    cells = words.join(known, on="word").with_columns(place=pl.col("row").rank("dense") - 1)
+    rows = cells["row"].unique().sort()
+    matrix = np.zeros((len(rows), known.height), np.float32)
     weight = (1 + cells["count"].log()) * (texts / cells["texts"]).log()
-    matrix[cells["row"].to_numpy(), cells["column"].to_numpy()] = weight.to_numpy()
-    return _normed(matrix), known["word"].to_list()
+    matrix[cells["place"].to_numpy(), cells["column"].to_numpy()] = weight.to_numpy()
+    return rows, _normed(matrix)
 
 
 def _normed(rows: Matrix) -> Matrix:
@@ -86,6 +135,6 @@ def _far_apart(matrix: Matrix) -> list[int]:
     return chosen
 
 
-def _topic(centre: Matrix, names: Sequence[str], share: float) -> Topic:
+def _heaviest(centre: Matrix, names: Sequence[str]) -> tuple[str, ...]:
     order = sorted(np.flatnonzero(centre > 0), key=lambda column: (-round(float(centre[column]), 5), names[column]))
-    return Topic(tuple(names[column] for column in order[:WORDS]), share)
+    return tuple(names[column] for column in order[:WORDS])

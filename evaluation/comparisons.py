@@ -47,6 +47,9 @@ POINTS = ("chrf", "rouge_l")
 DIGITS = 9
 """Scores are rounded to 9 decimals: sums may differ in their last bits between numbers of threads."""
 
+WAYS = ("slice", "source", "language", "topic", "openness", "length")
+"""By what samples are parted, where they have it."""
+
 MIN_SLICE = 10
 """Samples of a slice, at least: an interval of fewer says nothing."""
 
@@ -73,7 +76,7 @@ def compare(found: Mapping[str, Found], split: str, settings: BootstrapSettings)
 def compare_slices(
     found: Mapping[str, Found], samples: pl.DataFrame, split: str, settings: BootstrapSettings
 ) -> pl.DataFrame:
-    """The comparisons of each slice of `samples` with enough of them (`SLICES`): by the task's slice, source, openness and length."""
+    """The comparisons of each slice of `samples` with enough of them (`SLICES`): in each of `WAYS`."""
     parts = []
     for sliced_by, slices in _slices(samples).items():
         for name, ids in slices.items():
@@ -112,9 +115,15 @@ def could_see(comparisons: pl.DataFrame) -> dict[str, str]:
 
 def points(metric: str, difference: float) -> str:
     """A difference as one would say it: shares in points of a hundred."""
+    scale = a_point(metric)
+    return f"{difference:.2g} of it" if scale is None else f"{difference / scale:.2g} points"
+
+
+def a_point(metric: str) -> float | None:
+    """A hundredth of a metric's range; None of one that has no upper end."""
     if METRICS[metric].proportion:
-        return f"{100 * difference:.2g} points"
-    return f"{difference:.2g} {'points' if metric in POINTS else 'of it'}"
+        return 0.01
+    return 1.0 if metric in POINTS else None
 
 
 def clusters(values: pl.DataFrame, settings: BootstrapSettings) -> Integers | None:
@@ -164,7 +173,7 @@ def _slices(samples: pl.DataFrame) -> dict[str, dict[str, pl.Series]]:
         band = pl.when(pl.col("length") <= limit).then(pl.lit(name)).otherwise(band)
     sliced = samples.with_columns(length=length).with_columns(length=band)
     ways = {}
-    for way in ("slice", "source", "openness", "length"):
+    for way in (way for way in WAYS if way in sliced.columns):
         groups = sliced.drop_nulls(way).sort(way).group_by(way, maintain_order=True).agg("sample_id")
         if groups.height > 1:
             ways[way] = dict(groups.iter_rows())

@@ -41,6 +41,8 @@ class PriceSettings:
     machine_hour: float = 1.0
     # an hour of a person who labels
     person_hour: float = 30.0
+    # what a finetune must bring to be worth it, in hundredths of the metric's range
+    worthwhile: float = 5.0
     # a million tokens of an endpoint, read or written, by the endpoint's name
     million_tokens: dict[str, float] = field(default_factory=dict)
 

@@ -76,7 +76,7 @@ class ExperimentSettings:
 
     # what it is called: letters, digits and underscores
     name: str
-    # entries of `models`, and bases by their asset's name; all when empty
+    # entries of `models`, bases by their asset's name, and `endpoints`; all models and bases when empty
     models: tuple[str, ...] = ()
     # prompt files by name; `none` asks the sample as it is
     prompts: tuple[str, ...] = ("none",)
@@ -117,15 +117,17 @@ class Cell:
         )
 
 
-def grid(experiment: ExperimentSettings, models: Sequence[str], prompts: Sequence[str]) -> list[Cell]:
+def grid(
+    experiment: ExperimentSettings, models: Sequence[str], prompts: Sequence[str], endpoints: Sequence[str] = ()
+) -> list[Cell]:
     """All cells, in the order of the file.
 
     Raises:
-        ValueError: a level is named that there is not, or twice.
+        ValueError: a level is named that there is not, or twice, or an endpoint is to be quantised.
     """
     chosen = experiment.models or tuple(models)
     levels: Mapping[str, tuple[Sequence[object], Sequence[object]]] = {
-        "models": (chosen, models),
+        "models": (chosen, [*models, *endpoints]),
         "prompts": (experiment.prompts, ["none", *prompts]),
         "retrievers": (experiment.retrievers, experiment.retrievers),
         "sampling": (experiment.sampling, experiment.sampling),
@@ -137,6 +139,12 @@ def grid(experiment: ExperimentSettings, models: Sequence[str], prompts: Sequenc
             raise ValueError(
                 f"experiments: {experiment.name}: {name}: there is no {unknown[0]!r}; there are: {', '.join(map(str, known))}"
             )
+    served = [name for name in chosen if name in endpoints]
+    if served and any(each.precision != SamplingSettings.precision for each in experiment.sampling):
+        raise ValueError(
+            f"experiments: {experiment.name}: sampling: nobody here sets the precision of the endpoint {served[0]!r}; "
+            "give other precisions an experiment of their own"
+        )
     return [Cell(*levels) for levels in product(chosen, experiment.prompts, experiment.retrievers, experiment.sampling)]
 
 

@@ -78,9 +78,13 @@ def load_model(
 def _merged(model: Any, adapter: str | None) -> Any:
     if adapter is None:
         return model
+    import warnings
+
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
+    with warnings.catch_warnings():  # PEFT still reads a property that transformers deprecated
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
 
 
 def _quantised(model: Any, where: torch.device) -> Any:

@@ -37,6 +37,13 @@ class Report:
     agreement: pl.DataFrame | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
     """Of each finetune the number of samples that it learnt from."""
+    worthwhile: float = 5.0
+
+
+def verdict_of(report: Report) -> str:
+    """The paragraph at its head."""
+    metric = main_metric(report.scores)
+    return verdict(report.scores, report.comparisons, report.slices, report.costs, metric, report.worthwhile)
 
 
 def report_page(report: Report) -> str:
@@ -45,7 +52,7 @@ def report_page(report: Report) -> str:
     return page(
         "Evaluation report",
         tag("h1", "Evaluation report"),
-        tag("p", verdict(report.scores, report.comparisons, report.slices, report.costs, metric)),
+        tag("p", verdict_of(report)),
         tag("h2", "Quality"),
         _quality(report.scores),
         tag("h2", "Compared"),
@@ -57,6 +64,7 @@ def report_page(report: Report) -> str:
         *_judged(report),
         tag("h2", "Slices that are worse"),
         _regressions(report.slices),
+        folded(f"Every slice by {metric}", _every_slice(report.slices, metric), opened=False),
         tag("h2", "Side by side"),
         tag("p", f"{SHOWN} samples of the test split, drawn by their names.", class_="quiet"),
         *_side_by_side(report),
@@ -221,6 +229,24 @@ def _regressions(slices: pl.DataFrame) -> Part:
         for row in worse.to_dicts()
     ]
     return table(("slice", "metric", "difference of", "difference", "interval", "what could be seen"), rows, (3, 4))
+
+
+def _every_slice(slices: pl.DataFrame, metric: str) -> Html:
+    rows = [
+        (
+            row["sliced_by"],
+            row["slice"],
+            f"{row['model_b']} − {row['model_a']}",
+            _figure(row["value_b"]),
+            _figure(row["value_a"]),
+            _figure(row["difference"]),
+            _ends(row["low"], row["high"]),
+            f"{row['n']:,}",
+        )
+        for row in slices.filter(metric=metric).to_dicts()
+    ]
+    head = ("sliced by", "slice", "difference of", "its own", "the other's", "difference", "interval", "samples")
+    return table(head, rows, range(3, 8))
 
 
 def _side_by_side(report: Report) -> Iterator[Part]:

@@ -46,8 +46,13 @@ def held_out_questions(samples: pl.DataFrame, settings: EvaluationSettings, prom
 
 def served_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompt: Prompt | None) -> pl.DataFrame:
     """What a model behind an endpoint is asked on the test split: to answer what the others answer, for it weighs nothing."""
-    asked = held_out_questions(samples, settings, prompt).filter(pl.col("want") != "likelihood")
-    return asked.with_columns(want=pl.lit("generate"), options=pl.lit(0, dtype=pl.Int64))
+    return unweighed(held_out_questions(samples, settings, prompt))
+
+
+def unweighed(asked: pl.DataFrame) -> pl.DataFrame:
+    """The questions that want an answer, without what an endpoint cannot give: likelihoods."""
+    answers = asked.filter(pl.col("want") != "likelihood")
+    return answers.with_columns(want=pl.lit("generate"), options=pl.lit(0, dtype=pl.Int64))
 
 
 def trial_questions(samples: pl.DataFrame, settings: EvaluationSettings, prompts: list[Prompt]) -> pl.DataFrame:

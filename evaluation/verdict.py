@@ -1,4 +1,9 @@
-"""One paragraph made of the figures: what is best, how sure that is, what could not have been seen, and what it costs."""
+"""One paragraph made of the figures: finetune or not, what is best, how sure that is, and what it costs.
+
+Finetuning is advised where the best finetune is surely better than the best that was only asked (a base under its prompt, an
+endpoint, a cell of an experiment), by as much as it is to be worth. The prompt is enough where the paired interval leaves
+the finetune less than that. Else the samples cannot tell, and that is what is said.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,24 @@ from typing import Any
 
 import polars as pl
 
-from evaluation.comparisons import points
+from evaluation.comparisons import a_point, points
 from evaluation.metrics import METRICS
 
 SURE = 0.05
 
 
 def verdict(
-    scores: pl.DataFrame, comparisons: pl.DataFrame, slices: pl.DataFrame, costs: pl.DataFrame, metric: str
+    scores: pl.DataFrame,
+    comparisons: pl.DataFrame,
+    slices: pl.DataFrame,
+    costs: pl.DataFrame,
+    metric: str,
+    worthwhile: float = 5.0,
 ) -> str:
-    """What the figures say of the contestants on the test split, by the metric."""
+    """What the figures say of the contestants on the test split, by the metric.
+
+    `worthwhile` is what a finetune must bring, in hundredths of the metric's range.
+    """
     rows = scores.filter(metric=metric, split="test").drop_nulls("value")
     if rows.height < 2:
         return "There is nothing to compare: fewer than two contestants have scores."
@@ -23,9 +36,50 @@ def verdict(
     best, second = ranked[0], ranked[1]
     first = costs["model"][0] if costs.height else second["model"]
     rival = second if best["model"] == first else next(row for row in ranked if row["model"] == first)
-    said = [_led(best, rival, metric), _sure(comparisons.filter(metric=metric), best["model"], rival["model"], metric)]
+    advice = advised(ranked, comparisons.filter(metric=metric), costs, metric, worthwhile)
+    said = [
+        advice,
+        _led(best, rival, metric),
+        _sure(comparisons.filter(metric=metric), best["model"], rival["model"], metric),
+    ]
     said += [_losses(slices, best["model"], rival["model"]), _seen(best), _price(costs, best["model"])]
     return " ".join(sentence for sentence in said if sentence)
+
+
+def advised(
+    ranked: list[dict[str, Any]], comparisons: pl.DataFrame, costs: pl.DataFrame, metric: str, worthwhile: float
+) -> str:
+    """Whether to finetune, by the best finetune and the best of the others; "" where one of the two is missing.
+
+    `ranked` are scores, the best first; a finetune is what `costs` knows a training of.
+    """
+    trained = set(costs.filter(pl.col("training_seconds") > 0)["model"]) if costs.height else set()
+    tuned = next((row["model"] for row in ranked if row["model"] in trained), None)
+    asked = next((row for row in ranked if row["model"] not in trained), None)
+    row = None if tuned is None or asked is None else _of_two(comparisons, tuned, asked["model"])
+    if row is None or asked is None or row["low"] is None:
+        return ""
+    low, gain, high = _gain(row, str(tuned), metric)
+    named = asked["model"] + (f" under the prompt {asked['prompt']}" if asked["prompt"] != "none" else "")
+    told = f"{tuned} has {points(metric, gain)} over {named} ({points(metric, low)} to {points(metric, high)})"
+    enough = worthwhile * (a_point(metric) or 0.0)
+    if gain >= enough and low > 0 and row["p_adjusted"] < SURE:
+        return f"Finetune: {told}, which is sure, and as much as it is to be worth ({worthwhile:g} points)."
+    if high <= enough:
+        return f"The prompt is enough: {told}, so finetuning cannot be expected to bring the {worthwhile:g} points that it is to be worth."
+    return f"Undecided: {told}, and finetuning is to be worth {worthwhile:g} points; more test samples would tell."
+
+
+def _of_two(comparisons: pl.DataFrame, one: str, other: str) -> dict[str, Any] | None:
+    both = comparisons.filter(pl.col("model_a").is_in([one, other]) & pl.col("model_b").is_in([one, other]))
+    return both.row(0, named=True) if both.height else None
+
+
+def _gain(row: dict[str, Any], tuned: str, metric: str) -> tuple[float, float, float]:
+    """What the finetune has over the other, between its ends; above zero is better."""
+    sign = (1 if METRICS[metric].higher_is_better else -1) * (1 if row["model_b"] == tuned else -1)
+    ends = sorted((sign * row["low"], sign * row["high"]))
+    return ends[0], sign * row["difference"], ends[1]
 
 
 def main_metric(scores: pl.DataFrame) -> str:
@@ -43,11 +97,9 @@ def _led(best: dict[str, Any], rival: dict[str, Any], metric: str) -> str:
 
 
 def _sure(comparisons: pl.DataFrame, best: str, rival: str, metric: str) -> str:
-    names = [best, rival]
-    both = comparisons.filter(pl.col("model_a").is_in(names) & pl.col("model_b").is_in(names))
-    if both.is_empty():
+    row = _of_two(comparisons, best, rival)
+    if row is None:
         return "The two answered no samples in common, so nothing can be said of the difference."
-    row = both.row(0, named=True)
     seen = (
         ""
         if row["detectable"] is None

@@ -10,14 +10,15 @@ import numpy.typing as npt
 import polars as pl
 
 from evaluation.embedding import EmbeddingSettings
+from evaluation.endpoint import EndpointSettings
 from evaluation.experiments import Cell, ExperimentSettings, SamplingSettings, grid
 from evaluation.inference import OUTPUTS
 from evaluation.metrics import text_digest, vectors_of
 from evaluation.prompts import Prompt
 from evaluation.retrieval import Bm25, RetrievalSettings, top, with_context
-from evaluation.selection import drawn, held_out_questions, prompted, questions
+from evaluation.selection import drawn, held_out_questions, prompted, questions, unweighed
 from evaluation.settings import EvaluationSettings
-from pipelines.contestants import Contestant, ask, base_contestant, finetuned, prompts_of
+from pipelines.contestants import Contestant, ask, base_contestant, finetuned, prompts_of, served
 from pipelines.embedding import embedded, named_texts
 from pipelines.stages import Run
 from records import Message
@@ -26,30 +27,35 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where passages are found, and how."""
+
+    passages: pl.DataFrame = field(default_factory=pl.DataFrame)
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    embedding: EmbeddingSettings | None = None
+    embedding_model: str | None = None
+
+
+@dataclass(frozen=True)
 class Bench:
     """What an experiment may combine: models and prompts by name, and where passages are found."""
 
     models: Mapping[str, Contestant]
     prompts: Mapping[str, Prompt]
-    passages: pl.DataFrame = field(default_factory=pl.DataFrame)
-    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
-    embedding: EmbeddingSettings | None = None
-    embedding_model: str | None = None
+    places: Places = field(default_factory=Places)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
 
 def bench_of(
     base_model: Mapping[str, pl.DataFrame],
     model: Mapping[str, pl.DataFrame],
+    endpoints: Sequence[EndpointSettings],
     prompts: pl.DataFrame | None,
-    passages: pl.DataFrame,
-    retrieval: RetrievalSettings,
-    embedding: EmbeddingSettings | None,
-    embedding_model: str | None,
+    places: Places,
     evaluation: EvaluationSettings,
     run: Run,
 ) -> Bench:
-    """Everything that cells are made of."""
+    """Everything that cells are made of; an endpoint's own prompt is none of it, for the cell says which."""
     entries = {entry.name: entry for entry in run.workspace.config.models}
     bases = {
         entry.name: base_contestant(base_model[entry.name], None, None, run.workspace)
@@ -58,15 +64,19 @@ def bench_of(
     tuned = {
         name: finetuned(table, base_model[entries[name].base_name], run.workspace) for name, table in model.items()
     }
+    others = {entry.name: served(replace(entry, prompt=""), None) for entry in endpoints}
     named = {} if prompts is None else {each.name: each for each in prompts_of(prompts)}
-    return Bench(bases | tuned, named, passages, retrieval, embedding, embedding_model, evaluation)
+    return Bench(bases | tuned | others, named, places, evaluation)
 
 
-def cells_of(experiment: ExperimentSettings, prompts: pl.DataFrame | None, run: Run) -> list[Cell]:
+def cells_of(
+    experiment: ExperimentSettings, prompts: pl.DataFrame | None, endpoints: Sequence[EndpointSettings], run: Run
+) -> list[Cell]:
     """The cells of an experiment."""
     config = run.workspace.config
     models = [entry.name for entry in (*config.bases, *config.models)]
-    return grid(experiment, models, [] if prompts is None else prompts["prompt"].to_list())
+    named = [] if prompts is None else prompts["prompt"].to_list()
+    return grid(experiment, models, named, [entry.name for entry in endpoints])
 
 
 def ask_cells(
@@ -88,6 +98,8 @@ def ask_cells(
     for (model, _), group in together.items():
         asked = pl.concat([_asked_of(bench, cell, samples, experiment, run, test) for cell in group])
         contestant = replace(bench.models[model], prompt=None)
+        if contestant.endpoint is not None:
+            asked = unweighed(asked)
         rows = ask(run, contestant, asked, group[0].generation(bench.evaluation.generation))
         prompts = {cell.name: cell.prompt for cell in group}
         parts.append(rows.with_columns(model="prompt", prompt=pl.col("prompt").replace_strict(prompts)))
@@ -122,10 +134,10 @@ def _with_passages(bench: Bench, cell: Cell, samples: pl.DataFrame, run: Run) ->
         return samples
     held_out = samples.filter(pl.col("split") != "train")
     chats: list[list[Message]] = held_out["messages"].to_list()
-    texts = bench.passages["text"].to_list()
+    texts = bench.places.passages["text"].to_list()
     asked = [chat[-1]["content"] for chat in chats]
     scores = Bm25(texts).scores if cell.retriever == "bm25" else _by_vector(bench, asked, run)
-    found = [[texts[place] for place in top(scores(text), bench.retrieval.passages)] for text in asked]
+    found = [[texts[place] for place in top(scores(text), bench.places.retrieval.passages)] for text in asked]
     told = [with_context(chat, passages) for chat, passages in zip(chats, found, strict=True)]
     changed = held_out.with_columns(messages=pl.Series(told, dtype=samples.schema["messages"]))
     return pl.concat([samples.filter(pl.col("split") == "train"), changed])
@@ -133,10 +145,11 @@ def _with_passages(bench: Bench, cell: Cell, samples: pl.DataFrame, run: Run) ->
 
 def _by_vector(bench: Bench, asked: Sequence[str], run: Run) -> Callable[[str], Floats]:
     """What scores all passages by the cosine with a question."""
-    if bench.embedding is None or bench.embedding_model is None:
+    places = bench.places
+    if places.embedding is None or places.embedding_model is None:
         raise ValueError(
             "experiments: the retriever `embedding` needs `embedding: {model: FOLDER}`: name a local model"
         )
-    matrix = np.array(bench.passages["vector"].to_list(), dtype=np.float32)
-    vectors = vectors_of(embedded(run, named_texts(pl.Series(list(asked))), bench.embedding_model, bench.embedding))
+    matrix = np.array(places.passages["vector"].to_list(), dtype=np.float32)
+    vectors = vectors_of(embedded(run, named_texts(pl.Series(list(asked))), places.embedding_model, places.embedding))
     return lambda text: (matrix @ vectors[text_digest(text)]).astype(np.float64)

@@ -16,7 +16,10 @@ from pipelines.workspace import find_workspace
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workspace shall be.")],
     template: Annotated[
-        str | None, typer.Option(help="corpus (the default), completion, chat, qa or docstrings.")
+        str | None,
+        typer.Option(
+            help="corpus (the default), completion, chat, qa or docstrings; finetune-pays or prompt-is-enough, with data."
+        ),
     ] = None,
     code: Annotated[Path | None, typer.Option(help="A code base whose missing docstrings shall be written.")] = None,
 ) -> None:
@@ -25,7 +28,7 @@ def init(
 
     path = make(directory, template or ("docstrings" if code else "corpus"), code)  # type: ignore[arg-type]
     out.print(f"wrote {path}", highlight=False)
-    if (directory / "data").is_dir():
+    if (directory / "data").is_dir() and not any((directory / "data").iterdir()):
         out.print(f"put files into {directory / 'data'}, or name another path in the file", highlight=False)
     out.print(f"next: headwater run -w {directory}", highlight=False)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sysconfig
+import typing
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from pipelines.settings import FILE
+from pipelines.templates.examples import MAKERS, write_data
 from pipelines.workspace import Workspace
 
-Template = Literal["corpus", "completion", "chat", "qa", "docstrings"]
-TEMPLATES: tuple[Template, ...] = ("corpus", "completion", "chat", "qa", "docstrings")
+Template = Literal["corpus", "completion", "chat", "qa", "docstrings", "finetune-pays", "prompt-is-enough"]
+TEMPLATES: tuple[Template, ...] = typing.get_args(Template)
 
 FINETUNE = {
     "docstrings": "steps: 30, batch: 8, learning_rate: 0.001, max_length: 320",
@@ -70,15 +72,22 @@ def _text(folder: Path, template: Template, code: Path | None, prompts: list[str
     else:
         (folder / "data").mkdir(exist_ok=True)
         text = text.replace("{{data}}", "data    # a folder or a file; a relative path starts at the workspace")
+    if template in MAKERS:
+        write_data(template, folder / "data")
+        return text.replace("{{prompts}}", _listed(prompts))
     if template == "corpus":
         return text
     answered, weighed = ANSWERED.get(template, ANSWERED[""])
-    model = _read("_model.yaml").replace("{{prompts}}", "\n".join(f"  - {prompt}" for prompt in prompts))
+    model = _read("_model.yaml").replace("{{prompts}}", _listed(prompts))
     model = model.replace("{{{finetune}}}", "{" + FINETUNE.get(template, FINETUNE[""]) + "}")
     model = model.replace("{{{generation}}}", "{" + GENERATION.get(template, GENERATION[""]) + "}")
     model = model.replace("{{seed}}", SPLIT_SEED.get(template, "0"))
     model = model.replace("{{answered}}", answered).replace("{{weighed}}", weighed)
     return text + model + _read("_docstrings_tail.yaml" if template == "docstrings" else "_tail.yaml")
+
+
+def _listed(prompts: list[str]) -> str:
+    return "\n".join(f"  - {prompt}" for prompt in prompts)
 
 
 def _code_sources(code: Path | None) -> str:

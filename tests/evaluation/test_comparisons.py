@@ -66,6 +66,21 @@ def test_a_loss_is_found_in_its_slice() -> None:
     assert set(table["sliced_by"]) == {"length", "source"}, "one slice alone tells nothing"
 
 
+def test_a_loss_is_found_in_its_language_and_its_topic() -> None:
+    found, samples = planted(-3.0)
+    is_long = pl.int_range(pl.len()) % 2 == 1
+    told = samples.with_columns(
+        language=pl.when(is_long).then(pl.lit("de")).otherwise(pl.lit("en")),
+        topic=pl.when(is_long).then(pl.lit("tide, anchor")).otherwise(pl.lit("oven, dough")),
+    )
+    table = compare_slices(found, told, "test", QUICK)
+    worse = set(table.filter("regression").select("sliced_by", "slice").rows())
+    assert {("language", "de"), ("topic", "tide, anchor")} <= worse
+    assert not {("language", "en"), ("topic", "oven, dough")} & worse
+    none = told.with_columns(language=pl.lit(None, pl.String), topic=pl.lit(None, pl.String))
+    assert not {"language", "topic"} & set(compare_slices(found, none, "test", QUICK)["sliced_by"])
+
+
 def test_nothing_is_a_regression_where_nothing_differs() -> None:
     found, samples = planted(0.0)
     assert not compare_slices(found, samples, "test", QUICK)["regression"].any()

@@ -48,7 +48,12 @@ def said_of(made):
 
 def test_the_verdict_says_what_the_figures_say():
     text = said_of(report())
-    assert text.startswith("tuned reaches chrf 100 (") and "base reaches chrf" in text and "is sure (p 0.0" in text
+    assert (
+        text.startswith("Finetune: tuned has ")
+        and "tuned reaches chrf 100 (" in text
+        and "base reaches chrf" in text
+        and "is sure (p 0.0" in text
+    )
     assert "with 30 samples you can see" in text and "0 stand too much in what it learnt from" in text
     assert "earns that back never" in text
 
@@ -57,6 +62,37 @@ def test_a_difference_that_may_be_chance_is_told_as_such():
     text = said_of(report(worse="Return the number {}."))
     assert "may be chance (p 1 among all comparisons" in text and "is sure" not in text
     assert "nothing to compare" in verdict(report().scores.clear(), *[pl.DataFrame()] * 3, "chrf")
+
+
+@pytest.mark.parametrize(
+    ("tuned", "base", "worthwhile", "advice"),
+    [
+        (0.9, 0.2, 5, "Finetune: "),
+        (0.9, 0.2, 85, "The prompt is enough: "),
+        (0.9, 0.9, 25, "The prompt is enough: "),
+        (0.2, 0.9, 5, "The prompt is enough: "),
+        (0.9, 0.8, 5, "Undecided: "),
+    ],
+)
+def test_finetuning_is_advised_where_it_is_surely_worth_it(tuned, base, worthwhile, advice):
+    def right(share, shift, **about):
+        rows = [
+            {"sample_id": name, "output": "yes" if (at * 7 + shift) % 30 < share * 30 else "no"}
+            for at, name in enumerate(NAMES)
+        ]
+        return outputs(*rows, **about)
+
+    closed = samples(
+        *({"sample_id": name, "reference": "yes", "openness": "closed", "checker": "exact"} for name in NAMES)
+    )
+    rivals = {"base": right(base, 0), "tuned": right(tuned, 11, model="tuned", version="v2", prompt="none")}
+    found = score_contestants(rivals, closed, "d1", QUICK)
+    table = costs(rivals, {"tuned": Spent(60)}, PriceSettings(), "base")
+    said = verdict(found.table, found.others["comparisons"], found.others["slices"], table, "exact_match", worthwhile)
+    assert said.startswith(advice) and f"{worthwhile} points" in said, said
+    untrained = costs(rivals, {}, PriceSettings(), "base")
+    plain = verdict(found.table, found.others["comparisons"], found.others["slices"], untrained, "exact_match")
+    assert plain.split()[1] == "reaches", "where nothing was trained, nothing is advised"
 
 
 def test_the_page_stands_alone_and_shows_text_as_text():
@@ -73,13 +109,13 @@ def test_the_page_stands_alone_and_shows_text_as_text():
         "Worst losses",
     ):
         assert f"<h2>{title}</h2>" in page
-    assert page.count("<details>") == 20 + 0, "twenty outputs side by side, and tuned lost nowhere"
+    assert page.count("<details>") == 1 + 20 + 0, "all slices, twenty outputs side by side, and tuned lost nowhere"
     assert report_page(report()) == page, "the same figures give the same page"
 
 
 def test_losses_are_shown_worst_first():
     page = report_page(report(better="No.", worse="Return the number {}."))
-    assert "tuned against base: 20 of 30 losses" in page and page.count("<details>") == 40
+    assert "tuned against base: 20 of 30 losses" in page and page.count("<details>") == 41
 
 
 @pytest.mark.parametrize(("labels", "there"), [({"tuned": 8}, False), ({"tuned": 8, "more": 32}, True)])
