@@ -1,7 +1,7 @@
 """The evidence of deduplication: one row per content, from which exact and near-duplicates are found without its text.
 
 Exact is a 128-bit digest of the normalised text. Near is the bands of a min-wise sketch over word shingles: only their
-hashes are kept (4 bytes a band, 80 bytes a content), for candidates are verified on the shingles themselves.
+hashes are kept (4 bytes a band, 72 bytes a content), for candidates are verified on the shingles themselves.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ bytes at once.
 The sketch is one-permutation hashing (Li, Owen and Zhang, NIPS 2012): one hash of each shingle says which bin it falls
 in and how it ranks there, and a bin keeps the lowest. A bin that got none borrows from one that did, by an order of
 preference fixed for each bin beforehand (optimal densification: Shrivastava, ICML 2017), so that two bins agree with a
-chance of exactly the Jaccard similarity, as in MinHash, for one hash a shingle instead of 120.
+chance of exactly the Jaccard similarity, as in MinHash, for one hash a shingle instead of 126.
 """
 
 from __future__ import annotations
