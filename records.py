@@ -26,8 +26,11 @@ class Message(TypedDict):
     content: str
 
 
-CHECKERS = ("exact", "numeric", "choice", "pattern", "json", "schema", "f1")
+CHECKERS = ("exact", "numeric", "choice", "pattern", "json", "schema", "f1", "unit_test")
 """The checkers of closed-ended answers that a sample may name; `evaluation/checkers.py` says what each compares."""
+
+CHECKED_BY = ("pattern", "schema", "unit_test")
+"""The checkers whose reference is what an answer is held against, and no answer itself."""
 
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 """The column type of a chat: a list of messages."""

@@ -20,6 +20,7 @@ from curation.sample_facts import sample_facts as facts_of
 from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddling
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
+from evaluation.unit_tests import UnitTestSettings
 from pipelines.releasing import released
 from pipelines.stages import Observation, Output, Run, measure, observable, stage
 from pipelines.workspace import Workspace
@@ -50,7 +51,7 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 
 @stage(
     group="datasets",
-    code_version="4",
+    code_version="5",
     outputs=(Output("samples", ("sample_id",), ("doc_id",)), Output("openness", ("sample_id",))),
     unit="samples",
     needs=("task",),
@@ -62,12 +63,13 @@ def samples(
     task: TaskSettings,
     splits: SplitSettings,
     sources: tuple[Source, ...],
+    unit_tests: UnitTestSettings | None,
     run: Run,
 ) -> Outcome:
     """The task's samples, each once, open or closed for a stated reason, on its side of the split: no copied question straddles."""
     places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
     collected = collect_samples(places, candidates, task, [source.name for source in sources])
-    decided = decide_openness(collected.table, task.checker)
+    decided = decide_openness(collected.table, task.checker, unit_tests is not None)
     is_so = decided.table.select("sample_id", "openness", "checker")
     told = collected.table.drop("openness", "checker").join(is_so, on="sample_id", maintain_order="left")
     divided = assign_splits(told.select(collected.table.columns), splits)
@@ -141,7 +143,7 @@ def sample_facts(samples: pl.DataFrame, corpus: pl.LazyFrame, language: pl.LazyF
 
 @stage(
     group="datasets",
-    code_version="2",
+    code_version="3",
     primary_key="sample_id",
     counts="samples",
     unit="samples",
@@ -156,7 +158,8 @@ def instructions(
     clean = answered.join(dropped_samples(sample_overlaps, held_out), on="sample_id", how="anti", maintain_order="left")
     rows, mix = releases.mixed_instructions(clean, samples, mixture)
     dropped = {
-        "no reference": samples.height - answered.height,
+        "no reference": int(samples["reference"].is_null().sum()),
+        "the reference checks answers and is none": int(samples["reference"].is_not_null().sum()) - answered.height,
         "holds a held-out sample": answered.height - clean.height,
         "left out by the mixture": clean.height - rows.height,
     }

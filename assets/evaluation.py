@@ -23,6 +23,7 @@ from evaluation.selection import (
     trial_questions,
 )
 from evaluation.settings import EvaluationSettings, ProposalSettings
+from evaluation.unit_tests import UnitTestSettings, runner
 from pipelines.contestants import (
     answered,
     ask,
@@ -37,7 +38,7 @@ from pipelines.settings import BaseEntry, ModelSettings
 from pipelines.stages import Observation, Output, Release, Run, observable, stage
 from pipelines.workspace import Workspace
 from plots import intervals
-from records import Outcome, Picture, digest
+from records import Outcome, Picture, Progress, digest
 
 ANSWERS: dict[str, Any] = {
     "group": "evaluation",
@@ -77,11 +78,16 @@ def prompt_trials(
 
 @stage(group="evaluation", code_version="2", each="bases", primary_key="prompt", unit="prompts")
 def best_prompt(
-    entry: BaseEntry, prompt_trials: pl.DataFrame, samples: pl.DataFrame, evaluation: EvaluationSettings
+    entry: BaseEntry,
+    prompt_trials: pl.DataFrame,
+    samples: pl.DataFrame,
+    evaluation: EvaluationSettings,
+    unit_tests: UnitTestSettings | None,
+    progress: Progress,
 ) -> Outcome:
     """The prompt that does best on validation; the test split has no say."""
     metric = trial_metric(samples)
-    chosen = choose_prompt(prompt_trials, samples, evaluation.bootstrap, metric)
+    chosen = choose_prompt(prompt_trials, samples, evaluation.bootstrap, metric, runner(unit_tests, progress))
     shown = chosen.table.with_columns(model=pl.lit("prompt"), metric=pl.lit(metric))
     return replace(chosen, pictures=[Picture("prompts on validation", intervals(shown))])
 
@@ -155,6 +161,7 @@ def scores(
     evaluation: EvaluationSettings,
     annotations: pl.DataFrame | None,
     embeddings: pl.DataFrame | None,
+    unit_tests: UnitTestSettings | None,
     run: Run,
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
@@ -167,7 +174,13 @@ def scores(
     vectors = None if embeddings is None else vectors_of(embeddings)
     told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")
     outcome = score_contestants(
-        contestants, told, instructions.version, evaluation.bootstrap, seen=seen, vectors=vectors
+        contestants,
+        told,
+        instructions.version,
+        evaluation.bootstrap,
+        seen=seen,
+        vectors=vectors,
+        run_tests=runner(unit_tests, run.progress),
     )
     table = outcome.table
     if annotations is not None and annotations.height:

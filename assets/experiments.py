@@ -11,6 +11,7 @@ from evaluation.experiments import ExperimentSettings, score_cells
 from evaluation.retrieval import RetrievalSettings, document_passages, sample_passages
 from evaluation.selection import trial_metric
 from evaluation.settings import EvaluationSettings
+from evaluation.unit_tests import UnitTestSettings, runner
 from pipelines.contestants import answered
 from pipelines.embedding import embedded, named_texts
 from pipelines.experiments import Places, ask_cells, bench_of, cells_of
@@ -92,12 +93,14 @@ def experiment_cells(
     samples: pl.DataFrame,
     evaluation: EvaluationSettings,
     endpoints: tuple[EndpointSettings, ...],
+    unit_tests: UnitTestSettings | None,
     run: Run,
 ) -> Outcome:
     """The score of every cell on validation, the best of which is chosen, and the effect of each factor."""
     cells = cells_of(entry, prompts, endpoints, run)
     outputs = experiment_answers.with_columns(cell="model")
-    table, effects = score_cells(cells, outputs, samples, trial_metric(samples), evaluation.bootstrap)
+    run_tests = runner(unit_tests, run.progress)
+    table, effects = score_cells(cells, outputs, samples, trial_metric(samples), evaluation.bootstrap, run_tests)
     shown = table.drop("model", "prompt").rename({"cell": "model"}).with_columns(prompt=pl.lit("none"))
     return Outcome(
         table, others={"experiment_effects": effects}, pictures=[Picture("cells on validation", intervals(shown))]

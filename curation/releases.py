@@ -34,6 +34,7 @@ from curation.release_kinds import (
     singles,
     stored,
 )
+from records import CHECKED_BY
 
 MANIFEST = "manifest.json"
 STUB = "TAKEN_BACK.json"
@@ -48,8 +49,12 @@ INSTRUCTIONS, PREFERENCES, PRETRAINING, EVALUATION = (
 
 
 def instructions(samples: pl.DataFrame) -> pl.DataFrame:
-    """The samples that have a reference, as columns `INSTRUCTIONS`, sorted by sample_id."""
-    return samples.filter(pl.col("reference").is_not_null()).select(INSTRUCTIONS).sort("sample_id")
+    """The samples that have an answer as their reference, as columns `INSTRUCTIONS`, sorted by sample_id.
+
+    A pattern, a schema or unit tests are no answer: a model that learnt them would write tests where code is wanted.
+    """
+    is_answer = pl.col("checker").is_in(CHECKED_BY).fill_null(value=False).not_()
+    return samples.filter(pl.col("reference").is_not_null() & is_answer).select(INSTRUCTIONS).sort("sample_id")
 
 
 def release_name(hashes: Iterable[bytes]) -> str:

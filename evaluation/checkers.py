@@ -1,7 +1,8 @@
 """Whether an answer to a closed-ended sample is right, by the checker that the sample names.
 
 A checker takes what the model wrote and what the sample holds as its reference, and gives 0 to 1. Models wrap answers in
-words ("The answer is (B)."), so each checker says which part of an answer counts; none of them runs what a model wrote.
+words ("The answer is (B)."), so each checker says which part of an answer counts. None of these runs what a model wrote; the
+one that does, `unit_test`, stands apart with its sandbox (`unit_tests.py`).
 
 - `exact`: equal after `normalise`.
 - `numeric`: the last number of the answer equals that of the reference, as GSM8K is scored (Cobbe et al. 2021): thousands may
@@ -117,13 +118,22 @@ CHECKERS: dict[str, tuple[str, Callable[[str, str], float]]] = {
     "schema": ("schema_match", schema),
     "f1": ("token_f1", f1),
 }
-"""Of each checker the metric that it gives, and its function."""
+"""Of each checker that only compares the metric that it gives, and its function."""
+
+UNIT_TEST = "unit_test"
+METRIC_OF = {**{checker: metric for checker, (metric, _) in CHECKERS.items()}, UNIT_TEST: "unit_test_pass"}
+"""The metric of each checker, of that one too which runs answers."""
 
 
-def fault_of(checker: str, reference: str) -> str | None:
-    """Why no answer can be checked so, if none can: there is no such checker, or the reference is none for it."""
+def fault_of(checker: str, reference: str, runs: bool = False) -> str | None:
+    """Why no answer can be checked so, if none can: there is no such checker, or the reference is none for it.
+
+    `runs` says whether answers may be run. Whether a reference holds tests is found out where they are run.
+    """
+    if checker == UNIT_TEST:
+        return None if runs else "checker unit_test: answers are run only where headwater.yaml says `unit_tests: on`"
     if checker not in CHECKERS:
-        return f"there is no checker {checker!r}; there are {', '.join(CHECKERS)}"
+        return f"there is no checker {checker!r}; there are {', '.join(METRIC_OF)}"
     try:
         CHECKERS[checker][1]("", reference)
     except ValueError as error:

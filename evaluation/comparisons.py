@@ -62,7 +62,8 @@ Found = Mapping[str, pl.DataFrame]
 
 def by_metric(values: pl.DataFrame, samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Sample metrics (with their sample's group) by metric, each sorted by sample: the resamples depend on the order."""
-    grouped = values.join(samples.select("sample_id", "group"), on="sample_id").sort("sample_id")
+    given = values.drop_nulls("value")  # a check may have failed
+    grouped = given.join(samples.select("sample_id", "group"), on="sample_id").sort("sample_id")
     parts = {metric: grouped.filter(metric=metric) for metric in SCORED}
     return {metric: part for metric, part in parts.items() if part.height}
 

@@ -19,6 +19,7 @@ from evaluation.loading import Precision
 from evaluation.metrics import METRICS, sample_metrics
 from evaluation.retrieval import Retriever
 from evaluation.statistics import BootstrapSettings, mean_interval, paired_difference
+from evaluation.unit_tests import Runner
 
 FACTORS = ("model", "prompt", "retriever", "sampling")
 
@@ -149,13 +150,18 @@ def grid(
 
 
 def score_cells(
-    cells: Sequence[Cell], outputs: pl.DataFrame, samples: pl.DataFrame, metric: str, settings: BootstrapSettings
+    cells: Sequence[Cell],
+    outputs: pl.DataFrame,
+    samples: pl.DataFrame,
+    metric: str,
+    settings: BootstrapSettings,
+    run_tests: Runner | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Every cell's score (CELLS) and every factor's effect (EFFECTS); `outputs` has the cell's name as `cell`."""
-    values = {
-        cell.name: sample_metrics(outputs.filter(cell=cell.name), samples).filter(metric=metric).sort("sample_id")
-        for cell in cells
-    }
+    values = {}
+    for cell in cells:
+        found = sample_metrics(outputs.filter(cell=cell.name), samples, run_tests=run_tests)
+        values[cell.name] = found.filter(metric=metric).drop_nulls("value").sort("sample_id")
     rows = [_cell(cell, values[cell.name], outputs.filter(cell=cell.name), metric, settings) for cell in cells]
     sign = -1 if METRICS[metric].higher_is_better else 1
     scored = [row for row in rows if row["value"] is not None]

@@ -5,7 +5,7 @@
   the mean of sentence chrF, since intervals and paired tests need one number per sample; corpus chrF is another number.
 - ROUGE-L (`rouge.py`), 0 to 100: words in common, in the same order.
 - similarity: the cosine of the two texts' embeddings by a local model (`embedding.py`), where the settings name one.
-- what a checker says of a closed answer, 0 to 1: `checkers.py`; and of a multiple choice also whether the right option is
+- what a checker says of a closed answer, 0 to 1: `checkers.py`, and `unit_tests.py` where code is run; and of a multiple choice also whether the right option is
   the likeliest: `options.py`.
 - perplexity: exp of the NLL per reference token. Which tokens count is said in `likelihood.py`. It compares models of
   one tokenizer; across tokenizers compare bits per byte, NLL in bits per UTF-8 byte of the reference.
@@ -24,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from evaluation.checkers import CHECKERS, fault_of
+from evaluation.checkers import CHECKERS, METRIC_OF, UNIT_TEST, fault_of
 from evaluation.options import likeliest
 from evaluation.rouge import rouge_l
 from evaluation.statistics import Transform, identity
+from evaluation.unit_tests import Pair, Runner, Verdict
 from records import digest
 
 
@@ -44,7 +45,7 @@ METRICS = {
     "chrf": Metric(higher_is_better=True),
     "rouge_l": Metric(higher_is_better=True),
     "similarity": Metric(higher_is_better=True),
-    **{metric: Metric(higher_is_better=True, proportion=metric != "token_f1") for metric, _ in CHECKERS.values()},
+    **{metric: Metric(higher_is_better=True, proportion=metric != "token_f1") for metric in METRIC_OF.values()},
     "choice_likelihood": Metric(higher_is_better=True, proportion=True),
     "perplexity": Metric(higher_is_better=False, transform=np.exp),
     "bits_per_byte": Metric(higher_is_better=False),
@@ -59,8 +60,9 @@ SAMPLE_METRICS = {
     "metric": pl.String(),
     "value": pl.Float64(),
     "weight": pl.Float64(),
+    "error": pl.String(),
 }
-"""The schema of `sample_metrics`."""
+"""The schema of `sample_metrics`. `error` says why a check gave no value."""
 
 FAULTS = {"sample_id": pl.String(), "checker": pl.String(), "error": pl.String()}
 """The schema of `faulty_references`."""
@@ -82,29 +84,36 @@ def vectors_of(embeddings: pl.DataFrame) -> Vectors:
     return dict(zip(embeddings["text_digest"], matrix, strict=True))
 
 
-def faulty_references(samples: pl.DataFrame) -> pl.DataFrame:
-    """The samples that no answer can be checked against (FAULTS): their checker is none, or their reference none for it."""
+def faulty_references(samples: pl.DataFrame, runs: bool = False) -> pl.DataFrame:
+    """The samples that no answer can be checked against (FAULTS): their checker is none, or their reference none for it.
+
+    `runs` says whether answers may be run against unit tests.
+    """
     checked = samples.filter(pl.col("checker").is_not_null() & pl.col("reference").is_not_null())
     rows = [
         (name, checker, fault)
         for name, checker, reference in checked.select("sample_id", "checker", "reference").iter_rows()
-        if (fault := fault_of(checker, reference)) is not None
+        if (fault := fault_of(checker, reference, runs)) is not None
     ]
     return pl.DataFrame(rows, schema=FAULTS, orient="row")
 
 
-def sample_metrics(outputs: pl.DataFrame, samples: pl.DataFrame, vectors: Vectors | None = None) -> pl.DataFrame:
+def sample_metrics(
+    outputs: pl.DataFrame, samples: pl.DataFrame, vectors: Vectors | None = None, run_tests: Runner | None = None
+) -> pl.DataFrame:
     """One row per answer and metric that applies to it (see SAMPLE_METRICS), by sample, prompt and metric.
 
     chrF, ROUGE-L and length need an answer to an open sample with a reference, and so does similarity, where `vectors` has
     both texts; a checker's metric an answer to a closed one that names the checker; perplexity (value: NLL per token,
     weight: tokens) and bits per byte (weight: bytes) a likelihood. `outputs` are rows as `inference.run` writes them; those
-    with an error count nothing, nor do samples that are not in `samples`, nor those of `faulty_references`.
+    with an error count nothing, nor do samples that are not in `samples`, nor those of `faulty_references`. `run_tests` runs
+    the answers to samples that are checked by unit tests; a check that failed has a row with an error and no value.
     """
-    usable = samples.join(faulty_references(samples), on="sample_id", how="anti")
+    usable = samples.join(faulty_references(samples, run_tests is not None), on="sample_id", how="anti")
     joined = outputs.join(usable.select("sample_id", "reference", "openness", "checker"), on="sample_id", how="inner")
     answers = joined.filter(pl.col("error").is_null()).to_dicts()
-    rows = [row for answer in answers for row in _of_answer(answer, vectors or {})]
+    verdicts = {} if run_tests is None else _verdicts(answers, run_tests)
+    rows = [row for answer in answers for row in _of_answer(answer, vectors or {}, verdicts)]
     table = pl.DataFrame(rows, schema=SAMPLE_METRICS, orient="row")
     return table.sort("sample_id", "purpose", "prompt", "metric", nulls_last=False)
 
@@ -114,15 +123,32 @@ def chrf(output: str, reference: str) -> float:
     return _chrf_scorer()(output.strip(), reference.strip())
 
 
-def _of_answer(answer: dict[str, object], vectors: Vectors) -> Iterator[tuple[object, ...]]:
+def _verdicts(answers: list[dict[str, object]], run_tests: Runner) -> dict[Pair, Verdict]:
+    """What came of running the answers that are checked so."""
+    pairs = [
+        (str(answer["output"]), str(answer["reference"]))
+        for answer in answers
+        if answer["checker"] == UNIT_TEST and answer["output"] is not None and answer["reference"] is not None
+    ]
+    return dict(zip(pairs, run_tests(pairs), strict=True)) if pairs else {}
+
+
+def _of_answer(
+    answer: dict[str, object], vectors: Vectors, verdicts: Mapping[Pair, Verdict]
+) -> Iterator[tuple[object, ...]]:
     key = (answer["sample_id"], answer["purpose"], answer["prompt"])
     for name, value, weight in (*_of_text(answer, vectors), *_of_likelihood(answer)):
-        yield (*key, name, value, weight)
+        yield (*key, name, value, weight, None)
+    if (verdict := verdicts.get((str(answer["output"]), str(answer["reference"])))) and answer["checker"] == UNIT_TEST:
+        given = (None, None) if verdict.fault else (float(verdict.passed), 1.0)
+        yield (*key, METRIC_OF[UNIT_TEST], *given, verdict.fault)
 
 
 def _of_text(answer: dict[str, object], vectors: Vectors) -> Iterator[tuple[str, float, float]]:
     output, reference = answer["output"], answer["reference"]
     if not isinstance(output, str) or not isinstance(reference, str):
+        return
+    if answer["checker"] == UNIT_TEST:
         return
     if answer["checker"] is not None:
         metric, check = CHECKERS[str(answer["checker"])]

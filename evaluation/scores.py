@@ -16,6 +16,7 @@ import polars as pl
 from evaluation.comparisons import DIGITS, by_metric, clusters, compare, compare_slices, fields
 from evaluation.metrics import METRICS, Vectors, faulty_references, sample_metrics
 from evaluation.statistics import BootstrapSettings, Estimate, mean_interval
+from evaluation.unit_tests import Runner
 from proportions import wilson
 from records import Outcome
 
@@ -48,7 +49,7 @@ SAMPLE_SCORES = {
     "error": pl.String(),
 }
 """The schema of sample scores, of which the scores are made. `error` says why there is no value: the sample's reference is
-none for its checker (`metric` is then the checker's name)."""
+none for its checker (`metric` is then the checker's name), or the check of this answer failed."""
 
 CHOICES = {
     "prompt": pl.String(),
@@ -75,6 +76,7 @@ def score_contestants(
     split: Literal["test", "validation"] = "test",
     seen: Mapping[str, pl.DataFrame] = MappingProxyType({}),
     vectors: Vectors | None = None,
+    run_tests: Runner | None = None,
 ) -> Outcome:
     """Scores (SCORES) of contestants by name; under `others` what each sample gave (SAMPLE_SCORES), comparisons of every two
     (COMPARISONS), and those per slice (SLICES).
@@ -83,11 +85,12 @@ def score_contestants(
     given a comparison's `model_a` stands before its `model_b`. `seen` has, by contestant, the samples that were found in
     what it was finetuned on (sample_id, contaminated). The books count samples of `samples`: kept are scored for
     every contestant, failed have an error or no row from one of them, or a reference that their checker cannot use; dropped
-    nobody was asked. `vectors` are embeddings of answers and references, for `similarity`.
+    nobody was asked. `vectors` are embeddings of answers and references, for `similarity`; `run_tests` runs answers against
+    unit tests.
     """
     rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
-    faulty = faulty_references(samples)
-    values = {name: sample_metrics(outputs, samples, vectors) for name, outputs in rows.items()}
+    faulty = faulty_references(samples, run_tests is not None)
+    values = {name: sample_metrics(outputs, samples, vectors, run_tests) for name, outputs in rows.items()}
     found = {name: by_metric(each, samples) for name, each in values.items()}
     scores = [
         score
@@ -99,12 +102,16 @@ def score_contestants(
         "comparisons": compare(found, split, settings),
         "slices": compare_slices(found, samples, split, settings),
     }
-    kept, dropped, failed = _books(rows, samples, faulty)
+    kept, dropped, failed = _books({name: _marked(rows[name], values[name]) for name in rows}, samples, faulty)
     return Outcome(_table(scores, SCORES), kept, dropped, failed, others)
 
 
 def choose_prompt(
-    outputs: pl.DataFrame, samples: pl.DataFrame, settings: BootstrapSettings, metric: str = "chrf"
+    outputs: pl.DataFrame,
+    samples: pl.DataFrame,
+    settings: BootstrapSettings,
+    metric: str = "chrf",
+    run_tests: Runner | None = None,
 ) -> Outcome:
     """The prompts (CHOICES) by their score on the samples that were answered under all of them; the best is `chosen`.
 
@@ -116,7 +123,9 @@ def choose_prompt(
     """
     if metric not in METRICS:
         raise ValueError(f"metric {metric!r} is unknown; choose one of {', '.join(METRICS)}")
-    values = sample_metrics(outputs, samples).filter(pl.col("metric") == metric)
+    values = (
+        sample_metrics(outputs, samples, run_tests=run_tests).filter(pl.col("metric") == metric).drop_nulls("value")
+    )
     values = values.join(samples.select("sample_id", "group"), on="sample_id").sort("sample_id")
     prompts = sorted(outputs["prompt"].unique())
     complete = values.group_by("sample_id").len().filter(pl.col("len") == len(prompts))
@@ -215,7 +224,7 @@ def _sample_scores(
     parts = [pl.DataFrame(schema=SAMPLE_SCORES)]
     for name, outputs in rows.items():
         about = {"model": pl.lit(name), "split": pl.lit(split)}
-        fine = values[name].with_columns(**about, error=pl.lit(None, dtype=pl.String))
+        fine = values[name].with_columns(**about)
         wrong = outputs.join(faulty.rename({"error": "fault"}), on="sample_id", how="inner").with_columns(
             **about,
             metric=pl.col("checker"),
@@ -227,6 +236,12 @@ def _sample_scores(
             wrong.drop("error").rename({"fault": "error"}).select(SAMPLE_SCORES.keys()),
         ]
     return pl.concat(parts).with_columns(pl.col("prompt").fill_null("none"), pl.col("value").round(DIGITS))
+
+
+def _marked(outputs: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    """A contestant's answers, those whose check failed with the error of that."""
+    faults = values.drop_nulls("error").select("sample_id", fault="error").unique("sample_id")
+    return outputs.join(faults, on="sample_id", how="left").with_columns(error=pl.coalesce("error", "fault"))
 
 
 def _books(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from evaluation.checkers import CHECKERS
+from evaluation.checkers import METRIC_OF
 from evaluation.options import options_of
 from evaluation.prompts import Prompt, render
 from evaluation.settings import EvaluationSettings
@@ -83,12 +83,12 @@ def trial_metric(samples: pl.DataFrame) -> str:
     """By what prompts compete: chrF, or where a prompt is put around closed samples, what most of their checkers give."""
     if prompted(samples) == "open":
         return "chrf"
-    named = samples.filter(pl.col("reference").is_not_null() & pl.col("checker").is_in(list(CHECKERS)))
+    named = samples.filter(pl.col("reference").is_not_null() & pl.col("checker").is_in(list(METRIC_OF)))
     checkers = named["checker"].value_counts()
     if checkers.is_empty():
-        raise ValueError(f"prompts cannot compete: no closed sample names a checker; there are {', '.join(CHECKERS)}")
+        raise ValueError(f"prompts cannot compete: no closed sample names a checker; there are {', '.join(METRIC_OF)}")
     most: str = checkers.sort(["count", "checker"], descending=[True, False])["checker"][0]
-    return CHECKERS[most][0]
+    return METRIC_OF[most]
 
 
 def questions(samples: pl.DataFrame, purpose: str, prompt: Prompt | None, around: str = "open") -> pl.DataFrame:

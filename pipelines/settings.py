@@ -50,6 +50,7 @@ from evaluation.judging import JudgeSettings
 from evaluation.promotion import PromotionSettings
 from evaluation.retrieval import RetrievalSettings
 from evaluation.settings import EvaluationSettings, ProposalSettings
+from evaluation.unit_tests import UnitTestSettings
 from records import digest
 from training.finetune import FinetuneSettings
 
@@ -141,6 +142,7 @@ class Config(BaseModel):
     promotion: PromotionSettings | None = None
     prices: PriceSettings = PriceSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    unit_tests: UnitTestSettings | None = None
     embedding: EmbeddingSettings | None = None
     proposals: ProposalSettings | None = None
     annotation: AnnotationSettings | None = None
@@ -159,7 +161,7 @@ class Config(BaseModel):
             seen.add(entry.name)
         return entries
 
-    @field_validator("privacy", "pretraining", mode="before")
+    @field_validator("privacy", "pretraining", "unit_tests", mode="before")
     @classmethod
     def _switched(cls, said: Any) -> Any:
         """`on` and `off` beside settings; nothing after the colon is an error, for one may have meant either."""
@@ -192,6 +194,15 @@ class Config(BaseModel):
         named = self.proposals.model if self.proposals else ""
         if named and named not in {model.name for model in self.models}:
             raise ValueError(f"proposals.model: there is no model {named!r} under `models`")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_answers(self) -> Config:
+        """What models wrote is run only where that was said in so many words."""
+        if self.task and self.task.checker == "unit_test" and self.unit_tests is None:
+            raise ValueError(
+                "task.checker: unit_test runs what models wrote, in a sandbox: allow it by `unit_tests: on`"
+            )
         return self
 
     @model_validator(mode="after")

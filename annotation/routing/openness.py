@@ -45,11 +45,18 @@ _NUMBER = re.compile(r"[-+−]?[$€£]?\s?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?(\s*/\s
 _LETTER = re.compile(r"\(?[A-J]\)?[.)]?")
 _OPTION = re.compile(r"(?m)^\s*\(?([A-J])[.):]\s+\S")
 _PATTERN = re.compile(r"\^.*[\[\](){}\\.*+?|].*\$", re.DOTALL)
+_ASSERTION = re.compile(r"(?m)^\s*(assert\b|self\.assert\w+\()")
+_TESTS = re.compile(
+    r"\s*(assert\b|import \w|from [\w.]+ import |(async )?def (test|check)\w*\(|class \w+\(.*TestCase\))"
+)
 _SENTENCE = re.compile(r"[.!?;:]\s|[.!?]$|\n")
 
 
-def rule_for(prompt: str, reference: str) -> tuple[str | None, str]:
-    """The checker that fits a reference (None: no check does), and why. The first rule that applies decides."""
+def rule_for(prompt: str, reference: str, runs: bool = False) -> tuple[str | None, str]:
+    """The checker that fits a reference (None: no check does), and why. The first rule that applies decides.
+
+    `runs` says whether answers may be run: where they may not, unit tests check nothing.
+    """
     text = reference.strip()
     if _LETTER.fullmatch(text) and len(set(_OPTION.findall(prompt))) > 1:
         return "choice", "the prompt lists options, and the reference names one"
@@ -62,18 +69,23 @@ def rule_for(prompt: str, reference: str) -> tuple[str | None, str]:
         return "numeric", "the reference is a number"
     if _PATTERN.fullmatch(text) and _compiles(text):
         return "pattern", "the reference is a regular expression from ^ to $"
+    if _TESTS.match(text) and _ASSERTION.search(text):
+        if runs:
+            return "unit_test", "the reference is Python that asserts"
+        return None, "the reference holds unit tests, and `unit_tests` does not allow that answers are run"
     words = len(text.split())
     if words <= SHORT_WORDS and not _SENTENCE.search(text):
         return "exact", f"the reference has {words} words, and is no sentence"
     return None, f"no check fits a reference of {words} words"
 
 
-def decide_openness(samples: pl.DataFrame, mode: str) -> records.Outcome:
+def decide_openness(samples: pl.DataFrame, mode: str, runs: bool = False) -> records.Outcome:
     """Of each sample (sample_id, messages, reference, openness, checker) the decision (`DECISIONS`), by sample_id.
 
-    `mode` is the task's `checker`: only under `auto` do rules and the model speak; else what the records say stands.
+    `mode` is the task's `checker`: only under `auto` do rules and the model speak; else what the records say stands. `runs`
+    says whether answers may be run against unit tests.
     """
-    rows = [_decided(row, mode) for row in samples.sort("sample_id").iter_rows(named=True)]
+    rows = [_decided(row, mode, runs) for row in samples.sort("sample_id").iter_rows(named=True)]
     undecided = [place for place, row in enumerate(rows) if row["decided_by"] == "default" and mode == AUTO]
     notes: dict[str, Any] = {}
     if undecided:
@@ -91,7 +103,7 @@ def decide_openness(samples: pl.DataFrame, mode: str) -> records.Outcome:
     return records.Outcome(table, notes=notes)
 
 
-def _decided(row: dict[str, Any], mode: str) -> dict[str, Any]:
+def _decided(row: dict[str, Any], mode: str, runs: bool) -> dict[str, Any]:
     about = {"sample_id": row["sample_id"], "openness": row["openness"], "checker": row["checker"], "probability": None}
     if row["openness"] == "closed":
         return about | {"decided_by": "record", "reason": f"the record names the checker {row['checker']}"}
@@ -99,7 +111,7 @@ def _decided(row: dict[str, Any], mode: str) -> dict[str, Any]:
         return about | {"decided_by": "record", "reason": "no checker is named for it"}
     if row["reference"] is None:
         return about | {"decided_by": "default", "reason": "no reference, and too little to learn from"}
-    checker, reason = rule_for(prompt_text(row["messages"]), row["reference"])
+    checker, reason = rule_for(prompt_text(row["messages"]), row["reference"], runs)
     openness = "open" if checker is None else "closed"
     return about | {"openness": openness, "checker": checker, "decided_by": "rule", "reason": reason}
 

@@ -27,15 +27,21 @@ OPTIONS = "Which one?\nA) tea\nB) coffee\nC) milk"
         ("A price from ^ to $", "^ to $", "exact"),
         ("Capital of France?", "Paris", "exact"),
         ("True or false?", "true", "exact"),
+        ("Square it.", "assert f(2) == 4", "unit_test"),
+        ("Square it.", "from math import sqrt\n\ndef check(f):\n    assert sqrt(f(2)) == 2\ncheck(f)", "unit_test"),
+        ("What are tests?", "Use assert to say what holds.\nIt is a statement.", None),
+        ("Write it.", "def f(x):\n    assert x > 0\n    return x * x", None),
         ("Say hello.", "Hello there!", None),
         ("Tell a story.", "Once upon a time there was a fox.", None),
         ("Write it.", "one\ntwo", None),
     ],
 )
 def test_the_shape_of_the_reference_names_the_checker(prompt, reference, checker):
-    found, reason = rule_for(prompt, reference)
+    found, reason = rule_for(prompt, reference, runs=True)
     assert found == checker and reason
-    if checker is not None:
+    if checker == "unit_test":
+        assert rule_for(prompt, reference)[0] is None, "open where answers may not be run"
+    elif checker is not None:
         assert CHECKERS[checker][1](reference, reference) >= (0.0 if checker in ("pattern", "schema") else 1.0)
 
 

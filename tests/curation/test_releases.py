@@ -83,10 +83,11 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
-def test_instructions_are_the_samples_with_a_reference() -> None:
+def test_instructions_are_the_samples_whose_reference_is_an_answer() -> None:
     frame = rows().with_columns(reference=pl.when(pl.col("sample_id") != "s3").then("reference"), name=pl.lit("f"))
-    released = instructions(frame.reverse())
-    assert released["sample_id"].to_list() == ["s0", "s1", "s2", "s4", "s5"]
+    checkers = pl.Series("checker", [None, "exact", "unit_test", "json", "schema", None])
+    released = instructions(frame.with_columns(checkers).reverse())
+    assert released["sample_id"].to_list() == ["s0", "s1", "s5"], "neither s3 nor those whose reference is no answer"
     assert released.columns == list(INSTRUCTIONS)
 
 

@@ -72,6 +72,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LEAST, "models": [{"name": "m", "base": "b", "phase": "dpo", "settings": {"stepz": 1}}]},
         ["models[0].phase: input should be 'sft'", "models[0].settings.stepz: there is no such setting"],
     ),
+    "running of answers that nobody allowed": (
+        {**LEAST, "task": {"recipe": "qa", "checker": "unit_test"}},
+        ["task.checker: unit_test runs what models wrote, in a sandbox: allow it by `unit_tests: on`"],
+    ),
     "a value for a part": ({**LEAST, "task": "chat"}, ["task: should be keys"]),
     "no rule set": ({**LEAST, "rules": ["c4", "goher"]}, ["rules[1]: there is no rule set 'goher'"]),
     "a rule that is none": (
