@@ -111,6 +111,36 @@ def _pieces(values: pl.Series) -> tuple[pa.Array, pa.Array]:
     return fixed(sizes.view("u1").reshape(-1, 8)), large_binary(binary)
 
 
+def canonical_json(values: pl.Series) -> pl.Series:
+    """Each value of a column as bytes of JSON: keys sorted, no blanks, UTF-8; null as `null`.
+
+    For text, whole numbers, truth values and what is nested of these (`is_plain`); a float has no one form.
+    """
+    framed = pl.struct(v=_sorted(pl.col("v"), values.dtype)).struct.json_encode().cast(pl.Binary)
+    inner = framed.bin.slice(len('{"v":'), framed.bin.size() - len('{"v":}'))
+    return values.alias("v").to_frame().select(inner.alias(values.name)).to_series()
+
+
+def is_plain(dtype: pl.DataType) -> bool:
+    """Whether values have one form in JSON."""
+    if isinstance(dtype, pl.List):
+        return is_plain(dtype.inner)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return all(is_plain(field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
+    return dtype == pl.String or dtype == pl.Boolean or (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128))
+
+
+def _sorted(values: pl.Expr, dtype: Any) -> pl.Expr:
+    """With the fields of all structs by their names."""
+    if isinstance(dtype, pl.List):
+        return values.list.eval(_sorted(pl.element(), dtype.inner))
+    if isinstance(dtype, pl.Struct) and dtype.fields:
+        fields = sorted(dtype.fields, key=lambda field: field.name)
+        named = [_sorted(values.struct.field(field.name), field.dtype).alias(field.name) for field in fields]
+        return pl.when(values.is_not_null()).then(pl.struct(named))
+    return values
+
+
 def large_binary(values: pl.Series) -> pa.Array:
     """A column of bytes as Arrow's `large_binary`."""
     import pyarrow as pa
@@ -168,3 +198,14 @@ def sample_id(task: str, messages: Sequence[Mapping[str, str]]) -> str:
     """The name of a sample: its task and its prompt; never its place, reference or split."""
     turns = [[message["role"], message["content"]] for message in messages]
     return digest("sample", task, json.dumps(turns, ensure_ascii=False))
+
+
+def sample_ids(task: str, messages: pl.Series) -> pl.Series:
+    """`sample_id` of each prompt of a column."""
+    said = (pl.element().struct.field(name) for name in ("role", "content"))
+    words = (pl.struct(v=each).struct.json_encode() for each in said)
+    role, content = (
+        each.str.head(each.str.len_chars() - 1).str.tail(each.str.len_chars() - len('{"v":}')) for each in words
+    )
+    turns = pl.col("v").list.eval(pl.format("[{}, {}]", role, content)).list.join(", ")
+    return digests("sample", task, of=messages.alias("v").to_frame().select(pl.format("[{}]", turns)).to_series())

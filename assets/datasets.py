@@ -151,15 +151,18 @@ def sample_facts(samples: pl.DataFrame, corpus: pl.LazyFrame, language: pl.LazyF
     kinds=("parquet",),
 )
 def instructions(
-    samples: pl.DataFrame, sample_overlaps: pl.DataFrame, held_out: HeldOutSettings, mixture: MixtureSettings, run: Run
+    samples: pl.LazyFrame, sample_overlaps: pl.LazyFrame, held_out: HeldOutSettings, mixture: MixtureSettings, run: Run
 ) -> Outcome:
     """The release to finetune on: samples that have an answer and hold no held-out one, in the mixture that was asked for."""
+    places = samples.select("sample_id", "source", is_answered=pl.col("reference").is_not_null()).collect()
+    answers = int(places["is_answered"].sum())
     answered = releases.instructions(samples)
-    clean = answered.join(dropped_samples(sample_overlaps, held_out), on="sample_id", how="anti", maintain_order="left")
-    rows, mix = releases.mixed_instructions(clean, samples, mixture)
+    leaking = dropped_samples(sample_overlaps.collect(), held_out)
+    clean = answered.join(leaking, on="sample_id", how="anti", maintain_order="left")
+    rows, mix = releases.mixed_instructions(clean, places, mixture)
     dropped = {
-        "no reference": int(samples["reference"].is_null().sum()),
-        "the reference checks answers and is none": int(samples["reference"].is_not_null().sum()) - answered.height,
+        "no reference": places.height - answers,
+        "the reference checks answers and is none": answers - answered.height,
         "holds a held-out sample": answered.height - clean.height,
         "left out by the mixture": clean.height - rows.height,
     }

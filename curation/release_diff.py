@@ -38,6 +38,8 @@ DIFFERENCES = pl.Schema(
 )
 """One row per row that differs, by sample_id; `task_digest` of preferences alone. No text of the data."""
 
+PROMPTS = ("messages", "prompt", "text")
+"""The columns that a row's name is made of, so that they need no comparing."""
 _FAILED = ("source", "locator", "error")
 _SAID = {
     "no reference": ("it has no reference any more", "it has a reference now"),
@@ -65,12 +67,13 @@ _NOT_RELEASED = {
 def differences(before: pl.DataFrame, after: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """The rows that differ between two releases (as `curation.releases.read_release` gives them), sorted by `keys`.
 
-    A sample's id is that of its prompt, so prompts are not compared.
+    A sample's id is that of its prompt, so prompts (`PROMPTS`) are not compared.
 
     Columns: the keys, `change`, `columns` (those that differ), slice, split_before, split_after.
     """
-    frames = [_counted(frame, COPIES in {*before.columns, *after.columns}) for frame in (before, after)]
-    values = [name for name in frames[0].columns if name not in {*keys, "messages", "prompt", "text"}]
+    counts = COPIES in {*before.columns, *after.columns}
+    frames = [_counted(frame.drop(PROMPTS, strict=False), counts) for frame in (before, after)]
+    values = [name for name in frames[0].columns if name not in keys]
     there = [frame.with_columns(there=pl.lit(value=True)) for frame in frames]
     both = there[0].join(there[1], on=list(keys), how="full", coalesce=True, suffix="_after")
     is_added, is_removed = pl.col("there").is_null(), pl.col("there_after").is_null()
@@ -136,8 +139,14 @@ def _changed(rows: pl.DataFrame, after: Tables) -> pl.DataFrame:
 def _placed(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
     """With doc_id, source and locator of the sample, as far as they are known."""
     columns = ("sample_id", "doc_id", "source", "locator")
-    known = tables.get("samples", pl.LazyFrame(schema=dict.fromkeys(columns, pl.String)))
-    return rows.join(known.lazy().select(columns), on="sample_id", how="left", maintain_order="left")
+    known = tables.get("samples", pl.LazyFrame(schema=dict.fromkeys(columns, pl.String))).lazy().select(columns)
+    return _beside(rows, known, ["sample_id"])
+
+
+def _beside(rows: pl.LazyFrame, table: pl.LazyFrame, on: list[str]) -> pl.LazyFrame:
+    """Few rows with what a large table says of them: what it says of others goes first, for a join hashes its right side."""
+    named = table.join(rows.select(on).unique(), on=on, how="semi")
+    return rows.join(named, on=on, how="left", maintain_order="left")
 
 
 def _followed(rows: pl.DataFrame, there: Tables, other: Tables, came: int, kind: str) -> pl.DataFrame:
@@ -165,13 +174,15 @@ def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables, kind:
     is_judged = "sample_overlaps" in other and kind == "instructions"
     overlaps = other["sample_overlaps"] if is_judged else pl.LazyFrame(schema={"sample_id": pl.String})
     holding = overlaps.lazy().select("sample_id", holds=pl.lit(value=True)).unique()
-    known = (
-        placed.join(contents, on="doc_id", how="left")
-        .join(samples, on="sample_id", how="left")
-        .join(same_place, on="doc_id", how="left")
-        .join(unread, on=["source", "locator"], how="left")
-        .join(holding, on="sample_id", how="left")
-    )
+    known = placed
+    for table, on in (
+        (contents, ["doc_id"]),
+        (samples, ["sample_id"]),
+        (same_place, ["doc_id"]),
+        (unread, ["source", "locator"]),
+        (holding, ["sample_id"]),
+    ):
+        known = _beside(known.collect().lazy(), table, on)
     return known.join(_fates(known, documents, other["verdicts"]), on="content_digest", how="left").with_columns(
         fate=_fate()
     )
@@ -182,7 +193,7 @@ def _fates(rows: pl.LazyFrame, documents: pl.LazyFrame, verdicts: Frame) -> pl.L
     judged = verdicts.lazy().select("doc_id", "verdict", "rule", "detail")
     wanted = documents.join(rows.select("content_digest").unique(), on="content_digest", how="semi")
     rank = pl.col("verdict").replace_strict({"kept": 0, "dropped": 1}, default=2, return_dtype=pl.Int8)
-    ordered = wanted.join(judged, on="doc_id", how="inner").sort(rank, "doc_id")
+    ordered = _beside(wanted, judged, ["doc_id"]).drop_nulls("verdict").sort(rank, "doc_id")
     first = ordered.unique("content_digest", keep="first", maintain_order=True)
     return first.select("content_digest", "verdict", "rule", "detail")
 

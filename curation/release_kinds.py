@@ -76,7 +76,7 @@ def stored(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     return rows.select(LAYOUTS[kind].names)
 
 
-def framed(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
+def framed(rows: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     """Rows as they are written, with their split, as the frame that they were."""
     if kind == "instructions":
         reference = pl.col("completion").list.first().struct.field("content")

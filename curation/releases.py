@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
@@ -34,7 +33,7 @@ from curation.release_kinds import (
     singles,
     stored,
 )
-from records import CHECKED_BY
+from records import CHECKED_BY, canonical_json, concatenated, large_binary
 
 MANIFEST = "manifest.json"
 STUB = "TAKEN_BACK.json"
@@ -48,31 +47,32 @@ INSTRUCTIONS, PREFERENCES, PRETRAINING, EVALUATION = (
 """The columns of each kind as a frame."""
 
 
-def instructions(samples: pl.DataFrame) -> pl.DataFrame:
+def instructions(samples: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """The samples that have an answer as their reference, as columns `INSTRUCTIONS`, sorted by sample_id.
 
     A pattern, a schema or unit tests are no answer: a model that learnt them would write tests where code is wanted.
     """
     is_answer = pl.col("checker").is_in(CHECKED_BY).fill_null(value=False).not_()
-    return samples.filter(pl.col("reference").is_not_null() & is_answer).select(INSTRUCTIONS).sort("sample_id")
+    answered = samples.lazy().filter(pl.col("reference").is_not_null() & is_answer)
+    return answered.select(INSTRUCTIONS).sort("sample_id").collect()
 
 
 def release_name(hashes: Iterable[bytes]) -> str:
     """The version of the rows with these hashes, in any order: SHA-256, 64 hexadecimal digits."""
-    state = hashlib.sha256()
-    for row in sorted(hashes):
-        state.update(row)
-    return state.hexdigest()
+    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
 
 
 def row_hashes(frame: pl.DataFrame) -> list[bytes]:
     """SHA-256 of each row as canonical JSON (keys sorted, no blanks, UTF-8); `copies` counts where it is not 1."""
-    canonical = msgspec.json.Encoder(order="sorted").encode
     if COPIES not in frame.columns:
-        return [hashlib.sha256(canonical(row)).digest() for row in frame.iter_rows(named=True)]
-    rows = frame.iter_rows(named=True)
-    told = ({name: value for name, value in row.items() if name != COPIES or value != 1} for row in rows)
-    return [hashlib.sha256(canonical(row)).digest() for row in told]
+        return _hashed(frame)
+    both = zip(frame[COPIES], _hashed(frame.drop(COPIES)), _hashed(frame), strict=True)
+    return [once if copies == 1 else more for copies, once, more in both]
+
+
+def _hashed(frame: pl.DataFrame) -> list[bytes]:
+    rows = canonical_json(frame.select(row=pl.struct(frame.columns)).to_series())
+    return [hashlib.sha256(row).digest() for row in concatenated([large_binary(rows)])]
 
 
 def keys_of(kind: Kind) -> tuple[str, ...]:
@@ -162,21 +162,21 @@ def _write_shards(rows: pl.DataFrame, folder: Path, split: str, layout: Any) -> 
         pq.write_table(part.to_arrow().cast(layout), path, compression="zstd")
 
 
-def read_release(folder: Path) -> pl.DataFrame:
+def read_release(folder: Path, without: Collection[str] = ()) -> pl.DataFrame:
     """The rows of a release as they were handed to `write_release`, sorted by their key; each once, with `copies` where
-    some stand there more than once.
+    some stand there more than once. Columns that it is to be `without` are not read.
 
     Raises FileNotFoundError where no complete release lies.
     """
     manifest = read_manifest(folder)
     kind = manifest["kind"]
     parts = [
-        pl.read_parquet(path).with_columns(split=pl.lit(split))
+        pl.scan_parquet(path).with_columns(split=pl.lit(split))
         for split in manifest["splits"]
         for path in sorted(folder.glob(f"{PAIRS}/{split}-*.parquet"))
     ]
     keys = list(KEYS[kind])
-    rows = framed(pl.concat(parts), kind).sort(keys)
+    rows = framed(pl.concat(parts), kind).drop(without, strict=False).collect().sort(keys)
     once = rows.unique(keys, keep="first", maintain_order=True)
     if once.height == rows.height:
         return rows

@@ -9,7 +9,7 @@ were a package as a whole to follow one copied function, packages would chain in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ import polars as pl
 
 from curation.deduplication import GroupSettings, SignatureSettings, near_duplicate_groups
 from curation.tasks.docstrings import RETURN_QUESTION
-from records import Outcome, digest
+from records import Outcome, digests
 
 SPLITS = ("test", "validation", "train")
 """By rank: the first wins where near-duplicates differ."""
@@ -63,10 +63,14 @@ class SplitSettings:
 
 def side(group: str, settings: SplitSettings) -> str:
     """A group's own split: a function of seed and name alone."""
-    drawn = int(digest("split", str(settings.seed), group)[:12], 16) / 16**12
-    if drawn < settings.test:
-        return "test"
-    return "validation" if drawn < settings.test + settings.validation else "train"
+    return SPLITS[_sides(pl.Series([group]), settings)[0]]
+
+
+def _sides(groups: pl.Series, settings: SplitSettings) -> pl.Series:
+    """The rank of each group's own split."""
+    drawn = digests("split", str(settings.seed), of=groups).str.head(12).str.to_integer(base=16) / 16**12
+    limits = (settings.test, settings.test + settings.validation)
+    return sum(((drawn >= limit).cast(pl.Int64) for limit in limits), pl.zeros(len(groups), pl.Int64, eager=True))
 
 
 def assign_splits(samples: pl.DataFrame, settings: SplitSettings) -> Outcome:
@@ -77,8 +81,7 @@ def assign_splits(samples: pl.DataFrame, settings: SplitSettings) -> Outcome:
     moves there. Books in samples; notes say how many moved.
     """
     clusters = near_duplicate_groups(_texts(samples), GroupSettings(settings.threshold))
-    own = pl.Series([_rank(groups, settings) for groups in samples["groups"].to_list()], dtype=pl.Int64)
-    ranked = samples.with_columns(own=own, rank=own).join(
+    ranked = _ranked(samples, settings).join(
         clusters.select(sample_id="content_digest", cluster="group"), on="sample_id"
     )
     settled = _settled(ranked)
@@ -87,8 +90,13 @@ def assign_splits(samples: pl.DataFrame, settings: SplitSettings) -> Outcome:
     return Outcome(table, notes=_notes(settled, table))
 
 
-def _rank(groups: Sequence[str], settings: SplitSettings) -> int:
-    return min(SPLITS.index(side(group, settings)) for group in groups)
+def _ranked(samples: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
+    """With `own`, the rank of the most protected side of each sample's groups, and `rank`, which is that to begin with."""
+    named = samples.select(pl.col("groups").explode().drop_nulls().unique()).to_series()
+    sides = pl.DataFrame({"groups": named, "own": _sides(named, settings)})
+    each = samples.select("sample_id", "groups").explode("groups").join(sides, on="groups")
+    own = each.group_by("sample_id").agg(pl.col("own").min())
+    return samples.join(own, on="sample_id", how="left", maintain_order="left").with_columns(rank="own")
 
 
 def _settled(ranked: pl.DataFrame) -> pl.DataFrame:

@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from records import concatenated, digest, fixed, large_binary
+from records import canonical_json, concatenated, digest, fixed, is_plain, large_binary
 
 MODULUS = 1 << 128
 ROW_HASH = "row_hash"
@@ -76,6 +76,8 @@ def _encoded(column: pl.Series) -> tuple[pa.Array, pa.Array]:
         data = _integers(column)
     elif dtype.is_float():
         data = _floats(column)
+    elif is_plain(dtype):
+        data = canonical_json(column)
     else:
         data = _each(column, _json_bytes)
     data = pl.select(pl.when(null).then(pl.lit(b"")).otherwise(data)).to_series() if null.any() else data

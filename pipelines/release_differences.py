@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from curation.changelog import CHANGELOG, entry, with_entry
-from curation.release_diff import ADDED, CHANGED, REMOVED, as_samples, differences, summary, with_reasons
+from curation.release_diff import ADDED, CHANGED, PROMPTS, REMOVED, as_samples, differences, summary, with_reasons
 from curation.releases import MANIFEST, keys_of, read_manifest, read_release
 from pipelines.release_lineage import COLUMNS, beside, commit_of, lineage, tables_of
 from pipelines.releases import ReleaseFolder, find_release
@@ -48,7 +48,7 @@ def compare(workspace: Workspace, dataset: str, before: str | None, after: str |
     later = find_release(workspace, dataset, after)
     earlier = find_release(workspace, dataset, before or _before(workspace, later))
     made = [_made_from(workspace, commit_of(workspace.store, release)) for release in (earlier, later)]
-    return _compared(workspace, earlier, later, made[0], made[1])
+    return _compared(workspace, earlier, later, made[0], made[1], None)
 
 
 def _before(workspace: Workspace, release: ReleaseFolder) -> str:
@@ -73,9 +73,12 @@ def _compared(
     later: ReleaseFolder,
     before: Mapping[str, Commit],
     after: Mapping[str, Commit],
+    rows: pl.DataFrame | None,
 ) -> Compared:
+    """`rows` are those of the later release, where they are at hand."""
     kind = read_manifest(later.folder)["kind"]
-    found = differences(read_release(earlier.folder), read_release(later.folder), keys_of(kind))
+    now = read_release(later.folder, PROMPTS) if rows is None else rows
+    found = differences(read_release(earlier.folder, PROMPTS), now, keys_of(kind))
     tables = [tables_of(workspace.store, commits, COLUMNS[kind]) for commits in (before, after)]
     return Compared(earlier, later, with_reasons(*as_samples(found, *tables), kind), beside(before, after))
 
@@ -112,14 +115,16 @@ def made_now(workspace: Workspace, dataset: str) -> dict[str, Commit]:
     return lineage(store, {name: made.version for name in tables if (made := store.head(name))})
 
 
-def parent_of(workspace: Workspace, release: ReleaseFolder, made: Mapping[str, Commit]) -> Compared | None:
-    """A new release compared with the one that its table speaks of; None when there is none, or it is the same."""
+def parent_of(
+    workspace: Workspace, release: ReleaseFolder, made: Mapping[str, Commit], rows: pl.DataFrame
+) -> Compared | None:
+    """A new release, of these rows, compared with the one that its table speaks of; None when there is none, or it is the same."""
     head = workspace.store.head(release.dataset)
     version = str(head.notes.get("release", "")) if head else ""
     earlier = ReleaseFolder(release.dataset, version, workspace.releases / release.dataset / version)
     if head is None or version in {"", release.version} or not (earlier.folder / MANIFEST).is_file():
         return None
-    return _compared(workspace, earlier, release, _made_from(workspace, head), made)
+    return _compared(workspace, earlier, release, _made_from(workspace, head), made, rows)
 
 
 def write_changelog(workspace: Workspace, release: ReleaseFolder, found: Compared | None) -> Path:

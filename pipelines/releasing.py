@@ -35,7 +35,7 @@ def released(rows: pl.DataFrame, kind: Kind, run: Run, mix: pl.DataFrame | None 
     made = made_now(workspace, kind)
     placed = with_places(rows, tables_of(workspace.store, made, PLACES[kind]), kind)
     write_release(rows, release.folder, kind, {"workspace": workspace.root.name, **card_facts(placed)}, name)
-    found = parent_of(workspace, release, made)
+    found = parent_of(workspace, release, made, rows)
     write_changelog(workspace, release, found)
     told = [] if mix is None else mix.to_dicts()
     report = write_pages(workspace, release, placed, made, found, told)

@@ -18,7 +18,6 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
-import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import create_table_with_add_actions
@@ -412,7 +411,7 @@ def _files(table: DeltaTable) -> list[Path]:
 
 
 def _schema(table: DeltaTable) -> pl.Schema:
-    return pl.DataFrame(pa.schema(table.schema().to_arrow()).empty_table()).schema
+    return pl.Schema(table.schema().to_arrow())
 
 
 def _scan(table: DeltaTable) -> pl.LazyFrame:

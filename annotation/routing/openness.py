@@ -85,8 +85,11 @@ def decide_openness(samples: pl.DataFrame, mode: str, runs: bool = False) -> rec
     `mode` is the task's `checker`: only under `auto` do rules and the model speak; else what the records say stands. `runs`
     says whether answers may be run against unit tests.
     """
-    rows = [_decided(row, mode, runs) for row in samples.sort("sample_id").iter_rows(named=True)]
-    undecided = [place for place, row in enumerate(rows) if row["decided_by"] == "default" and mode == AUTO]
+    if mode != AUTO:
+        table = _recorded(samples.sort("sample_id"))
+        return records.Outcome(table, notes=_counts(table))
+    rows = [_decided(row, runs) for row in samples.sort("sample_id").iter_rows(named=True)]
+    undecided = [place for place, row in enumerate(rows) if row["decided_by"] == "default"]
     notes: dict[str, Any] = {}
     if undecided:
         prompts = [prompt_text(messages) for messages in samples.sort("sample_id")["messages"].to_list()]
@@ -98,17 +101,27 @@ def decide_openness(samples: pl.DataFrame, mode: str, runs: bool = False) -> rec
             for place, decision in zip(undecided, told, strict=True):
                 rows[place] |= decision
     table = pl.DataFrame(rows, schema=DECISIONS)
+    return records.Outcome(table, notes=notes | _counts(table))
+
+
+def _counts(table: pl.DataFrame) -> dict[str, Any]:
     counts = table.group_by("openness", "decided_by").len().sort("openness", "decided_by")
-    notes |= {f"{openness} by {by}": count for openness, by, count in counts.iter_rows()}
-    return records.Outcome(table, notes=notes)
+    return {f"{openness} by {by}": count for openness, by, count in counts.iter_rows()}
 
 
-def _decided(row: dict[str, Any], mode: str, runs: bool) -> dict[str, Any]:
+def _recorded(samples: pl.DataFrame) -> pl.DataFrame:
+    """What the records say."""
+    named = pl.format("the record names the checker {}", pl.col("checker").fill_null("None"))
+    is_closed = pl.col("openness").eq_missing(pl.lit("closed"))
+    reason = pl.when(is_closed).then(named).otherwise(pl.lit("no checker is named for it"))
+    known = samples.with_columns(decided_by=pl.lit("record"), reason=reason, probability=pl.lit(None))
+    return known.select(pl.col(name).cast(kind) for name, kind in DECISIONS.items())
+
+
+def _decided(row: dict[str, Any], runs: bool) -> dict[str, Any]:
     about = {"sample_id": row["sample_id"], "openness": row["openness"], "checker": row["checker"], "probability": None}
     if row["openness"] == "closed":
         return about | {"decided_by": "record", "reason": f"the record names the checker {row['checker']}"}
-    if mode != AUTO:
-        return about | {"decided_by": "record", "reason": "no checker is named for it"}
     if row["reference"] is None:
         return about | {"decided_by": "default", "reason": "no reference, and too little to learn from"}
     checker, reason = rule_for(prompt_text(row["messages"]), row["reference"], runs)

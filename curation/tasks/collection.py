@@ -12,7 +12,7 @@ import polars as pl
 
 from curation.tasks.candidates import CANDIDATE
 from curation.tasks.settings import TaskSettings
-from records import MESSAGES, Outcome, sample_id
+from records import MESSAGES, Outcome, sample_ids
 
 SAMPLES = pl.Schema(
     {
@@ -99,11 +99,9 @@ def group_of(depth: int) -> pl.Expr:
 
 
 def _named(found: pl.DataFrame, settings: TaskSettings) -> pl.DataFrame:
-    names = [
-        None if dropped else sample_id(settings.task, messages)
-        for messages, dropped in zip(found["messages"].to_list(), found["dropped"].to_list(), strict=True)
-    ]
-    return found.with_columns(pl.Series("sample_id", names, pl.String))
+    kept = found.with_row_index("at").filter(pl.col("dropped").is_null())
+    names = kept.select("at", sample_ids(settings.task, kept["messages"]).alias("sample_id"))
+    return found.with_row_index("at").join(names, on="at", how="left", maintain_order="left").drop("at")
 
 
 def _judged(found: pl.DataFrame, settings: TaskSettings, sources: Sequence[str]) -> pl.DataFrame:
