@@ -12,7 +12,19 @@ import curation.pretraining
 from annotation.routing import decide_openness
 from assets.curation import decides
 from curation import releases
-from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps
+from curation.decontamination import (
+    DecontaminationSettings,
+    HeldOutSettings,
+    MatchSettings,
+    cleaned,
+    find_in_corpus,
+    leaking,
+    overlaps,
+    rates_of_sets,
+    rates_of_splits,
+    seen_in_training,
+    training_samples,
+)
 from curation.inventory import Source
 from curation.mixture import MixtureSettings
 from curation.pretraining import PretrainingSettings
@@ -113,7 +125,7 @@ def _prompt_lengths(table: pl.DataFrame) -> pl.Series:
 
 @stage(
     group="datasets",
-    code_version="1",
+    code_version="2",
     primary_key=("sample_id", "held_out_id"),
     counts="samples",
     unit="samples",
@@ -121,9 +133,45 @@ def _prompt_lengths(table: pl.DataFrame) -> pl.Series:
     uses=("python",),
 )
 def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Progress) -> Outcome:
-    """Which held-out samples stand in training samples, and how much of each."""
+    """Which held-out samples stand in training samples, how much of each, and where."""
     held_out = samples.filter(pl.col("split") != "train").height
     return Outcome(overlaps(samples, matches, progress), kept=samples.height - held_out, dropped={"held out": held_out})
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    outputs=(
+        Output("corpus_overlaps", ("content_digest", "held_out_id")),
+        Output("contamination_rates", ("kind", "name")),
+    ),
+    counts="corpus",
+    unit="contents",
+    needs=("task", "models"),
+    uses=("python",),
+)
+def corpus_overlaps(
+    corpus: pl.LazyFrame,
+    candidates: pl.DataFrame,
+    samples: pl.DataFrame,
+    sample_overlaps: pl.DataFrame,
+    documents: pl.LazyFrame,
+    evaluation_items: pl.DataFrame | None,
+    contamination: pl.LazyFrame | None,
+    held_out: HeldOutSettings,
+    decontamination: DecontaminationSettings,
+    progress: Progress,
+) -> Outcome:
+    """Which held-out samples stand in documents that none was found in; and of how many items too much stands anywhere."""
+    found = find_in_corpus(corpus, samples, candidates, decontamination.matches, progress)
+    answered = releases.instructions(samples)
+    rates = [rates_of_splits(samples, seen_in_training(sample_overlaps, answered, held_out), found, held_out)]
+    if evaluation_items is not None and contamination is not None:
+        training = training_samples(answered, sample_overlaps, held_out)
+        rates += [rates_of_sets(evaluation_items, contamination, documents, corpus, training, decontamination)]
+    contents = corpus.select(pl.len()).collect().item()
+    others = {"contamination_rates": pl.concat(rates)}
+    return Outcome(found, kept=contents, others=others, notes={"over the limits": leaking(found, held_out).height})
 
 
 @stage(
@@ -143,7 +191,7 @@ def sample_facts(samples: pl.DataFrame, corpus: pl.LazyFrame, language: pl.LazyF
 
 @stage(
     group="datasets",
-    code_version="3",
+    code_version="4",
     primary_key="sample_id",
     counts="samples",
     unit="samples",
@@ -157,8 +205,9 @@ def instructions(
     places = samples.select("sample_id", "source", is_answered=pl.col("reference").is_not_null()).collect()
     answers = int(places["is_answered"].sum())
     answered = releases.instructions(samples)
-    leaking = dropped_samples(sample_overlaps.collect(), held_out)
-    clean = answered.join(leaking, on="sample_id", how="anti", maintain_order="left")
+    found = leaking(sample_overlaps.collect(), held_out)
+    clean = cleaned(answered, found, held_out)
+    cut = clean.join(found, on="sample_id", how="semi").height if held_out.samples == "cut" else 0
     rows, mix = releases.mixed_instructions(clean, places, mixture)
     dropped = {
         "no reference": places.height - answers,
@@ -169,7 +218,8 @@ def instructions(
     return Outcome(
         rows,
         dropped={reason: count for reason, count in dropped.items() if count},
-        notes=released(rows, "instructions", run, None if mixture.takes_all else mix),
+        notes=released(rows, "instructions", run, None if mixture.takes_all else mix)
+        | ({"samples that a held-out one was cut out of": cut} if cut else {}),
     )
 
 
@@ -234,6 +284,7 @@ STAGES = [
     samples,
     sample_overlaps,
     sample_facts,
+    corpus_overlaps,
     instructions,
     preferences,
     evaluation,

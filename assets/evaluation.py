@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from curation.decontamination import HeldOutSettings, seen_in_training
+from curation.decontamination import HeldOutSettings, leaking, seen_in_training
+from curation.releases import instructions as instructions_of
 from evaluation.comparisons import could_see
 from evaluation.endpoint import EndpointSettings
 from evaluation.metrics import vectors_of
@@ -138,7 +139,7 @@ def endpoint_answers(
 
 @stage(
     group="evaluation",
-    code_version="5",
+    code_version="6",
     counts="samples",
     unit="samples",
     outputs=(
@@ -156,6 +157,7 @@ def scores(
     samples: pl.DataFrame,
     sample_overlaps: pl.DataFrame,
     sample_facts: pl.DataFrame,
+    corpus_overlaps: pl.DataFrame,
     instructions: Release,
     held_out: HeldOutSettings,
     evaluation: EvaluationSettings,
@@ -166,11 +168,12 @@ def scores(
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
 
-    Beside each score of a finetune stands how many of its samples were found in what it learnt from. The base may have
-    seen such text when it was trained: its scores can flatter it.
+    Beside each score stands how many of its samples were found in the corpus, and of a finetune in what it learnt from. The
+    base may have seen such text when it was trained: its scores can flatter it.
     """
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
-    seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, samples, held_out))
+    seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, instructions_of(samples), held_out))
+    in_corpus = leaking(corpus_overlaps, held_out).select(sample_id="held_out_id").unique()
     vectors = None if embeddings is None else vectors_of(embeddings)
     told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")
     outcome = score_contestants(
@@ -181,10 +184,11 @@ def scores(
         seen=seen,
         vectors=vectors,
         run_tests=runner(unit_tests, run.progress),
+        in_corpus=in_corpus,
     )
     table = outcome.table
     if annotations is not None and annotations.height:
-        table = pl.concat([table, human_win_rate(annotations, instructions.version)])
+        table = pl.concat([table, human_win_rate(annotations, instructions.version, in_corpus=in_corpus)])
     seen_with = {
         "what could be seen": "; ".join(
             f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items()

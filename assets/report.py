@@ -14,7 +14,7 @@ from pipelines.stages import Run, stage
 from records import Outcome
 
 
-@stage(group="evaluation", code_version="2", needs=("models",), primary_key="model", unit="contestants")
+@stage(group="evaluation", code_version="3", needs=("models",), primary_key="model", unit="contestants")
 def evaluation_report(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,
@@ -30,6 +30,7 @@ def evaluation_report(
     win_rates: pl.DataFrame | None,
     ratings: pl.DataFrame | None,
     judge_agreement: pl.DataFrame | None,
+    contamination_rates: pl.DataFrame,
     prices: PriceSettings,
     run: Run,
 ) -> Outcome:
@@ -58,6 +59,7 @@ def evaluation_report(
         judge_agreement,
         labels,
         prices.worthwhile,
+        contamination_rates,
     )
     return Outcome(
         table, notes={"verdict": verdict_of(report), REPORT: write_report(run.workspace, "scores", report_page(report))}

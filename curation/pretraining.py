@@ -14,7 +14,7 @@ import polars as pl
 from curation.deduplication import GroupSettings, SignatureSettings, near_duplicate_groups
 from curation.mixture import MixtureSettings, mixed
 from curation.release_kinds import FRAMES
-from curation.splits import LEAK, SPLITS, SplitSettings, side, straddling_texts
+from curation.splits import LEAK, SPLITS, SplitSettings, held_out_contents, side, straddling_texts
 from records import Outcome
 
 SEEN = SignatureSettings(bands=128, rows=4)
@@ -93,14 +93,4 @@ def _of_held_out(samples: pl.DataFrame | None, candidates: pl.DataFrame | None) 
     """The contents in which samples stand (content_digest), with the rank of the most protected of these (held_out)."""
     if samples is None or candidates is None or samples.is_empty():
         return pl.DataFrame(schema={"content_digest": pl.String, "held_out": pl.Int64})
-    rank = pl.col("split").replace_strict({name: place for place, name in enumerate(SPLITS)}, return_dtype=pl.Int64)
-    asked = samples.filter(pl.col("split") != "train").select(_said("messages").alias("asked"), held_out=rank)
-    found = candidates.select("content_digest", "samples").explode("samples").drop_nulls("samples").unnest("samples")
-    standing = found.select("content_digest", _said("messages").alias("asked")).join(asked, on="asked")
-    return standing.group_by("content_digest").agg(pl.col("held_out").min())
-
-
-def _said(messages: str) -> pl.Expr:
-    """The turns of a prompt as one text that no other prompt has."""
-    turn = pl.format("{}\x1f{}", pl.element().struct.field("role"), pl.element().struct.field("content"))
-    return pl.col(messages).list.eval(turn).list.join("\x1e")
+    return held_out_contents(samples, candidates)

@@ -129,6 +129,25 @@ def _notes(settled: pl.DataFrame, table: pl.DataFrame) -> dict[str, object]:
     return notes
 
 
+def held_out_contents(samples: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+    """The contents in which held-out samples stand (content_digest), with the rank in `SPLITS` of the most protected of
+    these (held_out).
+
+    `samples` has messages and split, `candidates` content_digest and samples.
+    """
+    rank = pl.col("split").replace_strict({name: place for place, name in enumerate(SPLITS)}, return_dtype=pl.Int64)
+    asked = samples.filter(pl.col("split") != "train").select(_prompt("messages").alias("asked"), held_out=rank)
+    found = candidates.select("content_digest", "samples").explode("samples").drop_nulls("samples").unnest("samples")
+    standing = found.select("content_digest", _prompt("messages").alias("asked")).join(asked, on="asked")
+    return standing.group_by("content_digest").agg(pl.col("held_out").min())
+
+
+def _prompt(messages: str) -> pl.Expr:
+    """The turns of a prompt as one text that no other prompt has."""
+    turn = pl.format("{}\x1f{}", pl.element().struct.field("role"), pl.element().struct.field("content"))
+    return pl.col(messages).list.eval(turn).list.join("\x1e")
+
+
 def moves(before: pl.DataFrame, after: pl.DataFrame) -> dict[str, int]:
     """How many samples (sample_id, split) stand on another side than before, by `from → to`, the most first.
 

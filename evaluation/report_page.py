@@ -16,6 +16,7 @@ from evaluation.selection import drawn
 from evaluation.verdict import main_metric, verdict
 from pages import Html, Part, folded, page, table, tag
 from plots import learned, tradeoff
+from proportions import told
 
 SHOWN = 20
 """Outputs side by side, and losses."""
@@ -38,6 +39,8 @@ class Report:
     labels: Mapping[str, int] = field(default_factory=dict)
     """Of each finetune the number of samples that it learnt from."""
     worthwhile: float = 5.0
+    rates: pl.DataFrame | None = None
+    """Of how many evaluation items too much stands where."""
 
 
 def verdict_of(report: Report) -> str:
@@ -55,6 +58,7 @@ def report_page(report: Report) -> str:
         tag("p", verdict_of(report)),
         tag("h2", "Quality"),
         _quality(report.scores),
+        *([] if report.rates is None else _rates(report.rates)),
         tag("h2", "Compared"),
         _compared(report.comparisons),
         tag("h2", "Cost"),
@@ -82,11 +86,29 @@ def _quality(scores: pl.DataFrame) -> Html:
             _figure(row["value"]),
             _ends(row["low"], row["high"]),
             f"{row['n']:,}",
-            _count(row["contaminated"]),
+            told(row["contaminated"], row["n"]),
+            told(row["in_corpus"], row["n"]),
         )
         for row in scores.sort("metric", "model").to_dicts()
     ]
-    return table(("metric", "contestant", "prompt", "value", "interval", "samples", "contaminated"), rows, (3, 4, 5, 6))
+    head = ("metric", "contestant", "prompt", "value", "interval", "samples", "contaminated", "in the corpus")
+    return table(head, rows, (3, 4, 5, 6, 7))
+
+
+def _rates(rates: pl.DataFrame) -> Iterator[Part]:
+    """Of how many items of the splits and the evaluation sets too much stands elsewhere."""
+    said = "Of how many items too much stands in documents as they were read, in the corpus, and in what is trained on."
+    rows = [
+        (
+            f"{row['kind']} {row['name']}",
+            f"{row['n']:,}",
+            *(told(row[name], row["n"]) for name in ("in_documents", "in_corpus", "in_training")),
+        )
+        for row in rates.to_dicts()
+    ]
+    yield tag("h2", "Evaluation items found elsewhere")
+    yield tag("p", said, class_="quiet")
+    yield table(("of", "items", "in documents", "in the corpus", "in training samples"), rows, (1, 2, 3, 4))
 
 
 def _compared(comparisons: pl.DataFrame) -> Html:
@@ -299,10 +321,6 @@ def _figure(value: object) -> str:
 
 def _cell(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else _figure(value)
-
-
-def _count(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
 
 
 def _ends(low: float | None, high: float | None) -> str:

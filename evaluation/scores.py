@@ -8,6 +8,7 @@ contestant answered; each comparison is paired, over those that both did, which 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Literal
 
@@ -33,10 +34,12 @@ SCORES = {
     "n": pl.Int64(),
     "overlapping": pl.Int64(),
     "contaminated": pl.Int64(),
+    "in_corpus": pl.Int64(),
 }
 """The schema of scores. `low` and `high` are null where n is 1. Of the n samples, `overlapping` counts those of which some
 part was found in what the model was finetuned on, `contaminated` those of which too much was; null where that is not
-known, as of a base."""
+known, as of a base. `in_corpus` counts those of which too much stands in documents that no held-out sample is from: what a
+model trained on such text may have seen."""
 
 SAMPLE_SCORES = {
     "sample_id": pl.String(),
@@ -77,15 +80,16 @@ def score_contestants(
     seen: Mapping[str, pl.DataFrame] = MappingProxyType({}),
     vectors: Vectors | None = None,
     run_tests: Runner | None = None,
+    in_corpus: pl.DataFrame | None = None,
 ) -> Outcome:
     """Scores (SCORES) of contestants by name; under `others` what each sample gave (SAMPLE_SCORES), comparisons of every two
     (COMPARISONS), and those per slice (SLICES).
 
     A contestant's rows are `inference.OUTPUTS` with `model_version`; those whose purpose is `split` count. In the order
     given a comparison's `model_a` stands before its `model_b`. `seen` has, by contestant, the samples that were found in
-    what it was finetuned on (sample_id, contaminated). The books count samples of `samples`: kept are scored for
-    every contestant, failed have an error or no row from one of them, or a reference that their checker cannot use; dropped
-    nobody was asked. `vectors` are embeddings of answers and references, for `similarity`; `run_tests` runs answers against
+    what it was finetuned on (sample_id, contaminated), `in_corpus` those that stand in other documents (sample_id). The books
+    count samples of `samples`: kept are scored for every contestant, failed have an error or no row from one of them, or a
+    reference that their checker cannot use; dropped nobody was asked. `vectors` are embeddings of answers and references, for `similarity`; `run_tests` runs answers against
     unit tests.
     """
     rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
@@ -95,7 +99,7 @@ def score_contestants(
     scores = [
         score
         for name, outputs in rows.items()
-        for score in _scores(name, outputs, found[name], dataset_version, split, settings, seen.get(name))
+        for score in _scores(name, outputs, found[name], dataset_version, split, settings, seen.get(name), in_corpus)
     ]
     others = {
         "sample_scores": _sample_scores(rows, values, faulty, split),
@@ -142,13 +146,17 @@ def choose_prompt(
 
 
 def human_win_rate(
-    annotations: pl.DataFrame, dataset_version: str | None = None, confidence: float = 0.95
+    annotations: pl.DataFrame,
+    dataset_version: str | None = None,
+    confidence: float = 0.95,
+    in_corpus: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """How often people prefer each model over its rivals, as rows of SCORES (split "people", metric "human_win_rate").
 
     `annotations` has sample_id, task_digest, annotator, ordinal, kind, value, status, model_a, model_b. Of an annotator's
     answers to a task the last counts; `tie` and `both_bad` are half a win for each, `cannot_answer` says nothing. Several
     people's answers to one task are one opinion (their mean), so n counts tasks, and Wilson's interval is over those.
+    `in_corpus` is as in `score_contestants`.
     """
     counted = annotations.filter(
         pl.col("status").is_in(ANSWERED) & pl.col("value").is_in(list(WINS)) & (pl.col("kind") == "preference")
@@ -156,13 +164,18 @@ def human_win_rate(
     last = counted.sort("ordinal").unique(["task_digest", "annotator"], keep="last")
     won = last.with_columns(a=pl.col("value").replace_strict(WINS, return_dtype=pl.Float64))
     sides = [
-        won.select("task_digest", model="model_a", win="a"),
-        won.select("task_digest", model="model_b", win=1 - pl.col("a")),
+        won.select("task_digest", "sample_id", model="model_a", win="a"),
+        won.select("task_digest", "sample_id", model="model_b", win=1 - pl.col("a")),
     ]
-    tasks = pl.concat(sides).group_by("model", "task_digest").agg(pl.col("win").mean())
-    rows = tasks.group_by("model").agg(value=pl.col("win").mean(), n=pl.len()).sort("model")
+    tasks = pl.concat(sides).group_by("model", "task_digest", "sample_id").agg(pl.col("win").mean())
     about = {"dataset_version": dataset_version, "split": "people", "metric": "human_win_rate"}
-    return _table([about | row | _wilson_fields(row["value"], row["n"], confidence) for row in rows.to_dicts()], SCORES)
+    rows = [
+        about
+        | {"model": model, "in_corpus": _among(own, in_corpus)}
+        | _wilson_fields(float(own.select("win").mean().item()), own.height, confidence)
+        for (model,), own in tasks.sort("task_digest").group_by("model", maintain_order=True)
+    ]
+    return _table(sorted(rows, key=itemgetter("model")), SCORES)
 
 
 def _wilson_fields(share: float, n: int, confidence: float) -> dict[str, object]:
@@ -177,6 +190,7 @@ def _scores(
     split: str,
     settings: BootstrapSettings,
     seen: pl.DataFrame | None,
+    in_corpus: pl.DataFrame | None,
 ) -> Iterator[dict[str, object]]:
     if found:
         about = {
@@ -187,7 +201,8 @@ def _scores(
             "split": split,
         }
         for metric, values in found.items():
-            yield about | {"metric": metric} | fields(_estimate(values, metric, settings)) | _seen(values, seen)
+            known = _seen(values, seen) | {"in_corpus": _among(values, in_corpus)}
+            yield about | {"metric": metric} | fields(_estimate(values, metric, settings)) | known
 
 
 def _seen(values: pl.DataFrame, seen: pl.DataFrame | None) -> dict[str, int | None]:
@@ -196,6 +211,11 @@ def _seen(values: pl.DataFrame, seen: pl.DataFrame | None) -> dict[str, int | No
         return {"overlapping": None, "contaminated": None}
     found = seen.join(values.select("sample_id"), on="sample_id", how="semi")
     return {"overlapping": found.height, "contaminated": int(found["contaminated"].sum())}
+
+
+def _among(asked: pl.DataFrame, found: pl.DataFrame | None) -> int | None:
+    """How many rows of `asked` are of a sample that was found; null where nobody looked."""
+    return None if found is None else asked.join(found, on="sample_id", how="semi").height
 
 
 def _only(outputs: pl.DataFrame, column: str, name: str) -> str | None:

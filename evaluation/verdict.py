@@ -126,7 +126,12 @@ def _losses(slices: pl.DataFrame, best: str, rival: str) -> str:
 
 def _seen(best: dict[str, Any]) -> str:
     if best["contaminated"] is None:
-        return "How many of these samples it has seen before, nobody knows."
+        known = (
+            ""
+            if best["in_corpus"] is None
+            else f"; {best['in_corpus']:,} of them stand in other documents of the corpus"
+        )
+        return f"How many of these samples it has seen before, nobody knows{known}."
     return f"Of these samples {best['contaminated']:,} stand too much in what it learnt from."
 
 

@@ -14,6 +14,7 @@ from curation.release_kinds import KINDS
 from pipelines.graph import Graph
 from pipelines.store import Commit
 from pipelines.workspace import Workspace
+from proportions import told
 
 REASONS = 5
 
@@ -74,6 +75,7 @@ def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, C
             )
     if "scores" in heads:
         console.print(scores_table(workspace.store.scan("scores").collect()))
+        console.print(rates_table(workspace.store.scan("contamination_rates").collect()))
         console.print(comparisons_table(workspace.store.scan("comparisons").collect()))
         console.print("The base may have seen this text when it was trained; its scores can flatter it.", style="dim")
     if "label_studio_projects" in heads and "server" in heads["label_studio_projects"].notes:
@@ -83,13 +85,27 @@ def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, C
 def scores_table(scores: pl.DataFrame) -> Table:
     """Scores with their intervals."""
     table = Table(title="scores", title_justify="left")
-    for name in ("metric", "model", "prompt", "split", "value", "interval", "n", "contaminated"):
-        table.add_column(name, justify="right" if name in {"value", "interval", "n", "contaminated"} else "left")
+    for name in ("metric", "model", "prompt", "split"):
+        table.add_column(name)
+    for name in ("value", "interval", "n", "contaminated", "in corpus"):
+        table.add_column(name, justify="right")
     for row in scores.sort("metric", "model").iter_rows(named=True):
         span = "" if row["low"] is None else f"{row['low']:.3g} – {row['high']:.3g}"
         value = "" if row["value"] is None else f"{row['value']:.3g}"
-        found = "" if row["contaminated"] is None else f"{row['contaminated']:,}"
-        table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}", found)
+        known = [told(row[name], row["n"]) for name in ("contaminated", "in_corpus")]
+        table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}", *known)
+    return table
+
+
+def rates_table(rates: pl.DataFrame) -> Table:
+    """Of how many evaluation items too much stands in documents, in the corpus and in what is trained on."""
+    table = Table(title="evaluation items found elsewhere", title_justify="left")
+    table.add_column("of")
+    for name in ("items", "in documents", "in the corpus", "in training samples"):
+        table.add_column(name, justify="right")
+    for row in rates.iter_rows(named=True):
+        found = [told(row[name], row["n"]) for name in ("in_documents", "in_corpus", "in_training")]
+        table.add_row(f"{row['kind']} {row['name']}", f"{row['n']:,}", *found)
     return table
 
 

@@ -1,8 +1,17 @@
 """Decontamination: evaluation items found in what is trained on, though case, setting or some words were changed."""
 
+from curation.decontamination.cleaning import (
+    RATES,
+    cleaned,
+    leaking,
+    rates_of_sets,
+    rates_of_splits,
+    seen_in_training,
+    training_samples,
+)
 from curation.decontamination.evaluation_sets import ITEMS, read_evaluation_sets
 from curation.decontamination.evidence import CONTAMINATION, contamination
-from curation.decontamination.held_out import OVERLAPS, dropped_samples, overlaps, seen_in_training
+from curation.decontamination.held_out import IN_CORPUS, OVERLAPS, find_in_corpus, overlaps
 from curation.decontamination.rules import ContaminationRules, contaminated, cuts
 from curation.decontamination.settings import (
     DecontaminationSettings,
@@ -13,18 +22,25 @@ from curation.decontamination.settings import (
 
 __all__ = [
     "CONTAMINATION",
+    "IN_CORPUS",
     "ITEMS",
     "OVERLAPS",
+    "RATES",
     "ContaminationRules",
     "DecontaminationSettings",
     "EvaluationSet",
     "HeldOutSettings",
     "MatchSettings",
+    "cleaned",
     "contaminated",
     "contamination",
     "cuts",
-    "dropped_samples",
+    "find_in_corpus",
+    "leaking",
     "overlaps",
+    "rates_of_sets",
+    "rates_of_splits",
     "read_evaluation_sets",
     "seen_in_training",
+    "training_samples",
 ]

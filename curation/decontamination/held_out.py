@@ -1,35 +1,43 @@
-"""Our own held-out split as an evaluation set: which training samples hold a held-out sample.
+"""Our own held-out split as an evaluation set: which training samples, and which documents, hold a held-out sample.
 
 Held-out samples come from the corpus, so they cannot decide what is in it; samples are held against samples. Splits keep
 near-duplicate prompts on one side already (`curation.splits`); what is left is a held-out sample that stands within a
 longer training sample. It is looked for as items of evaluation sets are: a prompt is an item, for a question that leaked
 without its answer has leaked, and a prompt with its reference is one. What the samples of a task have in common (the
 instruction before each of them) is no item; it is told by the training samples too, for held-out ones may be few.
+
+Documents are only told of, for what is trained on the corpus itself: those count in which no held-out sample was found by
+the task's recipe.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
 
 from curation.decontamination.evidence import find_items
-from curation.decontamination.index import Form, build_index, item_name, words_of
-from curation.decontamination.rules import contaminated
-from curation.decontamination.settings import HeldOutSettings, MatchSettings
+from curation.decontamination.index import Form, ItemIndex, build_index, item_name, words_of
+from curation.decontamination.settings import MatchSettings
+from curation.splits import held_out_contents
 from records import Progress, silent
 
+PLACES = pl.List(pl.Struct({"turn": pl.Int64, "start": pl.Int64, "end": pl.Int64}))
+"""Places within a sample: the turn of `messages` (null: the reference), and the bytes of its text in UTF-8."""
+
+_MATCH = {"words": pl.Int64(), "share": pl.Float64(), "longest_run": pl.Int64()}
 OVERLAPS = pl.Schema(
-    {
-        "sample_id": pl.String(),
-        "held_out_id": pl.String(),
-        "held_out_split": pl.String(),
-        "words": pl.Int64(),
-        "share": pl.Float64(),
-        "longest_run": pl.Int64(),
-    }
+    {"sample_id": pl.String(), "held_out_id": pl.String(), "held_out_split": pl.String(), **_MATCH, "places": PLACES}
 )
 """One row per training sample and held-out sample of which a part stands in it: how many of its words, which share of
-them, and the longest run. Of a prompt and of it with its reference, the one of which more is there counts."""
+them, the longest run, and where. Of a prompt and of it with its reference, the one of which more is there counts."""
+
+IN_CORPUS = pl.Schema(
+    {"content_digest": pl.String(), "held_out_id": pl.String(), "held_out_split": pl.String(), **_MATCH}
+)
+"""The same for a content of the corpus."""
 
 FORM_SAMPLES = 2000
 """Training samples by which the form of a task is told: the first by their ids, which are hashes."""
@@ -38,39 +46,83 @@ FORM_SHARE, FORM_TEXTS = 0.02, 8
 share; a sample that leaked stands in a few others."""
 BATCH = 10_000
 """Training samples that are looked through at a time."""
+_CONTENTS = 2_000
+
+
+class _Sought(NamedTuple):
+    """The items of held-out samples (item, words, held_out_id, held_out_split), and the index of them."""
+
+    items: pl.DataFrame
+    item_index: ItemIndex
+    matches: MatchSettings
+
+    def within(self, texts: pl.DataFrame) -> pl.DataFrame:
+        """What stands in texts (content_digest, text): a row for each text and held-out sample, with its `spans`."""
+        whose = self.items.select("item", set="held_out_id")
+        batch = pa.RecordBatch.from_pydict(
+            {"content_digest": texts["content_digest"], "text": texts["text"].to_arrow().cast(pa.large_string())}
+        )
+        found = find_items(batch, whose, self.item_index, self.matches).filter(pl.col("matches").list.len() > 0)
+        rows = found.select("content_digest", "spans", "matches").explode("matches").unnest("matches")
+        best = (
+            rows.sort("share", "words", "run", descending=True)
+            .unique(["content_digest", "set"], keep="first", maintain_order=True)
+            .rename({"run": "longest_run", "set": "held_out_id"})
+        )
+        splits = self.items.select("held_out_id", "held_out_split").unique()
+        return best.join(splits, on="held_out_id").sort("content_digest", "held_out_id")
+
+
+def _sought(samples: pl.DataFrame, matches: MatchSettings) -> _Sought:
+    items = _items(samples.filter(pl.col("split") != "train"))
+    training = samples.filter(split="train").sort("sample_id")
+    others = words_of(sample_texts(training.head(FORM_SAMPLES))["text"])
+    return _Sought(items, build_index(items, matches, Form(FORM_SHARE, FORM_TEXTS, others, strict=True)), matches)
 
 
 def overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Progress = silent) -> pl.DataFrame:
     """`OVERLAPS` of samples (sample_id, messages, reference, split), by sample_id and held_out_id."""
-    training = samples.filter(split="train").sort("sample_id")
-    items = _items(samples.filter(pl.col("split") != "train"))
-    others = words_of(_texts(training.head(FORM_SAMPLES))["text"])
-    index = build_index(items, matches, Form(FORM_SHARE, FORM_TEXTS, others, strict=True))
-    named = items.select("item", set=pl.lit("held out")).unique()
+    training, sought = samples.filter(split="train").sort("sample_id"), _sought(samples, matches)
     found = [pl.DataFrame(schema=OVERLAPS)]
-    for start in range(0, training.height if items.height else 0, BATCH):
-        texts = _texts(training[start : start + BATCH])
-        batch = pa.RecordBatch.from_pydict({"content_digest": texts["sample_id"], "text": texts["text"].to_arrow()})
-        held = find_items(batch, named, index, matches).select(sample_id="content_digest", found="matches")
-        found.append(_named(held.explode("found").drop_nulls("found").unnest("found"), items))
+    for start in range(0, training.height if sought.items.height else 0, BATCH):
+        batch = training[start : start + BATCH]
+        rows = sought.within(sample_texts(batch).select("text", content_digest="sample_id"))
+        told = rows.rename({"content_digest": "sample_id"}).join(batch, on="sample_id", maintain_order="left")
+        places = [_places(row) for row in told.iter_rows(named=True)]
+        told = told.with_columns(places=pl.Series(places, dtype=PLACES))
+        found.append(told.select(OVERLAPS.names()).cast(OVERLAPS))
         progress(min(start + BATCH, training.height), training.height, "training samples")
-    return pl.concat(found).sort("sample_id", "held_out_id")
+    return pl.concat(found)
 
 
-def _named(found: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """The matches by held-out sample: of its two items the one of which more is there."""
-    rows = found.join(items.drop("words"), on="item").rename({"run": "longest_run"})
-    best = rows.sort("share", "words", "longest_run", descending=True).unique(
-        ["sample_id", "held_out_id"], keep="first", maintain_order=True
-    )
-    return best.select(OVERLAPS.names()).cast(OVERLAPS)
+def find_in_corpus(
+    corpus: pl.LazyFrame,
+    samples: pl.DataFrame,
+    candidates: pl.DataFrame,
+    matches: MatchSettings,
+    progress: Progress = silent,
+) -> pl.DataFrame:
+    """`IN_CORPUS` of the contents (content_digest, text) in which no held-out sample was found, by digest and held_out_id.
+
+    `candidates` has content_digest and samples: what the task's recipe found.
+    """
+    own = held_out_contents(samples, candidates).select("content_digest").lazy()
+    others = corpus.join(own, on="content_digest", how="anti").select("content_digest", "text")
+    sought, found, done = _sought(samples, matches), [pl.DataFrame(schema=IN_CORPUS)], 0
+    if sought.items.is_empty():
+        return found[0]
+    for batch in others.collect_batches(chunk_size=_CONTENTS):
+        found.append(sought.within(batch).select(IN_CORPUS.names()).cast(IN_CORPUS))
+        done += batch.height
+        progress(done, None, "contents")
+    return pl.concat(found).sort("content_digest", "held_out_id")
 
 
 def _items(held_out: pl.DataFrame) -> pl.DataFrame:
     """The items of held-out samples: item, words, and whose they are; a sample has one or two."""
     parts = []
     for with_reference in (False, True):
-        texts = _texts(held_out, with_reference).filter(pl.col("text").str.contains(r"\S"))
+        texts = sample_texts(held_out, with_reference).filter(pl.col("text").str.contains(r"\S"))
         words = words_of(texts["text"])
         names = pl.Series("item", [item_name(own) for own in words], pl.String)
         whose = texts.select(held_out_id="sample_id", held_out_split="split")
@@ -78,32 +130,29 @@ def _items(held_out: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).unique(["held_out_id", "item"], maintain_order=True)
 
 
-def _texts(samples: pl.DataFrame, with_reference: bool = True) -> pl.DataFrame:
-    """What a sample says: its turns, but for the system's, and its reference."""
+def sample_texts(samples: pl.DataFrame, with_reference: bool = True) -> pl.DataFrame:
+    """What a sample says (sample_id, split, text): its turns, but for the system's, and its reference."""
     is_said = pl.element().struct.field("role") != "system"
     turns = pl.col("messages").list.eval(pl.element().struct.field("content").filter(is_said)).list.join("\n")
     parts = [turns, pl.col("reference").fill_null("")] if with_reference else [turns]
     return samples.select("sample_id", "split", text=pl.concat_str(parts, separator="\n"))
 
 
-def leaking(found: pl.DataFrame, settings: HeldOutSettings) -> pl.DataFrame:
-    """The rows of `OVERLAPS` that hold too much of a held-out sample."""
-    return found.filter(contaminated(settings))
+def _places(row: Mapping[str, Any]) -> list[dict[str, int | None]]:
+    """Where the spans of a row, which count bytes of what the sample says, stand in its turns."""
+    found: list[dict[str, int | None]] = []
+    spans = [(span["start"], span["end"]) for span in row["spans"] if span["kind"] == row["held_out_id"]]
+    at = 0
+    for turn, text in _said(row["messages"], row["reference"]):
+        size = len(text.encode())
+        inner = ((max(start - at, 0), min(end - at, size)) for start, end in spans)
+        found += [{"turn": turn, "start": start, "end": end} for start, end in inner if start < end]
+        at += size + 1
+    return found
 
 
-def dropped_samples(found: pl.DataFrame, settings: HeldOutSettings) -> pl.DataFrame:
-    """The training samples (sample_id) that are not released, by the settings."""
-    rows = leaking(found, settings) if settings.samples == "drop" else found.head(0)
-    return rows.select("sample_id").unique()
-
-
-def seen_in_training(found: pl.DataFrame, samples: pl.DataFrame, settings: HeldOutSettings) -> pl.DataFrame:
-    """The held-out samples of which a part stands in what is released to train on: sample_id and `contaminated`, whether
-    that is too much of one. `samples` says what has a reference, and so is released.
-    """
-    released = samples.filter(pl.col("reference").is_not_null()).select("sample_id")
-    left = found.join(released, on="sample_id", how="semi").join(
-        dropped_samples(found, settings), on="sample_id", how="anti"
-    )
-    over = left.select(sample_id="held_out_id", contaminated=contaminated(settings))
-    return over.group_by("sample_id").agg(pl.col("contaminated").any()).sort("sample_id")
+def _said(messages: Sequence[Mapping[str, str]], reference: str | None) -> Iterator[tuple[int | None, str]]:
+    for turn, message in enumerate(messages):
+        if message["role"] != "system":
+            yield turn, message["content"]
+    yield None, reference or ""

@@ -74,8 +74,8 @@ class DecontaminationSettings:
 class HeldOutSettings:
     """What becomes of training samples that hold a sample of the validation or test split."""
 
-    # `drop` them from the release, or `keep` them and only report.
-    samples: Literal["drop", "keep"] = "drop"
+    # `drop` them from the release, `cut` the held-out sample out of them, or `keep` them and only report.
+    samples: Literal["drop", "cut", "keep"] = "drop"
     # More than this share of a held-out sample's words is too much.
     max_share: float = 0.5
     # So is a run of more words than this that is the same as in one; null: no limit.

@@ -51,3 +51,10 @@ def test_training_samples_that_hold_a_held_out_one_are_not_released(tmp_path: Pa
     edit(root, lambda text: text + "\nheld_out: {samples: keep}\n")
     assert run() == set(split)
     assert computed(before, heads(root)) == ["instructions"]
+
+    edit(root, lambda text: text.replace("samples: keep", "samples: cut"))
+    assert run() == set(split)
+    released = store.scan("instructions").collect().filter(pl.col("sample_id").is_in(list(training)))
+    assert not any(asked in turns[0]["content"] for turns in released["messages"].to_list())
+    assert store.head("instructions").notes["samples that a held-out one was cut out of"] == len(training)
+    assert asked in table("samples").filter(pl.col("sample_id").is_in(list(training)))["messages"][0][0]["content"]

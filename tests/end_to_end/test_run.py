@@ -21,7 +21,7 @@ COLUMNS = {
     "samples": "sample_id doc_id messages reference openness split",
     "annotations": "sample_id annotator kind value config_digest status",
     "models": "model version base dataset_version phase settings",
-    "scores": "model model_version prompt dataset_version split metric value low high n contaminated",
+    "scores": "model model_version prompt dataset_version split metric value low high n contaminated in_corpus",
     "comparisons": "metric split model_a model_b value_a value_b difference low high p_value n",
     "proposals": "sample_id source path locator line name proposal model",
 }

@@ -273,7 +273,15 @@ def test_scores_are_finite_numbers():
 def test_beside_a_score_stands_how_many_of_its_samples_the_model_has_seen():
     seen = pl.DataFrame({"sample_id": [*NAMES[:3], "unasked"], "contaminated": [True, False, True, True]})
     contestants = {"base": answers("Return."), "tuned": answers("Return {}.")}
-    table = score_contestants(contestants, ASKED, "d", QUICK, seen={"tuned": seen}).table
-    told = dict(table.select("model", pl.struct("overlapping", "contaminated")).iter_rows())
-    assert told["tuned"] == {"overlapping": 3, "contaminated": 2}
-    assert told["base"] == {"overlapping": None, "contaminated": None}, "what a base was trained on nobody knows"
+    there = pl.DataFrame({"sample_id": [NAMES[5], "unasked"]})
+    table = score_contestants(contestants, ASKED, "d", QUICK, seen={"tuned": seen}, in_corpus=there).table
+    told = dict(table.select("model", pl.struct("overlapping", "contaminated", "in_corpus")).iter_rows())
+    assert told["tuned"] == {"overlapping": 3, "contaminated": 2, "in_corpus": 1}
+    unknown = {"overlapping": None, "contaminated": None, "in_corpus": 1}
+    assert told["base"] == unknown, "what a base was trained on nobody knows"
+    assert score_contestants(contestants, ASKED, "d", QUICK).table["in_corpus"].null_count() == table.height
+    asked = labels(
+        {"task_digest": "1", "sample_id": "s1", "value": "a"}, {"task_digest": "2", "sample_id": "s2", "value": "b"}
+    )
+    assert human_win_rate(asked, in_corpus=asked.select("sample_id"))["in_corpus"].to_list() == [2, 2]
+    assert human_win_rate(asked)["in_corpus"].to_list() == [None, None]

@@ -6,13 +6,32 @@ import random
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from curation.decontamination import HeldOutSettings, MatchSettings, dropped_samples, overlaps, seen_in_training
+from curation.decontamination import (
+    DecontaminationSettings,
+    EvaluationSet,
+    HeldOutSettings,
+    MatchSettings,
+    cleaned,
+    contamination,
+    find_in_corpus,
+    leaking,
+    overlaps,
+    rates_of_sets,
+    rates_of_splits,
+    read_evaluation_sets,
+    seen_in_training,
+)
+from curation.decontamination.evidence import GAP
+from curation.inventory import Source, root_of, take_inventory
+from curation.tasks.candidates import CANDIDATE
 from records import MESSAGES
 
 DRAW = random.Random(0)
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("amo", "elu", "ito", "ora") for c in ("", "n", "sk", "lia")]
-DROP, KEEP = HeldOutSettings(), HeldOutSettings(samples="keep")
+DROP, KEEP, CUT = HeldOutSettings(), HeldOutSettings(samples="keep"), HeldOutSettings(samples="cut")
 
 
 def text(words: int) -> str:
@@ -103,13 +122,146 @@ def test_what_is_dropped_and_what_a_score_is_told() -> None:
         **clean(40),
     )
     rows = overlaps(table, MatchSettings())
-    assert set(dropped_samples(rows, DROP)["sample_id"]) == {"holds", "unanswered"}
-    assert dropped_samples(rows, KEEP).is_empty()
-    assert seen_in_training(rows, table, DROP).rows() == [("asked", False)]
-    assert seen_in_training(rows, table, KEEP).rows() == [("asked", True)]
+    assert dropped(table, rows, DROP) == {"holds", "unanswered"}
+    assert cleaned(table, rows, KEEP).equals(table)
+    assert seen_in_training(rows, answered(table), DROP).rows() == [("asked", False)]
+    assert seen_in_training(rows, answered(table), KEEP).rows() == [("asked", True)]
     gone = table.filter(~pl.col("sample_id").is_in(["holds", "part"]))
-    assert seen_in_training(overlaps(gone, MatchSettings()), gone, KEEP).is_empty(), (
+    assert seen_in_training(overlaps(gone, MatchSettings()), answered(gone), KEEP).is_empty(), (
         "what has no reference is not released"
     )
     by_run = HeldOutSettings(max_share=1.0, max_run=12)
-    assert "part" in set(dropped_samples(rows, by_run)["sample_id"])
+    assert "part" in dropped(table, rows, by_run)
+
+
+def answered(table: pl.DataFrame) -> pl.DataFrame:
+    return table.filter(pl.col("reference").is_not_null())
+
+
+def dropped(table: pl.DataFrame, rows: pl.DataFrame, limits: HeldOutSettings) -> set[str]:
+    return set(table["sample_id"]) - set(cleaned(table, rows, limits)["sample_id"])
+
+
+def said(table: pl.DataFrame, name: str) -> tuple[list[str], str | None]:
+    row = table.row(by_predicate=pl.col("sample_id") == name, named=True)
+    return [turn["content"] for turn in row["messages"]], row["reference"]
+
+
+def test_a_held_out_sample_is_cut_out_of_turns_and_reference_and_what_was_cut_can_be_read() -> None:
+    question, answer, before, after = text(30), text(20), text(40), text(30)
+    table = samples(
+        asked=("test", question, answer),
+        holds=("train", f"{before} {question.upper()}! {after}", f"So: {answer}. {after}"),
+        all_of_it=("train", question, "an answer"),
+        **clean(40),
+    )
+    rows = overlaps(table, MatchSettings())
+    left = cleaned(table, rows, CUT)
+    assert dropped(table, rows, CUT) == {"all_of_it"}, "a sample of which nothing is left"
+    assert said(left, "holds") == (["Answer.", f"{before} ! {after}"], f"So: . {after}")
+    assert left.filter(pl.col("sample_id") != "holds").equals(
+        table.filter(~pl.col("sample_id").is_in(["holds", "all_of_it"]))
+    )
+    turns, reference = said(table, "holds")
+    (places,) = rows.filter(sample_id="holds")["places"].to_list()
+    whole = dict(enumerate(turns)) | {None: reference}
+    cut = [whole[place["turn"]].encode()[place["start"] : place["end"]].decode() for place in places]
+    assert cut == [question.upper(), answer]
+    assert (
+        seen_in_training(rows, answered(table), CUT).is_empty()
+        and seen_in_training(rows, answered(table), KEEP).height == 1
+    )
+
+
+PARTS = st.lists(
+    st.sampled_from(["filler", "item", "capitals", "first half", "second half", "reference", "é ü 字 "]),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PARTS, PARTS, st.integers(13, 40), st.randoms(use_true_random=False))
+def test_what_was_cut_holds_too_much_of_no_held_out_sample_and_the_rest_is_as_it_was(
+    prompt, answer, size, draw
+) -> None:
+    words = draw.choices(WORDS, k=size)
+    ways = {
+        "item": lambda: " ".join(words),
+        "capitals": lambda: ", ".join(words).upper(),
+        "first half": lambda: " ".join(words[: size // 2]),
+        "second half": lambda: " ".join(words[size // 2 :]),
+        "reference": lambda: " ".join(reversed(words)),
+        "filler": lambda: " ".join(f"own{draw.randrange(10**6)}" for _ in range(GAP + 1)),
+    }
+    turn, reference = (
+        " ".join(ways.get(part, lambda part=part: part)() for part in parts) for parts in (prompt, answer)
+    )
+    table = samples(
+        asked=("test", " ".join(words), " ".join(reversed(words))), holds=("train", turn, reference), **clean(20)
+    )
+    left = cleaned(table, overlaps(table, MatchSettings()), CUT)
+    assert leaking(overlaps(left, MatchSettings()), CUT).is_empty()
+    if "holds" in left["sample_id"]:
+        turns, answered = said(left, "holds")
+        own = [word for word in f"{turn} {reference}".split() if word.startswith("own")]
+        assert [word for word in f"{turns[1]} {answered}".split() if word.startswith("own")] == own
+    assert cleaned(left, overlaps(left, MatchSettings()), CUT).equals(left), "twice is once"
+
+
+def documents(**texts: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"content_digest": list(texts), "doc_id": [f"doc {name}" for name in texts], "text": list(texts.values())}
+    )
+
+
+def found_in(table: pl.DataFrame, **contents: list[str]) -> pl.DataFrame:
+    """What the recipe found in contents, by the names of the samples."""
+    empty = {field.name: None for field in CANDIDATE.fields}
+    rows = [
+        {
+            "content_digest": name,
+            "samples": [
+                {**empty, "messages": table.filter(sample_id=sample)["messages"][0].to_list()} for sample in of
+            ],
+        }
+        for name, of in contents.items()
+    ]
+    return pl.DataFrame(rows, schema={"content_digest": pl.String, "samples": pl.List(CANDIDATE)})
+
+
+def test_a_held_out_sample_in_other_documents_than_its_own_is_told() -> None:
+    question, answer, other = text(30), text(12), text(40)
+    table = samples(asked=("test", question, answer), waits=("validation", other, None), **clean(40))
+    corpus = documents(
+        own=f"{text(50)} {question} {answer} {text(50)}",
+        copied=f"{text(20)} {question.title()} {text(100)}",
+        half=f"{text(60)} {' '.join(question.split()[:13])} {text(60)}",
+        clean=text(200),
+    )
+    candidates = found_in(table, own=["asked"], copied=["clean0"])
+    rows = find_in_corpus(corpus.lazy(), table, candidates, MatchSettings())
+    assert rows.select("content_digest", "held_out_id").rows() == [("copied", "asked"), ("half", "asked")]
+    assert leaking(rows, DROP)["content_digest"].to_list() == ["copied"]
+    rates = rates_of_splits(table, seen_in_training(overlaps(table, MatchSettings()), table, DROP), rows, DROP)
+    assert rates.rows() == [("split", "test", 1, None, 1, 0), ("split", "validation", 1, None, 0, 0)]
+    assert find_in_corpus(corpus.lazy(), table.filter(split="train"), candidates, MatchSettings()).is_empty()
+
+
+@pytest.mark.parametrize(("way", "in_corpus"), [("keep", 2), ("cut", 0), ("drop", 1)])
+def test_of_each_evaluation_set_it_is_told_how_much_stands_where(way, in_corpus, tmp_path) -> None:
+    items = [text(30) for _ in range(4)]
+    (tmp_path / "items.txt").write_text("\n".join([*items, "too short"]))
+    entry = EvaluationSet("quiz", str(tmp_path))
+    files = {"quiz": take_inventory(Source("quiz", str(tmp_path), entry.include), tmp_path, tmp_path / "seen.parquet")}
+    sought = read_evaluation_sets(files, {"quiz": root_of(Source("quiz", str(tmp_path)), tmp_path)}, [entry]).table
+    read = documents(one=f"{text(40)} {items[0]} {text(40)}", two=f"{items[1]} {items[0]}", three=text(90))
+    limits = DecontaminationSettings(documents=way)
+    evidence = [
+        pl.DataFrame(pl.from_arrow(contamination(batch, sought, limits.matches)))
+        for batch in read.select("content_digest", "text").to_arrow().to_batches()
+    ]
+    training = samples(asked=("train", f"{text(9)} {items[3]}", "yes"), **clean(3))
+    corpus = read.filter(pl.col("content_digest") != "two") if way == "drop" else read
+    rates = rates_of_sets(sought, pl.concat(evidence).lazy(), read.lazy(), corpus.lazy(), training, limits)
+    assert rates.rows() == [("set", "quiz", 4, 2, in_corpus, 1)]
