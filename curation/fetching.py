@@ -20,7 +20,7 @@ import xxhash
 
 from curation.formats.extracts import Unreadable, over_the_limit
 from curation.hub_datasets import HubRoot
-from curation.inventory import MENDS, Root, digest_of, open_regular, problem_of
+from curation.inventory import MENDS, Root, digest_of, open_regular, problem_of, read_regular
 from curation.object_stores import CHANGED, ObjectRoot
 
 _AHEAD = 16
@@ -111,8 +111,7 @@ def _object(file: File, root: ObjectRoot | HubRoot) -> bytes:
 
 
 def _local(file: File, root: Path) -> bytes:
-    with open_regular(root / file.path) as opened:
-        data = opened.read(file.size + 1)  # one more than expected tells that it grew
+    data = read_regular(f"{root}/{file.path}", file.size + 1)  # one more than expected tells that it grew
     if xxhash.xxh3_128_hexdigest(data) != file.bytes_digest:
         raise OSError(errno.ESTALE, CHANGED, file.path)
     return data

@@ -191,17 +191,36 @@ def _folders(path: str) -> Iterator[str]:
     return (path[: match.start()] for match in _SLASH.finditer(path))
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: str | Path) -> BinaryIO:
     """Open a file for reading that must be a regular one, without ever waiting for a pipe's other end.
 
     Raises OSError; for what is not a regular file its `strerror` is one of the problems in `MENDS`.
     """
+    return os.fdopen(_descriptor(path), "rb")
+
+
+def read_regular(path: str | Path, size: int) -> bytes:
+    """The bytes of a regular file, but no more than `size`; raises as `open_regular` does.
+
+    Of a small file a buffer and its object cost as much as all else.
+    """
+    descriptor = _descriptor(path)
+    try:
+        data = os.read(descriptor, size)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+            data += more
+    finally:
+        os.close(descriptor)
+    return data
+
+
+def _descriptor(path: str | Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     kind = _irregular(os.fstat(descriptor).st_mode)
     if kind:
         os.close(descriptor)
         raise OSError(errno.EINVAL, kind, str(path))
-    return os.fdopen(descriptor, "rb")
+    return descriptor
 
 
 def problem_of(error: OSError) -> str:
@@ -300,7 +319,7 @@ def _digest(root: Path, one: _Found, known: _Cache, fresh: _Cache, started: int)
     cached, digest = known.get(one.path, (None, ""))
     if cached != stamp:
         try:
-            digest = _hash(root / one.path)
+            digest = _hash(f"{root}/{one.path}", one.stat.st_size)
         except OSError as error:
             return "", problem_of(error)
     if one.stat.st_ctime_ns < started - _FRESH_NS:
@@ -312,14 +331,19 @@ def digest_of(root: Path, path: str, cache: Path | None = None) -> str:
     """The digest of one file's bytes as they are now; they are not read where the cache knows it. Raises OSError."""
     seen = (root / path).stat()
     cached, digest = _load(cache).get(path, (None, ""))
-    return digest if cached == _stamp(seen) else _hash(root / path)
+    return digest if cached == _stamp(seen) else _hash(root / path, seen.st_size)
 
 
 def _stamp(seen: os.stat_result) -> _Stamp:
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 
 
-def _hash(path: Path) -> str:
+def _hash(path: str | Path, size: int) -> str:
+    """The digest of a file's bytes as they are now, of which there were `size`."""
+    if size < _CHUNK:
+        data = read_regular(path, size + 1)
+        if len(data) <= size:
+            return xxhash.xxh3_128_hexdigest(data)
     state = xxhash.xxh3_128()
     with open_regular(path) as file:
         while chunk := file.read(_CHUNK):

@@ -55,7 +55,7 @@ def is_plain_utf8(data: bytes) -> bool:
     """Whether the bytes are UTF-8 if they decode as it, whatever else they could be; a mark of UTF-8 may stand first."""
     if b"\0" in data or any(data.startswith(mark) for mark, _ in _MARKS[1:]):
         return False
-    return not any(escape in data[:_SAMPLE] for escape in _ESCAPED_JAPANESE)
+    return not _has_escapes(data)
 
 
 def is_text(data: bytes) -> bool:
@@ -66,7 +66,7 @@ def is_text(data: bytes) -> bool:
 
 
 def _without_mark(data: bytes) -> str | None:
-    if not any(escape in data[:_SAMPLE] for escape in _ESCAPED_JAPANESE):
+    if not _has_escapes(data):
         text = _strict(data, "utf-8")
         if text is not None:
             return text
@@ -75,13 +75,19 @@ def _without_mark(data: bytes) -> str | None:
     return next((text for text in chain(known, guessed) if text is not None), None)
 
 
+def _has_escapes(data: bytes) -> bool:
+    """Whether the bytes can only be Japanese, of the encoding that shifts by escapes."""
+    head = data[:_SAMPLE]
+    return b"\x1b" in head and any(escape in head for escape in _ESCAPED_JAPANESE)
+
+
 def _declared(data: bytes) -> Iterator[str]:
     """The encodings that the file names, or that its escapes can only mean."""
     for pattern in _DECLARED:
         if found := pattern.search(data[:_HEAD]):
             name = found[1].decode("ascii", "replace")
             yield from (("cp1252", name) if _canonical(name) in _LATIN else (name,))
-    if any(escape in data[:_SAMPLE] for escape in _ESCAPED_JAPANESE):
+    if _has_escapes(data):
         yield from ("iso2022_jp", "iso2022_jp_2", "utf-8")
 
 

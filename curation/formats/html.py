@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from curation.formats.decoding import decode
 from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable
 from curation.formats.html_facts import facts_of
-from curation.formats.html_nesting import parsed
+from curation.formats.html_nesting import as_utf8, parsed
 
 
 def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -19,8 +19,10 @@ def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     from resiliparse.extract.html2text import extract_plain_text
 
     page = decode(data)
-    tree = parsed(page, data, settings)
-    facts = facts_of(tree)  # first: while the tree is warm in the processor's caches this costs half
+    is_ascii = len(page) == len(data) and page.isascii() and data.isascii()  # then they are the same
+    markup = data if is_ascii else as_utf8(page)
+    tree = parsed(page, markup, settings)
+    facts = facts_of(tree, markup)
     text = _carefully(page, settings) if settings.html == "careful" else extract_plain_text(tree, main_content=True)
     text = text or extract_plain_text(tree)
     if not text:
@@ -41,7 +43,7 @@ def visible_text(page: str, settings: ReadingSettings) -> str:
     """All that a page shows; "" when that is nothing. Raises Unreadable when elements nest too deep."""
     from resiliparse.extract.html2text import extract_plain_text
 
-    return str(extract_plain_text(parsed(page, page.encode("utf-8", "surrogatepass"), settings)))
+    return str(extract_plain_text(parsed(page, as_utf8(page), settings)))
 
 
 def _carefully(page: str, settings: ReadingSettings) -> str:

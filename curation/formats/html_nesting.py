@@ -42,29 +42,27 @@ BLOCKS = frozenset(
 """The elements that cost the extractor much when they lie in each other."""
 
 
-def parsed(page: str, data: bytes, settings: ReadingSettings) -> HTMLTree:
-    """The page's tree; `data` is what the page was decoded from.
+def parsed(page: str, markup: bytes, settings: ReadingSettings) -> HTMLTree:
+    """The page's tree; `markup` is the page as UTF-8.
 
     Raises Unreadable when more than `reading.max_nesting` block elements lie in each other.
     """
     from resiliparse.parse.html import HTMLTree
 
     limit = settings.max_nesting
-    if not _can_nest(page, data, limit):
+    if not _can_nest(markup, limit):
         return HTMLTree.parse(page)
     from curation.formats.html_kernel import nesting
 
-    if nesting(_bytes(page)) <= limit:
+    if nesting(markup) <= limit:
         tree = HTMLTree.parse(page)
-        if 0 <= nesting(_bytes(tree.document.html)) <= limit or not nests(tree, limit):
+        if 0 <= nesting(as_utf8(tree.document.html)) <= limit or not nests(tree, limit):
             return tree
     raise Unreadable("over the limit", f"elements nest deeper than reading.max_nesting ({limit})")
 
 
-def _can_nest(page: str, data: bytes, limit: int) -> bool:
+def _can_nest(markup: bytes, limit: int) -> bool:
     """Whether there are enough start tags of block elements."""
-    is_ascii = len(page) == len(data) and page.isascii() and data.isascii()  # then they are the same
-    markup = data if is_ascii else _bytes(page)
     if markup.count(b"<") <= limit:
         return False
     from curation.formats.html_kernel import start_tags
@@ -72,7 +70,8 @@ def _can_nest(page: str, data: bytes, limit: int) -> bool:
     return start_tags(markup) > limit
 
 
-def _bytes(page: str) -> bytes:
+def as_utf8(page: str) -> bytes:
+    """A page as bytes; half a surrogate pair, which a declared encoding can give, is written as it is."""
     return page.encode("utf-8", "surrogatepass")
 
 

@@ -37,7 +37,7 @@ def reads(monkeypatch):
     """The paths whose bytes are read, in order."""
     seen: list[str] = []
     hashed = inventory._hash
-    monkeypatch.setattr(inventory, "_hash", lambda path: (seen.append(path.name), hashed(path))[1])
+    monkeypatch.setattr(inventory, "_hash", lambda path, size: (seen.append(Path(path).name), hashed(path, size))[1])
     monkeypatch.setattr(inventory, "_FRESH_NS", -(10**10))  # as if each file had been at rest for long
     return seen
 
@@ -135,9 +135,9 @@ def test_names_that_are_not_utf8_are_rows_apart_from_all_others(folder):
 def test_a_file_that_vanishes_in_between_is_a_row(folder, monkeypatch):
     hashed = inventory._hash
 
-    def vanishing(path):
-        path.unlink(missing_ok=True)
-        return hashed(path)
+    def vanishing(path, size):
+        Path(path).unlink(missing_ok=True)
+        return hashed(path, size)
 
     monkeypatch.setattr(inventory, "_hash", vanishing)
     assert set(problems(taken(folder)).values()) == {"vanished"}

@@ -271,7 +271,7 @@ def test_files_that_change_or_vanish_after_the_inventory(tmp_path):
 
 
 def test_a_reader_that_breaks_costs_one_file_and_quotes_nothing(tmp_path, monkeypatch):
-    def broken(tree: object) -> None:
+    def broken(tree: object, markup: bytes) -> None:
         raise KeyError("secret words of the page")
 
     monkeypatch.setattr(html, "facts_of", broken)
@@ -295,12 +295,12 @@ def test_want_of_memory_is_not_remembered_as_a_failure(tmp_path, monkeypatch):
 
 
 def test_a_closed_file_is_a_failure_with_its_mend(tmp_path, monkeypatch):
-    def closed(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    def closed(path: str, size: int) -> None:
+        raise PermissionError(13, "Permission denied", path)
 
     (tmp_path / "a.txt").write_text("fine")
     files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
-    monkeypatch.setattr(curation.fetching, "open_regular", closed)
+    monkeypatch.setattr(curation.fetching, "read_regular", closed)
     _, _, failures = read(tmp_path, inventory=files)
     assert failures.select("error", "detail").rows() == [("permission denied", "give read permission, or exclude it")]
 
