@@ -5,12 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from evaluation.endpoint import EndpointSettings
-from evaluation.judging import Instructions, JudgeSettings, load_instructions, pairs_of, people_pairs
+from evaluation.judging import Instructions, JudgeSettings, load_instructions, pairs_of, people_pairs, people_rated
 from evaluation.preferences import (
     AGREEMENT,
     PEOPLE,
     agreement,
     people_verdicts,
+    rating_agreement,
     ratings,
     rubric_scores,
     verdicts_of,
@@ -34,7 +35,7 @@ def judge_instructions(entry: JudgeSettings, workspace: Workspace) -> Observatio
 
 @stage(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     each="judges",
     needs=("judges",),
     primary_key=("sample_id", "purpose", "prompt"),
@@ -58,8 +59,9 @@ def judgements(
     """What a judge said of the contestants' answers, and of those that people compared; every try with its raw reply."""
     contestants = contestants_of(base_answers, answers, endpoint_answers)
     pairs = pairs_of(contestants, samples, entry, judge_instructions.kind)
-    if adjudicated_labels is not None and judge_instructions.kind == "pairwise":
-        pairs = pl.concat([pairs, people_pairs(adjudicated_labels)])
+    if adjudicated_labels is not None:
+        of_people = people_pairs if judge_instructions.kind == "pairwise" else people_rated
+        pairs = pl.concat([pairs, of_people(adjudicated_labels)])
     table = ask_judge(run, judge_of(entry, base_model, endpoints, run), pairs, judge_instructions, entry)
     forget_parts(run)
     silent = table["verdict"].is_null() & table["rating"].is_null()
@@ -71,7 +73,7 @@ def judgements(
 
 @stage(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     needs=("judges",),
     unit="judges",
     outputs=(
@@ -95,8 +97,9 @@ def win_rates(
     if adjudicated_labels is not None and adjudicated_labels.height:
         agreed += [
             agreement(judge, said[judge.name], adjudicated_labels, samples)
-            for judge in judges
             if said[judge.name].height
+            else rating_agreement(judge, judgements[judge.name], adjudicated_labels, samples)
+            for judge in judges
         ]
         compared[PEOPLE] = people_verdicts(adjudicated_labels)
     rated, refused = ratings(compared, evaluation.bootstrap)

@@ -82,9 +82,11 @@ class JudgeSettings:
     seed: int = 0
     # how often a question is put until the reply is a verdict
     tries: int = 3
-    # agreement with people (Cohen's kappa) below which the judge may not gate
+    # of people's ratings, the criterion that a rating is held against; the mean of all when empty
+    criterion: str = ""
+    # agreement with people (Cohen's kappa; of ratings weighted by squared distance) below which the judge may not gate
     min_kappa: float = 0.4
-    # preferences of people on which that must rest, at least
+    # labels of people on which that must rest, at least
     min_labels: int = 30
     # how it is asked
     generation: GenerationSettings = field(default_factory=lambda: GenerationSettings(max_new_tokens=256))
@@ -193,6 +195,16 @@ def people_pairs(labels: pl.DataFrame) -> pl.DataFrame:
     decided = labels.filter((pl.col("kind") == "preference") & pl.col("value").is_not_null())
     nothing = pl.lit(None, dtype=pl.String)
     return decided.with_columns(pair="task_digest", question="prompt_text", reference=nothing).select(PAIRS.keys())
+
+
+def people_rated(labels: pl.DataFrame) -> pl.DataFrame:
+    """What people rated (PAIRS without a second answer), as they saw it; `pair` is the task's digest."""
+    rated = labels.filter((pl.col("kind") == "rating") & pl.col("value").is_not_null()).unique(
+        "task_digest", maintain_order=True
+    )
+    nothing = pl.lit(None, dtype=pl.String)
+    about = rated.with_columns(pair="task_digest", question="prompt_text", reference=nothing)
+    return about.with_columns(model_b=nothing, output_b=nothing).select(PAIRS.keys())
 
 
 def questions_of(pairs: pl.DataFrame, instructions: Instructions) -> pl.DataFrame:

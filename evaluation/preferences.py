@@ -10,7 +10,7 @@ import polars as pl
 
 from evaluation.comparisons import DIGITS, adjusted
 from evaluation.judging import JudgeSettings
-from evaluation.kappa import cohen_kappa
+from evaluation.kappa import cohen_kappa, weighted_kappa
 from evaluation.length_control import length_controlled
 from evaluation.ratings import RATINGS, NotConnectedError, rate
 from evaluation.statistics import BootstrapSettings, Estimate, mean_interval, paired_difference
@@ -178,10 +178,10 @@ def ratings(verdicts: Mapping[str, pl.DataFrame], settings: BootstrapSettings) -
 
 
 def rubric_scores(judgements: Mapping[str, pl.DataFrame], settings: BootstrapSettings) -> pl.DataFrame:
-    """The mean rating of every model by every judge that rates (RUBRICS)."""
+    """The mean rating of every model by every judge that rates (RUBRICS); what people rated too is for `rating_agreement`."""
     rows = []
     for judge, table in judgements.items():
-        rated = table.filter(pl.col("model_b").is_null()).sort("prompt").unique(["sample_id", "pair"], keep="last")
+        rated = _last_ratings(table).filter(pl.col("pair") == pl.col("model_a"))
         for (model,), part in rated.sort("model_a", "sample_id").group_by(["model_a"], maintain_order=True):
             whole = part.drop_nulls("rating")
             found = mean_interval(whole["rating"].to_numpy(), settings=settings)
@@ -205,6 +205,40 @@ def agreement(
     return pl.DataFrame(rows, schema=AGREEMENT)
 
 
+def rating_agreement(
+    judge: JudgeSettings, judgements: pl.DataFrame, labels: pl.DataFrame, samples: pl.DataFrame
+) -> pl.DataFrame:
+    """How far a judge that rates agrees with people on what both rated (AGREEMENT): over all, by slice and by model.
+
+    Of several criteria of people the judge's own counts, or their mean, rounded to a level. Kappa is weighted by squared
+    distance; `agreement` is the share of equal ratings.
+    """
+    given = labels.filter((pl.col("kind") == "rating") & (pl.lit(not judge.criterion) | (pl.col("criterion") == judge.criterion)))  # fmt: skip
+    levels = given.with_columns(level=pl.col("value").cast(pl.Float64, strict=False)).drop_nulls("level")
+    people = levels.group_by(pair="task_digest").agg(people=pl.col("level").mean().round().cast(pl.Int64))
+    said = _last_ratings(judgements).drop_nulls("rating").select("pair", "sample_id", "model_a", "rating")
+    both = said.with_columns(pl.col("rating").cast(pl.Int64)).join(people, on="pair").sort("pair")
+    known = both.join(samples.select("sample_id", "slice"), on="sample_id", how="left").rename({"model_a": "model"})
+    ways = chain([("all", ALL, known)], _slices(known, "slice"), _slices(known, "model"))
+    rows = [
+        {"judge": judge.name, "sliced_by": by, "slice": name}
+        | _agreed(
+            part["rating"],
+            part["people"],
+            weighted_kappa(part["rating"].to_list(), part["people"].to_list()),
+            judge,
+            by == "all",
+        )
+        for by, name, part in ways
+    ]
+    return pl.DataFrame(rows, schema=AGREEMENT)
+
+
+def _last_ratings(judgements: pl.DataFrame) -> pl.DataFrame:
+    """The last try of each rating."""
+    return judgements.filter(pl.col("model_b").is_null()).sort("prompt").unique(["sample_id", "pair"], keep="last")
+
+
 def _longer() -> pl.Expr:
     more = pl.col("length_b") - pl.col("length_a")
     return (
@@ -223,11 +257,16 @@ def _slices(rows: pl.DataFrame, by: str) -> list[tuple[str, str, pl.DataFrame]]:
 
 def _agreement(rows: pl.DataFrame, judge: JudgeSettings, whole: bool) -> dict[str, object]:
     first, second = ([str(value) for value in rows[name]] for name in ("win", "people"))
-    found = cohen_kappa(first, second)
-    enough = found.value is not None and found.value >= judge.min_kappa and rows.height >= judge.min_labels
-    same = None if rows.is_empty() else float((rows["win"] == rows["people"]).mean() or 0)  # type: ignore[arg-type]
+    return _agreed(rows["win"], rows["people"], cohen_kappa(first, second), judge, whole)
+
+
+def _agreed(
+    said: pl.Series, people: pl.Series, found: Estimate, judge: JudgeSettings, whole: bool
+) -> dict[str, object]:
+    enough = found.value is not None and found.value >= judge.min_kappa and len(said) >= judge.min_labels
+    same = None if said.is_empty() else float((said == people).mean() or 0)  # type: ignore[arg-type]
     return {
-        "n": rows.height,
+        "n": len(said),
         "agreement": _round(same),
         **_named("kappa", "low", "high", found),
         "required": judge.min_kappa,

@@ -49,3 +49,11 @@ def find_report(workspace: Workspace, name: str) -> Path:
     if not path.is_file():
         raise LookupError(f"there is no report on {name} yet; `headwater run {MADE_BY[name]}` makes it")
     return path
+
+
+def open_page(path: Path) -> None:
+    """Open a page in the browser of this machine, or the one that BROWSER names. Raises LookupError where there is none."""
+    import webbrowser
+
+    if not webbrowser.open(path.as_uri()):
+        raise LookupError(f"no browser was found here; open {path} in one, or name one in the environment: BROWSER=…")

@@ -43,27 +43,33 @@ def table(
 
 def report(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="Which report: curation, scores, or a dataset: pretraining, instructions, preferences or evaluation."
+            metavar="[NAME]",
+            help="Which report: curation, scores, or a dataset: pretraining, instructions, preferences or evaluation. "
+            "When none is named, scores where there are models, else curation.",
         ),
-    ],
+    ] = None,
     version: Annotated[
         str | None, typer.Option(help="Of a dataset, the release: a version or tag; the newest, when none is named.")
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Say where a report lies: a page that opens in any browser, offline."""
     from curation.release_kinds import KINDS
     from pipelines.release_reports import report_release
-    from pipelines.reports import find_report
+    from pipelines.reports import find_report, open_page
 
     here = find_workspace(workspace)
+    name = name or ("scores" if here.config.models else "curation")
     is_dataset = name in KINDS
     if version is not None and not is_dataset:
         raise ValueError(f"the report {name} has no versions: it is on the tables as they stand")
     path = report_release(here, name, version) if is_dataset else find_report(here, name)
     out.print(Text(str(path), Style(link=path.as_uri())), soft_wrap=True)
+    if show:
+        open_page(path)
 
 
 def export(

@@ -13,11 +13,20 @@ from evaluation.judging import (
     judged,
     load_instructions,
     pairs_of,
+    people_rated,
     questions_of,
     rating,
     verdict,
 )
-from evaluation.preferences import agreement, people_verdicts, rubric_scores, verdicts_of, win_rates
+from evaluation.preferences import (
+    AGREEMENT,
+    agreement,
+    people_verdicts,
+    rating_agreement,
+    rubric_scores,
+    verdicts_of,
+    win_rates,
+)
 from evaluation.statistics import BootstrapSettings
 from tests.annotation.answering import answers as labels_of_people
 from tests.evaluation.tables import outputs, samples
@@ -154,6 +163,56 @@ def test_a_judge_gates_when_it_agrees_with_people_and_not_below():
     few = agreement(JUDGE, judge_says(labels, [1, 0, None, None, None, None, 0, 0.5]), labels, known)
     assert few.row(0, named=True)["n"] == 4 and few.row(0, named=True)["may_gate"] is False, "on too few labels"
     assert set(few["sliced_by"]) == {"all", "slice", "longer"}
+
+
+def rated_by_people(*levels):
+    """Labels of people, each with two criteria: what is said, and how briefly."""
+    rows = [
+        {
+            "task_digest": f"t{place}",
+            "criterion": criterion,
+            "sample_id": f"s{place}",
+            "kind": "rating",
+            "value": value,
+            "model_a": "base" if place % 2 else "tuned",
+            "prompt_text": f"Question {place}?",
+            "output_a": f"answer {place}",
+        }
+        for place, level in enumerate(levels)
+        for criterion, value in (("correct", None if level is None else str(level)), ("brief", "1"))
+    ]
+    columns = ("task_digest", "criterion", "sample_id", "kind", "value", "model_a", "prompt_text", "output_a")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
+
+
+def test_a_judge_that_rates_is_held_against_peoples_ratings(tmp_path):
+    levels = (1, 2, 3, 4, 5, 5, 4, None)
+    labels, told = rated_by_people(*levels), instructions(tmp_path, RUBRIC)
+    pairs = people_rated(labels.filter(criterion="correct"))
+    assert pairs.height == 7 and pairs["output_b"].null_count() == 7, "what nobody could rate is not judged"
+    asked = questions_of(pairs, told)
+    rivals = questions_of(pairs_of(RIVALS, ASKED, JUDGE, told.kind), told)
+    known = samples(*({"sample_id": f"s{place}"} for place in range(8)))
+    by_task = dict(zip(pairs["pair"], (level for level in levels if level), strict=True))
+
+    def judge_that(reply, judge=JUDGE):
+        said = judged(pl.concat([asked, rivals]), replied(pl.concat([asked, rivals]), reply), told)
+        whole = rubric_scores({"r": said}, QUICK)
+        assert (whole["n"] + whole["failed"]).to_list() == [2, 2], "what people rated is no score"
+        return rating_agreement(judge, said, labels, known)
+
+    criterion = JudgeSettings("strict", "judge.yaml", endpoint="big", criterion="correct", min_labels=5)
+    same = judge_that(lambda row: str(by_task.get(row["pair"], 3)), criterion)
+    whole = same.row(0, named=True)
+    assert dict(same.schema) == AGREEMENT and (whole["n"], whole["agreement"], whole["kappa"]) == (7, 1.0, 1.0)
+    assert whole["may_gate"] is True and set(same["sliced_by"]) == {"all", "slice", "model"}
+    beside = judge_that(lambda row: str(min(by_task.get(row["pair"], 3) + 1, 5)), criterion).row(0, named=True)
+    far = judge_that(lambda row: str(6 - by_task.get(row["pair"], 3)), criterion).row(0, named=True)
+    assert beside["agreement"] < 0.5 < beside["kappa"] < 1 and beside["may_gate"] is True, "a level beside is near"
+    assert far["kappa"] < 0 and far["may_gate"] is False
+    garbage = judge_that(lambda _: "hm", criterion).row(0, named=True)
+    assert (garbage["n"], garbage["kappa"], garbage["may_gate"]) == (0, None, False)
+    assert judge_that(lambda row: str(by_task.get(row["pair"], 3))).row(0, named=True)["agreement"] < 1, "of the mean"
 
 
 @pytest.mark.parametrize(

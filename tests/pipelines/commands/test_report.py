@@ -47,3 +47,19 @@ def test_pages_on_releases_can_be_removed_and_that_of_curation_stays(tmp_path: P
     assert remove_release_pages(here, {"preferences-0b"}) == gone
     assert sorted(path.name for path in here.reports.iterdir()) == ["curation.html", "preferences-0b.html"]
     assert remove_release_pages(here) == ["reports/preferences-0b.html"]
+
+
+def test_the_report_that_is_meant_when_none_is_named_and_opened(ready: Path, tmp_path: Path, monkeypatch) -> None:
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    said = headwater("report", "--open", "-w", ready)
+    page = ready / ".headwater" / "reports" / "curation.html"
+    assert said.returncode == 0 and Path(said.stdout.strip()) == page, said.stderr
+    assert seen.read_text().strip() == page.as_uri()
+    settings = ready / "headwater.yaml"
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "headwater.yaml").write_text(f"{settings.read_text()}\nmodels: [{{name: tuned, base: ./base}}]\n")
+    assert_clear(headwater("report", "-w", models), "there is no report on scores yet")
