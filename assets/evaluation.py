@@ -11,10 +11,11 @@ from curation.decontamination import HeldOutSettings, leaking, seen_in_training
 from curation.releases import instructions as instructions_of
 from evaluation.comparisons import could_see
 from evaluation.endpoint import EndpointSettings
+from evaluation.harness.scores import among_scores
 from evaluation.metrics import vectors_of
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
-from evaluation.scores import choose_prompt, human_win_rate, score_contestants
+from evaluation.scores import SCORES, choose_prompt, human_win_rate, score_contestants
 from evaluation.selection import (
     drawn,
     held_out_questions,
@@ -164,6 +165,7 @@ def scores(
     annotations: pl.DataFrame | None,
     embeddings: pl.DataFrame | None,
     unit_tests: UnitTestSettings | None,
+    harness_scores: dict[str, pl.DataFrame] | None,
     run: Run,
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
@@ -189,6 +191,7 @@ def scores(
     table = outcome.table
     if annotations is not None and annotations.height:
         table = pl.concat([table, human_win_rate(annotations, instructions.version, in_corpus=in_corpus)])
+    table = pl.concat([table, *(among_scores(rows, SCORES) for rows in (harness_scores or {}).values())])
     seen_with = {
         "what could be seen": "; ".join(
             f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items()

@@ -31,6 +31,7 @@ def evaluation_report(
     ratings: pl.DataFrame | None,
     judge_agreement: pl.DataFrame | None,
     contamination_rates: pl.DataFrame,
+    harness_comparisons: dict[str, pl.DataFrame] | None,
     prices: PriceSettings,
     run: Run,
 ) -> Outcome:
@@ -38,10 +39,8 @@ def evaluation_report(
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     ledgers = {name: _ledger(run, name) for name in models["model"]}
     minutes = 0.0 if annotations is None else float(annotations["lead_time"].fill_null(0).sum()) / 60
-    of_version = {
-        row["version"]: Spent(_seconds(ledgers[row["model"]]), minutes)
-        for row in models.select("model", "version").to_dicts()
-    }
+    trained = models.select("model", "version").rows()
+    of_version = {version: Spent(_seconds(ledgers[name]), minutes) for name, version in trained}
     versions = {name: rows["model_version"][0] for name, rows in contestants.items() if rows.height}
     spent = {name: of_version[version] for name, version in versions.items() if version in of_version}
     table = costs(contestants, spent, prices, next(iter(contestants)))
@@ -60,6 +59,7 @@ def evaluation_report(
         labels,
         prices.worthwhile,
         contamination_rates,
+        pl.concat(harness_comparisons.values()) if harness_comparisons else None,
     )
     return Outcome(
         table, notes={"verdict": verdict_of(report), REPORT: write_report(run.workspace, "scores", report_page(report))}

@@ -121,8 +121,8 @@ def points(metric: str, difference: float) -> str:
 
 
 def a_point(metric: str) -> float | None:
-    """A hundredth of a metric's range; None of one that has no upper end."""
-    if METRICS[metric].proportion:
+    """A hundredth of a metric's range; None of one that has no upper end, or is not ours."""
+    if metric in METRICS and METRICS[metric].proportion:
         return 0.01
     return 1.0 if metric in POINTS else None
 

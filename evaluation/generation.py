@@ -38,6 +38,8 @@ class Decoding:
     temperature: float
     seed: int
     stops: frozenset[int]
+    until: tuple[str, ...] = ()
+    """Texts at which it ends too; they may come in the middle of a token, and are left in."""
 
 
 @dataclass
@@ -109,11 +111,19 @@ def _grow(answer: Answer, token: int, decoding: Decoding, loaded: Loaded) -> boo
     if decoding.stop_at_line and "\n" in loaded.tokenizer.decode([token]) and _has_line(answer, loaded):
         answer.finish = "line"
         return False
+    if decoding.until and _has_any(decoding.until, answer, loaded):
+        answer.finish = "stop"
+        return False
     return True
 
 
 def _has_line(answer: Answer, loaded: Loaded) -> bool:
     return has_ended(str(loaded.tokenizer.decode(answer.tokens, skip_special_tokens=True)))
+
+
+def _has_any(ends: Sequence[str], answer: Answer, loaded: Loaded) -> bool:
+    text = str(loaded.tokenizer.decode(answer.tokens, skip_special_tokens=True))
+    return any(end in text for end in ends)
 
 
 def _narrow(state: Read, rows: list[int]) -> Read:

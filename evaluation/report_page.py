@@ -41,6 +41,8 @@ class Report:
     worthwhile: float = 5.0
     rates: pl.DataFrame | None = None
     """Of how many evaluation items too much stands where."""
+    harness: pl.DataFrame | None = None
+    """Comparisons on tasks of lm-evaluation-harness."""
 
 
 def verdict_of(report: Report) -> str:
@@ -61,6 +63,7 @@ def report_page(report: Report) -> str:
         *([] if report.rates is None else _rates(report.rates)),
         tag("h2", "Compared"),
         _compared(report.comparisons),
+        *_on_tasks(report),
         tag("h2", "Cost"),
         _costs(report.costs),
         *_picture("Quality and price", tradeoff(_points(report, metric), metric, METRICS[metric].higher_is_better)),
@@ -126,6 +129,14 @@ def _compared(comparisons: pl.DataFrame) -> Html:
     return table(
         ("metric", "difference of", "difference", "interval", "p among all", "what could be seen"), rows, (2, 3, 4)
     )
+
+
+def _on_tasks(report: Report) -> Iterator[Part]:
+    """The comparisons on tasks, where there are any; their scores stand with the others."""
+    if report.harness is None or report.harness.is_empty():
+        return
+    yield tag("h2", "Compared on tasks of lm-evaluation-harness")
+    yield _compared(report.harness)
 
 
 def _visible(row: Mapping[str, Any]) -> str:

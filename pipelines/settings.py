@@ -46,6 +46,7 @@ from evaluation.costs import PriceSettings
 from evaluation.embedding import EmbeddingSettings
 from evaluation.endpoint import EndpointSettings
 from evaluation.experiments import ExperimentSettings
+from evaluation.harness.settings import HarnessSettings
 from evaluation.judging import JudgeSettings
 from evaluation.promotion import PromotionSettings
 from evaluation.retrieval import RetrievalSettings
@@ -138,6 +139,7 @@ class Config(BaseModel):
     endpoints: tuple[EndpointSettings, ...] = ()
     judges: tuple[JudgeSettings, ...] = ()
     experiments: tuple[ExperimentSettings, ...] = ()
+    harness: tuple[HarnessSettings, ...] = ()
     retrieval: RetrievalSettings = RetrievalSettings()
     promotion: PromotionSettings | None = None
     prices: PriceSettings = PriceSettings()
@@ -149,7 +151,9 @@ class Config(BaseModel):
     label_studio: LabelStudioSettings = LabelStudioSettings()
     schedules: tuple[ScheduleSettings, ...] = ()
 
-    @field_validator("sources", "evaluation_sets", "models", "endpoints", "judges", "experiments", "schedules")
+    @field_validator(
+        "sources", "evaluation_sets", "models", "endpoints", "judges", "experiments", "harness", "schedules"
+    )
     @classmethod
     def _names(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         seen: set[str] = set()
@@ -186,6 +190,7 @@ class Config(BaseModel):
             "endpoints": "task",
             "judges": "models",
             "experiments": "models",
+            "harness": "models",
             "promotion": "models",
         }
         for part, needed in needs.items():

@@ -24,8 +24,16 @@ from records import digest
 
 ROOT = Path(__file__).parents[1]
 RECORDED = Path(__file__).with_name("code_digests.json")
-LIBRARIES = ("curation", "annotation", "training", "evaluation", "records", "pipelines.contestants")
-"""Whose code makes answers. The machinery of `pipelines` does not, but for the module that asks models."""
+LIBRARIES = (
+    "curation",
+    "annotation",
+    "training",
+    "evaluation",
+    "records",
+    "pipelines.contestants",
+    "pipelines.harness",
+)
+"""Whose code makes answers. The machinery of `pipelines` does not, but for the modules that ask models."""
 ALL = "*"
 
 

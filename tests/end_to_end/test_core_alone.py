@@ -27,7 +27,7 @@ def modules_of_extras() -> set[str]:
     """The top-level modules that the extras' distributions bring."""
     brings = importlib.metadata.packages_distributions()
     wanted = set(extras())
-    return {module for module, names in brings.items() if wanted & {name.lower() for name in names}}
+    return {module for module, names in brings.items() if wanted & {name.lower().replace("_", "-") for name in names}}
 
 
 @pytest.fixture

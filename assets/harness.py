@@ -1,0 +1,57 @@
+"""Tasks of lm-evaluation-harness from local files, asked of all contestants."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from curation.inventory import Source, take_inventory
+from evaluation.endpoint import EndpointSettings
+from evaluation.harness.settings import HarnessSettings
+from evaluation.settings import EvaluationSettings
+from pipelines.digests import frame_version
+from pipelines.harness import ask_tasks, contestants_asked
+from pipelines.stages import Observation, Output, Run, observable, stage
+from pipelines.workspace import Workspace
+from records import Outcome
+
+
+@observable(group="sources", each="harness", needs=("models",))
+def harness_tasks(entry: HarnessSettings, workspace: Workspace) -> Observation:
+    """The files of a folder of tasks, data and code among them, by their bytes."""
+    path = workspace.root / entry.path
+    source = Source(entry.name, str(path if path.is_dir() else path.parent))
+    cache = workspace.state / "inventories" / f"harness-{entry.name}.parquet"
+    version = frame_version(take_inventory(source, workspace.root, cache))
+    return Observation(version, version)
+
+
+@stage(
+    group="evaluation",
+    code_version="1",
+    each="harness",
+    unit="documents",
+    recorded=True,
+    pool="gpu",
+    uses=("torch", "transformers", "peft", "lm-eval"),
+    outputs=(
+        Output("harness_answers", ("model", "asked")),
+        Output("harness_items", ("model", "task", "metric", "doc")),
+        Output("harness_scores", ("model", "task", "metric")),
+        Output("harness_comparisons", ("metric", "split", "model_a", "model_b")),
+    ),
+)
+def harness_answers(
+    entry: HarnessSettings,
+    harness_tasks: str,
+    base_model: dict[str, pl.DataFrame],
+    model: dict[str, pl.DataFrame],
+    endpoints: tuple[EndpointSettings, ...],
+    evaluation: EvaluationSettings,
+    run: Run,
+) -> Outcome:
+    """The contestants' answers to the tasks, what each document gave, and scores; what was answered before is not asked again."""
+    contestants = contestants_asked(base_model, model, endpoints, entry, evaluation.generation, run)
+    return ask_tasks(contestants, entry, harness_tasks, evaluation, run)
+
+
+STAGES = [harness_tasks, harness_answers]
