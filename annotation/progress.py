@@ -29,7 +29,7 @@ PROGRESS = {
 """One row per project. Of the tasks that are asked now, `sent` are on the server (the others wait for their day), `done` have
 answers of as many people as the project wants, `begun` of some, `waiting` of nobody. `budget_left` is how many samples more the
 project may ask about, null for adjudication, which has no budget. `people`, `answers`, `cannot_answer` and `skipped` count all
-that was ever given; `alpha` is Krippendorff's, the lowest of a rubric's; `used_by` is the dataset version that the labels are in."""
+that was ever given; `alpha` is Krippendorff's, the lowest of a rubric's; `used_by` names the versions of what was made of the labels: of datasets, and of scores."""
 
 
 def annotation_progress(
@@ -42,7 +42,7 @@ def annotation_progress(
 ) -> records.Outcome:
     """The table `PROGRESS` of tasks (`routing.TASK_SCHEMA`) and annotations (`labels.LABEL_SCHEMA`) of all projects.
 
-    `there` are the tasks on the server (`sync.THERE_SCHEMA`), `used_by` names the dataset version by kind of label.
+    `there` are the tasks on the server (`sync.THERE_SCHEMA`), `used_by` says by kind of label what was made of it, and in which version.
     """
     is_adjudication = tasks["project"].str.starts_with(ADJUDICATION)
     on_server = tasks.filter(is_adjudication | tasks["task_digest"].is_in(there["task_digest"].implode()))

@@ -28,7 +28,9 @@ import records
 from annotation.credentials import Credentials, credentials
 from annotation.environment import PROGRAM, ensure_database, ensure_environment, exclusive, variables
 from annotation.errors import LabelStudioError
-from annotation.settings import LabelStudioSettings
+from annotation.settings import LOOPBACK as OWN_LOOPBACK
+from annotation.settings import LabelStudioSettings, PostgresSettings
+from annotation.webhooks import banned_but, loopback_address
 
 LOOPBACK = "127.0.0.1"
 STATE = "server.json"
@@ -222,7 +224,15 @@ def _environment(settings: LabelStudioSettings, known: Credentials, folder: Path
         "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
         "CORS_ALLOW_ALL_ORIGINS": "false",
     }
-    return variables(told) | _database(settings)
+    return variables(told | _reachable(settings, known)) | _database(settings)
+
+
+def _reachable(settings: LabelStudioSettings, known: Credentials) -> dict[str, str]:
+    """Which private addresses it may send webhooks to: none, or the one where `headwater up` takes hints."""
+    if settings.webhook != OWN_LOOPBACK:
+        return {}
+    banned = ",".join(banned_but(loopback_address(known)))
+    return {"USE_DEFAULT_BANNED_SUBNETS": "false", "USER_ADDITIONAL_BANNED_SUBNETS": banned}
 
 
 def _database(settings: LabelStudioSettings) -> dict[str, str]:
@@ -230,19 +240,39 @@ def _database(settings: LabelStudioSettings) -> dict[str, str]:
     postgres = settings.postgres
     if postgres is None:
         return {"DJANGO_DB": "sqlite"}
-    password = os.environ.get(postgres.password_env, "") if postgres.password_env else ""
-    if postgres.password_env and not password:
-        raise LabelStudioError(
-            f"the environment variable {postgres.password_env}, named by postgres.password_env, is not set or empty"
-        )
     return {
         "DJANGO_DB": "default",
         "POSTGRE_HOST": postgres.host,
         "POSTGRE_PORT": str(postgres.port),
         "POSTGRE_NAME": postgres.name,
         "POSTGRE_USER": postgres.user,
-        "POSTGRE_PASSWORD": password,
+        "POSTGRE_PASSWORD": _database_password(postgres),
     }
+
+
+def _database_password(postgres: PostgresSettings) -> str:
+    if postgres.password_file is not None:
+        return _read_secret(Path(postgres.password_file).expanduser())
+    password = os.environ.get(postgres.password_env, "") if postgres.password_env else ""
+    if postgres.password_env and not password:
+        raise LabelStudioError(
+            f"the environment variable {postgres.password_env}, named by postgres.password_env, is not set or empty"
+        )
+    return password
+
+
+def _read_secret(path: Path) -> str:
+    """What stands in a file that its owner alone can read."""
+    try:
+        others, secret = path.stat().st_mode & 0o077, path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise LabelStudioError(f"{path}, named by postgres.password_file, cannot be read: {error}") from error
+    if others or not secret:
+        mend = f"chmod 600 {path}" if others else "write the password into it"
+        raise LabelStudioError(
+            f"{path}, named by postgres.password_file, {'can be read by others' if others else 'is empty'}: {mend}"
+        )
+    return secret
 
 
 def _free_port(preferred: int) -> int:

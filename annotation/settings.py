@@ -9,6 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+LOOPBACK = "loopback"
+"""As `webhook`: hints come from Headwater's own server, to an address of this machine that nothing else has."""
+
 
 @dataclass(frozen=True)
 class PostgresSettings:
@@ -24,6 +27,12 @@ class PostgresSettings:
     user: str = "labelstudio"
     # The environment variable that holds the role's password; none means that PostgreSQL asks for no password.
     password_env: str | None = None
+    # Or the file that holds it, and nothing else, which its owner alone can read (mode 0600); absolute, or from `~`.
+    password_file: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.password_env is not None and self.password_file is not None:
+            raise ValueError("password_env and password_file: name one of them")
 
 
 @dataclass(frozen=True)
@@ -36,12 +45,19 @@ class LabelStudioSettings:
     token_env: str | None = None
     # The port that Headwater's own server should have; when it is taken, a free one is chosen.
     port: int = field(default=8080, metadata={"runtime": True})
-    # The address at which the server reaches `headwater up`, for hints that a label is new; none means that it is only polled.
+    # The address at which the server reaches `headwater up`, for hints that a label is new; `loopback` for Headwater's own server,
+    # which may then reach one address of this machine. None means that it is only polled.
     webhook: str | None = field(default=None, metadata={"runtime": True})
     # The port on loopback where `headwater up` takes hints.
     webhook_port: int = field(default=8088, metadata={"runtime": True})
     # Where Headwater's own server keeps its data; none means SQLite in the workspace.
     postgres: PostgresSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.webhook == LOOPBACK and self.url is not None:
+            raise ValueError(
+                "webhook: `loopback` is for Headwater's own server; give the address at which that of `url` reaches `headwater up`"
+            )
 
 
 Kind = Literal["preference", "rating", "demonstration"]
@@ -94,6 +110,8 @@ class TrustSettings:
 
     # What opens an adjudication task: any `disagreement`, a `split` without a majority, or nothing (`never`).
     adjudicate: Literal["disagreement", "split", "never"] = "disagreement"
+    # How far apart levels of a rubric are for alpha: by their order (`ordinal`), or every step alike (`interval`).
+    scale: Literal["ordinal", "interval"] = "ordinal"
     # Krippendorff's alpha below which no dataset is built from a project's labels; none asks for nothing.
     min_alpha: float | None = None
     # Resamples of alpha's interval.

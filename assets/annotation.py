@@ -10,9 +10,9 @@ from annotation.errors import LabelStudioError
 from annotation.labels import LABEL_SCHEMA, pull, state_digest
 from annotation.routing import FEEDBACK, feedback_table, tasks_of
 from annotation.routing import gold_questions as read_gold
-from annotation.settings import AnnotationSettings, LabelStudioSettings, RoutingSettings
+from annotation.settings import LOOPBACK, AnnotationSettings, LabelStudioSettings, RoutingSettings
 from annotation.sync import THERE_SCHEMA, Daily, synchronise
-from annotation.webhooks import ensure_webhooks
+from annotation.webhooks import ensure_webhooks, loopback_address
 from assets.drafts import asked_for, margins_of
 from curation.tombstones import TAKEN_BACK
 from curation.tombstones import known as known_by_mark
@@ -108,7 +108,7 @@ def label_studio_projects(
             run.progress,
             daily=_daily(annotation.routing),
         )
-        hints = _ask_for_hints(server, label_studio.webhook)
+        hints = _ask_for_hints(server, label_studio)
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     notes = {
         "projects": " ".join(links),
@@ -121,10 +121,13 @@ def label_studio_projects(
     return Outcome(report.there, notes=notes)
 
 
-def _ask_for_hints(server: Connection, address: str | None) -> dict[str, str]:
+def _ask_for_hints(server: Connection, settings: LabelStudioSettings) -> dict[str, str]:
     """Asks for hints of new labels; where the server refuses the address, that is said, and the poll goes on without."""
+    address = settings.webhook
     if address is None:
         return {}
+    if address == LOOPBACK:
+        address = f"http://{loopback_address(server.credentials)}:{settings.webhook_port}/"
     try:
         ensure_webhooks(server.client, server.credentials, address)
     except LabelStudioError as error:

@@ -108,7 +108,7 @@ def adjudicated_labels(
     return replace(labels, checks={"agreement": below(annotator_quality, annotator_pairs, trust)})
 
 
-@stage(group="annotation", code_version="2", primary_key="project", needs=("annotation",), unit="projects")
+@stage(group="annotation", code_version="3", primary_key="project", needs=("annotation",), unit="projects")
 def annotation_progress(
     annotation_tasks: pl.DataFrame,
     adjudication_tasks: pl.DataFrame,
@@ -117,15 +117,33 @@ def annotation_progress(
     adjudications: pl.DataFrame,
     annotator_quality: pl.DataFrame,
     preferences: pl.LazyFrame,
+    scores: pl.LazyFrame,
+    judge_agreement: pl.LazyFrame | None,
     annotation: AnnotationSettings,
     run: Run,
 ) -> Outcome:
-    """Per project: how much is asked and done, what is left of the budget, how far people agree, and which dataset has their labels."""
+    """Per project: how much is asked and done, what is left of the budget, how far people agree, and which dataset and scores have their labels."""
     tasks, answers = pl.concat([annotation_tasks, adjudication_tasks]), pl.concat([annotations, adjudications])
-    head = run.workspace.store.head("preferences")
-    released = head.notes.get("release") if head else None
-    used_by = {"preference": f"preferences {released}"} if released else {}
+    made = _made_of_preferences(scores, judge_agreement, run)
+    used_by = {"preference": made} if made else {}
     return tell_progress(tasks, answers, annotator_quality, annotation, label_studio_projects, used_by)
+
+
+def _made_of_preferences(scores: pl.LazyFrame, judge_agreement: pl.LazyFrame | None, run: Run) -> str:
+    """The release of preferences, and the tables of evaluation that hold some, each in its version."""
+    store = run.workspace.store
+    head = store.head("preferences")
+    made = [f"preferences {head.notes['release']}"] if head and head.notes.get("release") else []
+    if not scores.filter(metric="human_win_rate").head(1).collect().is_empty():
+        made.append(f"scores {_version(run, 'scores')}")
+    if judge_agreement is not None and not judge_agreement.head(1).collect().is_empty():
+        made.append(f"judge_agreement {_version(run, 'judge_agreement')}")
+    return ", ".join(made)
+
+
+def _version(run: Run, table: str) -> str:
+    head = run.workspace.store.head(table)
+    return head.version if head else "none"
 
 
 @stage(group="annotation", code_version="1", primary_key="sample_id", world=True, unit="samples", needs=("annotation",))

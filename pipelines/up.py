@@ -15,11 +15,12 @@ from rich.console import Console
 from annotation import server as label_studio
 from annotation.credentials import credentials
 from annotation.server import Server
-from annotation.webhooks import secret_of
+from annotation.settings import LOOPBACK
+from annotation.webhooks import loopback_address, secret_of
 from pipelines.serving import Running, query, start_dagster, wait_for_end, wait_until_ready
 from pipelines.settings import FILE, SettingsError, load_config
 from pipelines.watching import describe
-from pipelines.webhook import listening
+from pipelines.webhook import HOST, listening
 from pipelines.workspace import Workspace
 
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "headwater") { __typename } }"""
@@ -88,9 +89,10 @@ def _hints(workspace: Workspace, console: Console) -> Iterator[None]:
     if settings.webhook is None or workspace.config.annotation is None:
         yield
         return
-    look = partial(_look_at_labels, workspace, console)
-    with listening(secret_of(credentials(workspace.label_studio)), settings.webhook_port, look) as port:
-        console.print(f"              hints of new labels: http://127.0.0.1:{port}", highlight=False)
+    look, secret = partial(_look_at_labels, workspace, console), credentials(workspace.label_studio)
+    host = loopback_address(secret) if settings.webhook == LOOPBACK else HOST
+    with listening(secret_of(secret), settings.webhook_port, look, host=host) as port:
+        console.print(f"              hints of new labels: http://{host}:{port}", highlight=False)
         yield
 
 

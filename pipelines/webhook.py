@@ -50,8 +50,10 @@ class _Hints:
 
 
 @contextmanager
-def listening(secret: str, port: int, look: Callable[[], None], quiet: float = QUIET_SECONDS) -> Iterator[int]:
-    """Takes hints on loopback at `port` (0: any free one) until the context ends; the port.
+def listening(
+    secret: str, port: int, look: Callable[[], None], quiet: float = QUIET_SECONDS, host: str = HOST
+) -> Iterator[int]:
+    """Takes hints on loopback (`host`) at `port` (0: any free one) until the context ends; the port.
 
     `look` is called from another thread, and must not raise. Raises OSError when the port is taken.
     """
@@ -74,7 +76,7 @@ def listening(secret: str, port: int, look: Callable[[], None], quiet: float = Q
         def log_message(self, *_: object) -> None:
             """Nothing of what strangers send is written anywhere."""
 
-    with ThreadingHTTPServer((HOST, port), Handler) as server:
+    with ThreadingHTTPServer((host, port), Handler) as server:
         server.daemon_threads = True
         threads = [threading.Thread(target=work, daemon=True) for work in (server.serve_forever, hints.wait)]
         for thread in threads:

@@ -1,13 +1,14 @@
 """Agreement against published figures, and what it must not depend on."""
 
+import krippendorff
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.agreement import EVERYONE, annotator_quality, below, counted
-from annotation.alpha import alpha
+from annotation.agreement import EVERYONE, annotator_quality, below, counted, judgements
+from annotation.alpha import alpha, alpha_of
 from annotation.consensus import ACCURACIES
 from annotation.settings import TrustSettings
 from tests.annotation.answering import answers
@@ -37,17 +38,17 @@ def test_alpha_is_the_published_one() -> None:
 
 
 def test_ordinal_alpha_is_the_published_one() -> None:
-    assert alpha(counts(PUBLISHED, 5), SETTINGS, ordinal=True).value == pytest.approx(0.815, abs=0.0005)
+    assert alpha(counts(PUBLISHED, 5), SETTINGS, "ordinal").value == pytest.approx(0.815, abs=0.0005)
 
 
 @given(tables)
 def test_ordinal_alpha_knows_the_order_and_not_its_direction(table: list[list[int]]) -> None:
     given_counts = np.array(table, dtype=np.int64)
-    value = alpha(given_counts, SETTINGS, ordinal=True).value
-    turned = alpha(given_counts[:, ::-1], SETTINGS, ordinal=True).value
+    value = alpha(given_counts, SETTINGS, "ordinal").value
+    turned = alpha(given_counts[:, ::-1], SETTINGS, "ordinal").value
     assert (value is None) == (turned is None) and (value is None or turned == pytest.approx(value))
     two = given_counts[:, :2]
-    assert alpha(two, SETTINGS, ordinal=True).value == alpha(two, SETTINGS).value, "two values have no order"
+    assert alpha(two, SETTINGS, "ordinal").value == alpha(two, SETTINGS).value, "two values have no order"
 
 
 @given(tables)
@@ -64,6 +65,44 @@ def test_a_task_with_one_answer_says_nothing_of_agreement(table: list[list[int]]
     given_counts = np.array(table, dtype=np.int64)
     single = np.vstack([given_counts, [[0, 1, 0]]])
     assert alpha(single, SETTINGS) == alpha(given_counts, SETTINGS)
+
+
+@st.composite
+def observed(draw) -> np.ndarray:
+    """(annotators, tasks): values 1 to 5, or no answer; at least two values, and a task with two answers."""
+    shape = draw(st.tuples(st.integers(2, 5), st.integers(2, 12)))
+    cell = st.sampled_from([*range(1, draw(st.integers(2, 5)) + 1), np.nan])
+    table = np.array(
+        draw(st.lists(st.lists(cell, min_size=shape[1], max_size=shape[1]), min_size=shape[0], max_size=shape[0]))
+    )
+    table[:2, 0] = (1, 2)
+    return table
+
+
+@given(observed(), st.sampled_from(["nominal", "ordinal", "interval"]))
+@settings(max_examples=300, deadline=None)
+def test_alpha_is_that_of_the_library_krippendorff(table: np.ndarray, scale: str) -> None:
+    domain = np.unique(table[~np.isnan(table)])
+    theirs = krippendorff.alpha(reliability_data=table, value_domain=list(domain), level_of_measurement=scale)
+    given_counts = np.stack([(table == value).sum(axis=0) for value in domain], axis=1)
+    assert alpha(given_counts, SETTINGS, scale, domain).value == pytest.approx(theirs, abs=1e-8)
+
+
+def test_levels_of_a_rubric_are_apart_by_their_order_or_by_their_number() -> None:
+    rated = answers(
+        *(
+            (f"t{number}", person, f'{{"c": {level}}}')
+            for number, pair in enumerate(((1, 1), (1, 2), (5, 5)))
+            for person, level in zip(("ann", "bob"), pair, strict=True)
+        )
+    )
+    judged = judgements(rated.with_columns(kind=pl.lit("rating")))
+    found = {scale: alpha_of(judged, TrustSettings(scale=scale)).value for scale in ("ordinal", "interval")}
+    table = np.array([[1, 1, 5], [1, 2, 5]], dtype=float)
+    for scale, value in found.items():
+        wanted = krippendorff.alpha(reliability_data=table, value_domain=[1, 2, 5], level_of_measurement=scale)
+        assert value == pytest.approx(wanted, abs=1e-8)
+    assert found["interval"] > found["ordinal"], "1 and 2 are near, 5 is far from both"
 
 
 def test_alpha_is_unknown_where_nobody_shares_a_task_or_nothing_varies() -> None:

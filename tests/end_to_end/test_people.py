@@ -131,6 +131,7 @@ def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tu
     release = heads(root)["preferences"]
     assert release.rows == rows.filter(pl.col("value").is_in(["a", "b"])).height > 0
     progress = store.scan("annotation_progress").filter(project="which").collect().row(0, named=True)
-    assert progress["used_by"] == f"preferences {release.notes['release']}"
+    made = [f"preferences {release.notes['release']}", f"scores {heads(root)['scores'].version}"]
+    assert progress["used_by"] == ", ".join(made)
     out = root.parent / "preferences"
     assert headwater("export", "preferences", "-o", out, "-w", root).code == 0
