@@ -65,26 +65,23 @@ def _verified(
     n_rows, n = len(candidates), len(contents.candidates)
     kept, similarity = np.full(n_rows, -1, np.int32), np.zeros(n_rows)
     heads, kept_of = np.full(contents.n_buckets, -1, np.int32), np.full(n, -1, np.int32)
-    starts, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
     batches, component = _batches(contents, settings.fetch_bytes)
     rows_of = _split(batches[candidates], component[candidates])
     pairs: list[Indices] = [np.empty((0, 2), np.int32)]
     jaccard: list[npt.NDArray[np.float64]] = [np.empty(0)]
     done = 0
     wanted = contents.digests.at(contents.first[contents.candidates])
-    with spilled(fetch, wanted, batches, settings.signature) as sets_of:
+    with spilled(fetch, wanted, batches, settings.signature) as sets:
         for number, rows in enumerate(rows_of):
-            own, sets = sets_of(number)
-            starts[own], sizes[own] = sets.starts, sets.sizes
             found, similar = pair_kernels.elect(
                 rows,
                 candidates,
                 contents.buckets,
                 heads,
                 kept_of,
-                starts,
-                sizes,
-                sets.hashes,
+                sets.starts,
+                sets.sizes,
+                sets.of_batch(number),
                 settings.threshold,
                 kept,
                 similarity,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.deduplication import text_kernels
+from curation.deduplication import set_kernels, text_kernels
 from curation.deduplication.evidence import sketch_keys
 from curation.deduplication.settings import SignatureSettings
 from curation.deduplication.texts import NO_TEXTS, Texts, composed, in_slices, texts_of
@@ -28,7 +28,13 @@ class ShingleSets(NamedTuple):
 
 
 def shingle_sets(column: pa.Array | pa.ChunkedArray, settings: SignatureSettings) -> ShingleSets:
-    """The shingle set of each text. Holds eight bytes for each word."""
+    """The shingle set of each text, one behind the other. Holds eight bytes for each word."""
+    hashes, starts, sizes = collected(column, settings)
+    return ShingleSets(set_kernels.gathered(hashes, starts, sizes), starts, sizes)
+
+
+def collected(column: pa.Array | pa.ChunkedArray, settings: SignatureSettings) -> ShingleSets:
+    """The shingle set of each text, anywhere in an array with room for more."""
     texts = texts_of(column)
     rows, changed = composed(texts) if settings.normalise else _NONE
     room = (len(texts) + len(changed)) + (texts.offsets[-1] - texts.offsets[0] + changed.offsets[-1]) // 2
@@ -37,7 +43,7 @@ def shingle_sets(column: pa.Array | pa.ChunkedArray, settings: SignatureSettings
     if len(rows):
         first = len(texts) + int(texts.offsets[-1] - texts.offsets[0]) // 2
         starts[rows], sizes[rows] = _collect(changed, hashes, first, settings)
-    return ShingleSets(text_kernels.gathered(hashes, starts, sizes), starts, sizes)
+    return ShingleSets(hashes, starts, sizes)
 
 
 def _collect(texts: Texts, hashes: Hashes, begin: int, settings: SignatureSettings) -> tuple[Ints, Ints]:

@@ -1,95 +1,114 @@
 """Shingle sets of candidates, read once: all texts in one pass over their table, kept on disk until they are compared.
 
 Candidates that share a band may stand anywhere in a table, so to fetch them component by component would decode all of
-it for each handful. They are fetched in the table's own order instead, and their shingles, eight bytes a word, go to a
-temporary file for each batch of components, which is read back whole when the batch is decided.
+it for each handful. They are fetched in the table's own order instead, and their shingles, eight bytes a word, are poured
+into a buffer for each batch of components, which is written to disk when it is full; a batch is read back when it is
+decided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import pairwise
-from tempfile import TemporaryFile
-from typing import BinaryIO, NamedTuple
+from contextlib import contextmanager
+from mmap import PAGESIZE
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from curation.deduplication import set_kernels
 from curation.deduplication.candidates import Fetch
 from curation.deduplication.numbering import Digests, Indices, digests_of, names_of, numbered
+from curation.deduplication.scratch import Scratch, aligned, scratch
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.shingles import ShingleSets, shingle_sets
+from curation.deduplication.shingles import collected
 
+Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 
-
-class FormSets(NamedTuple):
-    """Forms, and the shingle set of each: hashes[starts[i] : starts[i] + sizes[i]], sorted."""
-
-    forms: Ints
-    sets: ShingleSets
+BUFFERS = 8 << 20
+"""Bytes of the buffers of all batches together."""
+MOST_OF_A_BUFFER = 256 << 10
 
 
-class _Written(NamedTuple):
-    file: BinaryIO
-    forms: list[Ints]
-    sizes: list[Ints]
+class SpilledSets(NamedTuple):
+    """The shingle set of form i is the stretch starts[i] : starts[i] + sizes[i] of what `of_batch` gives for its batch.
+
+    What that gave is overwritten when it is asked again.
+    """
+
+    starts: Ints
+    sizes: Ints
+    of_batch: Callable[[int], Hashes]
+
+
+class _Batches:
+    """A buffer for each batch, and the blocks that it has on disk."""
+
+    def __init__(self, n: int, file: Scratch, block_bytes: int) -> None:
+        self._file, self._blocks = file, [list[int]() for _ in range(n)]
+        self._buffers, self._used = aligned(n * block_bytes).reshape(n, -1), np.zeros(n, np.int64)
+        self._room = aligned(0)
+
+    def pour(self, hashes: Hashes, starts: Ints, sizes: Ints, batch_of: Indices) -> None:
+        """Take sets, each to its batch."""
+        at, done = 0, 0
+        while True:
+            at, done = set_kernels.pour(hashes, starts, sizes, batch_of, self._buffers, self._used, at, done)
+            if at == len(sizes):
+                return
+            batch = batch_of[at]
+            self._blocks[batch].append(self._file.write(self._buffers[batch]))
+            self._used[batch] = 0
+
+    def read(self, batch: int) -> Hashes:
+        """All hashes of a batch, in the order in which they came."""
+        blocks, width, rest = self._blocks[batch], self._buffers.shape[1], self._used[batch]
+        n = len(blocks) * width
+        if len(self._room) < n + width:
+            self._room = aligned(8 * (n + width))
+        for i, block in enumerate(blocks):
+            self._file.read(block, self._room[i * width : (i + 1) * width])
+        self._room[n : n + rest] = self._buffers[batch, :rest]
+        return self._room[: n + rest]
 
 
 @contextmanager
-def spilled(
-    fetch: Fetch, wanted: Digests, batch_of: Indices, settings: SignatureSettings
-) -> Iterator[Callable[[int], FormSets]]:
-    """The function that gives the sets of a batch (from 0 on), of the forms whose contents are `wanted`.
+def spilled(fetch: Fetch, wanted: Digests, batch_of: Indices, settings: SignatureSettings) -> Iterator[SpilledSets]:
+    """The sets of the forms whose contents are `wanted`, each in its batch (from 0 on).
 
     Raises LookupError for a content whose text is not there.
     """
-    with ExitStack() as stack:
-        n_batches = int(batch_of.max()) + 1 if len(batch_of) else 0
-        batches = [_Written(stack.enter_context(TemporaryFile()), [], []) for _ in range(n_batches)]
+    n_batches = int(batch_of.max(initial=0)) + 1
+    block_bytes = min(MOST_OF_A_BUFFER, BUFFERS // n_batches) // PAGESIZE * PAGESIZE
+    with scratch(block_bytes) as file:
+        batches, sizes = _Batches(n_batches, file, block_bytes), np.full(len(wanted), -1, np.int64)
         index = numbered(wanted)
+        came: list[Indices] = [np.empty(0, np.int32)]
         for rows in fetch(names_of(wanted)) if len(wanted) else ():
             forms = index.places_of(digests_of(rows.get_column("content_digest")))
-            _write(rows.get_column("text"), forms, batch_of[forms], batches, settings)
-        _check_all_there(wanted, batches)
-        yield lambda number: _read(batches[number])
+            sets = collected(rows.get_column("text").to_arrow(), settings)
+            batches.pour(*sets, batch_of[forms])
+            sizes[forms] = sets.sizes
+            came.append(forms)
+        _check_all_there(wanted, sizes)
+        yield SpilledSets(_places(np.concatenate(came), sizes, batch_of), sizes, batches.read)
 
 
-_NONE = np.empty(0, np.int64)
+def _places(came: Indices, sizes: Ints, batch_of: Indices) -> Ints:
+    """Where the set of each form begins in its batch, given the forms in the order in which they came."""
+    order = came[np.argsort(batch_of[came], kind="stable")]
+    starts, own = np.empty_like(sizes), sizes[order]
+    before = np.cumsum(own) - own
+    firsts = np.flatnonzero(np.diff(batch_of[order], prepend=-1))
+    starts[order] = before - np.repeat(before[firsts], np.diff(firsts, append=len(order)))
+    return starts
 
 
-def _write(
-    texts: pl.Series, forms: Indices, batch_of: Indices, batches: list[_Written], settings: SignatureSettings
-) -> None:
-    """Write the sets of some forms, each to its batch."""
-    order = np.argsort(batch_of, kind="stable")
-    forms, batch_of = forms[order], batch_of[order]
-    sets = shingle_sets(texts.gather(order).to_arrow(), settings)
-    ends = sets.starts + sets.sizes
-    edges = np.flatnonzero(np.diff(batch_of, prepend=-1, append=-1)).tolist()
-    for first, last in pairwise(edges):
-        written = batches[batch_of[first]]
-        written.file.write(sets.hashes[sets.starts[first] : ends[last - 1]].data)
-        written.forms.append(forms[first:last].astype(np.int64))
-        written.sizes.append(sets.sizes[first:last])
-
-
-def _read(written: _Written) -> FormSets:
-    written.file.seek(0)
-    hashes = np.fromfile(written.file, np.uint64)
-    sizes = np.concatenate([_NONE, *written.sizes])
-    return FormSets(np.concatenate([_NONE, *written.forms]), ShingleSets(hashes, np.cumsum(sizes) - sizes, sizes))
-
-
-def _check_all_there(wanted: Digests, batches: list[_Written]) -> None:
-    there = np.zeros(len(wanted), np.bool_)
-    for batch in batches:
-        for forms in batch.forms:
-            there[forms] = True
-    if not there.all():
-        raise missing_text(names_of(wanted.at(np.flatnonzero(~there)[:1]))[0])
+def _check_all_there(wanted: Digests, sizes: Ints) -> None:
+    missing = np.flatnonzero(sizes < 0)
+    if len(missing):
+        raise missing_text(names_of(wanted.at(missing[:1]))[0])
 
 
 def missing_text(content: str) -> LookupError:

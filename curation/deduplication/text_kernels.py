@@ -362,16 +362,3 @@ def collect_shingles(
             scratch, counts = np.empty(end - begin, np.uint64), np.empty(end - begin + 1, np.int64)
         starts[i], sizes[i] = begin, sort_distinct(out[begin:end], scratch, counts)
         begin += sizes[i]
-
-
-@compiled
-def gathered(hashes: Hashes, starts: Ints, sizes: Ints) -> Hashes:
-    """The sets, each behind the one before it; `starts` become where they are now."""
-    out = np.empty(sizes.sum(), np.uint64)
-    end = 0
-    for i in range(len(sizes)):
-        for j in range(sizes[i]):
-            out[end + j] = hashes[starts[i] + j]
-        starts[i] = end
-        end += sizes[i]
-    return out
