@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import xxhash
@@ -28,8 +28,7 @@ _AHEAD_BYTES = 1 << 26
 _UNKNOWN_MEND = "see what the operating system says of it"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """One row of an inventory, and what its path is relative to."""
 
     source: str

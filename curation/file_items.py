@@ -22,7 +22,7 @@ from curation.large_files import is_piecewise
 
 _TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude the file"
 NO_RECORD = Poison("", "no text", "no record of the file could be read; see its own failures, if any")
-_CRASHED = "its parser crashed{}: exclude the file, and report it"
+_CRASHED = "its parser crashed{}: exclude {}, and report it"
 
 
 def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Item] | Table:
@@ -56,9 +56,9 @@ def failure_of(error: Exception) -> Poison:
     return Poison("", named.error, named.detail)
 
 
-def died_of(signal: str) -> Poison:
-    """The failure of a file that the process reading it died of."""
-    return Poison("", "reader died", _CRASHED.format(f" ({signal})" if signal else ""))
+def died_of(signal: str, part: str = "", what: str = "the file") -> Poison:
+    """The failure of a file, or a part of it, that the process reading it died of."""
+    return Poison(part, "reader died", _CRASHED.format(f" ({signal})" if signal else "", what))
 
 
 def _healthy(file: File, data: bytes, settings: ReadingSettings) -> list[Item] | Table:

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import polars as pl
 import xxhash
@@ -91,8 +91,7 @@ class Source:
     skip_folders: tuple[str, ...] = SKIPPED_FOLDERS
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """One thing met in the walk: a regular file with its stat, or a problem."""
 
     path: str
@@ -128,7 +127,12 @@ def take_inventory(source: Source, base: Path, cache: Path | None = None, progre
     the source's name, when the source itself is missing, closed, out of reach or neither folder nor file.
     """
     rows = _stored(source, progress) if is_remote(source.path) else _filed(source, base, cache, progress)
-    return pl.DataFrame([(source.name, *row) for row in rows], schema=INVENTORY, orient="row")
+    return _frame([(source.name, *row) for row in rows], INVENTORY)
+
+
+def _frame(rows: list[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
+    """Rows as a frame, column by column: row by row takes six times as long."""
+    return pl.DataFrame(dict(zip(schema, zip(*rows, strict=True), strict=True)) if rows else None, schema=schema)
 
 
 _Row = tuple[str, int, str, str | None]
@@ -306,7 +310,7 @@ def _irregular(mode: int) -> str:
 def _printable(path: str) -> str:
     """The path itself, or for a name that is not UTF-8 one that no other file has: no relative path starts with `./`."""
     try:
-        path.encode("utf-8")
+        _ = path.isascii() or path.encode("utf-8")
     except UnicodeEncodeError:
         return "./" + os.fsencode(path.replace("\\", "\\\\")).decode("utf-8", "backslashreplace")
     return path
@@ -366,5 +370,5 @@ def _save(cache: Path, fresh: _Cache) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     rows = [(path, *stamp, digest) for path, (stamp, digest) in fresh.items()]
     part = cache.with_name(f"{cache.name}.{os.getpid()}.part")
-    pl.DataFrame(rows, schema=_CACHE, orient="row").write_parquet(part)
+    _frame(rows, _CACHE).write_parquet(part)
     part.replace(cache)

@@ -50,6 +50,8 @@ _NOT_UTF8 = "a file of this size is read as UTF-8: write the line anew, or the f
 
 Found = Iterable[Item] | Table
 Stamp = tuple[int, int, int, int]
+_OBJECT: Stamp = (0, 0, 0, 0)
+"""Of an object in a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,40 @@ def plan(file: File, settings: ReadingSettings) -> Plan:
                 raise OSError(ESTALE, CHANGED, file.path)
         column: tuple[str, ...] = ()
         if kind.media_type == PARQUET:
-            pieces = [Piece(*group) for group in row_groups(opened, PIECE_BYTES)]
+            groups = row_groups(opened, PIECE_BYTES)
+            pieces = [Piece(start, end, bounds[0], bounds) for start, end, bounds in groups]
             column = sampled_column(parquet_rows(opened, PARQUET, settings), PARQUET, settings)
         elif kind.media_type == JSON_LINES:
             column = _sampled(_content(opened, file, kind, settings), settings)
         return Plan(kind, stamp, column, tuple(pieces), tuple(poisons))
+
+
+def named(planned: Plan, piece: Piece) -> tuple[str, str] | None:
+    """The place of what cannot be halved, and what it is in words; None of a file that is read as one stream."""
+    if piece.bounds:
+        return f"row={piece.first}", f"rows {piece.first} to {piece.bounds[-1] - 1}, which lie in one group"
+    if planned.kind == Kind(JSON_LINES) and planned.stamp != _OBJECT:
+        return f"L{piece.first}", "the line"
+    return None
+
+
+def halves(file: File, planned: Plan, piece: Piece) -> tuple[Piece, ...]:
+    """Lines or row groups as two pieces; none where it is one. Raises Unreadable as `read_piece` does."""
+    if piece.bounds:
+        half = (piece.end - piece.start) // 2
+        middle, bounds = piece.start + half, piece.bounds
+        first = Piece(piece.start, middle, piece.first, bounds[: half + 1])
+        return (first, Piece(middle, piece.end, bounds[half], bounds[half:])) if half else ()
+    with named_problems(), _opened(file) as opened:
+        if _stamp(opened) != planned.stamp:
+            raise OSError(ESTALE, CHANGED, file.path)
+        opened.seek(piece.start)
+        data = opened.read(piece.end - piece.start)
+    cut = data.rfind(b"\n", 0, len(data) // 2) + 1 or data.find(b"\n") + 1
+    if not 0 < cut < len(data):
+        return ()
+    middle, lines = piece.start + cut, data.count(b"\n", 0, cut)
+    return Piece(piece.start, middle, piece.first), Piece(middle, piece.end, piece.first + lines)
 
 
 def read_piece(file: File, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Found]:
@@ -198,7 +229,7 @@ def _most(file: File, settings: ReadingSettings) -> int:
 def _stamp(opened: BinaryIO) -> Stamp:
     """What the system says of a file; an object that is opened is always the same."""
     if not isinstance(opened, io.BufferedReader) or not isinstance(opened.raw, io.FileIO):
-        return (0, 0, 0, 0)
+        return _OBJECT
     seen = os.fstat(opened.fileno())
     return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
 

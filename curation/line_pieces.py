@@ -18,11 +18,15 @@ _SAMPLE_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes, or row groups, from `start` to before `end`; `first` is the number of its first line or row."""
+    """Bytes, or row groups, from `start` to before `end`; `first` is the number of its first line or row.
+
+    Of row groups `bounds` are the numbers of their first rows, and one more than that of the last row.
+    """
 
     start: int = 0
     end: int = 0
     first: int = 1
+    bounds: tuple[int, ...] = ()
 
 
 def line_pieces(chunks: Iterable[bytes], most: int, about: int) -> tuple[list[Piece], list[Poison]]:

@@ -6,17 +6,18 @@ in = read + failed.
 
 All cores read, each a batch of files at a time, in processes that may die: a file whose parser crashes is found by
 halving its batch, and is named. What is few bytes is read here, for processes take longer to start. A file of rows that
-is too large to be held is read in pieces (`curation.large_files`).
+is too large to be held is read in pieces (`curation.large_files`); a record of it that crashes is found and named alike.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import Any, TypeVar
 
 import polars as pl
@@ -24,10 +25,10 @@ import polars as pl
 from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locator
 from curation.fetching import File, fetching, files_of
 from curation.file_items import NO_RECORD, died_of, failure_of, items_of
-from curation.formats import NeedsWorker, Poison, ReadingSettings, ready
+from curation.formats import NeedsWorker, Poison, ReadingSettings, Unreadable, ready
 from curation.formats.extracts import NeedsPieces, may_die
 from curation.inventory import Root
-from curation.large_files import Found, Plan, is_large, plan, read_piece
+from curation.large_files import Found, Plan, halves, is_large, named, plan, read_piece
 from curation.line_pieces import Piece
 from curation.workers import Died, cores, results
 from records import Progress, silent
@@ -52,7 +53,7 @@ _REPORT_EVERY = 100
 
 _PART_BYTES = 8 << 20
 """Bytes of documents from which on the process that has them writes them itself."""
-_HELD_BYTES = 64 << 20
+_HELD_BYTES = 32 << 20
 """Bytes of documents that are held to be written together."""
 
 Written = TypeVar("Written")
@@ -84,7 +85,6 @@ class _Piece:
     file: File
     plan: Plan | None = None
     piece: Piece = _WHOLE
-    place: int = 0
     size: int = 0
 
 
@@ -126,20 +126,25 @@ def read_files_into(
 ) -> tuple[list[Written], pl.DataFrame]:
     """Read a batch of the inventory; the documents are written piece by piece, in no order, and never held together.
 
-    Gives what `write` gave, and `FAILURES`. Raises as `read_files` does.
+    Gives what `write` gave, and `FAILURES`. Raises as `read_files` does. What few files gave is written by a thread, one
+    part at a time, so that no process waits for its next files meanwhile.
     """
     written: list[Written] = []
     held: list[pl.DataFrame] = []
     failures = [FAILURES.to_frame()]
-    for _, read in _read(list(files_of(files, roots)), settings, progress, write):
-        failures.append(read.failures)
-        held += (part for part in read.documents if isinstance(part, pl.DataFrame))
-        written += (part for part in read.documents if not isinstance(part, pl.DataFrame))
-        if sum(frame.estimated_size() for frame in held) > _HELD_BYTES:
-            written.append(write(pl.concat(held)))
-            held = []
-    if any(frame.height for frame in held):
-        written.append(write(pl.concat(held)))
+    parts: deque[Future[Written]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for _, read in _read(list(files_of(files, roots)), settings, progress, write):
+            failures.append(read.failures)
+            held += (part for part in read.documents if isinstance(part, pl.DataFrame))
+            written += (part for part in read.documents if not isinstance(part, pl.DataFrame))
+            if sum(frame.estimated_size() for frame in held) > _HELD_BYTES:
+                written += (parts.popleft().result() for _ in range(len(parts)))
+                parts.append(pool.submit(write, pl.concat(held)))
+                held = []
+        if any(frame.height for frame in held):
+            parts.append(pool.submit(write, pl.concat(held)))
+        written += (part.result() for part in parts)
     return written, pl.concat(failures)
 
 
@@ -154,7 +159,7 @@ def _read(
         yield from _read_here(files, settings, tasks, told)
     else:
         tasks += _batches(files, workers, settings)
-    endings = frozenset(PurePosixPath(file.path).suffix for file in files)
+    endings = frozenset(splitext(file.path)[1] for file in files)
     found = results(partial(_work, settings, write), tasks, workers, settings.max_memory, partial(ready, endings))
     yield from _read_by_workers(found, tasks, told)
 
@@ -216,8 +221,7 @@ def _read_by_workers(
             again.add(task)  # perhaps the machine's doing, for want of memory: once more
             tasks.append(task)
         elif isinstance(task, _Piece):
-            gave = died_of(done.signal) if isinstance(done, Died) else done
-            whole = opened.setdefault(task.first, _Opened(task.file)).take(task, gave, tasks)
+            whole = opened.setdefault(task.first, _Opened(task.file)).take(task, done, tasks)
             told.of(whole is not None, task.size)
             if whole is not None:
                 yield task.first, whole
@@ -254,10 +258,11 @@ class _Opened:
     is_ended: bool = False
     found: dict[int, _Read] = field(default_factory=dict)
 
-    def take(self, task: _Piece, gave: Plan | _Read | Poison, tasks: deque[_Task]) -> _Read | None:
+    def take(self, task: _Piece, done: Plan | _Read | Poison | Died, tasks: deque[_Task]) -> _Read | None:
         """Its plan, or what a piece gave; all that the file gave once that is known, and never twice."""
         if self.is_ended:
             return None
+        gave = self._without(task, done, tasks) if isinstance(done, Died) else done
         if isinstance(gave, Poison):
             self.is_ended = True
             others = [other for other in tasks if not isinstance(other, _Piece) or other.first != task.first]
@@ -266,14 +271,31 @@ class _Opened:
             return _failed(self.file, gave)
         if isinstance(gave, Plan):
             self.found[-1] = _failed(self.file, *gave.poisons)
-            self.left = len(gave.pieces)
-            planned, size = replace(gave, pieces=()), self.file.size // max(1, self.left)
-            pieces = [_Piece(task.first, self.file, planned, piece, n, size) for n, piece in enumerate(gave.pieces)]
-            tasks.extendleft(reversed(pieces))
-        else:
-            self.found[task.place] = gave
+            size = self.file.size // max(1, len(gave.pieces))
+            self._give(replace(task, plan=replace(gave, pieces=()), size=size), gave.pieces, tasks)
+        elif gave is not None:
+            self.found[task.piece.start] = gave
             self.left -= 1
         return None if self.left else self._all()
+
+    def _without(self, task: _Piece, died: Died, tasks: deque[_Task]) -> _Read | Poison | None:
+        """A piece that a process died of is halved, until what stands alone fails, and the file only as a whole."""
+        if task.plan is None or (name := named(task.plan, task.piece)) is None:
+            return died_of(died.signal)
+        try:
+            parts = halves(task.file, task.plan, task.piece)
+        except Unreadable as error:
+            return failure_of(error)
+        if not parts:
+            return _failed(self.file, died_of(died.signal, *name))
+        self.left -= 1
+        self._give(replace(task, size=0), parts, tasks)
+        return None
+
+    def _give(self, task: _Piece, pieces: Sequence[Piece], tasks: deque[_Task]) -> None:
+        """Tasks for pieces, which come next."""
+        self.left += len(pieces)
+        tasks.extendleft(replace(task, piece=piece) for piece in reversed(pieces))
 
     def _all(self) -> _Read:
         self.is_ended = True

@@ -15,6 +15,7 @@ A process ends by itself when its caller is gone. What a parser prints goes nowh
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -202,6 +203,7 @@ def serve() -> None:
     pipe = Connection(int(sys.argv[1]))
     work, max_memory, ready = pipe.recv()
     ready()
+    gc.freeze()  # what is imported is never garbage, and to look through it would copy its pages
     pipe.send("ready")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     while True:

@@ -40,8 +40,10 @@ def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Ta
         raise damaged() from error
 
 
-def row_groups(opened: BinaryIO, most: int) -> Iterator[tuple[int, int, int]]:
-    """The row groups of a file in runs of about so many bytes: first group, end, and the number of the first row.
+def row_groups(opened: BinaryIO, most: int) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """The row groups of a file in runs of about so many bytes: first group, end, and the bounds of the groups in rows.
+
+    The bounds are the number of each group's first row, and one more than that of the last row.
 
     Raises Unreadable for a file that is damaged.
     """
@@ -55,13 +57,13 @@ def row_groups(opened: BinaryIO, most: int) -> Iterator[tuple[int, int, int]]:
     except (pa.ArrowException, OSError) as error:
         raise damaged() from error
     start = held = 0
-    first = row = 1
+    bounds = [1]
     for group in range(known.num_row_groups):
         held += known.row_group(group).total_byte_size
-        row += known.row_group(group).num_rows
+        bounds.append(bounds[-1] + known.row_group(group).num_rows)
         if held >= most or group + 1 == known.num_row_groups:
-            yield start, group + 1, first
-            start, held, first = group + 1, 0, row
+            yield start, group + 1, tuple(bounds)
+            start, held, bounds = group + 1, 0, bounds[-1:]
 
 
 def group_tables(

@@ -317,6 +317,48 @@ def test_large_files_among_small_ones_are_read_by_all_cores(tmp_path: Path, monk
     assert sorted(again.rows()) == sorted(failures.rows())
 
 
+CRASHING = """
+import os
+import curation.large_files as large
+
+def lines(data, *rest):
+    return os.abort() if b"crash" in data else read_lines(data, *rest)
+
+def groups(opened, groups, first, *rest):
+    return os.abort() if 101 in range(first, first + 50 * len(groups)) else read_groups(opened, groups, first, *rest)
+
+read_lines, large.json_lines = large.json_lines, lines
+read_groups, large.group_tables = large.group_tables, groups
+large.PIECE_BYTES = 4_000
+"""
+
+
+def test_a_record_over_which_a_parser_crashes_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, site = tmp_path / "raw", tmp_path / "site"
+    raw.mkdir()
+    site.mkdir()
+    texts = [f"row {number} of a table that is read in pieces" for number in range(1, 301)]
+    pl.DataFrame({"text": texts}).write_parquet(raw / "b.parquet", row_group_size=50, compression="uncompressed")
+    for number in (1, 57, 58, 300):
+        texts[number - 1] = "crash"
+    (raw / "a.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    (raw / "c.jsonl").write_text(json.dumps({"text": "crash"}) + "\n" * 3_000)
+    (site / "sitecustomize.py").write_text(CRASHING)
+    monkeypatch.syspath_prepend(site)
+    files = take_inventory(Source("raw", str(raw)), tmp_path)
+    told: list[tuple[object, ...]] = []
+    small = ReadingSettings(max_bytes=2_000, workers=2)
+    documents, failures = read_files(files, {"raw": raw}, small, lambda *said: told.append(said))
+    reasons = dict(failures.select("locator", "error").iter_rows())
+    crashed = {f"a.jsonl#L{number}": "reader died" for number in (1, 57, 58, 300)}
+    assert reasons == crashed | {"b.parquet#row=101": "reader died", "c.jsonl#L1": "reader died", "c.jsonl": "no text"}
+    rows = [f"b.parquet#row={number}" for number in range(1, 301) if not 101 <= number <= 150]
+    assert "rows 101 to 150" in failures.filter(pl.col("path") == "b.parquet")["detail"].item()
+    lines = [f"a.jsonl#L{number}" for number in range(1, 301) if number not in (1, 57, 58, 300)]
+    assert documents["locator"].to_list() == lines + rows
+    assert told[-1][-1] == "3 of 3 files"
+
+
 def _rows_of(frame: pl.DataFrame) -> int:
     return frame.height
 
