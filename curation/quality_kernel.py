@@ -64,7 +64,7 @@ def count(data: Bytes, offsets: Ints, flags: Flags, stop_words: StopWords, short
         )
         for column, number in enumerate(of_words):
             counts[row, column] = number
-        count_repeated(hashes[: found.words], chars[: found.words], runs, counts[row, _RUNS:_LINES])
+        count_repeated(hashes, found.words, chars, runs, counts[row, _RUNS:_LINES])
         slots = slots_for(found.breaks + 1)
         if slots > seen.shape[1]:
             seen = np.zeros((4, slots), np.uint64)

@@ -59,6 +59,8 @@ _BASIS: Final = np.uint64(0xCBF29CE484222325)
 _PRIME: Final = np.uint64(0x100000001B3)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _DOT: Final = 0x2E
+_BRACKET: Final = 0x5D
+_CLEAN: Final = TERMINAL | WIDE_TERMINAL | QUOTE
 _LOREM_IPSUM: Final = np.frombuffer(b"lorem ipsum", dtype=np.uint8)
 _JAVASCRIPT: Final = np.frombuffer(b"javascript", dtype=np.uint8)
 _EDIT: Final = np.frombuffer(b"[edit]", dtype=np.uint8)
@@ -117,8 +119,15 @@ def count_lines(
             is_full = is_full or full
         if full:
             counts[6] += chars <= short_line
-            last = last_set(marks, INK, first, stop) + 1
-            _look_at_line(data, start, first, last, longest_word, flags, marks, counts)
+            last = stop if is_set(marks, INK, stop - 1) else last_set(marks, INK, first, stop) + 1
+            begins = _first_flag(data, start + first, flags)
+            ends = _last_flag(data, start + first, start + last, flags)
+            dotted = _ends_in_ellipsis(data, start + first, start + last)
+            counts[3] += begins & BULLET != 0
+            counts[4] += dotted
+            counts[5] += ends & (TERMINAL | WIDE_TERMINAL) != 0
+            if data[start + last - 1] == _BRACKET or (ends & _CLEAN != 0 and not dotted):
+                _look_at_line(data, start, first, last, longest_word, flags, marks, counts)
         if chars_of_paragraph >= 0 and (stop == begin or i >= size):
             if is_full:
                 counts[11] += 1
@@ -155,18 +164,12 @@ def _seen_before(keys: Hashes, stamps: Hashes, slots: int, stamp: np.uint64, key
 def _look_at_line(
     data: Bytes, start: int, first: int, last: int, longest_word: int, flags: Flags, marks: Bitmaps, counts: Ints
 ) -> None:
-    """How a line with text begins and ends, and whether C4 keeps it, by the order of the code that made C4.
+    """Whether C4 keeps a line with text, by the order of the code that made C4.
 
     Without its white space it is bytes `first` to `last` of the text that starts at `start`.
     """
-    code, _ = code_point(data, start + first)
-    counts[3] += _flag(flags, code) & BULLET != 0
-    counts[4] += _ends_in_ellipsis(data, start + first, start + last)
-    counts[5] += _last_flag(data, start + first, start + last, flags) & (TERMINAL | WIDE_TERMINAL) != 0
     cut = _before_citations(data, start + first, start + last)
-    if cut == start + first:
-        return
-    if not _last_flag(data, start + first, cut, flags) & (TERMINAL | WIDE_TERMINAL | QUOTE):
+    if cut == start + first or not _last_flag(data, start + first, cut, flags) & _CLEAN:
         return
     if _ends_in_ellipsis(data, start + first, cut) or count_set(marks, STARTS, first, last) < _MIN_LINE_WORDS:
         return
@@ -190,17 +193,28 @@ def _flag(flags: Flags, code: int) -> int:
     return int(flags[code]) if code < len(flags) else 0
 
 
-@compiled
+@inlined
+def _first_flag(data: Bytes, i: int, flags: Flags) -> int:
+    """The flags of the character that starts at byte i."""
+    code = int(data[i])
+    if code >= 0x80:
+        code, _ = code_point(data, i)
+    return _flag(flags, code)
+
+
+@inlined
 def _last_flag(data: Bytes, first: int, last: int, flags: Flags) -> int:
     """The flags of the last character of data[first:last], which is not empty."""
-    code, _ = code_point(data, last_start(data, first, last))
+    code = int(data[last - 1])
+    if code >= 0x80:
+        code, _ = code_point(data, last_start(data, first, last))
     return _flag(flags, code)
 
 
 @compiled
 def _before_citations(data: Bytes, first: int, last: int) -> int:
     """Where a line ends without the citations at its end: `[12]`, `[]`, `[edit]`, `[citation needed]`."""
-    while last - first >= 2 and data[last - 1] == 0x5D:
+    while last - first >= 2 and data[last - 1] == _BRACKET:
         i = last - 2
         while i >= first and 0x30 <= data[i] <= 0x39:
             i -= 1
@@ -225,12 +239,13 @@ def _is(data: Bytes, first: int, last: int, word: Bytes) -> bool:
     return k == len(word)
 
 
-@compiled
+@inlined
 def _ends_in_ellipsis(data: Bytes, first: int, last: int) -> bool:
-    if last - first < 3:
+    c = int(data[last - 1])
+    if (c != _DOT and c != 0xA6) or last - first < 3:
         return False
-    a, b, c = int(data[last - 3]), int(data[last - 2]), int(data[last - 1])
-    return (a == b == c == _DOT) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+    a, b = int(data[last - 3]), int(data[last - 2])
+    return (a == b == c) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
 @compiled

@@ -9,25 +9,30 @@ import numpy.typing as npt
 
 from curation.bitmaps import Bitmaps, any_set, count_set
 from curation.compilation import compiled
-from curation.deduplication.lanes import count_bits, lowest_bit
+from curation.deduplication.lanes import count_bits, eight_bytes, first_bits, lowest_bit
 from curation.deduplication.text_kernels import word_hash
 from curation.quality_marks import ALNUMS, ALPHAS, EDGES, FIRSTS, INK, Bytes
 from curation.utf8 import lower
 
 _FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME: Final = np.uint64(0x100000001B3)
-_ONE, _BASIS = np.uint64(1), np.uint64(0x243F6A8885A308D3)
+_SLOTS: Final = 256
+_TOP: Final = np.uint64(56)
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_SMALL: Final = np.uint64(0x2020202020202020)
+_ONE, _NONE, _BASIS = np.uint64(1), np.uint64(0), np.uint64(0x243F6A8885A308D3)
 
 Hashes = npt.NDArray[np.uint64]
 Lengths = npt.NDArray[np.int32]
 
 
 class StopWords(NamedTuple):
-    """Hashes of words in small letters; for each byte that one begins with, in any case, a bit for each of their lengths
-    (that of 63 stands for all longer ones)."""
+    """Words in small letters: a hash of each, and a hash table of their first eight bytes, each with bit 5 set, as it is in
+    all small letters; by slot these bytes, and one more than the number of the word, 0 where there is none."""
 
     hashes: Hashes
-    lengths: Hashes
+    keys: Hashes
+    numbers: Lengths
 
 
 class Words(NamedTuple):
@@ -43,13 +48,28 @@ class Words(NamedTuple):
 
 def stop_words_of(words: tuple[str, ...]) -> StopWords:
     """What `count_words` knows stop words by."""
-    said = [np.frombuffer(word.encode(), np.uint8) for word in words]
-    lengths = np.zeros(256, np.uint64)
-    for word in said:
-        first = int(word[0])
-        for byte in {first, first ^ 0x20 if chr(first).isascii() and chr(first).isalpha() else first}:
-            lengths[byte] |= _ONE << np.uint64(min(len(word), 63))
-    return StopWords(np.array([_folded(word, 0, len(word)) for word in said], np.uint64), lengths)
+    said = [np.frombuffer(word.encode() + bytes(8), np.uint8) for word in words]
+    hashes = np.array([_folded(word, 0, len(word) - 8) for word in said], np.uint64)
+    keys, numbers = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.int32)
+    for number, word in enumerate(said, 1):
+        key = _key(word, 0, len(word) - 8)
+        slot = _slot(key)
+        while numbers[slot]:
+            slot = (slot + 1) % _SLOTS
+        keys[slot], numbers[slot] = key, number
+    return StopWords(hashes, keys, numbers)
+
+
+@compiled
+def _key(data: Bytes, start: int, end: int) -> np.uint64:
+    """The first eight bytes of a word with bit 5 set in each."""
+    inside = first_bits(8 * min(end - start, 8))
+    return np.uint64((eight_bytes(data, start) | _SMALL) & inside)
+
+
+@compiled
+def _slot(key: np.uint64) -> np.int64:
+    return np.int64((key * _SPREAD) >> _TOP)
 
 
 @compiled
@@ -75,7 +95,8 @@ def count_words(
     """Look at each word of the text data[start:end]: its hash and characters are written down, and counted what it holds."""
     n = plain = plain_chars = alpha = longest = 0
     first, found = -1, np.uint64(0)
-    wanted = np.uint64(len(stop_words.hashes))
+    spelt, keys, numbers = stop_words
+    wanted = np.uint64(len(spelt))
     every = (_ONE << wanted) - _ONE
     for block in range(((end - start) >> 6) + 1):
         edges, ink = marks[EDGES, block], marks[INK, block]
@@ -95,18 +116,15 @@ def count_words(
                     plain += 1
                     plain_chars += size
                     if found != every:
-                        length = np.uint64(min(p - first, 63))
-                        if stop_words.lengths[data[start + first]] >> length & _ONE != 0:
-                            found |= _stop_word(data, start + first, start + p, stop_words.hashes)
+                        key = _key(data, start + first, start + p)
+                        slot = _slot(key)
+                        number = numbers[slot]
+                        while number:
+                            bit = _ONE << np.uint64(number - 1)
+                            if keys[slot] == key and found & bit == 0:
+                                same = spelt[number - 1] == _folded(data, start + first, start + p)
+                                found |= bit if same else _NONE
+                            slot = (slot + 1) & (_SLOTS - 1)
+                            number = numbers[slot]
             first = p if ink >> np.uint64(k) & _ONE != 0 else -1
     return Words(plain, plain_chars, alpha, count_bits(found), longest)
-
-
-@compiled
-def _stop_word(data: Bytes, start: int, end: int, hashes: Hashes) -> np.uint64:
-    """The bit of the stop word that these bytes spell, 0 if they spell none."""
-    value = _folded(data, start, end)
-    for k in range(len(hashes)):
-        if hashes[k] == value:
-            return _ONE << np.uint64(k)
-    return np.uint64(0)

@@ -1,8 +1,10 @@
 """How much of a text is repeated runs of words, after table A1 of Gopher (Rae et al. 2021), compiled by Numba.
 
 A run of n words can only be repeated where both its runs of n - 1 words are. So each length looks only at the places
-that the shorter one left, and after the pairs, which are all looked up in a hash table, little is. Runs are told by a
-64-bit hash over the hashes of their words: two different ones among a million meet with a probability of 10⁻⁷.
+that the shorter one left. Pairs are told by a hash table of places, small enough for the processor's first cache. A longer
+run is known without one: where the run of n - 1 words first stood, the next word decides, and only what goes on
+otherwise there is looked up. Words are told by a 64-bit hash: two different ones among a million meet with a
+probability of 10⁻⁷.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import compiled, inlined
 
 _SHORTEST: Final = 2
 _LONGEST_TOP: Final = 4
@@ -28,21 +30,22 @@ Hashes = npt.NDArray[np.uint64]
 
 
 class Runs(NamedTuple):
-    """Room for the runs of a text: hashes, places, their slots in the table; its keys, and how often each occurs."""
+    """Room for the runs of a text: by place, where the run that begins there first stood, how often it stands (by that
+    first place; negative once it was looked at), and where the run without its last word first stood; the places that
+    are left; and a hash table of places, of which 0 is none."""
 
-    hashes: Hashes
-    places: Lengths
-    at: Lengths
-    keys: Hashes
+    first: Lengths
     times: Lengths
+    stem: Lengths
+    places: Lengths
+    table: Lengths
 
 
 @compiled
 def room_for_runs(words: int) -> Runs:
     """Room for the runs of so many words."""
-    slots = slots_for(words)
-    places, at = np.empty(words, np.int32), np.empty(words, np.int32)
-    return Runs(np.empty(words, np.uint64), places, at, np.empty(slots, np.uint64), np.empty(slots, np.int32))
+    first, times, stem = np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words, np.int32)
+    return Runs(first, times, stem, np.empty(words, np.int32), np.empty(slots_for(words), np.int32))
 
 
 @compiled
@@ -55,61 +58,90 @@ def slots_for(entries: int) -> int:
 
 
 @compiled
-def count_repeated(words: Hashes, lengths: Lengths, room: Runs, counts: Ints) -> None:
-    """Characters in repeated runs of a text's words, by what `RUN_COUNTS` names; hash and characters of each word are given.
+def count_repeated(words: Hashes, many: int, lengths: Lengths, room: Runs, counts: Ints) -> None:
+    """Characters in repeated runs of a text's words, by what `RUN_COUNTS` names; of `many` words hash and characters are given.
 
     Up to 4 words, the characters are those of the most frequent run; from 5 on, of all runs that stood before.
     """
-    runs, places, at, keys, times = room
-    many = len(words)
-    runs[:many] = words
-    for k in range(many):
-        places[k] = k
+    left = _pairs(words, many, room)
     for n in range(_SHORTEST, _LONGEST + 1):
-        many = _lengthened(words, runs, places, many, n)
-        if n <= _LONGEST_TOP and len(words) >= n:
-            counts[n - _SHORTEST] = _chars(lengths, 0, n) + n - 1
-        if many == 0:
-            continue
-        _tally(runs, places, at, many, keys, times)
+        if n > _SHORTEST:
+            left = _lengthened(words, left, n, room)
         if n <= _LONGEST_TOP:
-            counts[n - _SHORTEST] = _most_frequent(lengths, places, at, times, many, n, counts[n - _SHORTEST])
+            once = _chars(lengths, 0, n) + n - 1 if many >= n else 0
+            left, counts[n - _SHORTEST] = _most_frequent(lengths, left, n, room, once)
         else:
-            counts[n - _SHORTEST] = _repeated(lengths, places, at, times, many, n)
-        many = _left(places, at, times, many)
+            left, counts[n - _SHORTEST] = _repeated(lengths, left, n, room)
+
+
+@inlined
+def _slot(a: np.uint64, b: np.uint64) -> np.uint64:
+    """A hash of two numbers in order; its low bits depend on all of theirs."""
+    value = ((a ^ (a >> _SHIFT)) * _MULTIPLIER ^ b) * _MULTIPLIER
+    return np.uint64(value ^ (value >> _SHIFT))
 
 
 @compiled
-def _lengthened(words: Hashes, runs: Hashes, places: Lengths, many: int, n: int) -> int:
-    """Keep the places where a run of n words may be repeated, and lengthen its hash by the n-th; how many are left.
-
-    A run goes on only where the next place is left too; pairs are all kept.
-    """
-    left = 0
-    for k in range(many):
-        place = places[k]
-        if place + n <= len(words) and (n == _SHORTEST or (k + 1 < many and places[k + 1] == place + 1)):
-            value = (runs[place] ^ (runs[place] >> _SHIFT)) * _MULTIPLIER
-            runs[place] = (value ^ words[place + n - 1]) * _MULTIPLIER
-            places[left] = place
-            left += 1
-    return left
-
-
-@compiled
-def _tally(runs: Hashes, places: Lengths, at: Lengths, many: int, keys: Hashes, times: Lengths) -> None:
-    """Count each run in an open hash table, and keep for each place its slot."""
+def _pairs(words: Hashes, many: int, room: Runs) -> int:
+    """For every pair of words, where it first stood and how often it stands; how many pairs there are."""
+    first, times, _, places, table = room
     slots = slots_for(many)
+    for k in range(slots):
+        table[k] = 0
     mask = np.uint64(slots - 1)
-    times[:slots] = 0
-    for k in range(many):
-        key = runs[places[k]]
-        slot = (key ^ (key >> _SHIFT)) & mask
-        while times[slot] and keys[slot] != key:
+    for p in range(many - 1):
+        places[p] = p
+        slot = _slot(words[p], words[p + 1]) & mask
+        q = table[slot] - 1
+        while q >= 0 and (words[q] != words[p] or words[q + 1] != words[p + 1]):
             slot = (slot + np.uint64(1)) & mask
-        keys[slot] = key
-        times[slot] += 1
-        at[places[k]] = slot
+            q = table[slot] - 1
+        if q < 0:
+            table[slot] = p + 1
+            first[p], times[p] = p, 1
+        else:
+            first[p] = q
+            times[q] += 1
+    return max(many - 1, 0)
+
+
+@compiled
+def _lengthened(words: Hashes, many: int, n: int, room: Runs) -> int:
+    """Keep the places where a run of n words may be repeated, and find where it first stood; how many are left.
+
+    A run goes on only where the next place is left too.
+    """
+    first, times, stem, places, table = room
+    slots, left = 0, 0
+    for k in range(many - 1):
+        p = places[k]
+        if places[k + 1] != p + 1:
+            continue
+        places[left] = p
+        left += 1
+        q, word = first[p], words[p + n - 1]
+        if q == p or words[q + n - 1] == word:
+            if q == p:
+                times[p], stem[p] = 0, p
+            times[q] += 1
+            continue
+        if not slots:
+            slots = slots_for(many)
+            for slot in range(slots):
+                table[slot] = 0
+        mask = np.uint64(slots - 1)
+        at = _slot(np.uint64(q), word) & mask
+        other = table[at] - 1
+        while other >= 0 and (stem[other] != q or words[other + n - 1] != word):
+            at = (at + np.uint64(1)) & mask
+            other = table[at] - 1
+        if other < 0:
+            other = p
+            table[at] = p + 1
+            times[p], stem[p] = 0, q
+        first[p] = other
+        times[other] += 1
+    return left
 
 
 @compiled
@@ -121,39 +153,37 @@ def _chars(lengths: Lengths, place: int, n: int) -> int:
 
 
 @compiled
-def _most_frequent(lengths: Lengths, places: Lengths, at: Lengths, times: Lengths, many: int, n: int, once: int) -> int:
-    """Characters in all occurrences of the most frequent run, spaces between its words too; the first of equals."""
-    best, chosen = 1, once
+def _most_frequent(lengths: Lengths, many: int, n: int, room: Runs, once: int) -> tuple[int, int]:
+    """Keep the places of runs that occur more than once; how many, and the characters in all occurrences of the most frequent
+    run, spaces between its words too: the first of equals, `once` where none is repeated."""
+    first, times, _, places, _ = room
+    best, chosen, left = 1, once, 0
     for k in range(many):
-        count = times[at[places[k]]]
+        p = places[k]
+        count = times[first[p]]
+        places[left] = p
+        left += count > 1
         if count > best:
-            best = count
-            chosen = count * (_chars(lengths, places[k], n) + n - 1)
-    return chosen
+            best, chosen = count, count * (_chars(lengths, p, n) + n - 1)
+    return left, chosen
 
 
 @compiled
-def _left(places: Lengths, at: Lengths, times: Lengths, many: int) -> int:
-    """Keep the places of runs that occur more than once; a slot that was marked is negative."""
-    left = 0
+def _repeated(lengths: Lengths, many: int, n: int, room: Runs) -> tuple[int, int]:
+    """Keep the places of runs that occur more than once; how many, and the characters of the runs that stood before, each
+    counted once: after a repeated run the next word is looked at."""
+    first, times, _, places, _ = room
+    total = free = left = 0
     for k in range(many):
-        if abs(times[at[places[k]]]) > 1:
-            places[left] = places[k]
+        p = places[k]
+        q = first[p]
+        if abs(times[q]) > 1:
+            places[left] = p
             left += 1
-    return left
-
-
-@compiled
-def _repeated(lengths: Lengths, places: Lengths, at: Lengths, times: Lengths, many: int, n: int) -> int:
-    """Characters of the runs that stood before, each counted once: after a repeated run the next word is looked at."""
-    total = free = 0
-    for k in range(many):
-        place, slot = places[k], at[places[k]]
-        if place < free or abs(times[slot]) == 1:
-            continue
-        if times[slot] < 0:
-            total += _chars(lengths, place, n)
-            free = place + n
-        else:
-            times[slot] = -times[slot]
-    return total
+            if p >= free:
+                if times[q] < 0:
+                    total += _chars(lengths, p, n)
+                    free = p + n
+                else:
+                    times[q] = -times[q]
+    return left, total
