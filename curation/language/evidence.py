@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.language.model import Guesses, guesses, load_model
+from curation.language.model import Guesses, guesses
 from curation.language.scripts import FIRST, SCRIPTS, script_table
 from curation.language.settings import LanguageSettings
 
@@ -42,11 +42,11 @@ def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordB
     """
     from curation.language.kernels import count_scripts, sample_letters
 
-    model, table = load_model(), script_table()
+    table = script_table()
     data, offsets = _buffers(contents)
     counts = count_scripts(data, offsets, table, FIRST + len(SCRIPTS))[:, FIRST:]
     samples, ends = sample_letters(data, offsets, table, settings.pieces, settings.piece_bytes)
-    told = guesses(model, [_plain(samples[first:last]) for first, last in pairwise(ends)])
+    told = guesses([_plain(samples[first:last]) for first, last in pairwise(ends)])
     found = _assembled(contents, told, counts).to_arrow().combine_chunks()
     return found.to_batches()[0] if found.num_rows else pa.RecordBatch.from_pylist([], schema=found.schema)
 

@@ -1,7 +1,7 @@
 """How much of a text is looked at to tell its language.
 
-The model reads some 4 MB of text a second, a tenth of what the other signals take, and on 200 characters it is right in
-99 of 100 pieces. So of a long text a sample is read: pieces at even distances from its beginning to its end, the same for
+The model reads some 20 MB of text a second, a fifth of what the signals of quality do, and on 200 characters it is right
+in 99 of 100 pieces. So of a long text a sample is read: pieces at even distances from its beginning to its end, the same for
 the same text.
 """
 

