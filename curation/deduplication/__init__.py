@@ -5,7 +5,7 @@ The modules that compile (and so import Numba, half a second) are loaded on firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ __all__ = [
     "SignatureSettings",
     "deduplicate",
     "find_duplicates",
+    "find_duplicates_in",
     "near_duplicate_groups",
     "signatures",
 ]
@@ -52,6 +53,19 @@ def find_duplicates(
     from curation.deduplication import duplicates
 
     return duplicates.find_duplicates(contents, places, signatures, settings, source_order, progress, evidence)
+
+
+def find_duplicates_in(
+    batches: Iterable[pa.RecordBatch],
+    settings: DeduplicationSettings,
+    source_order: Sequence[str],
+    progress: Progress = silent,
+    evidence: Mapping[str, pl.DataFrame | pl.LazyFrame] = MappingProxyType({}),
+) -> Outcome:
+    """The same from texts alone, each read once: see `curation.deduplication.duplicates`."""
+    from curation.deduplication import duplicates
+
+    return duplicates.find_duplicates_in(batches, settings, source_order, progress, evidence)
 
 
 def deduplicate(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from curation.deduplication.candidates import Corpus, Fetch, parts_of
+from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch, parts_of
+from curation.deduplication.evidence import signatures_and_shingles
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.numbering import digests_of, distinct, numbered
+from curation.deduplication.scratch import aligned, scratch
+from curation.deduplication.set_sources import KeptShingles
 from curation.deduplication.settings import DeduplicationSettings
+from curation.deduplication.whole import decide_whole
 from records import Outcome, Progress, silent
 
 FETCH_ROWS = 4_096
@@ -38,9 +45,50 @@ def find_duplicates(
     ranking = {name: table.lazy() for name, table in evidence.items()}
     corpus = Corpus(places.lazy(), signatures.lazy(), source_order, fetching(contents), ranking)
     update = update_duplicates(None, corpus, NOTHING, settings, progress)
-    table, survivors, pairs = (change.added for change in update)
+    return _outcome(update.duplicates.added, update.survivors.added, update.pairs.added, places.lazy())
+
+
+def find_duplicates_in(
+    batches: Iterable[pa.RecordBatch],
+    settings: DeduplicationSettings,
+    source_order: Sequence[str],
+    progress: Progress = silent,
+    evidence: Mapping[str, pl.DataFrame | pl.LazyFrame] = MappingProxyType({}),
+) -> Outcome:
+    """What `find_duplicates` finds, from texts alone, each of which is read once: no table of signatures is needed or left.
+
+    The batches hold doc_id, source, locator, content_digest and text, and date if the policy asks for the newest. One is
+    held at a time; places, signatures and shingles wait in temporary files, some 150 bytes a document and 8 a word.
+    """
+    with TemporaryDirectory() as folder, scratch(BLOCK) as file:
+        shingles, room = KeptShingles(file), aligned(0)
+        for number, batch in enumerate(batches):
+            found, own = signatures_and_shingles(batch, settings.signature, room)
+            room = own.hashes
+            shingles.add(digests_of(pl.Series(batch["content_digest"])), own)
+            for name, part in (("signatures", found), ("places", batch.drop_columns(["text"]))):
+                with pa.ipc.new_file(f"{folder}/{name}-{number:09}.arrow", part.schema) as written:
+                    written.write(part)
+        places, signed = _scanned(folder, "places", PLACES), _scanned(folder, "signatures", SIGNATURE)
+        ranking = {name: table.lazy() for name, table in evidence.items()}
+        corpus = Corpus(places, signed, source_order, lambda _: (), ranking)
+        return _outcome(*decide_whole(corpus, settings, progress, shingles), places)
+
+
+def _scanned(folder: str, name: str, columns: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:
+    """The parts of a table, or none of its rows."""
+    files = sorted(Path(folder).glob(f"{name}-*.arrow"))
+    return pl.scan_ipc(files) if files else pl.LazyFrame(schema=columns)
+
+
+PLACES = dict.fromkeys(("doc_id", "source", "locator", "content_digest"), pl.String)
+BLOCK = 256 << 10
+"""Bytes of shingles that are written at a time."""
+
+
+def _outcome(table: pl.DataFrame, survivors: pl.DataFrame, pairs: pl.DataFrame, places: pl.LazyFrame) -> Outcome:
     counts = {kind: int(table.get_column("kind").eq(kind).sum()) for kind in ("exact", "near")}
-    n_places = places.lazy().select(pl.len()).collect().item()
+    n_places = places.select(pl.len()).collect().item()
     return Outcome(
         table,
         kept=n_places - len(table),

@@ -1,7 +1,7 @@
 """Who stays: contents in the order of the policy, each kept unless a kept one before it is its near-duplicate.
 
 So a dropped content is always verified against the one that stays in its stead, there are no chains, and the answer is a
-function of the set of contents alone. Only contents that share a band with another form are fetched, in one pass; they
+function of the set of contents alone. The shingles of contents that share a band with another form are read, in one pass; they
 are decided component by component of the graph of shared bands, a bounded number of bytes at a time; only a component
 that is larger than that is held as a whole. Many copies of one text cost one comparison each, for only kept contents are compared with.
 """
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.deduplication import band_kernels, pair_kernels
-from curation.deduplication.candidates import Fetch
 from curation.deduplication.numbering import Indices
+from curation.deduplication.set_sources import SetSource
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.spilling import spilled
 from curation.deduplication.whole_corpus import Contents
@@ -38,7 +38,9 @@ class Election(NamedTuple):
     jaccard: npt.NDArray[np.float64]
 
 
-def elect(contents: Contents, fetch: Fetch, settings: DeduplicationSettings, progress: Progress = silent) -> Election:
+def elect(
+    contents: Contents, source: SetSource, settings: DeduplicationSettings, progress: Progress = silent
+) -> Election:
     """Decide on the contents of a corpus."""
     candidate = np.full(len(contents.first), -1, np.int32)
     candidate[contents.candidates] = np.arange(len(contents.candidates))
@@ -46,7 +48,7 @@ def elect(contents: Contents, fetch: Fetch, settings: DeduplicationSettings, pro
     alone, near = contents.order[candidate_of < 0], contents.order[candidate_of >= 0]
     firsts = contents.first[contents.form_of[alone]]
     copies = np.flatnonzero(firsts != alone)
-    kept, similarity, pairs, jaccard = _verified(contents, candidate_of[candidate_of >= 0], fetch, settings, progress)
+    kept, similarity, pairs, jaccard = _verified(contents, candidate_of[candidate_of >= 0], source, settings, progress)
     lost = np.flatnonzero(kept >= 0)
     return Election(
         np.concatenate([alone[copies], near[lost]]),
@@ -58,7 +60,7 @@ def elect(contents: Contents, fetch: Fetch, settings: DeduplicationSettings, pro
 
 
 def _verified(
-    contents: Contents, candidates: Indices, fetch: Fetch, settings: DeduplicationSettings, progress: Progress
+    contents: Contents, candidates: Indices, source: SetSource, settings: DeduplicationSettings, progress: Progress
 ) -> tuple[Indices, npt.NDArray[np.float64], Indices, npt.NDArray[np.float64]]:
     """Decide on contents of the candidates, given in order: which stays in the stead of each (-1: it stays itself), how
     similar it is, and what was verified. Numbers are places in that order."""
@@ -71,7 +73,7 @@ def _verified(
     jaccard: list[npt.NDArray[np.float64]] = [np.empty(0)]
     done = 0
     wanted = contents.digests.at(contents.first[contents.candidates])
-    with spilled(fetch, wanted, batches, settings.signature) as sets:
+    with spilled(source, wanted, batches) as sets:
         for number, rows in enumerate(rows_of):
             found, similar = pair_kernels.elect(
                 rows,

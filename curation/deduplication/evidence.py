@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from curation.deduplication import digest_kernels, text_kernels
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.texts import Texts, composed, in_slices, texts_of
+from curation.deduplication.texts import NO_TEXTS, Texts, composed, in_slices, texts_of
 from curation.deduplication.unicode_tables import unicode_tables
 
 SIGNATURES = pa.schema(
@@ -36,15 +36,53 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
 
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
+    return _signed(contents, settings, None)[0]
+
+
+class Shingles(NamedTuple):
+    """Text i has the shingles hashes[starts[i] : starts[i] + sizes[i]], as they come, the same one perhaps several times."""
+
+    hashes: npt.NDArray[np.uint64]
+    starts: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+
+def signatures_and_shingles(
+    contents: pa.RecordBatch, settings: SignatureSettings, room: npt.NDArray[np.uint64]
+) -> tuple[pa.RecordBatch, Shingles]:
+    """`signatures`, and the shingles that they are made of: in `room`, if that is large enough, to be used again."""
+    return _signed(contents, settings, room)
+
+
+def _signed(
+    contents: pa.RecordBatch, settings: SignatureSettings, room: npt.NDArray[np.uint64] | None
+) -> tuple[pa.RecordBatch, Shingles]:
+    """The signatures of a batch, and its shingles if there is any room for them."""
     texts = texts_of(contents.column("text"))
-    found = _found(texts, settings)
-    if settings.normalise:
-        rows, changed = composed(texts)
-        _lay_over(found, rows, _found(changed, settings))
+    rows, changed = composed(texts) if settings.normalise else _NONE
+    own, more = _room_for(texts), _room_for(changed)
+    if room is None:
+        room = _NO_ROOM
+    elif len(room) < own + more:
+        room = np.empty(own + more, np.uint64)
+    found, starts, sizes = _found(texts, settings, room[:own])
+    if len(rows):
+        other, other_starts, other_sizes = _found(changed, settings, room[own:])
+        _lay_over(found, rows, other)
+        starts[rows], sizes[rows] = own + other_starts, other_sizes
     digests, bands = _hexadecimal(found.digests, texts.valid), _binary(found.bands, found.n_words > 0)
     numbers = _numbers(found.n_characters), _numbers(found.n_words)
     names = contents.column("content_digest").cast(pa.string())
-    return pa.RecordBatch.from_arrays([names, digests, *numbers, bands], schema=SIGNATURES)
+    table = pa.RecordBatch.from_arrays([names, digests, *numbers, bands], schema=SIGNATURES)
+    return table, Shingles(room, starts, sizes)
+
+
+_NONE, _NO_ROOM = (np.empty(0, np.int64), NO_TEXTS), np.empty(0, np.uint64)
+
+
+def _room_for(texts: Texts) -> int:
+    """The most shingles that texts can have together: a word has a byte, and one that ends it."""
+    return len(texts) + int(texts.offsets[-1] - texts.offsets[0]) // 2
 
 
 class SketchKeys(NamedTuple):
@@ -77,8 +115,11 @@ class _Found(NamedTuple):
     bands: npt.NDArray[np.uint32]
 
 
-def _found(texts: Texts, settings: SignatureSettings) -> _Found:
-    """Digests in hexadecimal, code points, words and bands of each text."""
+def _found(
+    texts: Texts, settings: SignatureSettings, room: npt.NDArray[np.uint64]
+) -> tuple[_Found, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Digests in hexadecimal, code points, words and bands of each text; where its shingles begin in `room`, and how many
+    it has, if there is any room."""
     n = len(texts)
     found = _Found(
         np.empty((n, 32), np.uint8),
@@ -89,8 +130,11 @@ def _found(texts: Texts, settings: SignatureSettings) -> _Found:
     tables = unicode_tables()
     keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
 
+    starts, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
+
     def look(first: int, last: int) -> None:
         bounds, own = texts.offsets[first : last + 1], slice(first, last)
+        at = first + int(texts.offsets[first] - texts.offsets[0]) // 2
         digest_kernels.digest_all(
             texts.data, bounds, tables.classes, settings.normalise, found.digests[own], found.n_characters[own]
         )
@@ -105,10 +149,13 @@ def _found(texts: Texts, settings: SignatureSettings) -> _Found:
             keys.rank,
             found.n_words[own],
             found.bands[own],
+            room[at:],
+            sizes[own],
         )
+        starts[own] = at + np.cumsum(sizes[own]) - sizes[own]
 
     in_slices(texts, settings.threads, look)
-    return found
+    return found, starts, sizes
 
 
 def _lay_over(found: _Found, rows: npt.NDArray[np.int64], own: _Found) -> None:

@@ -29,20 +29,20 @@ class Scratch:
     """A file of blocks of one size, a multiple of a page, each known by its number."""
 
     def __init__(self, file: int, block_bytes: int) -> None:
-        self._file, self._bytes, self._n_blocks = file, block_bytes, 0
+        self._file, self.block_bytes, self.n_blocks = file, block_bytes, 0
 
     def write(self, block: Hashes) -> int:
         """Write a block, whose memory begins at a page; its number. Raises OSError where the disk is full."""
-        place, left = self._n_blocks * self._bytes, memoryview(block.data).cast("B")
+        place, left = self.n_blocks * self.block_bytes, memoryview(block.data).cast("B")
         while len(left):
             done = os.pwrite(self._file, left, place)
             place, left = place + done, left[done:]
-        self._n_blocks += 1
-        return self._n_blocks - 1
+        self.n_blocks += 1
+        return self.n_blocks - 1
 
     def read(self, number: int, into: Hashes) -> None:
         """Read a block into memory that begins at a page."""
-        place, left = number * self._bytes, memoryview(into.data).cast("B")
+        place, left = number * self.block_bytes, memoryview(into.data).cast("B")
         while len(left):
             done = os.preadv(self._file, [left], place)
             if not done:

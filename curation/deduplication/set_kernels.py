@@ -1,4 +1,4 @@
-"""The inner loops over shingle sets as they lie in memory: they are moved to where they are wanted."""
+"""The inner loops over shingles as they lie in memory: they are made sets, and moved to where they are wanted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import compiled
+from curation.deduplication.text_kernels import sort_distinct
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -51,3 +52,13 @@ def pour(
             return at, done
         at, done = at + 1, 0
     return at, done
+
+
+@compiled
+def make_sets(hashes: Hashes, starts: Ints, sizes: Ints) -> None:
+    """Make each stretch of shingles a set, in place: sorted, each once; `sizes` become those of the sets."""
+    scratch, counts = np.empty(4096, np.uint64), np.empty(4097, np.int64)
+    for i in range(len(sizes)):
+        if sizes[i] > len(scratch):
+            scratch, counts = np.empty(sizes[i], np.uint64), np.empty(sizes[i] + 1, np.int64)
+        sizes[i] = sort_distinct(hashes[starts[i] : starts[i] + sizes[i]], scratch, counts)

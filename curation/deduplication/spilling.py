@@ -1,9 +1,8 @@
-"""Shingle sets of candidates, read once: all texts in one pass over their table, kept on disk until they are compared.
+"""Shingle sets of candidates, read once, in the order in which they come, and kept on disk until they are compared.
 
 Candidates that share a band may stand anywhere in a table, so to fetch them component by component would decode all of
-it for each handful. They are fetched in the table's own order instead, and their shingles, eight bytes a word, are poured
-into a buffer for each batch of components, which is written to disk when it is full; a batch is read back when it is
-decided.
+it for each handful. They come in the table's own order instead, and their shingles, eight bytes a word, are poured into a
+buffer for each batch of components, which is written to disk when it is full; a batch is read back when it is decided.
 """
 
 from __future__ import annotations
@@ -17,11 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.deduplication import set_kernels
-from curation.deduplication.candidates import Fetch
-from curation.deduplication.numbering import Digests, Indices, digests_of, names_of, numbered
+from curation.deduplication.numbering import Digests, Indices, names_of, numbered
 from curation.deduplication.scratch import Scratch, aligned, scratch
-from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.shingles import collected
+from curation.deduplication.set_sources import SetSource
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -74,7 +71,7 @@ class _Batches:
 
 
 @contextmanager
-def spilled(fetch: Fetch, wanted: Digests, batch_of: Indices, settings: SignatureSettings) -> Iterator[SpilledSets]:
+def spilled(source: SetSource, wanted: Digests, batch_of: Indices) -> Iterator[SpilledSets]:
     """The sets of the forms whose contents are `wanted`, each in its batch (from 0 on).
 
     Raises LookupError for a content whose text is not there.
@@ -85,9 +82,8 @@ def spilled(fetch: Fetch, wanted: Digests, batch_of: Indices, settings: Signatur
         batches, sizes = _Batches(n_batches, file, block_bytes), np.full(len(wanted), -1, np.int64)
         index = numbered(wanted)
         came: list[Indices] = [np.empty(0, np.int32)]
-        for rows in fetch(names_of(wanted)) if len(wanted) else ():
-            forms = index.places_of(digests_of(rows.get_column("content_digest")))
-            sets = collected(rows.get_column("text").to_arrow(), settings)
+        for names, sets in source(wanted):
+            forms = index.places_of(names)
             batches.pour(*sets, batch_of[forms])
             sizes[forms] = sets.sizes
             came.append(forms)

@@ -300,16 +300,24 @@ def sketch_all(
     rank: Places,
     n_words: Ints,
     bands: npt.NDArray[np.uint32],
+    kept: Hashes,
+    sizes: Ints,
 ) -> None:
-    """Count the words of each text, and hash the bands of its sketch; the bands of a text without words stay as they are."""
+    """Count the words of each text, and hash the bands of its sketch; the bands of a text without words stay as they are.
+
+    Where `kept` has room (a hash for every second byte, and one a text), the shingles of all texts are written there, one
+    text behind the other, as they come; `sizes` gets how many each has.
+    """
     n_bins = len(order)
     bins, dense, full = np.empty(n_bins, np.uint32), np.empty(n_bins, np.uint32), np.empty(n_bins, np.int64)
     states = np.empty(bands.shape[1], np.uint64)
     low, held = np.empty(ROOM, np.uint8), np.empty(3, np.uint64)
     overlap = len(multipliers) - 1
     block, made = np.empty(BLOCK + overlap, np.uint64), np.empty(BLOCK + overlap, np.uint64)
+    begin = 0
     for i in range(len(n_words)):
         bins[:] = EMPTY
+        sizes[i] = 0
         held[:] = 0
         position, stop, carried, n_words[i] = offsets[i], offsets[i + 1], 0, 0
         while position < stop:
@@ -317,7 +325,11 @@ def sketch_all(
             n_words[i] += fresh
             n = carried + fresh
             if n > overlap or (n > 0 and position == stop and n_words[i] == n):
-                throw(made[: shingle(block, n, multipliers, made, 0)], key, bins)
+                target = kept[begin:] if len(kept) else made
+                count = shingle(block, n, multipliers, target, 0)
+                throw(target[:count], key, bins)
+                begin += count
+                sizes[i] += count
             carried = min(n, overlap)
             for j in range(carried):
                 block[j] = block[n - carried + j]

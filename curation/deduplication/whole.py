@@ -12,6 +12,7 @@ import polars as pl
 from curation.deduplication.candidates import Corpus, among
 from curation.deduplication.election import Election, elect
 from curation.deduplication.numbering import Digests, Indices, names_of
+from curation.deduplication.set_sources import SetSource, read_again
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.survivors import PAIRS, SURVIVORS, removed_documents
 from curation.deduplication.whole_corpus import contents_of
@@ -19,12 +20,12 @@ from records import Progress
 
 
 def decide_whole(
-    corpus: Corpus, settings: DeduplicationSettings, progress: Progress
+    corpus: Corpus, settings: DeduplicationSettings, progress: Progress, source: SetSource | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The tables of a corpus, each in the order of its key."""
+    """The tables of a corpus, each in the order of its key; where `source` has no shingle sets, texts are fetched."""
     contents = contents_of(corpus, settings.policy, settings.signature.bands)
     digests, several, form_of = contents.digests, contents.several, contents.form_of
-    election = elect(contents, corpus.fetch, settings, progress)
+    election = elect(contents, source or read_again(corpus.fetch, settings.signature), settings, progress)
     del contents
     exact = form_of[election.dropped] == form_of[election.stays]
     several[election.dropped] = several[election.stays] = True

@@ -1,6 +1,6 @@
-"""Headwater with its defaults: signatures by row group to a file, then every candidate verified before anything is removed.
+"""Headwater with its defaults, from texts to duplicates in one call: every candidate is verified before anything is removed.
 
-As in a workspace, what was measured waits on disk, so neither step holds more than it must.
+`signed` makes the tables that a workspace keeps, for the runs that add to them.
 """
 
 import sys
@@ -10,29 +10,35 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.deduplication import DeduplicationSettings, find_duplicates, signatures
+from curation.deduplication import DeduplicationSettings, find_duplicates_in, signatures
 
 NAME = "content_digest"
 
 
-def signed(corpus, settings):
-    """The tables of signatures and of places, on disk."""
+def rows_of(corpus):
+    """The rows of a corpus, a row group at a time, with their places."""
     file = pq.ParquetFile(corpus)
     for group in range(file.num_row_groups):
         rows = file.read_row_group(group, use_threads=False)
-        found = pa.Table.from_batches([signatures(batch, settings.signature) for batch in rows.to_batches()])
-        names = pl.DataFrame({"doc_id": pl.Series(rows["doc_id"]).cast(pl.String).str.zfill(9)}).to_arrow()
-        for name, part in (("signatures", found), ("places", names.append_column(NAME, rows[NAME]))):
-            with pa.ipc.new_file(f"{name}-{group:06}.arrow", part.schema) as written:
+        number = pl.DataFrame({"doc_id": pl.Series(rows["doc_id"]).cast(pl.String).str.zfill(9)})
+        place = number.with_columns(source=pl.lit("documentation"), locator=pl.lit("doc_id")).to_arrow()
+        for name in (NAME, "text"):
+            place = place.append_column(name, rows[name])
+        yield from place.combine_chunks().to_batches()
+
+
+def signed(corpus, settings):
+    """The tables of signatures and of places, on disk."""
+    for number, batch in enumerate(rows_of(corpus)):
+        found = signatures(batch, settings.signature)
+        for name, part in (("signatures", found), ("places", batch.drop_columns(["text"]))):
+            with pa.ipc.new_file(f"{name}-{number:06}.arrow", part.schema) as written:
                 written.write(part)
-    located = pl.scan_ipc("places-*.arrow").with_columns(source=pl.lit("documentation"), locator=pl.lit("doc_id"))
-    return pl.scan_ipc("signatures-*.arrow"), located
+    return pl.scan_ipc("signatures-*.arrow"), pl.scan_ipc("places-*.arrow")
 
 
 if __name__ == "__main__":
     corpus, answer = sys.argv[1:]
-    settings = DeduplicationSettings()
-    table, places = signed(corpus, settings)
-    outcome = find_duplicates(pl.scan_parquet(corpus), places, table, settings, ["documentation"])
+    outcome = find_duplicates_in(rows_of(corpus), DeduplicationSettings(), ["documentation"])
     found = outcome.table.select(pl.col("doc_id", "kept_id").cast(pl.Int64))
     np.savez(answer, removed=found["doc_id"].to_numpy(), kept=found["kept_id"].to_numpy())

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import records
-from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates
+from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates, find_duplicates_in
 from curation.deduplication.candidates import Corpus
 from curation.deduplication.duplicates import FETCH_ROWS, fetching
 from curation.deduplication.election import elect
+from curation.deduplication.set_sources import read_again
 from curation.deduplication.whole_corpus import contents_of
 from tests.curation.deduplication import reference
 from tests.curation.deduplication.reference import signed
@@ -82,6 +83,14 @@ def test_it_finds_what_the_words_of_the_design_find(places, policy, shuffler):
     assert again.table.equals(outcome.table)
     assert again.others["pairs"].equals(outcome.others["pairs"])
 
+    size = seed % 4 + 1
+    batches = [documents.slice(at, size).to_arrow() for at in range(0, len(documents), size)]
+    whole = find_duplicates_in([part for table in batches for part in table.to_batches()], wanted, SOURCES)
+    assert whole.table.equals(outcome.table)
+    assert whole.others["survivors"].equals(outcome.others["survivors"])
+    assert whole.others["pairs"].equals(outcome.others["pairs"])
+    assert (whole.kept, whole.dropped) == (outcome.kept, outcome.dropped)
+
 
 def many(texts):
     documents, contents = tables([("first", text) for text in texts])
@@ -92,7 +101,8 @@ def many(texts):
 def elected(documents, evidence, fetch):
     corpus = Corpus(documents.lazy(), evidence.lazy(), SOURCES, fetch)
     settings = DeduplicationSettings()
-    return elect(contents_of(corpus, settings.policy, settings.signature.bands), fetch, settings)
+    contents = contents_of(corpus, settings.policy, settings.signature.bands)
+    return elect(contents, read_again(fetch, settings.signature), settings)
 
 
 def test_a_hundred_thousand_copies_cost_no_comparison():
