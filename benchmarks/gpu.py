@@ -129,7 +129,7 @@ def make_release(folder: Path, scale: Scale) -> None:
         cut = 2 * size // 3
         prompt = [{"role": "user", "content": letters[:cut]}]
         rows.append((f"{number:06}", prompt, [{"role": "assistant", "content": letters[cut:]}]))
-    schema = {"sample_id": pl.String, "prompt": records.MESSAGES, "completion": records.MESSAGES}
+    schema: dict[str, Any] = {"sample_id": pl.String, "prompt": records.MESSAGES, "completion": records.MESSAGES}
     (folder / "data").mkdir(parents=True)
     pl.DataFrame(rows, schema=schema, orient="row").write_parquet(folder / "data" / "train-00000.parquet")
 
@@ -185,7 +185,7 @@ def run_headwater(work: Path, scale: Scale, changes: dict[str, Any]) -> dict[str
         for step in steps:
             read.append(read[-1] + sum(example.length for example in step))
 
-        def progress(done: int, total: int | None = None, unit: str = "steps") -> None:
+        def progress(done: int, total: int | None = None, unit: str = "steps", beside: str = "") -> None:
             if done:
                 clock.mark(read[done])
 
@@ -208,7 +208,7 @@ def run_trl(work: Path, scale: Scale, changes: dict[str, Any]) -> dict[str, Any]
     device = find_device("cuda" if scale.device == "cuda" else "cpu")
     clock, entries = Clock(device.kind), list[LedgerEntry]()
 
-    class Watch(TrainerCallback):
+    class Watch(TrainerCallback):  # type: ignore[misc]
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **rest: Any) -> None:
             if "num_tokens" in logs:
                 clock.mark(int(logs["num_tokens"]))

@@ -67,7 +67,7 @@ def measure(
 def _launch(report: Path, command: Sequence[str]) -> int:
     ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
     begin = time.perf_counter()
-    program = os.posix_spawnp(command[0], command, os.environ)
+    program = os.posix_spawnp(command[0], list(command), os.environ)
     peak, status = 0, None
     while status is None:
         time.sleep(SAMPLE_SECONDS)

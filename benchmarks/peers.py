@@ -37,7 +37,7 @@ def environment(peer: Peer) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     print(f"{peer.name}: making an environment of {', '.join(peer.requirements)}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *peer.requirements], check=True)
     record.write_text(made_of)
     return python
@@ -45,5 +45,5 @@ def environment(peer: Peer) -> Path:
 
 def installed(peer: Peer) -> list[str]:
     """All packages of a peer's environment, as `name==version`."""
-    freeze = [environment(peer), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
+    freeze = [str(environment(peer)), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
     return subprocess.run(freeze, check=True, capture_output=True, text=True).stdout.split()

@@ -47,8 +47,8 @@ def main() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        err.print(f"[red]error:[/] {escape(with_mend(str(error)))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/] {escape(with_mend(str(error)))}", highlight=False)
         sys.exit(1)
     except known as error:
-        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)

@@ -144,8 +144,10 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     has_state = not force and _is_state(heads.values(), draft.recipe)
     try:
         commits, pictures = compute(Computation(node, pinned, run, draft, heads, has_state, begun))
-    finally:
-        watcher().ended(node.name)
+    except BaseException:
+        watcher().ended(node.name, failed=True)
+        raise
+    watcher().ended(node.name)
     unequal = hit and any(commits[name].version != head.version for name, head in heads.items() if head)
     return Ran(
         node.name, commits, not (hit and node.stage.world and not unequal), time.monotonic() - begun, pictures, unequal

@@ -69,13 +69,14 @@ class TerminalWatcher:
         if node in self._looks and done == total:
             self._hide()
 
-    def ended(self, node: str) -> None:
-        """A stage has ended."""
+    def ended(self, node: str, failed: bool = False) -> None:
+        """A stage has ended; of one that failed, the reason is told at the end of the run."""
         self.seconds[node] = time.monotonic() - self._begun.get(node, time.monotonic())
         self._hide()
-        head = self._workspace.store.head(node)
+        head = None if failed else self._workspace.store.head(node)
         books = books_line(head.books) if head and head.books else ""
-        self._console.print(f"[green]✓[/] {node:<24} {self.seconds[node]:>7.1f} s  {books}", highlight=False)
+        mark = "[red]✗[/]" if failed else "[green]✓[/]"
+        self._console.print(f"{mark} {node:<24} {self.seconds[node]:>7.1f} s  {books}", highlight=False)
 
 
 def books_line(books: Books) -> str:

@@ -22,7 +22,7 @@ class Watcher(Protocol):
 
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None: ...
 
-    def ended(self, node: str) -> None: ...
+    def ended(self, node: str, failed: bool = False) -> None: ...
 
 
 class Nobody:
@@ -34,7 +34,7 @@ class Nobody:
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None:
         """A stage has come so far."""
 
-    def ended(self, node: str) -> None:
+    def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
 
 
@@ -56,7 +56,7 @@ class LogWatcher:
             self._last = now
             self._say(f"{node}: {describe(done, total, unit, now - self._since, beside)}")
 
-    def ended(self, node: str) -> None:
+    def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
 
 

@@ -27,7 +27,7 @@ from benchmarks.curation.corpus import DOCUMENTS, FEW, SOME, documents, size_of
 from benchmarks.curation.decontamination import decontamination
 from benchmarks.curation.languages import LANGUAGES, PIECE, pieces
 from benchmarks.curation.privacy import privacy
-from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, least, run
+from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, least, run, share_of
 from benchmarks.peers import CACHE, Peer
 
 DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18"))
@@ -151,7 +151,7 @@ def languages(report: Report, place: Path, cache: Path) -> None:
         pl.DataFrame(pl.from_arrow(table)).write_parquet(given)
         empty = least("language", None, place, documents(EMPTY, cache))
         rate = size_of(given) / 1e6 / max(least("language", None, place, given) - empty, 0.01)
-        counted = f"{len(LANGUAGES)} | {len(texts):,} | {frame['right'].mean():.4f} | {worst}"
+        counted = f"{len(LANGUAGES)} | {len(texts):,} | {share_of(frame['right']):.4f} | {worst}"
         report.say(f"| {length} characters | {counted} | {rate:.1f} |")
     megabytes = size_of(documents(DOCUMENTS, cache)) / 1e6
     seconds = beyond("language", None, place, DOCUMENTS, cache)

@@ -12,14 +12,21 @@ import polars as pl
 
 from benchmarks.packages import fetched
 
-PACKAGES = ("apache2-doc", "debian-handbook", "erlang-doc", "git-doc", "postgresql-doc-15", "python-django-doc")
-PACKAGES += (
-    "python3.11-doc",
-    "python-sqlalchemy-doc",
-    "libgtk-3-doc",
-    "gimp-help-en",
-    "debian-policy",
-    "qtbase5-doc-html",
+PACKAGES = (
+    "apache2-doc",
+    "debian-handbook",
+    "erlang-doc",
+    "git-doc",
+    "postgresql-doc-15",
+    "python-django-doc",
+    *(
+        "python3.11-doc",
+        "python-sqlalchemy-doc",
+        "libgtk-3-doc",
+        "gimp-help-en",
+        "debian-policy",
+        "qtbase5-doc-html",
+    ),
 )
 DOCUMENTS = 10_000
 SOME, FEW = 2_000, 300

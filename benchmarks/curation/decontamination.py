@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.curation.corpus import DOCUMENTS, documents, pages_of, size_of
-from benchmarks.curation.running import EMPTY, Report, least, run
+from benchmarks.curation.running import EMPTY, Report, least, run, share_of
 from curation.decontamination.index import item_name, words_of
 from curation.decontamination.rules import ContaminationRules
 
@@ -76,7 +76,7 @@ def decontamination(report: Report, place: Path, cache: Path) -> None:
     report.table("planted", "documents", "found")
     for way, said in WAYS.items():
         shares = _shares(place, _planted(clean, passages, said), "planted")
-        report.row(f"an item {way}", PLANTED, f"{(shares['own'] > ContaminationRules().max_share).mean():.4f}")
+        report.row(f"an item {way}", PLANTED, f"{share_of(shares['own'] > ContaminationRules().max_share):.4f}")
     shares = _shares(place, clean.with_columns(item=pl.lit("")), "clean")
     dropped = (shares["share"] > ContaminationRules().max_share).sum()
     report.row("nothing", clean.height, f"{dropped / clean.height:.4f} dropped")

@@ -75,7 +75,7 @@ def _messages(folder: Path, language: str) -> Iterator[str]:
     name = "de" if language == "en" else _OF_CATALOGUE.get(language, language)
     for file in sorted((folder / "usr/share/locale" / name / "LC_MESSAGES").glob("*.mo")):
         with file.open("rb") as stream:
-            catalogue: dict[object, str] = gettext.GNUTranslations(stream)._catalog
+            catalogue: dict[str | tuple[str, int], str] = vars(gettext.GNUTranslations(stream))["_catalog"]
         for said, translated in catalogue.items():
             original = said if isinstance(said, str) else said[0]
             if original and (language == "en" or translated != original):

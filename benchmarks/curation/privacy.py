@@ -178,7 +178,7 @@ def _written(texts: list[str], path: Path) -> Path:
 
 def _first(texts: list[str], size: int) -> list[str]:
     """The texts up to so many bytes."""
-    chosen, held = [], 0
+    chosen, held = list[str](), 0
     for text in texts:
         held += len(text.encode())
         if held > size:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import polars as pl
+
 from benchmarks.curation.corpus import documents
 from benchmarks.measuring import Cost, measure
 from benchmarks.peers import Peer, environment
@@ -34,6 +36,11 @@ class Report:
     def row(self, *cells: object) -> None:
         """A row of it."""
         self.say(f"| {' | '.join(map(str, cells))} |")
+
+
+def share_of(flags: pl.Series) -> float:
+    """The share of a column of booleans that is true."""
+    return int(flags.sum()) / len(flags)
 
 
 def run(tool: str, peer: Peer | None, place: Path, given: Path, *words: str | Path) -> Cost:

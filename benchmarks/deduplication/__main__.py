@@ -70,7 +70,7 @@ def update(given: Corpus) -> Cost:
     """What the last hundredth of a corpus costs Headwater, with the tables of the others on disk."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         place = Path(folder)
-        command = [sys.executable, TOOLS / "headwater_update.py"]
+        command: list[str | Path] = [sys.executable, TOOLS / "headwater_update.py"]
         for step in ("prepare", "update"):
             cost = measure([*command, step, given.path, place], place / "log", {"PYTHONPATH": str(ROOT)}, place)
         return cost
@@ -80,7 +80,9 @@ def batch_bytes(given: Corpus) -> int:
     """The bytes of text of the largest row group, which all contestants but daft and datatrove read at a time."""
     described = pq.read_metadata(given.path)
     text = described.schema.names.index("text")
-    return max(described.row_group(i).column(text).total_uncompressed_size for i in range(described.num_row_groups))
+    return max(
+        int(described.row_group(i).column(text).total_uncompressed_size) for i in range(described.num_row_groups)
+    )
 
 
 def row(name: str, given: Corpus, cost: Cost, empty: Cost, found: Judgement) -> str:

@@ -56,7 +56,7 @@ def corpus(size: int, seed: int, cache: Path) -> Corpus:
 
 
 def _documents(size: int, seed: int, cache: Path) -> list[str]:
-    originals = pq.read_table(sections(cache), columns=["text"]).column("text").to_pylist()
+    originals: list[str] = pq.read_table(sections(cache), columns=["text"]).column("text").to_pylist()
     copies = round(size * COPIES)
     if len(originals) < size - copies:
         raise ValueError(f"{len(originals)} sections are too few for {size} documents; add packages to sections.py")

@@ -51,7 +51,7 @@ def judge(n_documents: int, truth: Pairs, answer: Answer) -> Judgement:
     """Judge an answer on a corpus of which `truth` holds every pair at or over the lowest of `EDGES`."""
     gone = np.zeros(n_documents, np.bool_)
     gone[answer.removed] = True
-    caught = gone[truth.documents].any(axis=1)
+    caught: npt.NDArray[np.bool_] = np.any(gone[truth.documents], axis=1)
     bins = np.searchsorted(np.array(EDGES), truth.jaccard, side="right") - 1
     return Judgement(
         removed=int(gone.sum()),
@@ -72,7 +72,8 @@ def _near_a_kept_one(pairs: npt.NDArray[np.int32], gone: npt.NDArray[np.bool_]) 
 
 def _is_pair(pairs: npt.NDArray[np.int32], answer: Answer) -> npt.NDArray[np.bool_]:
     def keys(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.minimum(one, other) << 32 | np.maximum(one, other)
+        named: npt.NDArray[np.int64] = np.minimum(one, other) << 32 | np.maximum(one, other)
+        return named
 
     wide = pairs.astype(np.int64)
     return np.isin(keys(answer.removed, answer.kept), keys(wide[:, 0], wide[:, 1]))

@@ -126,7 +126,7 @@ def text_of(html: str) -> str:
     """The main text of a page, with a mark before each heading."""
     from resiliparse.extract.html2text import extract_plain_text
 
-    return extract_plain_text(_HEADING.sub(rf"\1{_MARK}", html), main_content=True, noscript=False)
+    return str(extract_plain_text(_HEADING.sub(rf"\1{_MARK}", html), main_content=True, noscript=False))
 
 
 def cut(text: str) -> Iterator[str]:

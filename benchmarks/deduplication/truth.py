@@ -72,10 +72,11 @@ def _shingles_of(corpus: Path, group: int) -> tuple[Hashes, Ints]:
     words = [list(map(hash, words_of(text))) for text in texts]
     ends = np.cumsum([len(own) for own in words])
     flat = np.fromiter(chain.from_iterable(words), np.int64, int(ends[-1])).view(np.uint64)
-    return _distinct(flat, ends)
+    found: tuple[Hashes, Ints] = _distinct(flat, ends)
+    return found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _distinct(words: Hashes, ends: Ints) -> tuple[Hashes, Ints]:
     """One hash for each run of five words of a document; for all of them together where they are fewer."""
     out, counts = np.empty(len(words), np.uint64), np.zeros(len(ends), np.int64)
@@ -126,7 +127,7 @@ def _repeated(flat: Hashes) -> tuple[Hashes, Ints]:
     return np.concatenate(names), np.concatenate(frequencies)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _renamed(flat: Hashes, counts: Ints, names: Hashes, rank: Ints) -> tuple[Ints, Ints]:
     values, sizes = np.empty(len(flat), np.int64), np.zeros(len(counts), np.int64)
     first = np.searchsorted(names, np.arange(1 << 16).astype(np.uint64) << np.uint64(48))
@@ -157,14 +158,15 @@ def similar_pairs(sets: Sets, threshold: float) -> Pairs:
     return Pairs(documents, jaccard)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _joined(
     values: Ints, starts: Ints, sizes: Ints, prefix: Ints, order: Ints, n_names: int, threshold: float
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     heads = np.full(n_names, -1, np.int64)
     members, following = np.empty(prefix.sum(), np.int32), np.empty(prefix.sum(), np.int64)
     seen = np.full(len(sizes), -1, np.int32)
-    pairs, jaccard = np.empty((1024, 2), np.int32), np.empty(1024, np.float64)
+    pairs: npt.NDArray[np.int32] = np.empty((1024, 2), np.int32)
+    jaccard: npt.NDArray[np.float64] = np.empty(1024, np.float64)
     entries, n = 0, 0
     for row in order:
         own = values[starts[row] : starts[row + 1]]

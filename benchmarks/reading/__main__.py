@@ -48,7 +48,7 @@ class Workspace:
 
     def run(self) -> Cost:
         """What `headwater run documents` costs."""
-        command = [sys.executable, "-c", _RUN, "run", "documents", "-w", self.folder]
+        command: list[str | Path] = [sys.executable, "-c", _RUN, "run", "documents", "-w", self.folder]
         return measure(command, self.folder.with_suffix(".log"), {"PYTHONPATH": str(ROOT)})
 
     def documents(self) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -91,7 +91,7 @@ def judged(given: tuple[Path, Path | None]) -> tuple[int, list[tuple[int, int, i
     return main.total(), found
 
 
-def table(title: str, given: list[tuple[Path, Path | None]]) -> list[str]:
+def table(title: str, given: Sequence[tuple[Path, Path | None]]) -> list[str]:
     """A line for each tool."""
     sums = {name: Kept() for name in TOOLS}
     truth = 0
@@ -116,8 +116,8 @@ def table(title: str, given: list[tuple[Path, Path | None]]) -> list[str]:
 def main() -> None:
     """Measure, print and write."""
     cache = CACHE / "reading"
-    pairs: list[tuple[Path, Path | None]] = list(with_sources(cache))[::SOURCED_EVERY]
-    sample: list[tuple[Path, Path | None]] = [(page, None) for page in files(pages(cache))[::SAMPLED_EVERY]]
+    pairs = [*with_sources(cache)][::SOURCED_EVERY]
+    sample = [(page, None) for page in files(pages(cache))[::SAMPLED_EVERY]]
     lines = [
         "| pages | tool | of them | with text | words kept of all visible | of the main content's words | kept words in the source |",
         "| --- " * 7 + "|",

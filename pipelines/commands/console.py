@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines.graph import Graph
 
+
+class Lines(Console):
+    """A console that fits tables to its width, and breaks no other line: what is there to be copied must stay whole."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; see rich."""
+        super().print(*objects, **{"soft_wrap": not any(isinstance(each, Table) for each in objects), **options})
+
+
 WIDTH = None if sys.stdout.isatty() else 120
-out = Console(width=WIDTH)
-err = Console(stderr=True)
+out = Lines(width=WIDTH)
+err = Lines(stderr=True)
 
 WorkspaceOption = Annotated[
     Path | None,

@@ -6,7 +6,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from pipelines.commands.console import WorkspaceOption, graph_of, out
@@ -35,14 +34,14 @@ def explain(
     if raw:
         data = bytes_of_document(here, document)
         if sys.stdout.isatty():
-            out.print(Text(shown(data.decode("utf-8", "backslashreplace"))), soft_wrap=True)
+            out.print(Text(shown(data.decode("utf-8", "backslashreplace"))))
         else:
             sys.stdout.buffer.write(data)
         return
     for section in sections(here, graph_of(here), document):
         out.print(Text(section.title, "bold cyan"))
         for line in section.lines:
-            out.print(Text("  ") + line, soft_wrap=True)
+            out.print(Text("  ") + line)
 
 
 def trace(
@@ -58,7 +57,7 @@ def trace(
     """Where something came from, up to the bytes, and what it went into, down to models and scores."""
     from pipelines.tracing import trace as tree_of
 
-    out.print(tree_of(find_workspace(workspace), name), soft_wrap=True)
+    out.print(tree_of(find_workspace(workspace), name))
 
 
 def whatif(
@@ -75,4 +74,4 @@ def whatif(
     from pipelines.whatif import whatif as told
 
     for piece in told(find_workspace(workspace), changes):
-        out.print(piece, soft_wrap=not isinstance(piece, Table))
+        out.print(piece)

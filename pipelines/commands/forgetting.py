@@ -72,7 +72,7 @@ def forget(
     if purge:
         remove_bytes(here)
     else:
-        out.print(f"Next: headwater run -w {here.root}", highlight=False, soft_wrap=True)
+        out.print(f"Next: headwater run -w {here.root}", highlight=False)
 
 
 def let_come_again(here: Workspace, request: str, reason: str, yes: bool) -> None:
@@ -85,7 +85,7 @@ def let_come_again(here: Workspace, request: str, reason: str, yes: bool) -> Non
     out.print(
         f"lifted: request {name}, {contents:,} contents; what is still in the sources comes again", highlight=False
     )
-    out.print(f"Next: headwater run -w {here.root}", highlight=False, soft_wrap=True)
+    out.print(f"Next: headwater run -w {here.root}", highlight=False)
 
 
 def remove_bytes(here: Workspace) -> None:
@@ -109,7 +109,7 @@ def remove_bytes(here: Workspace) -> None:
 
     done = purge(here, graph, progress)
     for removed in done.removed:
-        out.print(Text(f"removed {shown(removed)}"), soft_wrap=True)
+        out.print(Text(f"removed {shown(removed)}"))
     table = Table(
         "looked at", "files", "bytes", title=f"{done.passages:,} passages were looked for", title_justify="left"
     )
@@ -121,9 +121,9 @@ def remove_bytes(here: Workspace) -> None:
             f"{done.shared:,} passages also stand in documents that stay, and were not looked for", highlight=False
         )
     for place in done.elsewhere:
-        err.print(Text(f"remains elsewhere: {shown(place)}"), soft_wrap=True)
+        err.print(Text(f"remains elsewhere: {shown(place)}"))
     for place in done.left:
-        err.print(Text(f"still there: {shown(place)}"), soft_wrap=True)
+        err.print(Text(f"still there: {shown(place)}"))
     if done.left:
         raise typer.Exit(1)
     out.print("[green]✓[/] none was found", highlight=False)

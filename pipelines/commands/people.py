@@ -42,4 +42,4 @@ def add_annotator(
             raise typer.Exit(1)
         address, password = make(server.client, email)
         said = f"Send this to {address}, on a way that only they read:\n\n  {server.client.url}\n"
-        out.print(f"{said}  e-mail:   {address}\n  password: {password}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{said}  e-mail:   {address}\n  password: {password}", highlight=False, markup=False)

@@ -102,7 +102,7 @@ def diff(
 
     found = compare(find_workspace(workspace), dataset, before, after)
     for piece in told(found):
-        out.print(piece, soft_wrap=not isinstance(piece, Table))
+        out.print(piece)
     if output is not None:
         write_rows(found.rows.lazy(), output)
         out.print(f"wrote {found.rows.height:,} rows to {output}", highlight=False)

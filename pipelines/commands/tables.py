@@ -67,7 +67,7 @@ def report(
     if version is not None and not is_dataset:
         raise ValueError(f"the report {name} has no versions: it is on the tables as they stand")
     path = report_release(here, name, version) if is_dataset else find_report(here, name)
-    out.print(Text(str(path), Style(link=path.as_uri())), soft_wrap=True)
+    out.print(Text(str(path), Style(link=path.as_uri())))
     if show:
         open_page(path)
 

@@ -15,6 +15,7 @@ import pipelines.measuring
 from pipelines.engine import reasons, run_node
 from pipelines.inputs import MissingInput
 from pipelines.store import Books, Commit, CommitConflict, Store
+from pipelines.watching import Nobody, watched_by
 from records import Outcome
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House, InProcess, LeastSettings, ScaleSettings
@@ -240,6 +241,17 @@ def test_a_missing_table_is_named_with_the_mend(house: House) -> None:
         house.run("long_lines")
 
 
+class Ends(Nobody):
+    """Keeps which stages ended, and how."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.failed: list[str] = []
+
+    def ended(self, node: str, failed: bool = False) -> None:
+        (self.failed if failed else self.done).append(node)
+
+
 def test_a_stage_that_fails_leaves_the_old_table(house: House) -> None:
     house.run()
     before = house.versions()
@@ -249,8 +261,10 @@ def test_a_stage_that_fails_leaves_the_old_table(house: House) -> None:
 
     house.write("a", "something else")
     house.revise("long_lines", function=broken)
-    with pytest.raises(OSError, match="no space left"):
+    seen = Ends()
+    with watched_by(seen), pytest.raises(OSError, match="no space left"):
         house.run()
+    assert seen.failed == ["long_lines"] and "lines" in seen.done
     assert house.versions()["long_lines"] == before["long_lines"]
     house.revise("long_lines", function=toy_stages.long_lines.function)
     assert {"long_lines", "report"} <= house.computed()

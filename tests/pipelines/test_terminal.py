@@ -18,6 +18,15 @@ from pipelines.workspace import Workspace
 FILES = 1_200
 
 
+def test_a_stage_that_failed_has_no_tick(tmp_path: Path) -> None:
+    workspace = Workspace(init(tmp_path / "house", "corpus").parent)
+    screen = io.StringIO()
+    watcher = TerminalWatcher(Console(file=screen, width=120), workspace)
+    watcher.started("documents")
+    watcher.ended("documents", failed=True)
+    assert "✗ documents" in screen.getvalue() and "✓" not in screen.getvalue()
+
+
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_the_first_look_at_a_source_tells_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_terminal: bool

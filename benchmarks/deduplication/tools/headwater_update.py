@@ -105,8 +105,9 @@ def update(state):
     """What the documents that came change."""
     digests = written(state / "new.parquet", state, 1)
     before = State(*(pl.scan_ipc(indexed(state, name, 0).rows) for name in State._fields))
-    own = [found(state, name, [0]) for name in State._fields]
-    lookups = Lookups(*own, found(state, "places", [0, 1]), found(state, "signatures", [0, 1]))
+    duplicates, survivors, pairs = (found(state, name, [0]) for name in State._fields)
+    places, signatures = (found(state, name, [0, 1]) for name in ("places", "signatures"))
+    lookups = Lookups(duplicates, survivors, pairs, places, signatures)
     texts = found(state, "contents", [0, 1])
     corpus = tables(state, [0, 1], lambda names: [texts("content_digest", names)])
     moved = Moved(digests, NOTHING.documents)

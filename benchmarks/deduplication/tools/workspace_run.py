@@ -12,6 +12,7 @@ import assets
 from pipelines.engine import run_node
 from pipelines.graph import build_graph
 from pipelines.inputs import one_look
+from pipelines.stages import Observation
 from pipelines.workspace import Workspace
 
 
@@ -23,7 +24,7 @@ def cpu():
 
 def run(workspace):
     """The seconds of each stage, and of all together with the start."""
-    graph, told, seen = build_graph(assets.STAGES, workspace.config), {}, {}
+    graph, told, seen = build_graph(assets.STAGES, workspace.config), {}, dict[str, Observation]()
     with one_look():
         for node in graph.upstream(["duplicates"]):
             if node.stage.kind != "observable":
