@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from evaluation.costs import PriceSettings, Spent, costs
+from evaluation.endpoint import EndpointSettings
 from evaluation.report_page import Report, report_page, verdict_of
-from pipelines.contestants import contestants_of
+from pipelines.contestants import contestants_of, token_prices
 from pipelines.reports import REPORT, write_report
 from pipelines.stages import Run, stage
 from records import Outcome
 
 
-@stage(group="evaluation", code_version="3", needs=("models",), primary_key="model", unit="contestants")
+@stage(group="evaluation", code_version="4", needs=("models",), primary_key="model", unit="contestants")
 def evaluation_report(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,
@@ -33,6 +35,7 @@ def evaluation_report(
     contamination_rates: pl.DataFrame,
     harness_comparisons: dict[str, pl.DataFrame] | None,
     prices: PriceSettings,
+    endpoints: tuple[EndpointSettings, ...],
     run: Run,
 ) -> Outcome:
     """What each contestant costs, and the page with all that the evaluation found."""
@@ -43,7 +46,8 @@ def evaluation_report(
     of_version = {version: Spent(_seconds(ledgers[name]), minutes) for name, version in trained}
     versions = {name: rows["model_version"][0] for name, rows in contestants.items() if rows.height}
     spent = {name: of_version[version] for name, version in versions.items() if version in of_version}
-    table = costs(contestants, spent, prices, next(iter(contestants)))
+    tokens = token_prices(versions, endpoints, prices.million_tokens)
+    table = costs(contestants, spent, replace(prices, million_tokens=tokens), next(iter(contestants)))
     labels = {name: int(ledger["samples"]) for name, ledger in ledgers.items() if "samples" in ledger}
     report = Report(
         scores,

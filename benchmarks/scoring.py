@@ -48,10 +48,11 @@ WORDS = [
     "there",
 ]
 SLICES, SOURCES = ("functions", "methods", "classes"), ("one", "two", "three", "four")
+LANGUAGES, TOPICS = ("en", "de", "fr"), tuple(f"topic {number}" for number in range(8))
 
 
 def samples_of(count: int) -> pl.DataFrame:
-    """Open samples with a reference, in three slices and four sources."""
+    """Open samples with a reference, in three slices and languages, four sources and eight topics."""
     draw = random.Random(0)
     rows = [
         {
@@ -62,11 +63,13 @@ def samples_of(count: int) -> pl.DataFrame:
             "group": f"g{number // 4}",
             "slice": SLICES[number % 3],
             "source": SOURCES[number % 4],
+            "language": LANGUAGES[number // 7 % 3],
+            "topic": TOPICS[number // 11 % 8],
             "messages": [{"role": "user", "content": "x" * draw.randrange(50, 1500)}],
         }
         for number in range(count)
     ]
-    texts = ("sample_id", "reference", "openness", "checker", "group", "slice", "source")
+    texts = ("sample_id", "reference", "openness", "checker", "group", "slice", "source", "language", "topic")
     return pl.DataFrame(rows, schema=dict.fromkeys(texts, pl.String()) | {"messages": MESSAGES})
 
 

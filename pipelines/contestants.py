@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -100,6 +100,15 @@ def contestants_of(
     """All contestants' answers by their names, in the order in which they are compared."""
     bases = {f"base {name}" if len(base_answers) > 1 else "base": rows for name, rows in base_answers.items()}
     return bases | dict(answers) | dict(endpoint_answers or {}) | dict(experiment_winner or {})
+
+
+def token_prices(
+    versions: Mapping[str, str], endpoints: Sequence[EndpointSettings], prices: Mapping[str, float]
+) -> dict[str, float]:
+    """What a million tokens cost by contestant: a cell of an experiment in which an endpoint answers costs what that costs."""
+    by_version = {served(replace(each, prompt=""), None).version: each.name for each in endpoints}
+    found = {name: prices.get(name, prices.get(by_version.get(version, ""))) for name, version in versions.items()}
+    return {name: price for name, price in found.items() if price is not None}
 
 
 def ask(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: GenerationSettings) -> pl.DataFrame:

@@ -1,8 +1,8 @@
 """Two tasks with made-up data, for the question whether to finetune: one in which it pays, and one in which a prompt is enough.
 
 `finetune-pays`: a tenant's report becomes a line of a house format, with codes that no base has seen. Shown examples, a small
-model copies their form and not the codes. `prompt-is-enough`: name the city that a sentence speaks of; what is asked stands in
-the question, and two examples show it. Both are drawn by a seed, so the same workspace comes out everywhere.
+model copies their form and not the codes. `prompt-is-enough`: name the year that a sentence speaks of; what is asked stands in
+the question, and a few examples show it. Both are drawn by a seed, so the same workspace comes out everywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-SAMPLES = {"finetune-pays": 600, "prompt-is-enough": 400}
+SAMPLES = {"finetune-pays": 600, "prompt-is-enough": 500}
 SEED = 0
 
 THINGS = {
@@ -33,8 +33,8 @@ NAMES = (
     "Ivanova", "Jansen", "Costa", "Weber", "Nagy", "Yilmaz", "Popescu", "Andersson", "Moreau", "Keller", "Ferrari", "Byrne",
 )  # fmt: skip
 CITIES = (
-    "Leeds", "Lyon", "Porto", "Gdansk", "Turin", "Ghent", "Bergen", "Graz", "Brno", "Cork", "Basel", "Seville", "Krakow",
-    "Utrecht", "Aarhus", "Bremen", "Nantes", "Verona", "Split", "Tartu",
+    "London", "Paris", "Rome", "Berlin", "Madrid", "Vienna", "Lisbon", "Dublin", "Athens", "Oslo", "Prague", "Warsaw",
+    "Budapest", "Cairo", "Tokyo", "Lima", "Boston", "Chicago", "Sydney", "Toronto",
 )  # fmt: skip
 WORK = ("baker", "teacher", "nurse", "farmer", "painter", "driver", "tailor", "printer", "gardener", "plumber")
 LIVES = (
@@ -64,14 +64,15 @@ def house_format(draw: random.Random) -> Iterator[tuple[str, str]]:
         yield question, f"{flat:02d}/{THINGS[thing]}-{FAULTS[fault]}/{WHEN[when]}"
 
 
-def cities(draw: random.Random) -> Iterator[tuple[str, str]]:
-    """Sentences about somebody, each with the city in it."""
+def years(draw: random.Random) -> Iterator[tuple[str, str]]:
+    """Sentences about somebody, each with a year in it."""
     while True:
         city, name, work, form = (draw.choice(each) for each in (CITIES, NAMES, WORK, LIVES))
-        yield form.format(name=name, city=city, work=work, year=draw.randint(1950, 2023)), city
+        year = draw.randint(1950, 2023)
+        yield form.format(name=name, city=city, work=work, year=year), str(year)
 
 
 MAKERS: dict[str, Callable[[random.Random], Iterator[tuple[str, str]]]] = {
     "finetune-pays": house_format,
-    "prompt-is-enough": cities,
+    "prompt-is-enough": years,
 }

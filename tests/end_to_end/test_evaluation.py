@@ -8,7 +8,7 @@ import pytest
 from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
 from tests.end_to_end.workspaces import computed, edit, heads, headwater
-from tests.evaluation.serving import said, serving
+from tests.evaluation.serving import said, serving, serving_model
 
 TOLD = "messages:\n  - role: user\n    content: 'Which is better? {{question}} [A] {{answer_a}} [B] {{answer_b}}'\n"
 JUDGED = ["evaluation_report", "judge_agreement", "judgements_strict", "ratings", "rubric_scores", "win_rates"]
@@ -58,16 +58,28 @@ def test_an_experiment_asks_each_cell_once_and_its_best_meets_the_test_split(
     built: Built, tmp_path: Path, tiny_base: Path
 ) -> None:
     root = built.copy(tmp_path).root
-    grid = "experiments:\n  - {name: grid, retrievers: [none, bm25], samples: 4}\n"
-    more = f"\n{grid}embedding: {{model: {tiny_base}}}\npromotion: {{slice_margin: 1}}\n"
+    with serving_model(tiny_base) as (url, seen):
+        _grid(root, tiny_base, url, seen)
+
+
+def _grid(root: Path, tiny_base: Path, url: str, seen: list[dict[str, object]]) -> None:
+    levels = "models: [tiny_base, finetune, served], retrievers: [none, bm25]"
+    grid = f"experiments:\n  - {{name: grid, {levels}, samples: 4}}\n"
+    served = f"endpoints:\n  - {{name: served, url: '{url}', model: x, competes: false}}\n"
+    more = f"\n{served}{grid}embedding: {{model: {tiny_base}}}\npromotion: {{slice_margin: 1}}\n"
     edit(root, lambda text: text + more)
     ran = headwater("run", "-w", root)
     assert ran.code == 0, ran.out + ran.err
     store = Workspace(root).store
     cells, first = store.scan("experiment_cells_grid").collect(), store.scan("experiment_answers_grid").collect()
-    assert cells.height == 4 and cells["chosen"].sum() == 1 and set(cells["model"]) == {"tiny_base", "finetune"}
+    assert cells.height == 6 and cells["chosen"].sum() == 1
+    assert set(cells["model"]) == {"tiny_base", "finetune", "served"} and cells["failed"].sum() == 0
+    of_served = first.filter(pl.col("model").str.starts_with("served"))
+    own = first.filter(pl.col("model").str.starts_with("tiny_base")).select("sample_id", "output", "prompt_tokens")
+    assert of_served.height == 8 and len(seen) >= 8 and of_served["output"].null_count() == 0
+    assert set(of_served["output"]) & set(own["output"]), "the same model answers there as here"
     effects = store.scan("experiment_effects_grid").collect()
-    assert set(effects["factor"]) == {"model", "retriever"} and effects["cells"].to_list() == [2, 2]
+    assert effects.select("factor", "cells").rows() == [("model", 2), ("model", 2), ("retriever", 3)]
     assert set(first["purpose"]) == {"validation"} and set(
         store.scan("experiment_winner_grid").collect()["purpose"]
     ) == {"test"}
@@ -83,8 +95,12 @@ def test_an_experiment_asks_each_cell_once_and_its_best_meets_the_test_split(
     costs = store.scan("evaluation_report").collect()
     assert costs["per_answer"].null_count() == 0 and costs.filter(model="finetune")["training"].item() > 0
 
+    asked = len(seen)
     edit(root, lambda text: text.replace("retrievers: [none, bm25]", "retrievers: [none, bm25, embedding]"))
     assert headwater("run", "-w", root).code == 0
+    assert asked < len(seen) <= asked + 4 + 8, (
+        "of the endpoint's cells the new one alone, and the test split where it won"
+    )
     second = store.scan("experiment_answers_grid").collect()
     fine = first.filter(pl.col("error").is_null())
     kept = second.join(fine, on=["model", "sample_id", "asked", "seconds"], how="semi")

@@ -41,7 +41,12 @@ class Said:
     seconds: float
 
 
-def headwater(*arguments: str | Path, folder: Path | None = None, command: Sequence[str] = (str(HEADWATER),)) -> Said:
+def headwater(
+    *arguments: str | Path,
+    folder: Path | None = None,
+    command: Sequence[str] = (str(HEADWATER),),
+    seconds: float = 500,
+) -> Said:
     """Run the command as a person does, in another folder than the project's."""
     begun = time.monotonic()
     done = subprocess.run(
@@ -50,7 +55,7 @@ def headwater(*arguments: str | Path, folder: Path | None = None, command: Seque
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=seconds,
         check=False,
     )
     return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)

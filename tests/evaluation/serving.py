@@ -7,7 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import polars as pl
+
+from records import MESSAGES, silent
 
 Reply = tuple[int, dict[str, str], Any]
 """Status, headers, and what is sent: something for JSON, bytes as they are, or None to cut the connection."""
@@ -54,3 +59,26 @@ def serving(reply: Callable[[dict[str, Any], int], Reply]) -> Iterator[tuple[str
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def serving_model(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of a server behind which a model on this disk answers, one question at a time, and what it was asked."""
+    from evaluation.inference import GenerationSettings, answer
+    from evaluation.loading import load_model
+
+    loaded, lock = load_model(str(folder), threads=1), threading.Lock()
+
+    def reply(body: dict[str, Any], _: int) -> Reply:
+        asked = {"sample_id": "s", "purpose": "served", "prompt": None, "reference": None, "want": "generate"}
+        schema = dict.fromkeys(asked, pl.String()) | {"messages": MESSAGES}
+        question = pl.DataFrame([asked | {"messages": body["messages"]}], schema=schema)
+        how = GenerationSettings(max_new_tokens=body["max_tokens"], temperature=body["temperature"], seed=body["seed"])
+        with lock:
+            row = answer(loaded, question, how, silent).row(0, named=True)
+        usage = {"prompt_tokens": row["prompt_tokens"], "completion_tokens": row["output_tokens"]}
+        choice = {"message": {"role": "assistant", "content": row["output"]}, "finish_reason": row["finish"]}
+        return 200, {}, {"choices": [choice], "usage": usage}
+
+    with serving(reply) as served:
+        yield served

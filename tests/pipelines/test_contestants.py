@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from evaluation import inference
+from evaluation.endpoint import EndpointSettings
 from evaluation.inference import GenerationSettings
 from evaluation.selection import QUESTIONS
-from pipelines.contestants import Contestant, answered, ask, parts_of
+from pipelines.contestants import Contestant, answered, ask, parts_of, served, token_prices
 from pipelines.stages import Run
 from pipelines.store import Commit
 from pipelines.workspace import Workspace
@@ -92,3 +93,10 @@ def test_a_killed_generation_goes_on_where_it_was(workspace, base):
     assert sorted(done + later.asked[0]) == rows["sample_id"].to_list() == list(names)
     answered(run_of(workspace, later), rows)
     assert not parts_of(run).exists(), "nothing that was answered lies about"
+
+
+def test_an_endpoint_in_an_experiment_costs_what_the_endpoint_costs():
+    big, free = (EndpointSettings(name, "http://127.0.0.1/v1", name) for name in ("big", "free"))
+    versions = {"base": "v1", "big": served(big, None).version, "grid": served(big, None).version, "free": "f"}
+    assert token_prices(versions, (big, free), {"big": 3.0}) == {"big": 3.0, "grid": 3.0}
+    assert token_prices(versions, (), {"big": 3.0}) == {"big": 3.0}

@@ -54,6 +54,16 @@ def test_sources_alone_give_a_corpus_and_nothing_more() -> None:
     assert names() == CORPUS
 
 
+def test_scores_are_parted_by_language_where_a_rule_set_measures_it() -> None:
+    def dependencies(**parts: Any) -> set[str]:
+        graph = build_graph(STAGES, config(task=TASK, models=MODELS, **parts))
+        assert "sample_facts" in set(graph.nodes["scores"].dependencies())
+        return set(graph.nodes["sample_facts"].dependencies())
+
+    assert "language" not in dependencies()
+    assert "language" in dependencies(rules=({"language": {"min_confidence": 0}},))
+
+
 def test_what_is_declared_is_there_and_what_is_not_is_absent() -> None:
     with_task = names(task=TASK)
     assert with_task > CORPUS and {"samples", "instructions"} <= with_task
