@@ -16,6 +16,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -143,19 +144,27 @@ def import_tasks(client: Client, project_id: int, tasks: Sequence[Mapping[str, o
 
 
 def tasks(
-    client: Client, project_id: int, show: Show = "all", progress: records.Progress = records.silent
+    client: Client,
+    project_id: int,
+    show: Show | datetime = "all",
+    progress: records.Progress = records.silent,
 ) -> Iterator[dict[str, Any]]:
-    """The tasks of a project by id: all of them without annotations, or the answered (or skipped) ones with theirs.
+    """The tasks of a project by id: all of them without annotations; or with theirs the answered (or skipped) ones, or those
+    that changed (were made, answered, or lost an answer) since a time.
 
     Each page begins after the last id of the one before, so that tasks which come or go meanwhile hide no other.
     """
-    conditions = [("total_annotations", "greater", 0), ("cancelled_annotations", "greater", 0)]
+    conditions: list[tuple[str, str, object]] = []
+    if show == "answered":
+        conditions = [("total_annotations", "greater", 0), ("cancelled_annotations", "greater", 0)]
+    elif isinstance(show, datetime):
+        conditions = [("updated_at", "greater_or_equal", show)]
     asked: dict[str, Any] = {"project": project_id, "page_size": PAGE, "resolve_uri": "false"}
-    asked |= {"fields": "all"} if show == "answered" else {}
+    asked |= {"fields": "all"} if conditions else {}
     done = last = 0
     while True:
         beyond = _filter("id", "greater", last)
-        items = [_filter(*each) | {"child_filter": beyond} for each in conditions] if show == "answered" else [beyond]
+        items = [_filter(*each) | {"child_filter": beyond} for each in conditions] or [beyond]
         query = {"ordering": ["tasks:id"], "filters": {"conjunction": "or", "items": items}}
         answer = _read(client, "/api/tasks", asked | {"query": json.dumps(query)})
         yield from answer["tasks"]
@@ -335,5 +344,6 @@ def _unreachable(client: Client, error: httpx.HTTPError) -> str:
 
 
 def _filter(name: str, operator: str, value: object) -> dict[str, object]:
-    kinds = {bool: "Boolean", int: "Number", str: "String"}
-    return {"filter": f"filter:tasks:{name}", "operator": operator, "type": kinds[type(value)], "value": value}
+    kinds = {bool: "Boolean", int: "Number", str: "String", datetime: "Datetime"}
+    said = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
+    return {"filter": f"filter:tasks:{name}", "operator": operator, "type": kinds[type(value)], "value": said}

@@ -4,12 +4,19 @@ A row's name is made of the task, the configuration, the annotator's pseudonym a
 the task: never of Label Studio's ids, which begin again at 1 in a new database. No time stands in a row, so that pulling twice gives the
 same table, digest for digest. A label that was pulled once is not lost when its task or project is: it is carried over
 from the table before. One that was taken back on the server is kept too, and marked.
+
+What is fetched is what changed since a mark, which the pull before gave: the time of the newest change that it saw. Label Studio
+moves a task's time when a label is given, changed, skipped or deleted; one that goes with its task is kept anyway. All the same the
+number of labels is held against the server's own, and where another is missing than before, all is fetched. A mark that
+is lost, or of another server, costs time and no label.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -53,6 +60,14 @@ Label Studio accepts through its API), withdrawn (the task is no longer asked) o
 is Label Studio's result as JSON. `model_a` and `model_b` are null only when the workspace's key was lost."""
 
 
+Marks = Mapping[str, str]
+"""Per project (the server's number) of which configuration, key and accounts the rows are, what the newest change was that the pull
+has seen, and how many labels we keep that the server has no more."""
+
+MARGIN = timedelta(minutes=1)
+"""How much older than the mark a change may be and still be fetched: what was written first need not be there first."""
+
+
 def pull(
     client: Client,
     desired: pl.DataFrame,
@@ -61,27 +76,102 @@ def pull(
     progress: records.Progress = records.silent,
     adjudication: bool = False,
 ) -> pl.DataFrame:
-    """All labels of the workspace's projects (`LABEL_SCHEMA`), by annotation_id; with `adjudication`, of that one alone.
+    """All labels of the workspace's projects (`LABEL_SCHEMA`), by annotation_id, all of them fetched; see `pull_changes`."""
+    return pull_changes(client, desired, secret, known, {}, progress, adjudication)[0]
+
+
+def pull_changes(
+    client: Client,
+    desired: pl.DataFrame,
+    secret: Credentials,
+    known: pl.DataFrame | None,
+    marks: Marks,
+    progress: records.Progress = records.silent,
+    adjudication: bool = False,
+) -> tuple[pl.DataFrame, Marks]:
+    """All labels of the workspace's projects (`LABEL_SCHEMA`), by annotation_id, and the marks for the next pull; with
+    `adjudication`, of that one project alone.
 
     `desired` are the tasks that are asked now (`routing.TASK_SCHEMA`): labels of others are `withdrawn`. `known` is the
-    table of the pull before; its labels are kept where the server has lost them. Raises LabelStudioError when the server
+    table of the pull before, and `marks` are what that gave; its labels are kept where the server has lost them. Raises LabelStudioError when the server
     cannot be reached or a configuration was edited by hand.
     """
     ours, emails = our_projects(client, secret.workspace, adjudication), api.users(client)
+    looks = [_look(client, project, known, marks, _owners(secret, emails), progress) for project in ours]
     found = [
-        (project, task, annotation)
-        for project in ours
-        for task in api.tasks(client, project.id, "answered", progress)
+        (look.project, task, annotation)
+        for look in looks
+        for task in look.tasks
         if "task_digest" in task["data"]
         for annotation in task["annotations"]
     ]
     found.sort(key=lambda item: (item[2]["created_at"], item[2]["id"]))
     counts: dict[tuple[str, str, str], int] = {}
     rows = [_label(project, task, annotation, emails, secret, counts) for project, task, annotation in found]
-    pulled = pl.DataFrame(rows, schema=LABEL_SCHEMA)
+    pulled = pl.concat([pl.DataFrame(rows, schema=LABEL_SCHEMA), *(look.unchanged for look in looks)])
     if known is not None:
         pulled = pl.concat([pulled, _carried_over(client, ours, known, pulled)])
-    return _with_withdrawn(_with_gold(pulled, desired, known), desired).sort("annotation_id")
+    labels = _with_withdrawn(_with_gold(pulled, desired, known), desired).sort("annotation_id")
+    return labels, {str(look.project.id): look.mark(labels) for look in looks}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a project has: tasks to be read, and the labels of all others as they were."""
+
+    project: OurProject
+    tasks: Sequence[Mapping[str, Any]]
+    unchanged: pl.DataFrame
+    about: str
+    newest: str
+    count: int
+
+    def mark(self, labels: pl.DataFrame) -> str:
+        return f"{self.about} {self.newest} {_given(_of(labels, self.project)) - self.count}"
+
+
+def _owners(secret: Credentials, emails: Mapping[int, str]) -> str:
+    """Names the key and the accounts, which decide what a row says of its annotator."""
+    return records.digest("owners", pseudonym(secret.key, secret.workspace), json.dumps(sorted(emails.items())))
+
+
+def _look(
+    client: Client,
+    project: OurProject,
+    known: pl.DataFrame | None,
+    marks: Marks,
+    owners: str,
+    progress: records.Progress,
+) -> _Look:
+    """Reads what changed since the mark; or all that is answered, where there is no mark or it does not add up."""
+    _, count, newest = api.project_state(client, project.id)
+    about = records.digest("mark", project.config_digest, owners)
+    match marks.get(str(project.id), "").split(" "):
+        case [before, last, gone] if known is not None and before == about and last and last <= newest:
+            changed = list(api.tasks(client, project.id, datetime.fromisoformat(last) - MARGIN, progress))
+            unchanged = _others(known, project, [task["data"].get("task_digest") for task in changed])
+            if count + int(gone) == _given(unchanged) + sum(task["total_annotations"] for task in changed):
+                return _Look(project, changed, unchanged, about, newest, count)
+    answered = list(api.tasks(client, project.id, "answered", progress))
+    return _Look(project, answered, pl.DataFrame(schema=LABEL_SCHEMA), about, newest, count)
+
+
+def _of(labels: pl.DataFrame, project: OurProject) -> pl.DataFrame:
+    return labels.filter(config_digest=project.config_digest, project=project.name)
+
+
+def _given(labels: pl.DataFrame) -> int:
+    """How many are labels as the server counts them: neither skipped nor taken back."""
+    is_given = pl.col("raw").str.contains('"was_cancelled": false', literal=True) & (pl.col("status") != "retracted")
+    return labels.filter(is_given).height
+
+
+def _others(known: pl.DataFrame, project: OurProject, changed: Sequence[str | None]) -> pl.DataFrame:
+    """The known labels of a project's tasks that did not change, as they were before anything was withdrawn."""
+    rows = _of(known.select(list(LABEL_SCHEMA)), project).filter(~pl.col("task_digest").is_in(changed))
+    first = pl.Series("first", [_first_status(row) for row in rows.select("raw", "kind").to_dicts()], dtype=pl.String)
+    is_retracted = pl.col("status") == "retracted"
+    return rows.with_columns(status=pl.when(is_retracted).then("status").otherwise(first))
 
 
 def private_samples(labels: pl.DataFrame) -> list[str]:

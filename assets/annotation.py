@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from annotation.errors import LabelStudioError
-from annotation.labels import LABEL_SCHEMA, pull, state_digest
+from annotation.labels import LABEL_SCHEMA, Marks, pull_changes, state_digest
 from annotation.routing import FEEDBACK, feedback_table, tasks_of
 from annotation.routing import gold_questions as read_gold
 from annotation.settings import LOOPBACK, AnnotationSettings, LabelStudioSettings, RoutingSettings
@@ -163,8 +163,9 @@ def annotations(
         if server is None:
             notes = {"server": "no annotation server: the answers pulled last stand"}
             return replace(not_taken_back(known, samples, tombstones, run), notes=notes)
-        rows = pull(server.client, annotation_tasks, server.credentials, known, run.progress)
-    return not_taken_back(rows, samples, tombstones, run)
+        client, secret, marks = server.client, server.credentials, seen_before(run, "annotations")
+        rows, marks = pull_changes(client, annotation_tasks, secret, known, marks, run.progress)
+    return replace(not_taken_back(rows, samples, tombstones, run), notes={SEEN: marks})
 
 
 def not_taken_back(rows: pl.DataFrame, samples: pl.LazyFrame, tombstones: pl.DataFrame, run: Run) -> Outcome:
@@ -176,6 +177,16 @@ def not_taken_back(rows: pl.DataFrame, samples: pl.LazyFrame, tombstones: pl.Dat
     gone = known_by_mark(absent, tombstones, key_of(run.workspace), "sample")["name"]
     kept = rows.filter(~pl.col("sample_id").is_in(gone.implode()))
     return Outcome(kept, dropped={TAKEN_BACK: rows.height - kept.height} if rows.height > kept.height else {})
+
+
+SEEN = "newest changes seen"
+
+
+def seen_before(run: Run, table: str) -> Marks:
+    """What the pull that made a table has seen: it stands beside the rows, in the same commit."""
+    head = run.workspace.store.head(table)
+    marks: Marks = head.notes.get(SEEN, {}) if head else {}
+    return marks
 
 
 def known_labels(run: Run, table: str) -> pl.DataFrame:

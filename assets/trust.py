@@ -9,12 +9,12 @@ import polars as pl
 from annotation.adjudication import adjudication_projects, consensus_by_project, labels_of, open_disagreements
 from annotation.agreement import annotator_quality as measure_annotators
 from annotation.agreement import below, counted, judgements
-from annotation.labels import private_samples, pull
+from annotation.labels import private_samples, pull_changes
 from annotation.progress import annotation_progress as tell_progress
 from annotation.projects import our_projects
 from annotation.settings import AnnotationSettings, TrustSettings
 from annotation.sync import synchronise
-from assets.annotation import known_labels, not_taken_back
+from assets.annotation import SEEN, known_labels, not_taken_back, seen_before
 from assets.pictures import annotator_pictures
 from pipelines.servers import annotation_server
 from pipelines.stages import Output, Run, stage
@@ -60,10 +60,11 @@ def adjudications(
         }
         projects = [project for project in projects if project.name in wanted]
         report = synchronise(client, adjudication_tasks, projects, secret, known, run.progress, adjudication=True)
-        labels = pull(client, adjudication_tasks, secret, known, run.progress, adjudication=True)
+        marks = seen_before(run, "adjudications")
+        labels, marks = pull_changes(client, adjudication_tasks, secret, known, marks, run.progress, adjudication=True)
     links = [f"[{name}]({address})" for name, address in report.addresses.items()]
     waiting = report.there.filter(pl.col("state") == "waiting").height
-    notes = {"projects": " ".join(links), "waiting": waiting}
+    notes = {"projects": " ".join(links), "waiting": waiting, SEEN: marks}
     return replace(not_taken_back(labels, samples, tombstones, run), notes=notes)
 
 

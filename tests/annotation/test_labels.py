@@ -1,15 +1,17 @@
 """Against a real server: answers come back as rows that stay what they are."""
 
 import json
+import random
 
 import polars as pl
 import pytest
 
 from annotation import client as api
+from annotation import labels as labels_module
 from annotation import sync
-from annotation.labels import LABEL_SCHEMA, pull, state_digest
+from annotation.labels import LABEL_SCHEMA, pull, pull_changes, state_digest
 from annotation.settings import ProjectSettings
-from tests.annotation.building import answer, project_id, tasks
+from tests.annotation.building import answer, begin, project_id, tasks
 
 PROJECT = [ProjectSettings()]
 
@@ -46,7 +48,8 @@ def test_pulling_twice_gives_the_same_rows(client, secret, project):
     assert pull(client, tasks(4), secret, first).equals(first)
 
 
-def test_no_label_is_an_empty_table(client, secret, project):
+def test_no_label_is_an_empty_table_and_a_draft_is_none(client, secret, project):
+    begin(client, project, "sample-0")
     assert pull(client, tasks(4), secret).equals(pl.DataFrame(schema=LABEL_SCHEMA))
 
 
@@ -127,3 +130,72 @@ def test_the_state_changes_with_labels_and_only_then(client, secret, project):
     sync.synchronise(client, tasks(2), PROJECT, secret)
     pull(client, tasks(2), secret)
     assert state_digest(client, secret) == states[-1]
+
+
+def act(draw: random.Random, client: api.Client, project: int) -> None:
+    """What a person may do: answer, skip, answer again, change or delete an answer, begin one, or delete a task."""
+    sample = f"sample-{draw.randrange(6)}"
+    found = api.find_tasks(client, project, sample)
+    if not found:
+        return
+    given = client.http.get(f"/api/tasks/{found[0]['id']}/annotations/").json()
+    deed = draw.choice(["answer", "skip", "change", "change", "delete", "begin", "remove"])
+    if deed in ("answer", "skip"):
+        answer(client, project, sample, draw.choice("ab") if deed == "answer" else None)
+    elif deed == "begin":
+        begin(client, project, sample)
+    elif deed == "remove" and draw.random() < 0.5:
+        api.delete_tasks(client, project, [found[0]["id"]])
+    elif given and deed in ("change", "delete"):
+        place = f"/api/annotations/{draw.choice(given)['id']}/"
+        said = {"choices": [draw.choice(["a", "b", "tie"])]}
+        result = [{"from_name": "preference", "to_name": "prompt", "type": "choices", "value": said}]
+        done = client.http.delete(place) if deed == "delete" else client.http.patch(place, json={"result": result})
+        done.raise_for_status()
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3))])
+def test_what_changed_laid_over_what_was_known_is_all_that_is_there(client, secret, monkeypatch, seed):
+    """People do as they please; a pull of changes gives what a pull of everything gives, after each deed or a few."""
+    monkeypatch.setattr(labels_module, "MARGIN", labels_module.timedelta(0))
+    draw, desired = random.Random(seed), tasks(6)
+    project = project_id(sync.synchronise(client, desired, PROJECT, secret))
+    known, marks = pull_changes(client, desired, secret, None, {})
+    for _ in range(6 if seed == 0 else 20):
+        for _ in range(draw.randrange(1, 4)):
+            act(draw, client, project)
+        if draw.random() < 0.2:
+            desired = tasks(draw.randrange(4, 7))
+        whole = pull(client, desired, secret, known)
+        known, marks = pull_changes(client, desired, secret, known, marks)
+        assert known.equals(whole)
+        if draw.random() < 0.3:
+            sync.synchronise(client, desired, PROJECT, secret, known)
+    assert known.height > 2
+
+
+def test_one_more_label_fetches_one_task_and_a_strange_mark_fetches_all(client, secret, project, monkeypatch):
+    monkeypatch.setattr(labels_module, "MARGIN", labels_module.timedelta(0))
+    for number in range(3):
+        answer(client, project, f"sample-{number}")
+    fetched: list[int] = []
+
+    def pulled(known, marks):
+        told: list[int] = []
+        found = pull_changes(client, tasks(4), secret, known, marks, lambda done, *_: told.append(done))
+        fetched.append(sum(told))
+        return found
+
+    known, marks = pulled(None, {})
+    answer(client, project, "sample-3")
+    more, later = pulled(known, marks)
+    assert more.height == 4 and more.equals(pull(client, tasks(4), secret))
+    pulled(more, {place: mark.replace("20", "30", 1) for place, mark in later.items()})
+    pulled(more.head(2), later)
+    newest_again = 1
+    assert fetched[:2] == [3, 1 + newest_again] and fetched[2] == 4 and fetched[3] >= 4
+    api.delete_tasks(client, project, [api.find_tasks(client, project, "sample-0")[0]["id"]])
+    kept, marks = pulled(more, later)
+    answer(client, project, "sample-1", "b")
+    pulled(kept, marks)
+    assert kept.height == 4 and fetched[5] == 1 + newest_again, "what is gone for good is not looked for each time"

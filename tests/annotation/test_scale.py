@@ -3,19 +3,21 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
+from annotation import labels as labels_module
 from annotation.adjudication import consensus_by_project, labels_of, open_disagreements
 from annotation.agreement import annotator_quality, counted, judgements
 from annotation.blinding import pseudonym
-from annotation.labels import LABEL_SCHEMA, pull, state_digest
+from annotation.labels import LABEL_SCHEMA, pull_changes, state_digest
 from annotation.projects import config_digest
 from annotation.settings import ProjectSettings, TrustSettings
 from annotation.sync import synchronise
-from tests.annotation.building import project_id, tasks, there
+from tests.annotation.building import answer, project_id, tasks, there
 
 PROJECT = [ProjectSettings()]
 TASKS, ANNOTATIONS, BULK = 20_000, 5_000, 10_000
@@ -49,7 +51,8 @@ def given(desired: pl.DataFrame, annotator: str) -> pl.DataFrame:
 
 
 @pytest.mark.long
-def test_twenty_thousand_tasks_and_five_thousand_annotations(client, studio, secret):
+def test_twenty_thousand_tasks_and_five_thousand_annotations(client, studio, secret, monkeypatch):
+    monkeypatch.setattr(labels_module, "MARGIN", timedelta(0))
     desired = tasks(TASKS)
     first = timed(f"{BULK:,} tasks sent", lambda: synchronise(client, desired.head(BULK), PROJECT, secret))
     again = timed("the same again", lambda: synchronise(client, desired.head(BULK), PROJECT, secret))
@@ -61,9 +64,15 @@ def test_twenty_thousand_tasks_and_five_thousand_annotations(client, studio, sec
     )
     assert whole.imported == BULK and there(client, project_id(whole)) == sorted(desired["task_digest"])
     timed("a look for the sensor", lambda: state_digest(client, secret))
-    labels = timed(f"{ANNOTATIONS:,} annotations fetched", lambda: pull(client, desired, secret))
+    labels, marks = timed(
+        f"{ANNOTATIONS:,} annotations fetched", lambda: pull_changes(client, desired, secret, None, {})
+    )
     assert labels.height == ANNOTATIONS and labels["status"].unique().to_list() == ["submitted"]
-    assert timed("fetched again, on top", lambda: pull(client, desired, secret, labels)).equals(labels)
+    same, marks = timed("fetched again, on top", lambda: pull_changes(client, desired, secret, labels, marks))
+    assert same.equals(labels)
+    answer(client, project_id(whole), desired["sample_id"][0], "b")
+    more, _ = timed("one more, on top", lambda: pull_changes(client, desired, secret, labels, marks))
+    assert more.height == ANNOTATIONS + 1 and labels.join(more, on="annotation_id", how="anti").is_empty()
     other = labels.with_columns(
         annotator=pl.lit("another"),
         annotation_id=pl.col("annotation_id") + "x",

@@ -230,7 +230,7 @@ class DiesAtWrite:
         return self.fate if self.writes > self.last else "pass"
 
 
-@pytest.mark.parametrize("fate", ["lose the request", "lose the answer"])
+@pytest.mark.parametrize("fate", ["lose the request", "lose the answer", pytest.param("late", marks=pytest.mark.long)])
 def test_a_run_that_dies_at_any_request_is_finished_by_the_next(studio, client, secret, fate, monkeypatch):
     """Each run meets a world with something to import, to delete, to keep and to close, and dies one request later."""
     monkeypatch.setattr(sync, "ROUNDS", 1)

@@ -66,7 +66,7 @@ def made(root: Path, asked: dict[str, str]) -> Outcome:
     )
     workspace = Workspace(root)
     run = Run(workspace, "samples", "k", silent, lambda *_: {})
-    outcome: Outcome = samples(corpus, candidates, TASK, HALVES, (Source("web", "web"),), run)
+    outcome: Outcome = samples(corpus, candidates, TASK, HALVES, (Source("web", "web"),), None, run)
     draft = Commit("samples", "", "", {}, {}, "1", "", "", 0, "", 0, 0)
     workspace.store.replace(outcome.table, draft, workspace.store.head("samples"), ("sample_id",), ("doc_id",))
     return outcome
