@@ -30,6 +30,12 @@ from pipelines.workspace import Workspace
 BEGINNING = 300
 """Characters of a document's text that are shown."""
 SAMPLES = 20
+MOST = 0.5
+"""Of a text's words, from which share on they are told to be pieces."""
+PIECES = (
+    "Most of its text has no spaces between words: words are counted as pieces of a fixed length (two characters in "
+    "Chinese and Japanese, four in Thai, Lao, Burmese and Khmer), and rules on words themselves do not look at them."
+)
 TOLD_APART = {"documents", "failures", "duplicates", "pairs", "survivors", "verdicts", "corpus", "funnel"}
 """Tables of curation that are no evidence, or have a section of their own."""
 
@@ -197,6 +203,8 @@ def _verdict(workspace: Workspace, row: Row) -> Iterator[Text]:
         if value is not None:
             told = seen.get(LANGUAGE[0], {}).get(LANGUAGE[1])
             yield _compared(rule, value, rule.concerns(told), rule.name in failing, rule.name == verdict["rule"])
+    if rules and (_row_of(workspace, "quality", row).get("unspaced_word_share") or 0) > MOST:
+        yield Text(PIECES, "dim")
 
 
 def rules_in_force(workspace: Workspace) -> tuple[Rule, ...]:

@@ -75,7 +75,9 @@ def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, C
             )
     if "scores" in heads:
         console.print(scores_table(workspace.store.scan("scores").collect()))
+    if "contamination_rates" in heads:
         console.print(rates_table(workspace.store.scan("contamination_rates").collect()))
+    if "scores" in heads:
         console.print(comparisons_table(workspace.store.scan("comparisons").collect()))
         console.print("The base may have seen this text when it was trained; its scores can flatter it.", style="dim")
     if "label_studio_projects" in heads and "server" in heads["label_studio_projects"].notes:
@@ -92,7 +94,7 @@ def scores_table(scores: pl.DataFrame) -> Table:
     for row in scores.sort("metric", "model").iter_rows(named=True):
         span = "" if row["low"] is None else f"{row['low']:.3g} – {row['high']:.3g}"
         value = "" if row["value"] is None else f"{row['value']:.3g}"
-        known = [told(row[name], row["n"]) for name in ("contaminated", "in_corpus")]
+        known = [told(row.get(name), row["n"]) for name in ("contaminated", "in_corpus")]
         table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}", *known)
     return table
 

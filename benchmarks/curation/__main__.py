@@ -27,7 +27,7 @@ from benchmarks.curation.corpus import DOCUMENTS, FEW, SOME, documents, size_of
 from benchmarks.curation.decontamination import decontamination
 from benchmarks.curation.languages import LANGUAGES, PIECE, pieces
 from benchmarks.curation.privacy import privacy
-from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, least, run, share_of
+from benchmarks.curation.running import EMPTY, ROOT, Report, beyond, least, run, share_of, start_up
 from benchmarks.peers import CACHE, Peer
 
 DATATROVE = Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18"))
@@ -149,7 +149,7 @@ def languages(report: Report, place: Path, cache: Path) -> None:
         worst = ", ".join(f"{code} {share:.3f}" for code, share in shares.iter_rows())
         given = place / "pieces.parquet"
         pl.DataFrame(pl.from_arrow(table)).write_parquet(given)
-        empty = least("language", None, place, documents(EMPTY, cache))
+        empty = start_up("language", None, place, documents(EMPTY, cache))
         rate = size_of(given) / 1e6 / max(least("language", None, place, given) - empty, 0.01)
         counted = f"{len(LANGUAGES)} | {len(texts):,} | {share_of(frame['right']):.4f} | {worst}"
         report.say(f"| {length} characters | {counted} | {rate:.1f} |")

@@ -26,7 +26,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.curation.corpus import SOME, documents
-from benchmarks.curation.running import Report, least
+from benchmarks.curation.running import Report, least, start_up
 from benchmarks.peers import CACHE, Peer
 from curation.formats.extracts import Extract, ReadingSettings, Unreadable
 from curation.formats.mail import read_mail
@@ -61,7 +61,8 @@ def privacy(report: Report, place: Path, cache: Path) -> None:
         empty = _written(["word"], place / "empty.parquet")
         for tool in ("privacy_headwater", *(PEERS if what.startswith("1 MB") else ())):
             peer = PEERS.get(tool)
-            seconds = max(-least(tool, peer, place, empty) + least(tool, peer, place, given), 0.01)
+            nothing = start_up(tool, peer, place, empty)
+            seconds = max(least(tool, peer, place, given) - nothing, 0.01)
             found = json.loads((place / f"{tool}.log").read_text().splitlines()[-1])
             said = ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in found.items() if count)
             megabytes = sum(len(text.encode()) for text in texts) / 1e6

@@ -32,7 +32,9 @@ def test_sets_for_languages_and_languages_that_are_kept(tmp_path: Path) -> None:
     said = headwater("explain", "docs:en.txt", "-w", root)
     assert said.code == 0, said.err
     assert "not for this language" in said.out and "language en" in said.out
-    assert "gopher.min_words" in headwater("explain", "docs:de.txt", "-w", root).out
+    german, japanese = (headwater("explain", f"docs:{code}.txt", "-w", root).out for code in ("de", "ja"))
+    assert "gopher.min_words" in german and "pieces of a fixed length" not in german
+    assert "pieces of a fixed length (two characters in" in " ".join(japanese.split())
 
     tried = headwater("whatif", "language.allowed=[ja]", "gopher=none", "-w", root)
     assert tried.code == 0, tried.err
