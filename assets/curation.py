@@ -47,11 +47,11 @@ from curation.quality import QualitySettings
 from curation.refinedweb import RefinedWebLines
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import decide, failing_rules
+from pipelines.commits import Books, Change
 from pipelines.digests import frame_version
 from pipelines.reports import REPORT, write_report
 from pipelines.settings import Config
 from pipelines.stages import Changes, Observation, Output, Run, Tracked, fold, measure, observable, stage
-from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
 from records import Outcome, Progress
 from row_index import Layout, RowIndex

@@ -10,12 +10,12 @@ from assets.pictures import of_documents
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
 from curation.tombstones import TAKEN_BACK, Refusing, allowed_again, obey, outdated
+from pipelines.commits import Books, Change
 from pipelines.digests import frame_version
 from pipelines.forgetting import key_of
 from pipelines.forgetting import tombstones as read_tombstones
 from pipelines.parts import Parts
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
-from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
 from records import Progress
 

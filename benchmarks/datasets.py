@@ -29,7 +29,8 @@ from curation.corpus import CORPUS
 from curation.document_rows import DOCUMENTS
 from curation.tasks import CANDIDATE
 from curation.verdicts import VERDICTS
-from pipelines.store import Change, Commit, Store
+from pipelines.commits import Change, Commit
+from pipelines.store import Store
 from records import content_digest, digest, doc_id
 
 HEADWATER = Path(sys.executable).with_name("headwater")

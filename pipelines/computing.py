@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 
 from pipelines.changes import changed, changed_by, fold_elements, read_elements, seen_elements
+from pipelines.commits import Books, Change, Commit
 from pipelines.graph import ELEMENTS, Input, Node
 from pipelines.inputs import Pinned, value_of
 from pipelines.measuring import evidence
 from pipelines.stages import Changes, Output, Run
-from pipelines.store import Books, Change, Commit
 from pipelines.tracking import all_came, difference, tracked_inputs
 from records import Outcome, Picture
 from row_index import RowIndex

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.automation import out_of_date
+from pipelines.commits import Commit
 from pipelines.engine import Ran, libraries, run_node
 from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.inputs import observe
@@ -21,7 +22,6 @@ from pipelines.reports import REPORT
 from pipelines.settings import settings_version
 from pipelines.stages import Observation
 from pipelines.staleness import SAMPLES, report_moves, staleness_of, staleness_specs
-from pipelines.store import Commit
 from pipelines.watching import LogWatcher, is_watched, watched_by
 from pipelines.workspace import Workspace
 

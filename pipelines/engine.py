@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.commits import Commit, CommitConflict
 from pipelines.computing import Computation, compute
 from pipelines.extras import version_of
 from pipelines.graph import ELEMENTS, Graph, Node
@@ -21,7 +22,6 @@ from pipelines.inputs import MissingInput, Pinned, pin
 from pipelines.launch import launcher
 from pipelines.reports import REPORT
 from pipelines.stages import Observation, Run
-from pipelines.store import Commit, CommitConflict
 from pipelines.watching import watcher
 from pipelines.workspace import Workspace
 from records import Picture, digest

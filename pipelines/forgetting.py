@@ -19,12 +19,13 @@ import polars as pl
 from annotation.credentials import credentials
 from curation.globs import compiled
 from curation.tombstones import LIFTED, TOMBSTONES, mark, tombstones_of
+from pipelines.commits import Commit, CommitConflict
 from pipelines.lineage import PLACE, SAMPLE, among, annotations_on, models_on, scores_of, tasks_on
 from pipelines.lookup import HEX, Row, document_hits, not_found, rows_where, several
 from pipelines.releases import ReleaseFolder, holding
 from pipelines.remembering import remember
 from pipelines.shown import shown
-from pipelines.store import Commit, CommitConflict, Store
+from pipelines.store import Store
 from pipelines.workspace import Workspace
 
 TABLE = "tombstones"

@@ -15,10 +15,10 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.commits import Commit
 from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.settings import canonical, settings_version
 from pipelines.stages import Observation, Release
-from pipelines.store import Commit
 from pipelines.watching import watcher
 from pipelines.workspace import Workspace
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.store import Books, Commit
+from pipelines.commits import Books, Commit
 from pipelines.workspace import Workspace
 from records import Picture
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from pipelines.commits import Change, Commit
 from pipelines.stages import Observation
-from pipelines.store import Change, Commit, Store
+from pipelines.store import Store
 from pipelines.workspace import Workspace
 from records import digest
 

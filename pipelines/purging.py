@@ -28,6 +28,7 @@ from curation.release_export import remove_export
 from curation.releases import MANIFEST, STUB, write_stub
 from curation.tombstones import known
 from pipelines import forgetting
+from pipelines.commits import Commit
 from pipelines.exports import exports_of, far_exports_of
 from pipelines.forgetting import TakenBackError, key_of
 from pipelines.graph import Graph
@@ -37,7 +38,7 @@ from pipelines.releases import ReleaseFolder, files_of, releases_of
 from pipelines.remembering import folder_of, recall, waiting
 from pipelines.reports import REPORT, remove_release_pages
 from pipelines.scanning import Scanned, scan, scan_file
-from pipelines.store import Commit, Store
+from pipelines.store import Store
 from pipelines.workspace import Workspace
 from records import Progress, silent
 

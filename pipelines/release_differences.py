@@ -15,10 +15,10 @@ from rich.text import Text
 from curation.changelog import CHANGELOG, entry, with_entry
 from curation.release_diff import ADDED, CHANGED, PROMPTS, REMOVED, as_samples, differences, summary, with_reasons
 from curation.releases import MANIFEST, keys_of, read_manifest, read_release
+from pipelines.commits import Commit
 from pipelines.release_lineage import COLUMNS, beside, commit_of, lineage, tables_of
 from pipelines.releases import ReleaseFolder, find_release
 from pipelines.shown import shown
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 
 EXAMPLES = 5

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from pipelines.commits import Commit
 from pipelines.graph import SETTINGS
 from pipelines.releases import ReleaseFolder
-from pipelines.store import Commit, Store
+from pipelines.store import Store
 
 FOLLOWED = (
     "sample_overlaps",

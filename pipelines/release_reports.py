@@ -17,11 +17,12 @@ from curation.release_facts import PLACES, with_places
 from curation.release_markdown import release_markdown
 from curation.release_page import AGREEMENT, STEPS, ReleaseReport, release_page, topics_of
 from curation.releases import read_manifest, read_release
+from pipelines.commits import Commit
 from pipelines.release_differences import Compared, compare
 from pipelines.release_lineage import commit_of, lineage, tables_of
 from pipelines.releases import ReleaseFolder, find_release
 from pipelines.reports import write_report
-from pipelines.store import Commit, Store
+from pipelines.store import Store
 from pipelines.workspace import Workspace
 
 MIXTURE = "mix"

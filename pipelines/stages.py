@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from pipelines.store import Books, Change
+from pipelines.commits import Books, Change
 from records import Picture, Progress
 from row_index import Layout
 

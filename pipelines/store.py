@@ -8,21 +8,29 @@ switched off, because they would keep pieces of text in the log after the rows a
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import create_table_with_add_actions
 
-from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest, table_version
+from pipelines.commits import (
+    Change,
+    Commit,
+    CommitConflict,
+    PrimaryKeyError,
+    commit_of,
+    finished,
+    properties_of,
+    says_the_same,
+)
+from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
 from pipelines.parts import WRITER, Parts, addition, delta_schema, holding, removal, without
 from row_index import IndexedFile, Layout, RowIndex
@@ -36,75 +44,12 @@ SMALL_BYTES = 4 << 20
 RETENTION_HOURS = 24 * 7
 """Old versions can be read for this long after they were replaced."""
 
-_METADATA = "headwater"
 _LOG_RETENTION = "delta.logRetentionDuration"
 _LOG_KEPT = "interval 30 days"
 """Delta's own default."""
 _LOG_TICK = 0.01
 """An entry of the log is past a retention of nothing when the clock has gone on."""
 _CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0"}
-
-
-class CommitConflict(Exception):
-    """Another writer committed to the table since this one read it: start again from what is there now."""
-
-
-class PrimaryKeyError(ValueError):
-    """Two rows of a table have the same primary key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The accounting of one stage: taken in = kept + dropped + failed, in a unit that the stage names."""
-
-    unit: str
-    taken: int
-    kept: int
-    dropped: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def missing(self) -> int:
-        """How many units are in no book; 0 when nothing was lost (negative when some were counted twice)."""
-        return self.taken - self.kept - sum(self.dropped.values()) - sum(self.failed.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What one commit of one table says of itself."""
-
-    table: str
-    key: str
-    recipe: str
-    inputs: dict[str, str]
-    settings: dict[str, Any]
-    code_version: str
-    version: str
-    total: str
-    rows: int
-    schema: str
-    added: int
-    removed: int
-    books: Books | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
-    checks: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    number: int = -1
-
-    @property
-    def faults(self) -> list[str]:
-        """What the stage's checks found wrong; nothing may be made of a table with faults."""
-        missing = self.books.missing if self.books else 0
-        lost = [f"accounted: {missing} {self.books.unit} are in no book"] if self.books and missing else []
-        return lost + [f"{name}: {said}" for name, said in self.checks.items() if said]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Rows that come to a table, and the keys (a frame of one or more of its columns) of rows that go."""
-
-    added: pl.DataFrame | Parts | None = None
-    removed: pl.DataFrame | None = None
 
 
 class Store:
@@ -137,24 +82,12 @@ class Store:
     def head(self, table: str) -> Commit | None:
         """The newest commit of a table; None when there is none yet."""
         opened = self._open(table)
-        return None if opened is None else self._commit_of(table, opened.history(1)[0])
+        return None if opened is None else commit_of(table, opened.history(1)[0])
 
     def history(self, table: str) -> list[Commit]:
         """All commits of a table that are still known, newest first."""
         opened = self._open(table)
-        return [] if opened is None else [self._commit_of(table, entry) for entry in opened.history()]
-
-    @staticmethod
-    def _commit_of(table: str, entry: dict[str, Any]) -> Commit:
-        if _METADATA not in entry:
-            raise ValueError(
-                f"table {table}: version {entry['version']} was not written by Headwater; "
-                "restore the table to the version before it, or remove the table's folder and run again"
-            )
-        said = json.loads(entry[_METADATA])
-        books = Books(**said.pop("books")) if said.get("books") else None
-        said.pop("books", None)
-        return Commit(**said, books=books, number=entry["version"])
+        return [] if opened is None else [commit_of(table, entry) for entry in opened.history()]
 
     def scan(self, table: str, number: int | None = None) -> pl.LazyFrame:
         """A table's rows, lazily, as of a commit's number (the newest when None)."""
@@ -220,15 +153,15 @@ class Store:
             came, went = self._came_and_went(commit.table, rows.scan().select(ROW_HASH).collect(), head)
             if head and head.schema == schema_digest(rows.schema) and not came.height and not went.height:
                 nothing = Parts(rows.folder, (), rows.schema)
-                return head if _says_the_same(commit, head) else self._change(nothing, went, commit, head)
-            commit = _finished(commit, rows.total, rows.height, schema_digest(rows.schema), came.height, went.height)
+                return head if says_the_same(commit, head) else self._change(nothing, went, commit, head)
+            commit = finished(commit, rows.total, rows.height, schema_digest(rows.schema), came.height, went.height)
             return self._committed(commit, head, rows.parts, "overwrite", rows.schema)
         _check_unique(commit.table, rows, primary_key)
         hashed = rows.with_columns(row_hashes(rows, outside))
         came, went = self._came_and_went(commit.table, hashed, head)
         if head is None or outside or head.schema != schema_digest(rows.schema, outside):
             return self._overwrite(hashed, commit, head, came.height, went.height, outside)
-        if not came.height and not went.height and _says_the_same(commit, head):
+        if not came.height and not went.height and says_the_same(commit, head):
             return head
         if came.height + went.height > MERGE_SHARE * max(head.rows, 1):
             return self._overwrite(hashed, commit, head, came.height, went.height, outside)
@@ -282,7 +215,7 @@ class Store:
         self, hashed: pl.DataFrame, commit: Commit, head: Commit | None, came: int, went: int, outside: Iterable[str]
     ) -> Commit:
         total = hash_sum(hashed[ROW_HASH])
-        commit = _finished(commit, total, hashed.height, schema_digest(hashed.schema, outside), came, went)
+        commit = finished(commit, total, hashed.height, schema_digest(hashed.schema, outside), came, went)
         target = self.location(commit.table) if head is None else self._pinned(commit.table, head)
         return self._written(
             commit,
@@ -302,7 +235,7 @@ class Store:
         total = int(head.total, 16) - hash_sum(went[ROW_HASH])
         total += came.total if isinstance(came, Parts) else hash_sum(came[ROW_HASH])
         rows = head.rows + came.height - went.height
-        commit = _finished(commit, total, rows, head.schema, came.height, went.height)
+        commit = finished(commit, total, rows, head.schema, came.height, went.height)
         table = self._pinned(commit.table, head)
         if isinstance(came, pl.DataFrame) and not went.height:
             return self._written(
@@ -352,7 +285,7 @@ class Store:
 
     def _written(self, commit: Commit, write: Any) -> Commit:
         try:
-            write(_properties(commit))
+            write(properties_of(commit))
         except CommitFailedError as error:
             raise CommitConflict(f"table {commit.table} was changed by another run") from error
         except DeltaError as error:
@@ -370,7 +303,7 @@ class Store:
         if opened is None or head is None:
             return
         shutil.rmtree(self._indexes(table), ignore_errors=True)
-        properties = _properties(head)
+        properties = properties_of(head)
         opened.alter.set_table_properties({_LOG_RETENTION: "interval 0 seconds"}, commit_properties=properties)
         self._pinned(table, head, newest=True).vacuum(
             0, dry_run=False, enforce_retention_duration=False, full=True, commit_properties=properties
@@ -389,14 +322,14 @@ class Store:
                 sizes = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
                 if sum(size < SMALL_BYTES for size in sizes) > COMPACT_FILES:
                     table.optimize.compact(
-                        target_size=SMALL_BYTES, writer_properties=WRITER, commit_properties=_properties(commit)
+                        target_size=SMALL_BYTES, writer_properties=WRITER, commit_properties=properties_of(commit)
                     )
                 table.vacuum(
                     RETENTION_HOURS,
                     dry_run=False,
                     enforce_retention_duration=False,
                     full=True,  # parts that were never committed too
-                    commit_properties=_properties(commit),
+                    commit_properties=properties_of(commit),
                 )
             except CommitFailedError as error:
                 raise CommitConflict(f"table {commit.table} was changed by another run") from error
@@ -417,27 +350,6 @@ def _schema(table: DeltaTable) -> pl.Schema:
 def _scan(table: DeltaTable) -> pl.LazyFrame:
     files, schema = _files(table), _schema(table)
     return pl.scan_parquet(files, schema=schema, glob=False) if files else pl.LazyFrame(schema=schema)
-
-
-def _properties(commit: Commit) -> CommitProperties:
-    said = asdict(commit)
-    said.pop("number")
-    return CommitProperties(custom_metadata={_METADATA: json.dumps(said, ensure_ascii=False)}, max_commit_retries=0)
-
-
-def _says_the_same(commit: Commit, head: Commit) -> bool:
-    def said(of: Commit) -> str:
-        return json.dumps([of.key, of.books and asdict(of.books), of.notes, of.checks], sort_keys=True, default=str)
-
-    return said(commit) == said(head)
-
-
-def _finished(commit: Commit, total: int, rows: int, schema: str, added: int, removed: int) -> Commit:
-    total %= 1 << 128
-    version = commit.version or table_version(total, rows, schema)
-    return replace(
-        commit, version=version, total=f"{total:032x}", rows=rows, schema=schema, added=added, removed=removed
-    )
 
 
 def _check_unique(table: str, frame: pl.DataFrame, primary_key: Sequence[str]) -> None:

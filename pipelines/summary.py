@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.release_kinds import KINDS
+from pipelines.commits import Commit
 from pipelines.graph import Graph
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from proportions import told
 

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.release_export import export_to
+from pipelines.commits import Commit
 from pipelines.releases import find_release
 from pipelines.shown import excerpt
-from pipelines.store import RETENTION_HOURS, Commit, Store
+from pipelines.store import RETENTION_HOURS, Store
 from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
 from records import Progress, silent

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from pipelines.store import Change, Commit, CommitConflict, Store
+from pipelines.commits import Change, Commit, CommitConflict
+from pipelines.store import Store
 
 TAGS = "tags"
 SCHEMA = pl.Schema({"place": pl.Int64, "dataset": pl.String, "tag": pl.String, "version": pl.String, "at": pl.String})

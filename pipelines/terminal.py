@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from pipelines.store import Books
+from pipelines.commits import Books
 from pipelines.watching import describe
 from pipelines.workspace import Workspace
 

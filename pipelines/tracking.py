@@ -10,11 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.commits import Commit
 from pipelines.digests import ROW_HASH
 from pipelines.graph import Node
 from pipelines.inputs import Pinned, value_of
 from pipelines.stages import Tracked
-from pipelines.store import Commit, Store
+from pipelines.store import Store
 
 
 def tracked_inputs(node: Node, pinned: Pinned, head: Commit, store: Store) -> dict[str, Tracked] | None:

@@ -18,7 +18,8 @@ from annotation.server import Server
 from annotation.settings import LOOPBACK
 from annotation.webhooks import loopback_address, secret_of
 from pipelines.serving import Running, query, start_dagster, wait_for_end, wait_until_ready
-from pipelines.settings import FILE, SettingsError, load_config
+from pipelines.settings import FILE, SettingsError
+from pipelines.settings_file import load_config
 from pipelines.watching import describe
 from pipelines.webhook import HOST, listening
 from pipelines.workspace import Workspace

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipelines.settings import FILE, Config, load_config
+from pipelines.settings import FILE, Config
+from pipelines.settings_file import load_config
 from pipelines.store import Store
 
 VARIABLE = "HEADWATER_WORKSPACE"

@@ -14,9 +14,9 @@ from curation.inventory import Source
 from curation.releases import instructions, write_release
 from curation.splits import SplitSettings, side
 from curation.tasks import CANDIDATE, TaskSettings
+from pipelines.commits import Commit
 from pipelines.split_moves import models_before_moves
 from pipelines.stages import Run
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from records import Outcome, content_digest, doc_id, silent
 

@@ -13,7 +13,7 @@ from assets.drafts import margins_of, samplings
 from evaluation.inference import GenerationSettings
 from evaluation.judging import JUDGEMENTS
 from pipelines.graph import build_graph
-from pipelines.settings import load_config
+from pipelines.settings_file import load_config
 
 MODEL = {"name": "finetune", "base": "./base"}
 JUDGE = {"name": "strict", "instructions": "judge.yaml", "base": "./base"}

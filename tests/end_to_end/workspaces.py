@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.store import Commit
+from pipelines.commits import Commit
 from pipelines.workspace import Workspace
 
 HEADWATER = Path(sys.executable).with_name("headwater")

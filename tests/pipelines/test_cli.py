@@ -18,7 +18,7 @@ from assets import STAGES
 from pipelines.cli import app
 from pipelines.graph import build_graph
 from pipelines.running import plan
-from pipelines.settings import load_config
+from pipelines.settings_file import load_config
 from pipelines.templates import TEMPLATES
 from pipelines.workspace import VARIABLE, Workspace, WorkspaceError, find_workspace
 

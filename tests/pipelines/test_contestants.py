@@ -9,9 +9,9 @@ from evaluation import inference
 from evaluation.endpoint import EndpointSettings
 from evaluation.inference import GenerationSettings
 from evaluation.selection import QUESTIONS
+from pipelines.commits import Commit
 from pipelines.contestants import Contestant, answered, ask, parts_of, served, token_prices
 from pipelines.stages import Run
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from records import silent
 from tests.evaluation.lively_model import make_lively_model

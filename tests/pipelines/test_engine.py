@@ -12,9 +12,10 @@ import pytest
 
 import pipelines.engine
 import pipelines.measuring
+from pipelines.commits import Books, Commit, CommitConflict
 from pipelines.engine import reasons, run_node
 from pipelines.inputs import MissingInput
-from pipelines.store import Books, Commit, CommitConflict, Store
+from pipelines.store import Store
 from pipelines.watching import Nobody, watched_by
 from records import Outcome
 from tests.pipelines import toy_stages

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.prompts import load_prompt
-from pipelines.settings import load_config
+from pipelines.settings_file import load_config
 from pipelines.templates import init
 from pipelines.templates.examples import FAULTS, MAKERS, SAMPLES, THINGS, WHEN
 

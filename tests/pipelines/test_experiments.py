@@ -14,10 +14,10 @@ from evaluation.prompts import Prompt
 from evaluation.retrieval import sample_passages
 from evaluation.settings import EvaluationSettings
 from evaluation.statistics import BootstrapSettings
+from pipelines.commits import Commit
 from pipelines.contestants import answered, served
 from pipelines.experiments import Bench, Places, ask_cells
 from pipelines.stages import Run
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from records import silent
 from tests.evaluation.serving import said, serving

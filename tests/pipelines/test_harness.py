@@ -12,10 +12,10 @@ from evaluation.harness.settings import HarnessSettings
 from evaluation.inference import GenerationSettings
 from evaluation.settings import EvaluationSettings
 from evaluation.statistics import BootstrapSettings
+from pipelines.commits import Commit
 from pipelines.contestants import Contestant
 from pipelines.harness import ask_tasks, contestants_asked
 from pipelines.stages import Run
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from records import silent
 from tests.evaluation.harness.conftest import write_tasks

@@ -9,10 +9,10 @@ import pytest
 from evaluation import endpoint
 from evaluation.endpoint import EndpointSettings
 from evaluation.judging import JudgeSettings, load_instructions, pairs_of
+from pipelines.commits import Commit
 from pipelines.contestants import forget_parts
 from pipelines.judging import ask_judge, judge_of
 from pipelines.stages import Run
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from records import silent
 from tests.evaluation.serving import said, serving

@@ -7,9 +7,9 @@ from assets.promotion import promoted_model
 from evaluation.comparisons import COMPARISONS, SLICES
 from evaluation.promotion import PromotionSettings
 from evaluation.scores import SCORES
+from pipelines.commits import Commit
 from pipelines.promotions import decisions, observed, overrule
 from pipelines.stages import Run
-from pipelines.store import Commit
 from pipelines.workspace import Workspace
 from records import silent
 from tests.evaluation.tables import outputs

@@ -14,16 +14,8 @@ import yaml
 from curation.deduplication.settings import DeduplicationSettings, SignatureSettings
 from curation.splits import SplitSettings
 from evaluation.settings import EvaluationSettings
-from pipelines.settings import (
-    FILE,
-    Config,
-    ModelSettings,
-    SettingsError,
-    canonical,
-    load_config,
-    settings_version,
-    slug,
-)
+from pipelines.settings import FILE, Config, ModelSettings, SettingsError, canonical, settings_version, slug
+from pipelines.settings_file import load_config
 from pipelines.templates import TEMPLATES, init
 
 LEAST: dict[str, Any] = {"sources": [{"name": "docs", "path": "data"}]}

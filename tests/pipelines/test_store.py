@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipelines.store
+from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyError
 from pipelines.digests import frame_version
 from pipelines.parts import Parts
-from pipelines.store import Books, Change, Commit, CommitConflict, PrimaryKeyError, Store
+from pipelines.store import Store
 
 KEY = ("id",)
 SCHEMA = {"id": pl.Int64, "text": pl.String}
@@ -318,7 +319,8 @@ import os, resource, signal, sys
 from pathlib import Path
 import polars as pl
 import pipelines.store
-from pipelines.store import Change, Store
+from pipelines.commits import Change
+from pipelines.store import Store
 from tests.pipelines.test_store import KEY, draft, numbered, rows
 
 store, point, operation = Store(Path(sys.argv[1])), sys.argv[2], sys.argv[3]
@@ -332,7 +334,7 @@ def die_in_a_file_over(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 if point == "before the write":
-    pipelines.store._properties = die
+    pipelines.store.properties_of = die
 elif point == "at a data file":
     die_in_a_file_over(512)
 elif point == "at the log":

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.commits import Books, Change
 from pipelines.stages import Changes, Output, Tracked, fold
-from pipelines.store import Books, Change
 from row_index import Layout, RowIndex
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House

@@ -17,12 +17,12 @@ import polars as pl
 import pyarrow as pa
 
 from curation.inventory import Source
+from pipelines.commits import Books, Change
 from pipelines.digests import frame_version
 from pipelines.engine import Ran, run_node
 from pipelines.graph import Graph, build_graph
 from pipelines.settings import Config
 from pipelines.stages import Changes, Observation, Output, Run, Stage, fold, measure, observable, stage
-from pipelines.store import Books, Change
 from pipelines.workspace import Workspace
 from records import Outcome, content_digest, digest
 

@@ -21,7 +21,8 @@ from curation.privacy.secrets import PREFIXES
 from curation.redaction import rewrite
 from curation.rule_sets import rules_of
 from curation.spans import SPANS
-from pipelines.settings import Config, SettingsError, load_config
+from pipelines.settings import Config, SettingsError
+from pipelines.settings_file import load_config
 from tests.curation.privacy.labelled import labelled
 
 FIND = FindSettings()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.store import Commit
+from pipelines.commits import Commit
 from pipelines.workspace import Workspace
 from records import digest
 
