@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 from curation.formats import sniffing
 from curation.formats.archives import ARCHIVES, read_archive
@@ -109,7 +110,10 @@ def media_type(data: bytes, path: str) -> str:
 
 
 def ready(endings: frozenset[str]) -> None:
-    """Import what files with these endings will need."""
+    """Import what files with these endings will need, so that not every process that reads does it for itself."""
+    import_module("pyarrow.compute")  # for the digests of rows
+    if ".parquet" in endings:
+        import_module("pyarrow.parquet")
     for ending in endings & _ENDINGS.keys():
         if prepare := _FORMATS[_ENDINGS[ending]].ready:
             prepare()
