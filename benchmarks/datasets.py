@@ -348,7 +348,7 @@ def _commands(root: Path, documents: int, samples: int) -> None:
     start = seconds("trace", "--help")
     for what, words in asked.items():
         cpu, wall = seconds(*words, "-w", str(root))
-        told(what, cpu - start[0], wall - start[1], peak(resource.RUSAGE_CHILDREN))
+        told(what, max(cpu - start[0], 0), max(wall - start[1], 0), peak(resource.RUSAGE_CHILDREN))
     told("start-up: `headwater trace --help`", *start, peak(resource.RUSAGE_CHILDREN))
 
 

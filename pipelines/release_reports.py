@@ -11,12 +11,14 @@ from pathlib import Path
 
 import polars as pl
 
+from curation.funnel import funnel
 from curation.mixture import MIX
 from curation.release_diff import summary
 from curation.release_facts import PLACES, with_places
 from curation.release_markdown import release_markdown
 from curation.release_page import AGREEMENT, STEPS, ReleaseReport, release_page, topics_of
 from curation.releases import read_manifest, read_release
+from curation.rule_sets import rules_of
 from pipelines.commits import Commit
 from pipelines.release_differences import Compared, compare
 from pipelines.release_lineage import commit_of, lineage, tables_of
@@ -70,7 +72,7 @@ def write_pages(
         found.before.version if found else None,
         summary(found.rows) if found else None,
         found.beside if found else (),
-        _funnel(workspace.store, commits),
+        _funnel(workspace, commits),
         _steps(commits),
         _agreement(workspace.store, commits),
         pl.DataFrame(mix, schema=MIX) if mix else None,
@@ -81,11 +83,34 @@ def write_pages(
     return write_report(workspace, name, release_page(report))
 
 
-def _funnel(store: Store, commits: Mapping[str, Commit]) -> pl.DataFrame | None:
-    """The funnel of the corpus that a release was made from, while it is still there."""
-    corpus = commits.get("corpus")
+def _funnel(workspace: Workspace, commits: Mapping[str, Commit]) -> pl.DataFrame | None:
+    """The funnel of the corpus that a release was made from, while its tables are still there.
+
+    The asset `funnel` stands beside the release, not above it, so that a release is not made anew for a page: where it has
+    not looked at this corpus yet, the same figures are counted here.
+    """
+    store, corpus = workspace.store, commits.get("corpus")
     same = [each for each in store.history("funnel") if corpus and each.inputs.get("corpus") == corpus.version]
-    return store.scan("funnel", same[0].number).collect() if same and not store.missing_files(same[0]) else None
+    if same and not store.missing_files(same[0]):
+        return store.scan("funnel", same[0].number).collect()
+    tables = tables_of(store, commits, _COUNTED)
+    if not _COUNTED.keys() <= tables.keys():
+        return None
+    made = commits["verdicts"].inputs | commits["corpus"].inputs
+    found = {name: each for name in _EVIDENCE for each in store.history(name) if each.version == made.get(name)}
+    evidence = {name: store.scan(name, each.number) for name, each in found.items() if not store.missing_files(each)}
+    order = [source.name for source in workspace.config.sources]
+    return funnel(**tables, evidence=evidence, rules=rules_of(workspace.config.rules), source_order=order)
+
+
+_COUNTED: dict[str, tuple[str, ...]] = {
+    "documents": ("doc_id", "source", "locator", "content_digest"),
+    "failures": ("source", "error"),
+    "verdicts": ("doc_id", "verdict", "stage", "rule"),
+    "corpus": ("doc_id",),
+}
+_EVIDENCE = ("quality", "language", "lines", "contamination", "personal_data")
+"""What the funnel is counted from."""
 
 
 def _steps(commits: Mapping[str, Commit]) -> pl.DataFrame:

@@ -101,6 +101,16 @@ def test_the_report_on_a_release_is_a_page_of_its_own(two: tuple[Path, str, str]
     assert pages[0].stat().st_mode & 0o777 == 0o600
 
 
+def test_the_funnel_stands_on_the_report_before_its_own_asset_has_run(edited: Path) -> None:
+    pages = []
+    for _ in range(2):
+        said = headwater("report", "instructions", "-w", edited)
+        assert said.returncode == 0, said.stderr
+        pages.append(Path(said.stdout.strip()).read_text())
+        shutil.rmtree(edited / ".headwater" / "store" / "tables" / "funnel", ignore_errors=True)
+    assert "Curation of its corpus" in pages[0] and pages[0] == pages[1]
+
+
 WRONG = {
     "no such tag": (("tag", "instructions", "nobody"), "dataset 'instructions' has no tag 'nobody'; there are: "),
     "no such version": (("tag", "instructions", "good", "ffff0000"), "has no release ffff0000; there are: "),
