@@ -15,6 +15,7 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from benchmarks.packages import fetched
@@ -36,12 +37,10 @@ _MARKUP = re.compile(r"<[^>]*>|&\w+;|%(?:\d+\$)?[-+#0 ]*[\d.*]*l{0,2}[a-zA-Z]|\$
 _ROFF = re.compile(r"\\f.|\\f\(..|\\s[-+]?\d|\\\(..|\\\[[^\]]*\]|\\[-&/,|^ e']|\\\".*")
 
 
-def pieces(language: str, many: int, length: int, seed: int, cache: Path) -> list[tuple[str, str]]:
+def pieces(language: str, many: int, length: int, seed: int, downloads: Path) -> list[tuple[str, str]]:
     """As many pieces of that length as there are, `many` at most: where each is from (`manual` or `catalogue`), and it."""
-    folder = unpacked(cache)
-    made: dict[str, list[str]] = {"catalogue": [], "manual": []}
-    for kind, texts in (("catalogue", _messages(folder, language)), ("manual", _paragraphs(folder, language))):
-        whole = "\n".join(sorted(set(texts)))
+    made: dict[str, list[str]] = {}
+    for kind, whole in _wholes(unpacked(downloads), language).items():
         cut = (whole[at : at + length] for at in range(0, len(whole) - length + 1, length))
         made[kind] = [piece for piece in cut if _wordy(piece) and _own(piece, language)]
     draw = random.Random(f"{seed} {language}")
@@ -49,13 +48,20 @@ def pieces(language: str, many: int, length: int, seed: int, cache: Path) -> lis
     return sorted(chosen)
 
 
-def unpacked(cache: Path) -> Path:
+@cache
+def _wholes(folder: Path, language: str) -> dict[str, str]:
+    """All that there is in a language, from catalogues and from manuals."""
+    both = {"catalogue": _messages(folder, language), "manual": _paragraphs(folder, language)}
+    return {kind: "\n".join(sorted(set(texts))) for kind, texts in both.items()}
+
+
+def unpacked(downloads: Path) -> Path:
     """A folder with all packages' files."""
-    target = cache / "languages"
+    target = downloads / "languages"
     if not target.exists():
-        draft = cache / "languages.draft"
+        draft = downloads / "languages.draft"
         for package in (*CATALOGUES, *(f"manpages-{name}" for name in MANUALS)):
-            subprocess.run(["dpkg-deb", "--extract", fetched(package, cache / "packages"), draft], check=True)
+            subprocess.run(["dpkg-deb", "--extract", fetched(package, downloads / "packages"), draft], check=True)
         draft.rename(target)
     return target
 
