@@ -145,6 +145,7 @@ def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Pro
         Output("corpus_overlaps", ("content_digest", "held_out_id")),
         Output("contamination_rates", ("kind", "name")),
     ),
+    asks=lambda config: {"documents", "evaluation_items", "contamination"} if config.evaluation_sets else set(),
     counts="corpus",
     unit="contents",
     needs=("task", "models"),
@@ -155,7 +156,7 @@ def corpus_overlaps(
     candidates: pl.DataFrame,
     samples: pl.DataFrame,
     sample_overlaps: pl.DataFrame,
-    documents: pl.LazyFrame,
+    documents: pl.LazyFrame | None,
     evaluation_items: pl.DataFrame | None,
     contamination: pl.LazyFrame | None,
     held_out: HeldOutSettings,
@@ -166,7 +167,7 @@ def corpus_overlaps(
     found = find_in_corpus(corpus, samples, candidates, decontamination.matches, progress)
     answered = releases.instructions(samples)
     rates = [rates_of_splits(samples, seen_in_training(sample_overlaps, answered, held_out), found, held_out)]
-    if evaluation_items is not None and contamination is not None:
+    if documents is not None and evaluation_items is not None and contamination is not None:
         training = training_samples(answered, sample_overlaps, held_out)
         rates += [rates_of_sets(evaluation_items, contamination, documents, corpus, training, decontamination)]
     contents = corpus.select(pl.len()).collect().item()
