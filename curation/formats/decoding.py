@@ -39,16 +39,25 @@ def decode(data: bytes) -> str:
 
     Raises Unreadable: "binary" when there are NULs, "unknown encoding" when no encoding gives the text back whole.
     """
+    return decoded(data)[0]
+
+
+def decoded(data: bytes) -> tuple[str, bytes]:
+    """The text of the bytes, and itself as UTF-8, which the bytes mostly are. Raises as `decode` does."""
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
     if mark:
         text = _strict(data[len(mark) :], encoding)
+    elif b"\0" in data:
+        text = _bare_utf16(data) or "\0"
+    elif not _has_escapes(data) and (text := _strict(data, "utf-8")) is not None:
+        return text, data
     else:
-        text = _bare_utf16(data) or "\0" if b"\0" in data else _without_mark(data)
+        text = _by_name(data)
     if text is None:
         raise Unreadable("unknown encoding", "save the file as UTF-8")
     if "\0" in text:
         raise Unreadable("binary", "a text holds no NUL characters; exclude the file if it is none")
-    return text
+    return text, text.encode("utf-8", "surrogatepass")  # half a pair, which a declared encoding can give
 
 
 def is_plain_utf8(data: bytes) -> bool:
@@ -65,11 +74,8 @@ def is_text(data: bytes) -> bool:
     return any(data.startswith(mark) for mark, _ in _MARKS[1:]) or _bare_utf16(data) is not None
 
 
-def _without_mark(data: bytes) -> str | None:
-    if not _has_escapes(data):
-        text = _strict(data, "utf-8")
-        if text is not None:
-            return text
+def _by_name(data: bytes) -> str | None:
+    """Bytes that are no UTF-8, by the encoding that they name or that is guessed."""
     known = (_round_trip(data, name) for name in _declared(data))
     guessed = (_plausible(_round_trip(data, name)) for name in _guesses(data))
     return next((text for text in chain(known, guessed) if text is not None), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from curation.formats.decoding import decode
+from curation.formats.decoding import decoded
 from curation.formats.extracts import Extract, Item, ReadingSettings, Unreadable
 from curation.formats.html_facts import facts_of
 from curation.formats.html_nesting import as_utf8, parsed
@@ -18,9 +18,7 @@ def read_html(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
     """The page's main content with its title; where no main content shows, all its visible text."""
     from resiliparse.extract.html2text import extract_plain_text
 
-    page = decode(data)
-    is_ascii = len(page) == len(data) and page.isascii() and data.isascii()  # then they are the same
-    markup = data if is_ascii else as_utf8(page)
+    page, markup = decoded(data)
     tree = parsed(page, markup, settings)
     facts = facts_of(tree, markup)
     text = _carefully(page, settings) if settings.html == "careful" else extract_plain_text(tree, main_content=True)
