@@ -140,7 +140,7 @@ def endpoint_answers(
 
 @stage(
     group="evaluation",
-    code_version="6",
+    code_version="7",
     counts="samples",
     unit="samples",
     outputs=(

@@ -20,7 +20,7 @@ def overruling(workspace: Workspace) -> Observation:
 
 @stage(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     needs=("promotion", "models"),
     unit="models",
     outputs=(Output("promoted_model", ("model",)), Output("promotion_rules", ("candidate", "rule"))),

@@ -8,12 +8,14 @@ independence, which comparisons on the same samples do not have.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import polars as pl
 
 from evaluation.metrics import METRICS
 from evaluation.statistics import BootstrapSettings, Difference, Estimate, Integers, paired_difference
+from proportions import wilson
 
 COMPARISONS = {
     "metric": pl.String(),
@@ -117,7 +119,10 @@ def could_see(comparisons: pl.DataFrame) -> dict[str, str]:
 def points(metric: str, difference: float) -> str:
     """A difference as one would say it: shares in points of a hundred."""
     scale = a_point(metric)
-    return f"{difference:.2g} of it" if scale is None else f"{difference / scale:.2g} points"
+    if scale is None:
+        return f"{difference:.2g} of it"
+    whole = difference / scale
+    return f"{whole:.0f} points" if abs(whole) >= 10 else f"{whole:.2g} points"
 
 
 def a_point(metric: str) -> float | None:
@@ -157,7 +162,19 @@ def _difference(both: pl.DataFrame, metric: str, settings: BootstrapSettings) ->
         both[column].to_numpy() for column in ("value", "value_b", "weight", "weight_b")
     )
     transform = METRICS[metric].transform
-    return paired_difference(values_a, values_b, weights_a, weights_b, clusters(both, settings), transform, settings)
+    drawn = clusters(both, settings)
+    found = paired_difference(values_a, values_b, weights_a, weights_b, drawn, transform, settings)
+    if METRICS[metric].proportion and found.n > 1 and len(set(values_b - values_a)) == 1:
+        return _all_alike(found, settings.confidence)
+    return found
+
+
+def _all_alike(found: Difference, confidence: float) -> Difference:
+    """Two that differ in the same way on every sample: a bootstrap would claim that they always do, so Wilson's interval says
+    on how many samples they may not."""
+    _, end = wilson(0.0, found.n, confidence)
+    difference = found.difference or 0.0
+    return replace(found, low=max(-1.0, difference - end), high=min(1.0, difference + end), detectable=end)
 
 
 def _better(found: Difference, a: str, b: str, higher_is_better: bool) -> str | None:

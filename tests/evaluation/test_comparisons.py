@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.comparisons import COMPARISONS, SLICES, adjusted, by_metric, compare, compare_slices
+from evaluation.comparisons import COMPARISONS, SLICES, adjusted, by_metric, compare, compare_slices, points
 from evaluation.statistics import BootstrapSettings
 
 QUICK = BootstrapSettings(resamples=200, permutations=2_000)
@@ -79,6 +79,29 @@ def test_a_loss_is_found_in_its_language_and_its_topic() -> None:
     assert not {("language", "en"), ("topic", "oven, dough")} & worse
     none = told.with_columns(language=pl.lit(None, pl.String), topic=pl.lit(None, pl.String))
     assert not {"language", "topic"} & set(compare_slices(found, none, "test", QUICK)["sliced_by"])
+
+
+@pytest.mark.parametrize(
+    ("base", "finetune", "difference"), [([1.0] * 150 + [0.0] * 10, None, 0), ([0.0] * 160, [1.0] * 160, 1), ([1.0] * 160, [0.0] * 160, -1)]
+)  # fmt: skip
+def test_two_that_differ_alike_on_all_samples_may_do_otherwise_on_others(base, finetune, difference) -> None:
+    """Of 160 samples none was an exception: Wilson's interval ends at z² / (n + z²), 2.3 points."""
+    names = [f"s{number:03}" for number in range(160)]
+    samples = pl.DataFrame({"sample_id": names, "group": names})
+    rows = pl.DataFrame({"sample_id": names, "metric": "exact_match", "weight": 1.0})
+    told = {"base": base, "finetune": finetune or base}
+    found = {model: by_metric(rows.with_columns(value=pl.Series(values)), samples) for model, values in told.items()}
+    row = compare(found, "test", QUICK).row(0, named=True)
+    end = 1.959964**2 / (160 + 1.959964**2)
+    assert row["difference"] == difference and row["detectable"] == pytest.approx(end, abs=1e-6)
+    assert row["low"] == pytest.approx(max(-1, difference - end), abs=1e-6)
+    assert row["high"] == pytest.approx(min(1, difference + end), abs=1e-6)
+    assert row["better"] == {0: None, 1: "finetune", -1: "base"}[difference]
+
+
+def test_differences_are_said_in_points_of_the_metric() -> None:
+    said = [points("exact_match", 1.0), points("exact_match", -0.023), points("chrf", 31.4), points("perplexity", 2.0)]
+    assert said == ["100 points", "-2.3 points", "31 points", "2 of it"]
 
 
 def test_nothing_is_a_regression_where_nothing_differs() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from evaluation import endpoint
+from evaluation import endpoint, inference
 from evaluation.endpoint import EndpointError, EndpointSettings
 from evaluation.experiments import ExperimentSettings, SamplingSettings, grid, score_cells
 from evaluation.inference import GenerationSettings
@@ -15,12 +15,13 @@ from evaluation.retrieval import sample_passages
 from evaluation.settings import EvaluationSettings
 from evaluation.statistics import BootstrapSettings
 from pipelines.commits import Commit
-from pipelines.contestants import answered, served
+from pipelines.contestants import Contestant, answered, served
 from pipelines.experiments import Bench, Places, ask_cells
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
 from records import silent
-from tests.evaluation.serving import said, serving
+from tests.evaluation.lively_model import make_lively_model
+from tests.evaluation.serving import said, serving, serving_model
 from tests.evaluation.tables import samples
 
 ASKED = samples(*({"sample_id": f"s{at}", "reference": f"answer {at}"} for at in range(12))).with_columns(
@@ -113,3 +114,24 @@ def test_an_endpoint_is_asked_no_likelihood_and_not_quantised(workspace):
         assert ask_cells(few, CELLS[:1], test, GRID, run, test=True).height == len(seen) == 3
     with pytest.raises(ValueError, match="nobody here sets the precision of the endpoint 'big'"):
         grid(replace(GRID, sampling=(SamplingSettings(precision="int8"),)), [], ["loud"], ["big"])
+
+
+def test_a_model_behind_a_real_server_answers_as_it_does_here(workspace, tmp_path):
+    base = make_lively_model(tmp_path / "model")
+    how = GenerationSettings(max_new_tokens=4, precision="bfloat16", threads=1, batch_rows=1, share_prefix=False)
+    cells = grid(replace(GRID, models=("here", "big"), sampling=(SamplingSettings(),)), ["here"], ["loud"], ["big"])
+    programs = {"evaluation.inference": inference.run, "evaluation.endpoint": endpoint.run}
+    run = Run(workspace, "answers_grid", "k" * 32, silent, lambda name, job: json.loads(json.dumps(programs[name](job, silent))))  # fmt: skip
+    with serving_model(base) as (url, seen):
+        bench = bench_at(url)
+        here = Contestant("here", "v1", str(base), None, None, "weights")
+        both = replace(bench, models={**bench.models, "here": here}, evaluation=EvaluationSettings(generation=how))
+        rows = ask_cells(both, cells, ASKED, GRID, run)
+    assert len(seen) == 24 and rows.height == 48 and rows["error"].null_count() == 48
+    told = {
+        model: rows.filter(pl.col("model").str.starts_with(model))
+        .sort("prompt", "model", "sample_id")["output"]
+        .to_list()
+        for model in ("here", "big")
+    }
+    assert told["here"] == told["big"] and len(set(told["here"])) > 1
