@@ -119,27 +119,35 @@ def annotation_progress(
     annotator_quality: pl.DataFrame,
     preferences: pl.LazyFrame,
     scores: pl.LazyFrame,
-    judge_agreement: pl.LazyFrame | None,
+    judge_agreement: pl.DataFrame | None,
+    rubric_scores: pl.DataFrame | None,
     annotation: AnnotationSettings,
     run: Run,
 ) -> Outcome:
     """Per project: how much is asked and done, what is left of the budget, how far people agree, and which dataset and scores have their labels."""
     tasks, answers = pl.concat([annotation_tasks, adjudication_tasks]), pl.concat([annotations, adjudications])
-    made = _made_of_preferences(scores, judge_agreement, run)
-    used_by = {"preference": made} if made else {}
+    made: dict[str, list[str]] = {"preference": _made_of_preferences(scores, run)}
+    for kind in () if judge_agreement is None else held_against(judge_agreement, rubric_scores):
+        made.setdefault(kind, []).append(f"judge_agreement {_version(run, 'judge_agreement')}")
+    used_by = {kind: ", ".join(each) for kind, each in made.items() if each}
     return tell_progress(tasks, answers, annotator_quality, annotation, label_studio_projects, used_by)
 
 
-def _made_of_preferences(scores: pl.LazyFrame, judge_agreement: pl.LazyFrame | None, run: Run) -> str:
-    """The release of preferences, and the tables of evaluation that hold some, each in its version."""
+def held_against(judge_agreement: pl.DataFrame, rubric_scores: pl.DataFrame | None) -> list[str]:
+    """The kinds of labels that a judge was held against: ratings, if it is one of those that rate, else preferences."""
+    judges = set(judge_agreement.filter(pl.col("n") > 0)["judge"])
+    raters = set() if rubric_scores is None else set(rubric_scores["judge"])
+    return [kind for kind, found in (("preference", judges - raters), ("rating", judges & raters)) if found]
+
+
+def _made_of_preferences(scores: pl.LazyFrame, run: Run) -> list[str]:
+    """The release of preferences, and the scores that hold some, each in its version."""
     store = run.workspace.store
     head = store.head("preferences")
     made = [f"preferences {head.notes['release']}"] if head and head.notes.get("release") else []
     if not scores.filter(metric="human_win_rate").head(1).collect().is_empty():
         made.append(f"scores {_version(run, 'scores')}")
-    if judge_agreement is not None and not judge_agreement.head(1).collect().is_empty():
-        made.append(f"judge_agreement {_version(run, 'judge_agreement')}")
-    return ", ".join(made)
+    return made
 
 
 def _version(run: Run, table: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from annotation.settings import TrustSettings
-from assets.trust import adjudicated_labels, annotator_quality
+from assets.trust import adjudicated_labels, annotator_quality, held_against
 from tests.annotation.answering import answers
 
 
@@ -26,3 +26,11 @@ def test_no_dataset_is_made_of_labels_that_agree_less_than_is_stated() -> None:
     said = checks_of(answers(*alike, *apart), asked)
     assert "project preference, preference: alpha" in said and "ann and cy, on 0% of 12 tasks" in said
     assert checks_of(answers(*alike, *apart), TrustSettings()) == ""
+
+
+def test_labels_count_as_used_by_the_judges_that_were_held_against_their_kind() -> None:
+    agreed = pl.DataFrame({"judge": ["pairs", "rates", "idle"], "n": [4, 3, 0]})
+    rated = pl.DataFrame({"judge": ["rates", "idle"]})
+    assert held_against(agreed, rated) == ["preference", "rating"]
+    assert held_against(agreed.filter(judge="pairs"), rated) == ["preference"] == held_against(agreed.head(1), None)
+    assert held_against(agreed.filter(judge="rates"), rated) == ["rating"] and held_against(agreed.clear(), None) == []
