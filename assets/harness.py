@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
-from curation.inventory import Source, take_inventory
+from curation.inventory import SKIPPED_FOLDERS, Source, take_inventory
 from evaluation.endpoint import EndpointSettings
 from evaluation.harness.settings import HarnessSettings
 from evaluation.settings import EvaluationSettings
@@ -18,8 +20,13 @@ from records import Outcome
 @observable(group="sources", each="harness", needs=("models",))
 def harness_tasks(entry: HarnessSettings, workspace: Workspace) -> Observation:
     """The files of a folder of tasks, data and code among them, by their bytes."""
-    path = workspace.root / entry.path
-    source = Source(entry.name, str(path if path.is_dir() else path.parent))
+    path = workspace.root / Path(entry.path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(
+            f"harness {entry.name!r}: there is no {path}; make it, or mend `path` of this entry in headwater.yaml"
+        )
+    skipped = (*SKIPPED_FOLDERS, workspace.state.name)
+    source = Source(entry.name, str(path if path.is_dir() else path.parent), skip_folders=skipped)
     cache = workspace.state / "inventories" / f"harness-{entry.name}.parquet"
     version = frame_version(take_inventory(source, workspace.root, cache))
     return Observation(version, version)

@@ -167,7 +167,7 @@ def _duplicate(workspace: Workspace, row: Row) -> Iterator[Text]:
         copies = rows_where(store, "duplicates", pl.col("kept_id") == row["doc_id"], ("doc_id", "kind", "jaccard"))
         yield Text("no copy of another document")
         if copies:
-            yield Text(f"stays in the stead of {len(copies):,} copies:")
+            yield Text(f"stays in the stead of {len(copies):,} cop{'y' if len(copies) == 1 else 'ies'}:")
         for each in sorted(copies, key=lambda each: each["doc_id"])[:MANY]:
             yield Text(f"  {each['doc_id']}  {each['kind']}, similarity {_value(each['jaccard'])}")
         return

@@ -52,9 +52,13 @@ def find_release(workspace: Workspace, dataset: str, name: str | None = None) ->
     if len(found) == 1:
         return found[0]
     said = f" {name}" if name else ""
-    there = ", ".join([*tags, *known]) or "none yet; `headwater run` makes them"
+    if not known:
+        raise LookupError(
+            f"dataset {dataset!r} has no release yet; `headwater run` makes one where headwater.yaml asks for it, as by `task`"
+        )
     raise LookupError(
-        f"dataset {dataset!r} has {'several releases' if found else 'no release'}{said}; there are: {there}"
+        f"dataset {dataset!r} has {'several releases' if found else 'no release'}{said}; "
+        f"there are: {', '.join([*tags, *known])}"
     )
 
 

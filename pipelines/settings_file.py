@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import ValidationError
@@ -44,11 +47,26 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 def _say(entry: Any) -> str:
     if entry["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return "there is no such setting; docs/settings.md lists them"
+        meant = get_close_matches(str(entry["loc"][-1]), _names(), n=1)
+        return f"there is no such setting; {f'did you mean {meant[0]}? ' if meant else ''}docs/settings.md lists them"
     if entry["type"] in _SAID:
         return _SAID[entry["type"]]
     message = str(entry["msg"]).removeprefix("Value error, ")
     return message[0].lower() + message[1:]
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    """The names of all settings, wherever they stand."""
+    found, waiting = set(Config.model_fields), [info.annotation for info in Config.model_fields.values()]
+    while waiting:
+        kind = waiting.pop()
+        waiting += get_args(kind)
+        if isinstance(kind, type) and is_dataclass(kind):
+            hints = get_type_hints(kind)
+            found |= set(hints)
+            waiting += hints.values()
+    return tuple(sorted(found))
 
 
 _SAID = {

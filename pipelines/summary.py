@@ -13,6 +13,7 @@ from rich.table import Table
 from curation.release_kinds import KINDS
 from pipelines.commits import Commit
 from pipelines.graph import Graph
+from pipelines.settings import FILE
 from pipelines.workspace import Workspace
 from proportions import told
 
@@ -133,7 +134,10 @@ def comparisons_table(comparisons: pl.DataFrame) -> Table:
 
 def _next_steps(workspace: Workspace, heads: Mapping[str, Commit]) -> Iterator[str]:
     option = f" -w {workspace.root}"
-    if "proposals" in heads:
+    if "documents" in heads and heads["documents"].books and not heads["documents"].books.taken:
+        places = ", ".join(source.path for source in workspace.config.sources)
+        yield f"put files into {places} (none was found), or name another path in {workspace.root / FILE}"
+    elif "proposals" in heads:
         yield f"headwater table proposals{option}"
     elif "corpus" in heads:
         yield f"headwater table corpus{option}"

@@ -81,7 +81,8 @@ class TerminalWatcher:
 
 def books_line(books: Books) -> str:
     """The accounting of a stage in one line."""
-    parts = [f"{books.taken:,} {books.unit} in", f"{books.kept:,} kept"]
+    unit = books.unit.removesuffix("s") if books.taken == 1 else books.unit
+    parts = [f"{books.taken:,} {unit} in", f"{books.kept:,} kept"]
     parts += [
         f"{sum(counts.values()):,} {name}"
         for name, counts in (("dropped", books.dropped), ("failed", books.failed))

@@ -37,7 +37,7 @@ def run(
     assets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ASSET]...", help="Assets to bring up to date, with all they depend on; all, when none is named."
+            metavar="ASSET", help="Assets to bring up to date, with all they depend on; all, when none is named."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute the named assets again, and compare.")] = False,

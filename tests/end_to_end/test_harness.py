@@ -18,7 +18,7 @@ def test_scores_of_tasks_stand_among_the_others_and_change_with_their_files(buil
     before = heads(root)
     ran = headwater("run", "-w", root)
     assert ran.code == 0, ran.out + ran.err
-    assert set(OWN) <= set(computed(before, heads(root))) <= {*OWN, "scores", "sample_scores", "comparisons", "slices", "evaluation_report"}  # fmt: skip
+    assert set(OWN) <= set(computed(before, heads(root))) <= {*OWN, "annotation_progress", "scores", "sample_scores", "comparisons", "slices", "evaluation_report"}  # fmt: skip
     scores = Workspace(root).store.scan("scores").filter(split="harness").collect()
     assert scores.select("model", "metric").sort("model", "metric").rows() == [
         (model, metric)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from assets.harness import harness_tasks
 from evaluation.endpoint import EndpointSettings
 from evaluation.harness import program
 from evaluation.harness.settings import HarnessSettings
@@ -84,6 +85,19 @@ def test_a_changed_document_alone_is_asked(workspace, base):
     path = workspace.root / "tasks" / "data" / "say.jsonl"
     path.write_text(path.read_text().replace("the dog", "the cat", 1))
     assert asked(workspace, [(contestant, HOW)])[0] == [1]
+
+
+def test_a_folder_that_is_missing_says_so_and_what_headwater_makes_is_no_task(workspace):
+    with pytest.raises(FileNotFoundError, match=r"harness 'small': there is no .*nowhere; make it, or mend `path`"):
+        harness_tasks(HarnessSettings("small", "nowhere"), workspace)
+    (workspace.root / "alone.yaml").write_text("task: alone\n")
+    alone = HarnessSettings("small", "alone.yaml")
+    before = harness_tasks(alone, workspace).version
+    (workspace.state / "store").mkdir(parents=True, exist_ok=True)
+    (workspace.state / "store" / "new").write_text("a table")
+    assert harness_tasks(alone, workspace).version == before
+    (workspace.root / "alone.yaml").write_text("task: other\n")
+    assert harness_tasks(alone, workspace).version != before
 
 
 def test_bases_finetunes_number_formats_and_competing_endpoints_are_asked(workspace):

@@ -41,7 +41,10 @@ def test_every_template_is_valid_and_says_more_than_the_least(tmp_path: Path, te
 
 
 WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "an unknown key": ({"sourcse": []}, ["sources: is needed", "sourcse: there is no such setting"]),
+    "an unknown key": (
+        {"sourcse": []},
+        ["sources: is needed", "sourcse: there is no such setting; did you mean sources?"],
+    ),
     "no source": ({"sources": []}, ["sources: should have at least one entry"]),
     "no list": ({"sources": "docs"}, ["sources: should be a list"]),
     "a key that an entry lacks": ({"sources": [{"name": "a"}]}, ["sources[0].path: is needed"]),

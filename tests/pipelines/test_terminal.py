@@ -8,14 +8,20 @@ from rich.console import Console
 
 import pipelines.terminal
 from assets import STAGES
+from pipelines.commits import Books
 from pipelines.graph import build_graph
 from pipelines.inputs import observe
 from pipelines.templates import init
-from pipelines.terminal import TerminalWatcher
+from pipelines.terminal import TerminalWatcher, books_line
 from pipelines.watching import watched_by
 from pipelines.workspace import Workspace
 
 FILES = 1_200
+
+
+def test_one_is_told_as_one() -> None:
+    assert books_line(Books("files", 1, 1)) == "1 file in, 1 kept"
+    assert books_line(Books("files", 2, 1, {"empty": 1})) == "2 files in, 1 kept, 1 dropped"
 
 
 def test_a_stage_that_failed_has_no_tick(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ WRONG = {
         ("tag", "instructions", "abcd", "latest-good"),
         "'abcd' could be the first digits of a version",
     ),
-    "no dataset": (("diff", "weather"), "dataset 'weather' has no release; there are: none yet"),
+    "no dataset": (("diff", "weather"), "dataset 'weather' has no release yet; `headwater run` makes one where"),
     "no such release": (("diff", "instructions", "nobody"), "has no release nobody; there are: "),
     "no version of that": (("report", "curation", "--version", "1"), "the report curation has no versions"),
     "nothing to remove": (("tag", "instructions", "--remove"), "name the tag that is to go"),
