@@ -14,10 +14,11 @@ import pyarrow as pa
 from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch, parts_of
 from curation.deduplication.evidence import signatures_and_shingles
 from curation.deduplication.incremental import NOTHING, update_duplicates
+from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import digests_of, distinct, numbered
 from curation.deduplication.scratch import aligned, scratch
 from curation.deduplication.set_sources import KeptShingles
-from curation.deduplication.settings import DeduplicationSettings
+from curation.deduplication.settings import DeduplicationSettings, SignatureSettings
 from curation.deduplication.whole import decide_whole
 from records import Outcome, Progress, silent
 
@@ -60,24 +61,32 @@ def find_duplicates_in(
     The batches hold doc_id, source, locator, content_digest and text, and date if the policy asks for the newest. One is
     held at a time; places, signatures and shingles wait in temporary files, some 150 bytes a document and 8 a word.
     """
-    with TemporaryDirectory() as folder, scratch(BLOCK) as file:
-        shingles, room = KeptShingles(file), aligned(0)
-        for number, batch in enumerate(batches):
-            found, own = signatures_and_shingles(batch, settings.signature, room)
-            room = own.hashes
-            shingles.add(digests_of(pl.Series(batch["content_digest"])), own)
-            for name, part in (("signatures", found), ("places", batch.drop_columns(["text"]))):
-                with pa.ipc.new_file(f"{folder}/{name}-{number:09}.arrow", part.schema) as written:
-                    written.write(part)
+    with TemporaryDirectory() as name, scratch(BLOCK) as file:
+        shingles = KeptShingles(file)
+        folder = Path(name)
+        _keep(batches, settings.signature, folder, shingles)
+        give_back()
         places, signed = _scanned(folder, "places", PLACES), _scanned(folder, "signatures", SIGNATURE)
         ranking = {name: table.lazy() for name, table in evidence.items()}
         corpus = Corpus(places, signed, source_order, lambda _: (), ranking)
         return _outcome(*decide_whole(corpus, settings, progress, shingles), places)
 
 
-def _scanned(folder: str, name: str, columns: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:
+def _keep(batches: Iterable[pa.RecordBatch], settings: SignatureSettings, folder: Path, shingles: KeptShingles) -> None:
+    """Write places and signatures of all batches to a folder, and keep their shingles."""
+    room = aligned(0)
+    for number, batch in enumerate(batches):
+        found, own = signatures_and_shingles(batch, settings, room)
+        room = own.hashes
+        shingles.add(digests_of(pl.Series(batch["content_digest"])), own)
+        for name, part in (("signatures", found), ("places", batch.drop_columns(["text"]))):
+            with pa.ipc.new_file(folder / f"{name}-{number:09}.arrow", part.schema) as written:
+                written.write(part)
+
+
+def _scanned(folder: Path, name: str, columns: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:
     """The parts of a table, or none of its rows."""
-    files = sorted(Path(folder).glob(f"{name}-*.arrow"))
+    files = sorted(folder.glob(f"{name}-*.arrow"))
     return pl.scan_ipc(files) if files else pl.LazyFrame(schema=columns)
 
 

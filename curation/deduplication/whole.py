@@ -11,6 +11,7 @@ import polars as pl
 
 from curation.deduplication.candidates import Corpus, among
 from curation.deduplication.election import Election, elect
+from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, names_of
 from curation.deduplication.set_sources import SetSource, read_again
 from curation.deduplication.settings import DeduplicationSettings
@@ -25,17 +26,21 @@ def decide_whole(
     """The tables of a corpus, each in the order of its key; where `source` has no shingle sets, texts are fetched."""
     contents = contents_of(corpus, settings.policy, settings.signature.bands)
     digests, several, form_of = contents.digests, contents.several, contents.form_of
+    give_back()
     election = elect(contents, source or read_again(corpus.fetch, settings.signature), settings, progress)
     del contents
+    give_back()
     exact = form_of[election.dropped] == form_of[election.stays]
     several[election.dropped] = several[election.stays] = True
     touched = names_of(digests.at(several))
     del form_of, several
     survivors = _survivors(digests, election, exact)
-    pairs = _pairs(digests, election)
-    del election, digests
-    places = among(corpus.places, touched).collect(engine="streaming")
-    return removed_documents(places, survivors, corpus.source_order), survivors, pairs
+    removed = removed_documents(
+        among(corpus.places, touched).collect(engine="streaming"), survivors, corpus.source_order
+    )
+    del touched
+    give_back()
+    return removed, survivors, _pairs(digests, election)
 
 
 def _survivors(digests: Digests, election: Election, exact: npt.NDArray[np.bool_]) -> pl.DataFrame:

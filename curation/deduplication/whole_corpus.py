@@ -17,6 +17,7 @@ import polars as pl
 from curation.deduplication import band_kernels
 from curation.deduplication.candidates import Corpus, evidence_of, parts_of
 from curation.deduplication.forms import band_matrix
+from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, Numbered, digests_of, distinct, joined, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 
@@ -72,6 +73,7 @@ def contents_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Contents:
         "date": _latest(at, dates, len(digests)),
     }
     del names, at, ranks, dates
+    give_back()
     read = _read_signatures(corpus.signatures, index, bands)
     columns["n_characters"] = read.n_characters
     keys = [_sortable(key, columns, corpus, name, index) for key, name in zip(rank_keys(policy), policy, strict=True)]
