@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import compiled, part
+from curation.copying import copy
 from curation.line_patterns import (
     BREAK,
     DIGIT,
@@ -114,24 +115,31 @@ def find_lines(
             while n + n_gone + 2 > len(spans):
                 spans = _grown(spans)
             if kind > 0:
-                spans[n] = row, begin - base, i - base, kind
-                n += 1
+                n = _put(spans, n, row, begin - base, i - base, kind)
             elif n_gone > 0:
                 n = _runs(gone, last - first, first - base, row, spans, n)
             if phrase > 0:
-                spans[n] = row, begin - base, i - base, phrase
-                n += 1
+                n = _put(spans, n, row, begin - base, i - base, phrase)
     return spans[:n]
 
 
-@compiled
+@part
 def _grown(spans: Ints) -> Ints:
     larger = np.empty((2 * len(spans), 4), np.int64)
-    larger[: len(spans)] = spans
+    for row in range(len(spans)):
+        for column in range(4):
+            larger[row, column] = spans[row, column]
     return larger
 
 
-@compiled
+@part
+def _put(spans: Ints, n: int, row: int, first: int, end: int, kind: int) -> int:
+    """Write a span behind n others; how many there are then."""
+    spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = row, first, end, kind
+    return n + 1
+
+
+@part
 def _runs(gone: Flags, size: int, start: int, row: int, spans: Ints, n: int) -> int:
     """The bytes of a line that are gone, as spans; returns how many spans there are then."""
     i = 0
@@ -140,13 +148,12 @@ def _runs(gone: Flags, size: int, start: int, row: int, spans: Ints, n: int) -> 
         while j < size and gone[j]:
             j += 1
         if j > i:
-            spans[n] = row, start + i, start + j, _PATTERN
-            n += 1
+            n = _put(spans, n, row, start + i, start + j, _PATTERN)
         i = j + 1
     return n
 
 
-@compiled
+@part
 def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, int, int]:
     """A line from byte `start`: where the next one starts; first and last+1 byte of its stripped text."""
     first = last = start
@@ -165,7 +172,7 @@ def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, in
     return i, first, last
 
 
-@compiled
+@part
 def _counted(data: Bytes, start: int, end: int, flags: Bytes) -> _Counts:
     """White space parts words; in scripts without spaces, the length of a piece does."""
     words = plain = chars = solid = upper = digits = marks = 0
@@ -194,7 +201,7 @@ def _counted(data: Bytes, start: int, end: int, flags: Bytes) -> _Counts:
     return _Counts(words, plain, chars, solid, upper, digits, marks)
 
 
-@compiled
+@part
 def _discarded(found: _Counts, max_uppercase: float) -> int:
     """The kind of a line that goes whole for what it is made of, 0 for others."""
     if found.upper > max_uppercase * found.solid:
@@ -204,7 +211,7 @@ def _discarded(found: _Counts, max_uppercase: float) -> int:
     return _ONE_WORD if found.plain == 1 else 0
 
 
-@compiled
+@part
 def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Sought) -> int:
     """The kind of C4's phrases that stand in a line, in any case; of several the first one."""
     phrases, starts, kinds = sought.phrases, sought.phrase_starts, sought.phrase_kinds
@@ -223,7 +230,7 @@ def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Soug
     return 0
 
 
-@compiled
+@part
 def _edited(
     data: Bytes,
     first: int,
@@ -237,7 +244,7 @@ def _edited(
 ) -> tuple[int, int]:
     """The kind of a short line that goes whole, or how many parts at most of it are `gone`, none for one that stays."""
     size = last - first
-    line[:size] = data[first:last]
+    copy(data, first, last, line, 0)
     for i in range(size):
         origin[i] = i
     gone[:size] = False
@@ -263,7 +270,7 @@ def _edited(
             return kind, 0
 
 
-@compiled
+@part
 def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashes) -> bool:
     """Whether a line's words are numbers and nouns of counters, at least one of each."""
     numbers = names = 0

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import compiled
+from curation.copying import copy
 from curation.quality_lines import LINE_COUNTS, count_lines
 from curation.quality_marks import ROOM, Bytes, Flags, mark, room_for
 from curation.quality_words import StopWords, count_words
@@ -41,7 +42,7 @@ def count(data: Bytes, offsets: Ints, flags: Flags, stop_words: StopWords, short
         text, start, end = data, offsets[row], offsets[row + 1]
         if end + ROOM > len(data):
             text = np.zeros(end - start + ROOM, np.uint8)
-            text[: end - start] = data[start:end]
+            copy(data, start, end, text, 0)
             start, end = 0, end - start
         if (end - start + 63) >> 6 > marks.shape[1] - 2:
             marks = room_for(end - start)

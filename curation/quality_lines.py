@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.bitmaps import Bitmaps, count_set, is_set, last_set, next_set
-from curation.compilation import compiled, inlined
+from curation.compilation import inlined, part
 from curation.deduplication.text_kernels import word_hash
 from curation.quality_marks import (
     BREAKS,
@@ -78,7 +78,7 @@ Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 
-@compiled
+@part
 def count_lines(
     data: Bytes,
     start: int,
@@ -146,7 +146,7 @@ def _before_break(data: Bytes, begin: int, last: int) -> int:
     return last - 1 if byte == 0x0A and last > begin and data[last - 1] == 0x0D else last
 
 
-@compiled
+@part
 def _seen_before(keys: Hashes, stamps: Hashes, slots: int, stamp: np.uint64, key: np.uint64) -> bool:
     """Put a key into an open hash table; slots with another stamp are empty, so that no text clears the table."""
     mask = np.uint64(slots - 1)
@@ -160,7 +160,7 @@ def _seen_before(keys: Hashes, stamps: Hashes, slots: int, stamp: np.uint64, key
     return False
 
 
-@compiled
+@part
 def _look_at_line(
     data: Bytes, start: int, first: int, last: int, longest_word: int, flags: Flags, marks: Bitmaps, counts: Ints
 ) -> None:
@@ -211,7 +211,7 @@ def _last_flag(data: Bytes, first: int, last: int, flags: Flags) -> int:
     return _flag(flags, code)
 
 
-@compiled
+@part
 def _before_citations(data: Bytes, first: int, last: int) -> int:
     """Where a line ends without the citations at its end: `[12]`, `[]`, `[edit]`, `[citation needed]`."""
     while last - first >= 2 and data[last - 1] == _BRACKET:
@@ -229,7 +229,7 @@ def _before_citations(data: Bytes, first: int, last: int) -> int:
     return last
 
 
-@compiled
+@part
 def _is(data: Bytes, first: int, last: int, word: Bytes) -> bool:
     """Whether data[first:last] ends with the word as it is written."""
     k = 0
@@ -248,7 +248,7 @@ def _ends_in_ellipsis(data: Bytes, first: int, last: int) -> bool:
     return (a == b == c) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
-@compiled
+@part
 def _longest(marks: Bitmaps, first: int, last: int) -> int:
     """The characters of the longest word of a line."""
     longest, p = 0, first
@@ -260,7 +260,7 @@ def _longest(marks: Bitmaps, first: int, last: int) -> int:
     return longest
 
 
-@compiled
+@part
 def _sentences(data: Bytes, start: int, first: int, last: int, flags: Flags, marks: Bitmaps) -> int:
     """The sentences of a line.
 
@@ -291,7 +291,7 @@ def _sentences(data: Bytes, start: int, first: int, last: int, flags: Flags, mar
     return count
 
 
-@compiled
+@part
 def _phrases(data: Bytes, start: int, first: int, last: int, marks: Bitmaps) -> tuple[int, int, int]:
     """What a line speaks of (bits of _SCRIPT and _POLICY), its opening curly brackets, and its `lorem ipsum`s."""
     found = brackets = lorems = 0
@@ -319,7 +319,7 @@ def _phrases(data: Bytes, start: int, first: int, last: int, marks: Bitmaps) -> 
     return found, brackets, lorems
 
 
-@compiled
+@part
 def _spells(data: Bytes, i: int, end: int, word: Bytes) -> bool:
     """Whether the word, all in lower case, stands at byte i in any case."""
     if end - i < len(word):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba.core import cgutils, types
 
 from curation.bitmaps import Bitmaps
-from curation.compilation import compiled, inlined
+from curation.compilation import inlined, part
 from curation.deduplication.lanes import (
     BYTES,
     as_bits,
@@ -117,13 +117,13 @@ def classified(typing: Any, data: Any, at: Any) -> Any:
     return types.UniTuple(types.uint64, 11)(data, types.int64), code
 
 
-@compiled
+@part
 def room_for(size: int) -> Bitmaps:
     """Bitmaps for a text of so many bytes."""
     return np.empty((9, ((size + 63) >> 6) + 2), np.uint64)
 
 
-@compiled
+@part
 def mark(data: Bytes, start: int, end: int, flags: Flags, marks: Bitmaps) -> Tally:
     """Mark the text data[start:end], valid UTF-8; bit p is byte start + p. The end of the last word is an edge too."""
     chars = feeds = breaks = words = pieces = hashes = ellipses = dots = 0
@@ -168,7 +168,7 @@ def mark(data: Bytes, start: int, end: int, flags: Flags, marks: Bitmaps) -> Tal
     return Tally(chars, feeds, breaks, words, pieces, hashes, ellipses, is_ascii)
 
 
-@compiled
+@part
 def _mark_others(
     data: Bytes, i: int, block: int, others: np.uint64, flags: Flags, own: Hashes, spilt: Hashes, piece: Ints
 ) -> tuple[int, int]:
@@ -218,7 +218,7 @@ def _with_bit(own: np.uint64, next_own: np.uint64, k: int) -> tuple[np.uint64, n
     return own, np.uint64(next_own | _ONE << np.uint64(k - 64))
 
 
-@compiled
+@part
 def _single(data: Bytes, i: int, end: int, broken: np.uint64) -> np.uint64:
     """The line breaks of 64 bytes without carriage returns before line feeds: of the two, the second breaks the line."""
     left = broken
@@ -230,7 +230,7 @@ def _single(data: Bytes, i: int, end: int, broken: np.uint64) -> np.uint64:
     return broken
 
 
-@compiled
+@part
 def _ellipses(dot: np.uint64, dots: int) -> tuple[int, int]:
     """How many times three dots follow each other, and how many more stand at the end; `dots` stood before."""
     found = 0

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.bitmaps import Bitmaps, any_set, count_set
-from curation.compilation import compiled
+from curation.compilation import compiled, part
 from curation.deduplication.lanes import count_bits, eight_bytes, first_bits, lowest_bit
 from curation.deduplication.text_kernels import word_hash
 from curation.quality_marks import ALNUMS, ALPHAS, EDGES, FIRSTS, INK, Bytes
@@ -81,7 +81,7 @@ def _folded(data: Bytes, start: int, end: int) -> np.uint64:
     return value
 
 
-@compiled
+@part
 def count_words(
     data: Bytes,
     start: int,

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined
+from curation.compilation import inlined, part
 
 _SHORTEST: Final = 2
 _LONGEST_TOP: Final = 4
@@ -41,14 +41,14 @@ class Runs(NamedTuple):
     table: Lengths
 
 
-@compiled
+@part
 def room_for_runs(words: int) -> Runs:
     """Room for the runs of so many words."""
     first, times, stem = np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words, np.int32)
     return Runs(first, times, stem, np.empty(words, np.int32), np.empty(slots_for(words), np.int32))
 
 
-@compiled
+@part
 def slots_for(entries: int) -> int:
     """Slots of a table that is at most half full."""
     slots = 16
@@ -57,7 +57,7 @@ def slots_for(entries: int) -> int:
     return slots
 
 
-@compiled
+@part
 def count_repeated(words: Hashes, many: int, lengths: Lengths, room: Runs, counts: Ints) -> None:
     """Characters in repeated runs of a text's words, by what `RUN_COUNTS` names; of `many` words hash and characters are given.
 
@@ -81,7 +81,7 @@ def _slot(a: np.uint64, b: np.uint64) -> np.uint64:
     return np.uint64(value ^ (value >> _SHIFT))
 
 
-@compiled
+@part
 def _pairs(words: Hashes, many: int, room: Runs) -> int:
     """For every pair of words, where it first stood and how often it stands; how many pairs there are."""
     first, times, _, places, table = room
@@ -105,7 +105,7 @@ def _pairs(words: Hashes, many: int, room: Runs) -> int:
     return max(many - 1, 0)
 
 
-@compiled
+@part
 def _lengthened(words: Hashes, many: int, n: int, room: Runs) -> int:
     """Keep the places where a run of n words may be repeated, and find where it first stood; how many are left.
 
@@ -144,7 +144,7 @@ def _lengthened(words: Hashes, many: int, n: int, room: Runs) -> int:
     return left
 
 
-@compiled
+@part
 def _chars(lengths: Lengths, place: int, n: int) -> int:
     total = 0
     for k in range(place, place + n):
@@ -152,7 +152,7 @@ def _chars(lengths: Lengths, place: int, n: int) -> int:
     return total
 
 
-@compiled
+@part
 def _most_frequent(lengths: Lengths, many: int, n: int, room: Runs, once: int) -> tuple[int, int]:
     """Keep the places of runs that occur more than once; how many, and the characters in all occurrences of the most frequent
     run, spaces between its words too: the first of equals, `once` where none is repeated."""
@@ -168,7 +168,7 @@ def _most_frequent(lengths: Lengths, many: int, n: int, room: Runs, once: int) -
     return left, chosen
 
 
-@compiled
+@part
 def _repeated(lengths: Lengths, many: int, n: int, room: Runs) -> tuple[int, int]:
     """Keep the places of runs that occur more than once; how many, and the characters of the runs that stood before, each
     counted once: after a repeated run the next word is looked at."""

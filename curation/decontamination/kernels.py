@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from curation.compilation import compiled, inlined
+from curation.compilation import compiled, inlined, part
+from curation.copying import copy
 from curation.decontamination.word_kernel import (
     BLOCK,
     PRIME,
@@ -101,7 +102,7 @@ def may_be_seed(seed: np.uint64, bloom: Hashes) -> bool:
     return bool(bloom[(seed >> _32) & np.uint64(len(bloom) - 1)] & bits == bits)
 
 
-@compiled
+@part
 def seed_place(seed: np.uint64, seeds: Hashes, table: Int32s) -> int:
     """The place of a seed among `seeds`, -1 when it is none of them."""
     slot_mask = np.uint64(len(table) - 1)
@@ -113,7 +114,7 @@ def seed_place(seed: np.uint64, seeds: Hashes, table: Int32s) -> int:
     return -1
 
 
-@compiled
+@part
 def reach(hashes: Hashes, i: int, n: int, item_words: Hashes, at: int, last: int, step: int) -> int:
     """How many words from (i, at) on, in direction `step`, a match extends; its last word is one that agrees."""
     length = best_length = balance = best = 0
@@ -130,7 +131,7 @@ def reach(hashes: Hashes, i: int, n: int, item_words: Hashes, at: int, last: int
     return best_length
 
 
-@compiled
+@part
 def longest_run(hashes: Hashes, i: int, item_words: Hashes, at: int, length: int) -> int:
     """The longest run of equal words of a match."""
     longest = run = 0
@@ -140,7 +141,7 @@ def longest_run(hashes: Hashes, i: int, item_words: Hashes, at: int, length: int
     return longest
 
 
-@compiled
+@part
 def looks_like_json(data: Bytes, start: int, stop: int) -> bool:
     """Whether a text is written as an object, or as a list of objects, of JSON without blanks."""
     if stop - start < 4 or (data[stop - 1] != 125 and data[stop - 1] != 93):
@@ -149,40 +150,42 @@ def looks_like_json(data: Bytes, start: int, stop: int) -> bool:
     return bool(data[at] == 123 and data[at + 1] == 34)
 
 
-@compiled
+@part
 def added(rows: Ints, n: int, first: int, second: int, third: int, fourth: int) -> Ints:
     """The rows with one more at n; a larger array where there is no room."""
     if n == len(rows):
         larger = np.empty((2 * n, 4), np.int64)
-        larger[:n] = rows
+        for row in range(n):
+            for column in range(4):
+                larger[row, column] = rows[row, column]
         rows = larger
     rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = first, second, third, fourth
     return rows
 
 
-@compiled
+@part
 def carry(block: Block, n: int, held: int) -> None:
     """Move the last words of a block to its front."""
-    block.hashes[:held] = block.hashes[n - held : n].copy()
-    block.firsts[:held] = block.firsts[n - held : n].copy()
-    block.ends[:held] = block.ends[n - held : n].copy()
+    copy(block.hashes, n - held, n, block.hashes, 0)
+    copy(block.firsts, n - held, n, block.firsts, 0)
+    copy(block.ends, n - held, n, block.ends, 0)
 
 
-@compiled
+@part
 def begin_text(own: Ints, text: int) -> None:
     """Forget what an item had in earlier texts."""
     own[:] = 0
     own[_SEEN], own[_LOOKED] = text, -1
 
 
-@compiled
+@part
 def begin_chain(own: Ints, chain: int, first: int, end: int) -> None:
     """Begin a chain of an item with a match at these bytes."""
     own[_CHAIN], own[_CHAINED], own[_CHAIN_RUN], own[_CHAIN_END] = chain, 0, 0, -1
     own[_FIRST], own[_END] = first, end
 
 
-@compiled
+@part
 def join_chain(
     own: Ints, index: Index, block: Block, i: int, at: int, length: int, run: int, last: int, in_chain: Ints
 ) -> None:
@@ -196,7 +199,7 @@ def join_chain(
             own[_CHAINED] += index.weights[at + k]
 
 
-@compiled
+@part
 def end_chain(own: Ints, item: int, index: Index, min_words: int, in_chain: Ints, in_text: Ints) -> bool:
     """Count the item's words that its chain holds and no earlier one of the text; False for a chain that is none."""
     if own[_CHAIN] == 0 or own[_CHAINED] < min_words:

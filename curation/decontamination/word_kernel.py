@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined
+from curation.compilation import compiled, inlined, part
+from curation.copying import copy
 from curation.utf8 import code_point
 
 Bytes = npt.NDArray[np.uint8]
@@ -52,13 +53,13 @@ class Block(NamedTuple):
     ends: Ints
 
 
-@compiled
+@part
 def is_blank(byte: int) -> bool:
     """Whether an ASCII byte is white space."""
     return byte == 32 or 9 <= byte <= 13
 
 
-@compiled
+@part
 def enumerates(data: Bytes, first: int, end: int, begin: int, stop: int, leads: bool, escaped: bool) -> bool:
     """Whether the word data[first:end] only numbers what follows: `a)`, `(b)`, `C.`, `12)`, and `12.` where it leads a line."""
     if end - first > 3 or end >= stop:
@@ -82,7 +83,7 @@ def enumerates(data: Bytes, first: int, end: int, begin: int, stop: int, leads: 
     return bool(mark == 41 or data[first] > 57 or leads)
 
 
-@compiled
+@part
 def begins_line(data: Bytes, i: int, begin: int, folds: Int32s) -> bool:
     """Whether no word stands between byte i and the beginning of its line."""
     while i > begin:
@@ -94,7 +95,7 @@ def begins_line(data: Bytes, i: int, begin: int, folds: Int32s) -> bool:
     return True
 
 
-@compiled
+@part
 def words(
     data: Bytes, start: int, begin: int, stop: int, escaped: bool, characters: Characters, block: Block, held: int
 ) -> tuple[int, int]:
@@ -156,7 +157,7 @@ def all_words(data: Bytes, offsets: Ints, characters: Characters, hashes: Hashes
         before = n
         while i < stop:
             i, fresh = words(data, i, offsets[row], stop, False, characters, block, 0)
-            hashes[n : n + fresh] = block.hashes[:fresh]
+            copy(block.hashes, 0, fresh, hashes, n)
             n += fresh
         counts[row] = n - before
     return n

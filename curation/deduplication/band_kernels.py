@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import compiled, part
 
 Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
@@ -79,7 +79,7 @@ def share_bands(bands: npt.NDArray[np.uint32], asked: Flags, sharing: Flags) -> 
     return total
 
 
-@compiled
+@part
 def number_equal(hashes: npt.NDArray[np.uint32], several: Indices, slots: Indices, sharing: Flags, total: int) -> int:
     """Number, from `total` on, the groups of two or more equal hashes among `several`, in their stead; the new total."""
     size = 16
@@ -106,7 +106,7 @@ def number_equal(hashes: npt.NDArray[np.uint32], several: Indices, slots: Indice
     return total
 
 
-@compiled
+@part
 def root(parents: Indices, i: int) -> int:
     """The head of the tree that i is in, halving the path to it."""
     while parents[i] != i:
@@ -115,7 +115,7 @@ def root(parents: Indices, i: int) -> int:
     return i
 
 
-@compiled
+@part
 def join(parents: Indices, i: int, j: int) -> int:
     """Make one tree of two, headed by the lower number."""
     a, b = root(parents, i), root(parents, j)

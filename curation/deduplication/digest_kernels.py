@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import compiled, part
+from curation.copying import copy
 from curation.deduplication.lanes import (
     LANES,
     any_over,
@@ -31,7 +32,7 @@ ROOM = 16384
 _ONE, _27, _31, _33 = (np.uint64(n) for n in (1, 27, 31, 33))
 
 
-@compiled
+@part
 def may_compose(data: Bytes, start: int, stop: int, classes: Bytes) -> bool:
     """Whether a text has a code point that NFC may change."""
     i = start
@@ -51,7 +52,7 @@ def may_compose(data: Bytes, start: int, stop: int, classes: Bytes) -> bool:
     return False
 
 
-@compiled
+@part
 def murmur_blocks(data: Bytes, stop: int, state: Hashes) -> None:
     """Take the whole 16-byte blocks of data[:stop] into the state of the digest."""
     h1, h2 = state[0], state[1]
@@ -69,7 +70,7 @@ def murmur_blocks(data: Bytes, stop: int, state: Hashes) -> None:
     state[0], state[1] = h1, h2
 
 
-@compiled
+@part
 def murmur_end(data: Bytes, n: int, total: int, state: Hashes) -> None:
     """End the digest with the last n < 16 bytes of `total`."""
     k1, k2 = np.uint64(0), np.uint64(0)
@@ -96,7 +97,7 @@ def murmur_end(data: Bytes, n: int, total: int, state: Hashes) -> None:
     state[0], state[1] = h1, h2 + h1
 
 
-@compiled
+@part
 def digest_text(
     data: Bytes, start: int, stop: int, classes: Bytes, folding: bool, room: Bytes, line: Bytes, state: Hashes
 ) -> int:
@@ -110,14 +111,14 @@ def digest_text(
         if end > ROOM - 3 * LANES:
             whole = (end - 1) & ~15  # leaves one byte or more: it may be a blank at the end
             murmur_blocks(room, whole, state)
-            room[: end - whole] = room[whole:end].copy()
+            copy(room, whole, end, room, 0)
             total += whole
             end -= whole
         size = min(LANES, stop - i)
         if i + LANES <= len(data):
             beyond, white = blanked(data, i, line)
         else:
-            line[LANES : LANES + size] = data[i:stop]
+            copy(data, i, stop, line, LANES)
             beyond, white = blanked(line, LANES, line)
         near = min(size, lowest_bit(beyond))
         if folding:
@@ -131,7 +132,7 @@ def digest_text(
                 kept &= ~(first_bits(run) << np.uint64(first))
             after_space = (white >> np.uint64(near - 1)) & _ONE if near else after_space
         elif near:
-            room[end : end + near] = data[i : i + near]
+            copy(data, i, i + near, room, end)
             end += near
         characters += near
         i += near

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from curation.compilation import compiled
+from curation.compilation import part
 
 LANES = 64
 """Bytes that are looked at together."""
@@ -191,13 +191,13 @@ def multiplied(typing: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), code
 
 
-@compiled
+@part
 def first_bits(n: int) -> np.uint64:
     """A number whose lowest n bits are set."""
     return np.uint64((_ONE << np.uint64(n)) - _ONE) if n < LANES else _ALL
 
 
-@compiled
+@part
 def decode(data: npt.NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
     """The code point that starts at the non-ASCII byte i, and its length; (-1, 1) where the bytes are no UTF-8."""
     lead = int(data[i])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import compiled, part
 from curation.deduplication.band_kernels import join, root
 from curation.deduplication.lanes import is_among_four
 
@@ -54,7 +54,7 @@ def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool
     return total
 
 
-@compiled
+@part
 def jaccard(a: Hashes, b: Hashes) -> float:
     """The Jaccard similarity of two sets, given as sorted arrays; 0 for two empty ones."""
     i, j, common = 0, 0, 0
@@ -67,7 +67,7 @@ def jaccard(a: Hashes, b: Hashes) -> float:
     return common / union if union else 0.0
 
 
-@compiled
+@part
 def filled_table(values: Hashes) -> Hashes:
     """A table of rows of four, in which each hash stands in the row that its highest bits name; the rest are zeros.
 
@@ -90,7 +90,7 @@ def filled_table(values: Hashes) -> Hashes:
         bits += 1
 
 
-@compiled
+@part
 def count_found(values: Hashes, table: Hashes) -> int:
     """How many of some hashes are in a table made by `filled_table`.
 
@@ -105,7 +105,7 @@ def count_found(values: Hashes, table: Hashes) -> int:
     return found
 
 
-@compiled
+@part
 def can_reach(a: int, b: int, threshold: float) -> bool:
     """Whether sets of these sizes can be as similar as the threshold."""
     return min(a, b) >= threshold * max(a, b)

@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import compiled, part
+from curation.copying import copy
 from curation.deduplication.lanes import LANES, decode, eight_bytes, first_bits, lowered, lowest_bit, multiplied
 
 Bytes = npt.NDArray[np.uint8]
@@ -37,7 +38,7 @@ _ONE, _27, _30, _31, _32 = (np.uint64(n) for n in (1, 27, 30, 31, 32))
 _RANK = np.uint64(0x7FFFFFFF)
 
 
-@compiled
+@part
 def mixed(x: np.uint64) -> np.uint64:
     """The finalizer of SplitMix64: every bit of x reaches every bit of the result."""
     x = (x ^ (x >> _30)) * _MIX_1
@@ -45,13 +46,13 @@ def mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> _31)
 
 
-@compiled
+@part
 def beginning(low: Bytes, at: int, n: int) -> np.uint64:
     """The first n bytes, eight at most, of low[at:], as one number."""
     return np.uint64(eight_bytes(low, at) & first_bits(8 * max(n, 0)))
 
 
-@compiled
+@part
 def word_hash(low: Bytes, begin: int, end: int, state: np.uint64, absorbed: int) -> np.uint64:
     """The hash of a word whose last bytes are low[begin:end], after `absorbed` bytes that went into the state.
 
@@ -65,7 +66,7 @@ def word_hash(low: Bytes, begin: int, end: int, state: np.uint64, absorbed: int)
     return np.uint64(multiplied(state ^ first, _MIX_1 ^ second ^ np.uint64(length) * _MIX_2))
 
 
-@compiled
+@part
 def put(low: Bytes, end: int, point: int) -> int:
     """Write a code point to low[end:] as UTF-8; the new end."""
     if point < 0x80:
@@ -79,7 +80,7 @@ def put(low: Bytes, end: int, point: int) -> int:
     return end + size
 
 
-@compiled
+@part
 def words(
     data: Bytes,
     start: int,
@@ -115,7 +116,7 @@ def words(
         if i + LANES <= len(data):
             beyond, of_words = lowered(data, i, low, end)
         else:
-            low[end : end + size] = data[i:stop]
+            copy(data, i, stop, low, end)
             beyond, of_words = lowered(low, end, low, end)
         near = min(size, lowest_bit(beyond))
         of_words &= first_bits(near)
@@ -168,7 +169,7 @@ def words(
     return i, n
 
 
-@compiled
+@part
 def shingle(block: Hashes, n: int, multipliers: Hashes, out: Hashes, at: int) -> int:
     """Hash the shingles of the first n words of a block into out[at:]; the new end.
 
@@ -190,7 +191,7 @@ def shingle(block: Hashes, n: int, multipliers: Hashes, out: Hashes, at: int) ->
     return at + count
 
 
-@compiled
+@part
 def sort_distinct(values: Hashes, scratch: Hashes, counts: Ints) -> int:
     """Sort hashes, and drop the repeated ones, in place: how many are left.
 
@@ -221,7 +222,7 @@ def sort_distinct(values: Hashes, scratch: Hashes, counts: Ints) -> int:
     return left
 
 
-@compiled
+@part
 def throw(shingles: Hashes, key: np.uint64, bins: Ranks) -> None:
     """Let each shingle fall into its bin, which keeps the lowest rank."""
     n = np.uint64(len(bins))
@@ -231,7 +232,7 @@ def throw(shingles: Hashes, key: np.uint64, bins: Ranks) -> None:
         bins[at] = min(bins[at], np.uint32(hashed & _RANK))
 
 
-@compiled
+@part
 def densify(bins: Ranks, order: Places, rank: Places, places: Ints, out: Ranks) -> None:
     """Let each bin that is empty borrow from the full one that it prefers; none borrows where all are empty.
 
@@ -271,7 +272,7 @@ def densify(bins: Ranks, order: Places, rank: Places, places: Ints, out: Ranks) 
         place += 1
 
 
-@compiled
+@part
 def band_hashes(bins: Ranks, rows: int, states: Hashes, out: npt.NDArray[np.uint32]) -> None:
     """One 32-bit hash for each band of the sketch; chance meetings cost one more verification, never a wrong answer.
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.core import types
 
-from curation.compilation import compiled, inlined
+from curation.compilation import compiled, inlined, part
 from curation.deduplication.lanes import BYTES, LANES, as_bits, emitted, every, loaded, lowest_bit
 
 UNSURE = -1
@@ -224,7 +224,7 @@ def _telling_tags(
     return UNSURE if level else count
 
 
-@compiled
+@part
 def _after_comment(markup: npt.NDArray[np.uint8], at: int) -> int:
     """Where a comment ends whose text begins there, or `UNSURE`."""
     size = len(markup) - 2
@@ -291,7 +291,7 @@ def _after_attributes(
         at += (mark == 34 or mark == 39) and at < size
 
 
-@compiled
+@part
 def _may_tell(
     markup: npt.NDArray[np.uint8],
     kind: int,
@@ -318,7 +318,7 @@ def _may_tell(
     return False
 
 
-@compiled
+@part
 def _after_raw(markup: npt.NDArray[np.uint8], name: int, at: int, is_script: bool) -> int:
     """Where the end tag begins of an element that holds text alone, or `UNSURE`; its name begins there."""
     length = 0

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined
+from curation.compilation import compiled, inlined, part
 
 _LONGEST_SKIP: Final = 32
 _SPACE: Final = 0x20
@@ -86,7 +86,7 @@ def sample_letters(data: Bytes, offsets: Ints, table: Bytes, pieces: int, piece_
     return out[:at], ends
 
 
-@compiled
+@part
 def _word_start(data: Bytes, start: int, first: int, end: int, table: Bytes) -> int:
     """From byte `first` on, where a word may start: after what is left of one that began before, if that is short."""
     i = first
@@ -103,7 +103,7 @@ def _word_start(data: Bytes, start: int, first: int, end: int, table: Bytes) -> 
     return i
 
 
-@compiled
+@part
 def _letters(data: Bytes, i: int, stop: int, end: int, table: Bytes, out: Bytes, at: int, begin: int) -> int:
     """Copy the letters and marks of the characters that start before `stop`, a space before each word but the first of
     the sample, which starts at `begin`; where the next byte goes."""

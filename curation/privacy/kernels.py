@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined
+from curation.compilation import compiled, inlined, part
 from curation.privacy.number_kernel import Hashes, may_be_entity
 
 Bytes = npt.NDArray[np.uint8]
@@ -52,7 +52,7 @@ def _is_letter(byte: int) -> bool:
     return 97 <= byte | 32 <= 122
 
 
-@compiled
+@part
 def _joins(data: Bytes, first: int, last: int) -> bool:
     """Whether what stands between two groups of digits holds them together: at most a sign with spaces and brackets."""
     gap = last - first
@@ -76,7 +76,7 @@ def _joins(data: Bytes, first: int, last: int) -> bool:
     return signs <= 1 and not (gap == 3 and signs == 0)
 
 
-@compiled
+@part
 def _ipv4_end(data: Bytes, i: int, stop: int) -> int:
     """The end of four groups of up to three digits that dots part, which begin at i; 0 if there are none."""
     for group in range(4):
@@ -92,7 +92,7 @@ def _ipv4_end(data: Bytes, i: int, stop: int) -> int:
     return i
 
 
-@compiled
+@part
 def _ipv6_end(data: Bytes, i: int, stop: int) -> int:
     """The end of hexadecimal groups that colons part, if they may be an address; 0 if not."""
     colons, is_short, first = 0, False, i
@@ -104,7 +104,7 @@ def _ipv6_end(data: Bytes, i: int, stop: int) -> int:
     return i if colons >= 6 or (colons >= 2 and is_short) else 0
 
 
-@compiled
+@part
 def _may_be_code(data: Bytes, i: int, j: int, stop: int) -> bool:
     """Whether the word data[i:j] may begin an IBAN or an id with letters.
 
@@ -122,7 +122,7 @@ def _may_be_code(data: Bytes, i: int, j: int, stop: int) -> bool:
     return False
 
 
-@compiled
+@part
 def _is_named_secret(data: Bytes, begin: int, i: int) -> bool:
     """Whether the word before the sign at i ends as `password`, `token`, `secret`, `key`, `pwd` and their like do."""
     p, skipped = i - 1, 0
@@ -145,7 +145,7 @@ def _is_named_secret(data: Bytes, begin: int, i: int) -> bool:
     )
 
 
-@compiled
+@part
 def _is_sign(data: Bytes, begin: int, i: int, stop: int) -> int:
     """The sort of proposal that the sign at i is; -1 for none."""
     byte = int(data[i])
@@ -162,6 +162,13 @@ def _is_sign(data: Bytes, begin: int, i: int, stop: int) -> int:
     if k + 2 < stop and data[k] | 32 == 97 and data[k + 1] | 32 == 116:
         return AT
     return AT if k + 1 < stop and data[k] == 64 else -1
+
+
+@part
+def _put(found: Ints, n: int, text: int, sort: int, start: int, end: int) -> int:
+    """Write a proposal behind n others; how many there are then."""
+    found[n, 0], found[n, 1], found[n, 2], found[n, 3] = text, sort, start, end
+    return n + 1
 
 
 @compiled
@@ -199,8 +206,7 @@ def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Ha
                 if not letters:
                     if not (last > begin and _joins(data, last, i)):
                         if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
-                            found[count] = t, NUMBER, first - begin, last - begin
-                            count += 1
+                            count = _put(found, count, t, NUMBER, first - begin, last - begin)
                         first, digits = i, 0
                     last, digits = j, digits + j - i
                     if j - i <= 3 and j + 1 < stop and data[j] == 46 and CLASSES[data[j + 1]] == 2:
@@ -219,13 +225,10 @@ def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Ha
                 if j - i <= 4 and j + 1 < stop and data[j] == 58 and (i == begin or data[i - 1] != 58):
                     address = _ipv6_end(data, i, stop)
                     if address:
-                        found[count] = t, IPV6, i - begin, address - begin
-                        count += 1
+                        count = _put(found, count, t, IPV6, i - begin, address - begin)
             if sort >= 0:
-                found[count] = t, sort, i - begin, end - begin
-                count += 1
+                count = _put(found, count, t, sort, i - begin, end - begin)
             i = j
         if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
-            found[count] = t, NUMBER, first - begin, last - begin
-            count += 1
+            count = _put(found, count, t, NUMBER, first - begin, last - begin)
     return count

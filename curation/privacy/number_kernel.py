@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined
+from curation.compilation import compiled, inlined, part
 from curation.privacy.context import WINDOW
 from curation.utf8 import lower
 
@@ -77,7 +77,7 @@ def may_be_entity(data: Bytes, begin: int, first: int, last: int, stop: int, nam
     return _has_form(data, first, last) or _is_named(data, begin, first, names)
 
 
-@compiled
+@part
 def _has_form(data: Bytes, first: int, last: int) -> bool:
     """Whether some of the groups have the form of what stands by itself."""
     starts, sizes = np.zeros(_GROUPS, np.int64), np.zeros(_GROUPS, np.int64)
@@ -108,7 +108,7 @@ def _is_long(data: Bytes, i: int, size: int) -> bool:
     return not (size == 14 and lead != 51)
 
 
-@compiled
+@part
 def _ends_a_form(data: Bytes, starts: Ints, sizes: Ints) -> bool:
     """Whether the last groups are parted as a number of a country is, or a card."""
     a, b, c, d, e = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -133,7 +133,7 @@ def _ends_a_form(data: Bytes, starts: Ints, sizes: Ints) -> bool:
     return False
 
 
-@compiled
+@part
 def _adds_up(data: Bytes, starts: Ints) -> bool:
     """Luhn's check over the last four groups, of four digits each."""
     total = 0
@@ -146,7 +146,7 @@ def _adds_up(data: Bytes, starts: Ints) -> bool:
     return total % 10 == 0
 
 
-@compiled
+@part
 def _is_nir(data: Bytes, i: int, last: int) -> bool:
     """Whether groups from i on end where those of a French NIR may: after 1, 3, 5, 7, 10, 13 and 15 digits."""
     if data[i] != 49 and data[i] != 50:
@@ -165,7 +165,7 @@ def _is_nir(data: Bytes, i: int, last: int) -> bool:
     return count == 15
 
 
-@compiled
+@part
 def _is_named(data: Bytes, begin: int, first: int, names: Hashes) -> bool:
     """Whether a word before says what the number is; words beyond ASCII are taken for such."""
     low = max(begin, first - _WINDOW)
@@ -186,7 +186,7 @@ def _is_named(data: Bytes, begin: int, first: int, names: Hashes) -> bool:
     return False
 
 
-@compiled
+@part
 def _has_name(data: Bytes, start: int, end: int, names: Hashes) -> bool:
     """Whether a piece of letters, which signs beyond ASCII may part, is one of the names or ends with one."""
     first = start

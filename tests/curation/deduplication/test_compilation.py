@@ -3,13 +3,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from curation.compilation import compiled
+import pytest
+
+from curation.compilation import compiled, part
 
 
 def test_where_machine_code_cannot_be_kept_a_function_still_runs():
     places = {}
     exec("def twice(x):\n    return 2 * x", places)  # has no file, and so no folder beside it for a cache
     assert compiled(places["twice"])(21) == 42
+
+
+def test_a_part_works_within_compiled_functions_and_tells_others_what_it_is():
+    @part
+    def twice(x):
+        return 2 * x
+
+    assert compiled(lambda x: twice(x) + 1)(20) == 41
+    with pytest.raises(TypeError, match="twice is part of compiled functions"):
+        twice(20)
 
 
 CALLED = "from curation.compilation import compiled\n\n@compiled\ndef step():\n    return {}\n"
