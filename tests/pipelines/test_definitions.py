@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+import yaml
 
 import pipelines.definitions
 import pipelines.measuring
@@ -70,9 +71,8 @@ def test_every_asset_is_explained_owned_grouped_versioned_and_checked(tmp_path: 
     checks = [graph.get(key) for key in graph.asset_check_keys]
     assert all(check.blocking == (check.key.name not in CHECKS) for check in checks)
     seen = [graph.get(key) for key in graph.observable_asset_keys]
-    assert {"source_data" if template != "docstrings" else "source_library"} <= {
-        each.key.to_user_string() for each in seen
-    }
+    named = {f"source_{source['name']}" for source in yaml.safe_load((root / "headwater.yaml").read_text())["sources"]}
+    assert named and named <= {each.key.to_user_string() for each in seen}
     assert all(each.description and each.group_name for each in seen)
 
 
