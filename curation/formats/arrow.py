@@ -40,5 +40,5 @@ def arrow_rows(data: bytes | BinaryIO, media_type: str, settings: ReadingSetting
                         yield f"row={number}", row
     except ConnectionError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last where a column's name is damaged
         raise Unreadable("malformed Arrow", "the file is cut short or damaged: write it again") from error

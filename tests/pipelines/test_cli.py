@@ -169,7 +169,7 @@ WRONG = {
     "an asset that is not there": (["run", "nope"], "there is no asset 'nope' in this workspace; there are: corpus"),
     "no release": (
         ["export", "instructions", "-o", "absent"],
-        "dataset 'instructions' has no release; there are: none",
+        "dataset 'instructions' has no release yet; `headwater run` makes one",
     ),
     "no model": (["try", "Why?"], "there is no model yet"),
 }

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.formats import Extract, ReadingSettings, Unreadable, read_items
@@ -39,6 +39,7 @@ def test_an_arrow_file() -> None:
 
 
 @settings(deadline=None)
+@example(at=0.931640625, byte=128, cut=False)
 @given(st.floats(0, 1), st.integers(0, 255), st.booleans())
 def test_damage_is_told_or_harmless(at: float, byte: int, cut: bool) -> None:
     data = bytearray(as_file())
