@@ -102,7 +102,7 @@ def evaluation_set(entry: EvaluationSet, workspace: Workspace) -> Observation:
 
 @stage(
     group="curation",
-    code_version="2",
+    code_version="3",
     primary_key=("set", "item"),
     unit="texts",
     uses=("python",),

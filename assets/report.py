@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,33 +42,42 @@ def evaluation_report(
     """What each contestant costs, and the page with all that the evaluation found."""
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     ledgers = {name: _ledger(run, name) for name in models["model"]}
-    minutes = 0.0 if annotations is None else float(annotations["lead_time"].fill_null(0).sum()) / 60
-    trained = models.select("model", "version").rows()
-    of_version = {version: Spent(_seconds(ledgers[name]), minutes) for name, version in trained}
     versions = {name: rows["model_version"][0] for name, rows in contestants.items() if rows.height}
-    spent = {name: of_version[version] for name, version in versions.items() if version in of_version}
-    tokens = token_prices(versions, endpoints, prices.million_tokens)
-    table = costs(contestants, spent, replace(prices, million_tokens=tokens), next(iter(contestants)))
-    labels = {name: int(ledger["samples"]) for name, ledger in ledgers.items() if "samples" in ledger}
+    spent = _spent(versions, ledgers, models, annotations)
+    prices = replace(prices, million_tokens=token_prices(versions, endpoints, prices.million_tokens))
+    table = costs(contestants, spent, prices, next(iter(contestants)))
     report = Report(
-        scores,
-        comparisons,
-        slices,
-        sample_scores,
-        table,
-        samples,
-        contestants,
-        win_rates,
-        ratings,
-        judge_agreement,
-        labels,
-        prices.worthwhile,
-        contamination_rates,
-        pl.concat(harness_comparisons.values()) if harness_comparisons else None,
+        scores=scores,
+        comparisons=comparisons,
+        slices=slices,
+        sample_scores=sample_scores,
+        costs=table,
+        samples=samples,
+        contestants=contestants,
+        win_rates=win_rates,
+        ratings=ratings,
+        agreement=judge_agreement,
+        labels={name: int(ledger["samples"]) for name, ledger in ledgers.items() if "samples" in ledger},
+        worthwhile=prices.worthwhile,
+        rates=contamination_rates,
+        harness=pl.concat(harness_comparisons.values()) if harness_comparisons else None,
     )
     return Outcome(
         table, notes={"verdict": verdict_of(report), REPORT: write_report(run.workspace, "scores", report_page(report))}
     )
+
+
+def _spent(
+    versions: Mapping[str, str],
+    ledgers: Mapping[str, Mapping[str, Any]],
+    models: pl.DataFrame,
+    annotations: pl.DataFrame | None,
+) -> dict[str, Spent]:
+    """What was spent on each contestant that was trained: seconds of training, minutes of people."""
+    minutes = 0.0 if annotations is None else float(annotations["lead_time"].fill_null(0).sum()) / 60
+    trained = models.select("version", "model").rows()
+    of_version = {version: Spent(_seconds(ledgers[name]), minutes) for version, name in trained}
+    return {name: of_version[version] for name, version in versions.items() if version in of_version}
 
 
 def _ledger(run: Run, model: str) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def _ledger(run: Run, model: str) -> dict[str, Any]:
     return {} if head is None else dict(head.notes.get("ledger") or {})
 
 
-def _seconds(ledger: dict[str, Any]) -> float:
+def _seconds(ledger: Mapping[str, Any]) -> float:
     return sum(float(phase["wall_seconds"]) for phase in ledger.get("ledger", []))
 
 

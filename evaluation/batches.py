@@ -89,6 +89,22 @@ def read(loaded: Loaded, batch: Batch, more: int) -> Read:
     return Read(answer.logits[:, -1], mask, positions[:, -1:], answer.past_key_values)
 
 
+def logits_of(loaded: Loaded, batch: Batch, inputs: Sequence[Sequence[int]], columns: int) -> torch.Tensor:
+    """The logits (rows, at least `columns`, vocabulary) at the last tokens of `inputs`, each behind the batch's prefix."""
+    ids, mask, positions = pad_left(inputs, batch.prefix, loaded)
+    choose_attention(loaded, mask.shape[1])
+    answer = loaded.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=batch.prefix.fork(len(inputs)),
+        use_cache=batch.prefix.cache is not None,
+        logits_to_keep=last_columns(ids, columns),
+    )
+    logits: torch.Tensor = answer.logits
+    return logits
+
+
 def pad_left(
     suffixes: Sequence[Sequence[int]], prefix: Prefix, loaded: Loaded
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.batches import Batch, Read, choose_attention, last_columns, pad_left
+from evaluation.batches import Batch, Read, logits_of
 from evaluation.encoding import Question
 from evaluation.loading import Loaded
 
@@ -43,17 +43,8 @@ def likelihoods(loaded: Loaded, batch: Batch, end: int) -> Iterator[Likelihood]:
     """The likelihood of each question's reference, in the batch's order; `end` is the end-of-turn token."""
     references = [question.reference or () for question in batch.questions]
     inputs = [question.prompt[batch.prefix.length :] + (question.reference or ()) for question in batch.questions]
-    ids, mask, positions = pad_left(inputs, batch.prefix, loaded)
-    choose_attention(loaded, mask.shape[1])
-    answer = loaded.model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=batch.prefix.fork(len(inputs)),
-        use_cache=batch.prefix.cache is not None,
-        logits_to_keep=last_columns(ids, max(len(reference) for reference in references) + 1),
-    )
-    for question, logits in zip(batch.questions, answer.logits, strict=True):
+    logits_of_all = logits_of(loaded, batch, inputs, max(map(len, references)) + 1)
+    for question, logits in zip(batch.questions, logits_of_all, strict=True):
         yield _weigh(question, logits[-len(question.reference or ()) - 1 :], end)
 
 

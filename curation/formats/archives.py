@@ -32,6 +32,8 @@ from curation.formats.extracts import Exhausted, Item, ReadingSettings, Unreadab
 from curation.formats.packages import ZIP
 
 TAR = "application/x-tar"
+UNNAMED = "unnamed"
+"""What a member without a name is called: the name of a tar's ends at its first NUL."""
 
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError)
 _DAMAGED_ARCHIVES = (*_DAMAGED, zipfile.BadZipFile, tarfile.TarError)
@@ -205,9 +207,13 @@ def member_of(data: bytes, kind: str, path: str, part: str, settings: ReadingSet
 
 
 def _parts(file: BinaryIO, kind: str, work: _Work) -> Iterator[tuple[str, str, Fetch]]:
-    """Each member's place, its name, and what gives its bytes; a name that comes again is told apart."""
+    """Each member's place, its name, and what gives its bytes; a name that comes again is told apart, and none is empty.
+
+    An empty place would be that of the whole archive.
+    """
     seen: Counter[str] = Counter()
     for name, fetch in _members(file, kind, work):
+        name = name or UNNAMED
         seen[name] += 1
         yield name.replace("#", "##") + (f"#again={seen[name]}" if seen[name] > 1 else ""), name, fetch
 

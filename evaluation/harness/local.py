@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from evaluation.batches import Batch, batches, choose_attention, last_columns, pad_left, read
+from evaluation.batches import Batch, batches, logits_of, read
 from evaluation.encoding import Question, stop_tokens
 from evaluation.generation import Decoding, generate
 from evaluation.harness.answers import Given, Request, temperature_of
@@ -189,17 +189,8 @@ def weigh(loaded: Loaded, batch: Batch) -> Iterator[tuple[int, float, bool]]:
         question.prompt[batch.prefix.length :] + reference[:-1]
         for question, reference in zip(batch.questions, references, strict=True)
     ]
-    ids, mask, positions = pad_left(inputs, batch.prefix, loaded)
-    choose_attention(loaded, mask.shape[1])
-    answer = loaded.model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=batch.prefix.fork(len(inputs)),
-        use_cache=batch.prefix.cache is not None,
-        logits_to_keep=last_columns(ids, max(map(len, references))),
-    )
-    for question, reference, logits in zip(batch.questions, references, answer.logits, strict=True):
+    logits_of_all = logits_of(loaded, batch, inputs, max(map(len, references)))
+    for question, reference, logits in zip(batch.questions, references, logits_of_all, strict=True):
         predicted = logits[-len(reference) :].float()
         wanted = torch.tensor(reference, device=predicted.device)
         logprobs = predicted.log_softmax(dim=-1).gather(1, wanted[:, None]).double()
