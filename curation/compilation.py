@@ -6,13 +6,17 @@ whether the function's own file changed; ours also asks about the files of the c
 
 Before it loads what is cached, Numba readies itself to compile, a fifth of a second in every process; ours does that only
 where nothing fits in the cache.
+
+Whoever waits is told (`curation.compiling`).
 """
 
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -20,8 +24,11 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numba
 from llvmlite.binding import add_symbol
 from numba.core.caching import FunctionCache
+from numba.core.event import Event, Listener, register
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import _nrt_python
+
+from curation.compiling import Compiling, is_told, tell
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,6 +72,57 @@ class _Cache(FunctionCache):  # type: ignore[misc]
                 self.flush()
         return None
 
+    def has_code(self) -> bool:
+        """Whether machine code of the function as it stands is kept."""
+        try:
+            return bool(self._cache_file._load_index())
+        except (OSError, AttributeError, ImportError, EOFError, pickle.UnpicklingError):
+            return False
+
+
+_dispatchers: list[CPUDispatcher] = []
+
+
+@cache
+def _parts() -> tuple[set[CPUDispatcher], set[CPUDispatcher]]:
+    """All of this package's functions that are compiled by themselves, and those that were not when this was first asked."""
+    folder = Path(__file__).parent
+    for file in sorted(folder.rglob("*.py")):
+        if "\n@compiled\n" in file.read_text(encoding="utf-8"):
+            import_module(".".join(file.relative_to(folder.parent).with_suffix("").parts))
+    own = {each for each in _dispatchers if each.py_func.__module__.startswith(f"{__package__}.")}
+    return own, {each for each in own if isinstance(each._cache, _Cache) and not each._cache.has_code()}
+
+
+class _Teller(Listener):  # type: ignore[misc]
+    """Told by Numba of whatever it compiles, under its lock; one function may lead to others."""
+
+    def __init__(self) -> None:
+        self._depth, self._begun = 0, 0.0
+
+    def on_start(self, event: Event) -> None:
+        """A function is about to be compiled."""
+        if not self._depth:
+            self._begun = time.monotonic()
+        self._depth += 1
+        if is_told() and event.data["dispatcher"] in _parts()[0]:
+            self._tell(event.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, event: Event) -> None:
+        """It is compiled, or cannot be."""
+        self._depth -= 1
+        if is_told():
+            _parts()[1].discard(event.data["dispatcher"])
+            if not self._depth:
+                self._tell("", time.monotonic() - self._begun)
+
+    def _tell(self, part: str, seconds: float = 0.0) -> None:
+        parts, missing = _parts()
+        tell(Compiling(part, len(parts) - len(missing), len(parts), seconds))
+
+
+register("numba:compile", _Teller())
+
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function on first call, releasing the interpreter lock, and keep the machine code for later processes."""
@@ -74,6 +132,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     except RuntimeError as error:
         if "cannot cache function" not in str(error):
             raise
+    _dispatchers.append(dispatcher)
     return cast(Callable[P, R], dispatcher)
 
 

@@ -62,6 +62,7 @@ def lines(contents: pa.RecordBatch, settings: RefinedWebLines) -> pa.RecordBatch
     _, starts, buffer = texts.buffers()
     offsets = np.frombuffer(starts or bytes(8), np.int64)[texts.offset : texts.offset + len(texts) + 1]
     data = np.frombuffer(buffer or b"", np.uint8)
+    offsets.flags.writeable = data.flags.writeable = False  # whatever owns them: so the loop is compiled once
     prose = np.array([not _is_json(data, *bounds) for bounds in pairwise(offsets)], np.bool_)
     counts = np.zeros((len(texts), 3), np.int64)
     found = find_lines(data, offsets, prose, *line_tables(), _sought(settings), counts)

@@ -30,6 +30,8 @@ from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+from curation.compiling import Compiling, tell, told_to
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Work = Callable[[Task], Result]
@@ -73,7 +75,9 @@ class _Forking:
             self.pipe.send(question)
             if theirs is not None:
                 send_handle(self.pipe, theirs.fileno(), self.process.pid)
-            return self.pipe.recv()
+            while isinstance(answer := self.pipe.recv(), Compiling):
+                tell(answer)
+            return answer
         except (EOFError, ConnectionError) as error:
             code = self.process.wait()
             raise WorkerError(f"the process that starts workers ended (exit code {code})") from error
@@ -202,7 +206,8 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to answer, who then ends this process
     pipe = Connection(int(sys.argv[1]))
     work, max_memory, ready = pipe.recv()
-    ready()
+    with told_to(pipe.send):
+        ready()
     gc.freeze()  # what is imported is never garbage, and to look through it would copy its pages
     pipe.send("ready")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -12,8 +12,10 @@ import platform
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from curation.compiling import told_to
 from pipelines.commits import Commit, CommitConflict
 from pipelines.computing import Computation, compute
 from pipelines.extras import version_of
@@ -143,7 +145,8 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     run = Run(workspace, node.name, key, _progress(node), launcher(workspace, node.name, key))
     has_state = not force and _is_state(heads.values(), draft.recipe)
     try:
-        commits, pictures = compute(Computation(node, pinned, run, draft, heads, has_state, begun))
+        with told_to(partial(watcher().compiling, node.name)):
+            commits, pictures = compute(Computation(node, pinned, run, draft, heads, has_state, begun))
     except BaseException:
         watcher().ended(node.name, failed=True)
         raise

@@ -7,8 +7,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from curation.compiling import Compiling
 from pipelines.commits import Books
-from pipelines.watching import describe
+from pipelines.watching import describe, describe_compiling
 from pipelines.workspace import Workspace
 
 LINE_SECONDS = 5.0
@@ -24,6 +25,7 @@ class TerminalWatcher:
         self._console, self._workspace = console, workspace
         self._begun: dict[str, float] = {}
         self._said: dict[str, float] = {}
+        self._compiled: dict[str, float] = {}
         columns = (
             SpinnerColumn(),
             TextColumn("{task.fields[node]}"),
@@ -60,7 +62,7 @@ class TerminalWatcher:
             self._looks.add(node)
             self._hide()
             self._show(node)
-        said = describe(done, total, unit, now - self._begun[node], beside)
+        said = describe(done, total, unit, now - self._begun[node] - self._compiled.get(node, 0.0), beside)
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total, said=said)
         elif now - self._said[node] >= LINE_SECONDS:
@@ -69,6 +71,16 @@ class TerminalWatcher:
         if node in self._looks and done == total:
             self._hide()
 
+    def compiling(self, node: str, said: Compiling) -> None:
+        """A stage waits for what it runs: told at once when that begins, and part of no rate."""
+        now, begins = time.monotonic(), node not in self._compiled
+        self._compiled[node] = self._compiled.get(node, 0.0) + said.seconds
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, said=describe_compiling(said) if said.part else "", refresh=True)
+        elif said.part and (begins or now - self._said.get(node, 0.0) >= LINE_SECONDS):
+            self._said[node] = now
+            self._console.print(f"  {node}: {describe_compiling(said)}", highlight=False)
+
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended; of one that failed, the reason is told at the end of the run."""
         self.seconds[node] = time.monotonic() - self._begun.get(node, time.monotonic())
@@ -76,7 +88,9 @@ class TerminalWatcher:
         head = None if failed else self._workspace.store.head(node)
         books = books_line(head.books) if head and head.books else ""
         mark = "[red]✗[/]" if failed else "[green]✓[/]"
-        self._console.print(f"{mark} {node:<24} {self.seconds[node]:>7.1f} s  {books}", highlight=False)
+        compiled = self._compiled.get(node, 0.0)
+        beside = f" ({compiled:.0f} s of it to compile, once)" if compiled >= 1 else ""
+        self._console.print(f"{mark} {node:<24} {self.seconds[node]:>7.1f} s  {books}{beside}", highlight=False)
 
 
 def books_line(books: Books) -> str:

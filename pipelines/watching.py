@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from curation.compiling import Compiling
+
 LOG_SECONDS = 10.0
 
 
@@ -21,6 +23,8 @@ class Watcher(Protocol):
     def started(self, node: str) -> None: ...
 
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None: ...
+
+    def compiling(self, node: str, said: Compiling) -> None: ...
 
     def ended(self, node: str, failed: bool = False) -> None: ...
 
@@ -34,6 +38,9 @@ class Nobody:
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None:
         """A stage has come so far."""
 
+    def compiling(self, node: str, said: Compiling) -> None:
+        """A stage waits for what it runs."""
+
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
 
@@ -44,6 +51,7 @@ class LogWatcher:
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock = say, clock
         self._since = self._last = clock()
+        self._compiled = ""
 
     def started(self, node: str) -> None:
         """A stage has begun."""
@@ -55,6 +63,14 @@ class LogWatcher:
         if now - self._last >= LOG_SECONDS:
             self._last = now
             self._say(f"{node}: {describe(done, total, unit, now - self._since, beside)}")
+
+    def compiling(self, node: str, said: Compiling) -> None:
+        """A stage waits for what it runs: told at once when that begins, and part of no rate."""
+        now = self._clock()
+        if said.part and (node != self._compiled or now - self._last >= LOG_SECONDS):
+            self._last, self._compiled = now, node
+            self._say(f"{node}: {describe_compiling(said)}")
+        self._since += said.seconds
 
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
@@ -76,6 +92,11 @@ def describe(done: int, total: int | None, unit: str, seconds: float, beside: st
         if total and done <= total:
             text += f", {(total - done) / rate:,.0f} s left"
     return f"{text}, {beside}" if beside else text
+
+
+def describe_compiling(said: Compiling) -> str:
+    """What is compiled, and what this machine has: "compiling `propose`, once for this machine (12 of 58 parts are there)"."""
+    return f"compiling `{said.part}`, once for this machine ({said.ready} of {said.parts} parts are there)"
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)

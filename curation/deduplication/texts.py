@@ -58,12 +58,15 @@ def composed(texts: Texts) -> tuple[npt.NDArray[np.int64], Texts]:
 
 
 def in_slices(texts: Texts, threads: int, work: Callable[[int, int], None]) -> None:
-    """Call work(first, last) on slices of the texts with about as many bytes each, in threads (0: all cores)."""
+    """Call work(first, last) on slices of the texts with about as many bytes each, in threads (0: all cores).
+
+    Of no texts at all there is one slice, too, so that a look at nothing compiles what a look at something needs.
+    """
     count = threads or len(sched_getaffinity(0))
     pieces = 4 * count if count > 1 else 1
     goals = np.linspace(texts.offsets[0], texts.offsets[-1], pieces + 1)[1:-1]
     cuts = sorted({0, *np.searchsorted(texts.offsets, goals).tolist(), len(texts)})
-    slices = list(pairwise(cuts))
+    slices = list(pairwise(cuts)) or [(0, 0)]
     if len(slices) < 2:
         for first, last in slices:
             work(first, last)

@@ -29,6 +29,8 @@ _NAMES = names_table(ID_NAMES | PHONE_NAMES)
 
 def candidates(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Mapping[int, list[Candidate]]:
     """The candidates of each text that has any; text t is data[offsets[t] : offsets[t + 1]]."""
+    data, offsets = data.view(), offsets.view()
+    data.flags.writeable = offsets.flags.writeable = False  # whatever they are made of: so the loop is compiled once
     room = 1_024 + (int(offsets[-1]) - int(offsets[0])) // 64
     while True:
         rows = np.empty((room, 4), np.int64)

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 
+from curation.compiling import Compiling, tell
+
 
 def halve(number: int) -> float:
     """A task that ends well, or in one of the ways that tasks end."""
@@ -22,3 +24,9 @@ def halve(number: int) -> float:
             return float(len(bytes(1 << 30)))
     print("secret words")
     return number / 2
+
+
+def ready_after_compiling() -> None:
+    """Readies itself as what compiles a loop does."""
+    tell(Compiling("loop", 0, 2))
+    tell(Compiling("", 1, 2, 1.5))

@@ -8,12 +8,13 @@ from rich.console import Console
 
 import pipelines.terminal
 from assets import STAGES
+from curation.compiling import Compiling
 from pipelines.commits import Books
 from pipelines.graph import build_graph
 from pipelines.inputs import observe
 from pipelines.templates import init
 from pipelines.terminal import TerminalWatcher, books_line
-from pipelines.watching import watched_by
+from pipelines.watching import LogWatcher, watched_by
 from pipelines.workspace import Workspace
 
 FILES = 1_200
@@ -31,6 +32,47 @@ def test_a_stage_that_failed_has_no_tick(tmp_path: Path) -> None:
     watcher.started("documents")
     watcher.ended("documents", failed=True)
     assert "✗ documents" in screen.getvalue() and "✓" not in screen.getvalue()
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_compiling_is_told_once_and_is_part_of_no_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(pipelines.terminal.time, "monotonic", lambda: now[0])
+    workspace = Workspace(init(tmp_path / "house", "corpus").parent)
+    screen = io.StringIO()
+    watcher = TerminalWatcher(Console(file=screen, force_terminal=is_terminal, width=120), workspace)
+    watcher.started("quality")
+    for part, ready in (("count", 3), ("_key", 4)):
+        watcher.compiling("quality", Compiling(part, ready, 50))
+    now[0] += 30
+    watcher.compiling("quality", Compiling("", 5, 50, 30.0))
+    now[0] += 10
+    watcher.advanced("quality", 1_000, 5_000, "contents")
+    watcher.ended("quality")
+    said = screen.getvalue()
+    assert "compiling `" in said and "once for this machine (" in said and "40.0 s" in said
+    assert "(30 s of it to compile, once)" in said
+    if not is_terminal:
+        assert said.count("compiling `") == 1 and "(3 of 50 parts are there)" in said
+        assert "1,000 of 5,000 contents, 100/s, 40 s left" in said
+
+
+def test_a_log_tells_of_compiling_once_and_not_in_its_rates() -> None:
+    now, lines = [0.0], list[str]()
+    watcher = LogWatcher(lines.append, lambda: now[0])
+    watcher.started("quality")
+    watcher.compiling("quality", Compiling("count", 3, 50))
+    watcher.compiling("quality", Compiling("_key", 3, 50))
+    now[0] = 30.0
+    watcher.compiling("quality", Compiling("", 5, 50, 30.0))
+    now[0] = 40.0
+    watcher.advanced("quality", 1_000, 5_000, "contents")
+    assert lines == [
+        "quality: compiling `count`, once for this machine (3 of 50 parts are there)",
+        "quality: 1,000 of 5,000 contents, 100/s, 40 s left",
+    ]
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

@@ -1,0 +1,38 @@
+"""Run as a program: each measure of texts on no rows and then on one, and what loops that one needed besides."""
+
+from __future__ import annotations
+
+import inspect
+from typing import get_type_hints
+
+import polars as pl
+
+from assets import STAGES
+from curation import compilation
+from curation.decontamination.index import item_name, words_of
+from pipelines.measuring import _run
+
+TEXT = "Ada's number is +44 20 7946 0958 or 000-12-3456; the e\u0301t\u00e9 was hot. Terms of use. " * 9
+MEASURES = ("signatures", "quality", "language", "lines", "contamination", "personal_data")
+
+
+def _loops() -> set[tuple[str, object]]:
+    return {(each.py_func.__qualname__, types) for each in compilation._dispatchers for types in each.overloads}
+
+
+def main() -> None:
+    """Print a line per measure: its name, whether nothing has loops, and those that a row needed more."""
+    rows = pl.DataFrame({"content_digest": ["0" * 32], "text": [TEXT]})
+    words = words_of(rows["text"])
+    items = pl.DataFrame({"set": ["s"], "item": [item_name(words[0])], "words": words})
+    for stage in (each for each in STAGES if each.name in MEASURES):
+        hints, names = get_type_hints(stage.function), list(inspect.signature(stage.function).parameters)[1:]
+        options = {name: items if hints[name] is pl.DataFrame else hints[name]() for name in names}
+        _run(stage, rows.head(0).to_arrow(), options)
+        before = _loops()
+        _run(stage, rows.to_arrow(), options)
+        print(stage.name, bool(before), *sorted(name for name, _ in _loops() - before))
+
+
+if __name__ == "__main__":
+    main()

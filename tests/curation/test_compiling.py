@@ -1,0 +1,57 @@
+"""What is told while loops are compiled, and that measuring nothing compiles all that measuring needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+from curation.compiling import Compiling, told_to
+from curation.workers import results
+from tests.curation.measuring_nothing import MEASURES
+from tests.curation.worker_functions import halve, ready_after_compiling
+
+CALLED = """
+from curation.compiling import told_to
+import numpy as np
+from curation.deduplication.digest_index import filled_index
+from curation.language.prediction import slots_for
+
+told = []
+with told_to(told.append):
+    {}
+for said in told:
+    print(said.part or "-", said.ready, said.parts, said.seconds > 0)
+"""
+
+
+def said(*program: str, **around: str) -> list[list[str]]:
+    done = subprocess.run(
+        [sys.executable, *program], env={**os.environ, **around}, capture_output=True, text=True, check=True
+    )
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_what_is_compiled_is_told_once_for_a_machine_with_what_that_has(tmp_path: Path) -> None:
+    one, other = (CALLED.format(call) for call in ("slots_for(3)", "filled_index(np.zeros(2, np.uint64))"))
+    begun, ended = said("-c", one, NUMBA_CACHE_DIR=str(tmp_path))
+    parts = begun[2]
+    assert int(parts) > 20
+    assert (begun, ended) == (["slots_for", "0", parts, "False"], ["-", "1", parts, "True"])
+    assert said("-c", one, NUMBA_CACHE_DIR=str(tmp_path)) == []
+    assert said("-c", other, NUMBA_CACHE_DIR=str(tmp_path))[0] == ["filled_index", "1", parts, "False"]
+
+
+def test_measuring_nothing_compiles_what_measuring_needs() -> None:
+    """So worker processes find it all, and no loop is compiled in two of them, or twice for two kinds of arrays."""
+    found = said("-m", "tests.curation.measuring_nothing")
+    assert sorted(found) == sorted([name, "True"] for name in MEASURES)
+
+
+def test_what_is_compiled_before_processes_start_is_told_to_the_caller() -> None:
+    told: list[Compiling] = []
+    with told_to(told.append):
+        assert list(results(halve, deque([8]), 1, 1 << 29, ready_after_compiling)) == [(8, 4.0)]
+    assert told == [Compiling("loop", 0, 2), Compiling("", 1, 2, 1.5)]
