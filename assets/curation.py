@@ -46,12 +46,12 @@ from curation.privacy import personal_data as find_personal_data
 from curation.quality import QualitySettings
 from curation.refinedweb import RefinedWebLines
 from curation.rule_sets import Rules, evidence_of, rules_of
-from curation.verdicts import decide, failing_rules
+from curation.verdicts import FAILING, decided, failing_rules
 from pipelines.commits import Books, Change
 from pipelines.digests import frame_version
 from pipelines.reports import REPORT, write_report
 from pipelines.settings import Config
-from pipelines.stages import Changes, Observation, Output, Run, Tracked, fold, measure, observable, stage
+from pipelines.stages import Changes, Observation, Output, Pieces, Run, Tracked, fold, measure, observable, stage
 from pipelines.workspace import Workspace
 from records import Outcome, Progress
 from row_index import Layout, RowIndex
@@ -183,10 +183,10 @@ def rule_failures(
     contamination: pl.LazyFrame | None,
     personal_data: pl.LazyFrame | None,
     rules: Rules,
-) -> Outcome:
+) -> Pieces:
     """How many rules each content fails, where the survivor policy asks for the best in quality."""
-    evidence = _evidence(quality, language, lines, contamination, personal_data)
-    return Outcome(failing_rules(evidence, rules))
+    yield from failing_rules(_evidence(quality, language, lines, contamination, personal_data), rules)
+    return Outcome(FAILING.to_frame())
 
 
 @measure(
@@ -279,10 +279,10 @@ def verdicts(
     contamination: pl.LazyFrame | None,
     personal_data: pl.LazyFrame | None,
     rules: Rules,
-) -> Outcome:
+) -> Pieces:
     """Kept or dropped, for every document: the first rule that decided, and all that failed."""
     evidence = _evidence(quality, language, lines, contamination, personal_data)
-    return decide(documents, duplicates, evidence, rules)
+    return decided(documents, duplicates, evidence, rules)
 
 
 @stage(
@@ -297,7 +297,7 @@ def verdicts(
 )
 def corpus(
     documents: pl.LazyFrame,
-    verdicts: pl.DataFrame,
+    verdicts: pl.LazyFrame,
     lines: pl.LazyFrame | None,
     contamination: pl.LazyFrame | None,
     line_settings: LineSettings,

@@ -5,17 +5,22 @@ No text is read here. A changed threshold costs a join and some comparisons. The
 failed; then no text at all, then duplicates, then the rule sets in the order of `headwater.yaml`. With no rule set, only
 empty and duplicate documents are dropped.
 
+Documents are judged a block at a time, beside the evidence of their contents, so memory is a block's (`curation.blocks`).
+
 Each document's failing rules are bits of a number, and names are looked up once for each number that occurs: a million
 documents under fifty rules would otherwise be fifty million strings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from curation.blocks import BLOCK_ROWS, joinable, parts_of
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.rules import LANGUAGE, Rule
 from records import Outcome
@@ -33,6 +38,8 @@ VERDICTS = pl.Schema(
 )
 """One row per document. `stage` is the table whose evidence decided; it, `rule` and `detail` are null for what is kept."""
 
+_NUMBERED = pl.Schema({**VERDICTS, "row": pl.UInt32()})
+
 Frame = pl.DataFrame | pl.LazyFrame
 _DUPLICATE = Rule("duplicate", "duplicates", "kept_id", "in", ())
 _ERROR = ".error"
@@ -48,48 +55,118 @@ _COMPARED: Mapping[str, Callable[[pl.Expr, Any], pl.Expr]] = {
 }
 
 
-def decide(documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], rules: Rules) -> Outcome:
-    """A verdict on each document, as `VERDICTS`; in documents, in = kept + dropped by rule + failed by stage.
+def decide(
+    documents: Frame,
+    duplicates: Frame,
+    evidence: Mapping[str, Frame | None],
+    rules: Rules,
+    block_rows: int = BLOCK_ROWS,
+) -> Outcome:
+    """A verdict on each document, as `VERDICTS`, in their order; in documents, in = kept + dropped by rule + failed by stage.
 
     `documents` needs doc_id and content_digest; `duplicates` doc_id, kept_id, kind and jaccard, one row per removed
     document. `evidence` has the tables that the rules name: content_digest and the columns that they compare, one row
     per content, and perhaps `error`. Raises ValueError when a rule's table is not there.
     """
-    empty, *others = rules_of(rules)
-    ordered = [empty, _DUPLICATE, *others]
-    judged = _judged(_known(documents, duplicates, evidence, [empty, *others]), ordered)
-    table = judged.select(VERDICTS.names()).cast(VERDICTS)
-    return Outcome(
-        table,
-        kept=table.filter(pl.col("verdict") == "kept").height,
-        dropped=_counts(table, "dropped", "rule"),
-        failed=_counts(table, "failed", "stage"),
-        notes={"documents that fail each rule": _failing(table)},
+    books, tables = Books(), [_NUMBERED.to_frame()]
+    tables += books.counted(_judged_blocks(documents, duplicates, evidence, rules, block_rows))
+    return books.outcome(pl.concat(tables).sort("row").drop("row"))
+
+
+def decided(
+    documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], rules: Rules
+) -> Generator[pl.DataFrame, None, Outcome]:
+    """What `decide` gives, in no stated order, a block at a time: memory does not grow with the documents.
+
+    What it returns in the end has the books, and a table without rows.
+    """
+    books = Books()
+    for table in books.counted(_judged_blocks(documents, duplicates, evidence, rules, BLOCK_ROWS)):
+        yield table.drop("row")
+    return books.outcome(VERDICTS.to_frame())
+
+
+@dataclass
+class Books:
+    """What became of documents, counted table by table."""
+
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    failing: Counter[str] = field(default_factory=Counter)
+
+    def counted(self, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The same tables, each counted as it comes."""
+        for table in tables:
+            self.kept += table.filter(verdict="kept").height
+            self.dropped.update(_counts(table.filter(verdict="dropped")["rule"]))
+            self.failed.update(_counts(table.filter(verdict="failed")["stage"]))
+            self.failing.update(_counts(table["rules"].explode(empty_as_null=True).drop_nulls()))
+            yield table
+
+    def outcome(self, table: pl.DataFrame) -> Outcome:
+        """The table with all that was counted, the most frequent reasons first."""
+        notes = {"documents that fail each rule": _frequent_first(self.failing)}
+        return Outcome(table, self.kept, _frequent_first(self.dropped), _frequent_first(self.failed), notes=notes)
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    return dict(values.value_counts().iter_rows())
+
+
+def _frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+
+
+def _judged_blocks(
+    documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], rules: Rules, block_rows: int
+) -> Iterator[pl.DataFrame]:
+    """`VERDICTS` and `row`, the document's place, block by block."""
+    for known in known_blocks(
+        documents.lazy().select("doc_id", "content_digest"), duplicates, evidence, rules, block_rows
+    ):
+        yield judged(known, rules).select(*VERDICTS.names(), "row").cast(_NUMBERED)
+
+
+def known_blocks(
+    documents: pl.LazyFrame,
+    duplicates: Frame,
+    evidence: Mapping[str, Frame | None],
+    rules: Rules,
+    block_rows: int = BLOCK_ROWS,
+) -> Iterator[pl.DataFrame]:
+    """The documents, block by block, with what rules look at: their copies (kept_id, kind, jaccard), `table.column`, and
+    `table.error` where it could not be measured; `row` is a document's place.
+    """
+    tables = _measured_tables(evidence, rules_of(rules))
+    copies = {"duplicates": duplicates.lazy().select("doc_id", "kept_id", "kind", "jaccard")}
+    numbered = parts_of(documents.with_row_index("row"), block_rows)
+    with_copies = (
+        some.join(beside["duplicates"], on="doc_id", how="left", maintain_order="left", validate="1:1")
+        for some, beside in joinable(numbered, copies, "doc_id", block_rows)
     )
+    for known, beside in joinable(with_copies, tables, "content_digest", block_rows):
+        yield _with_evidence(known, beside)
 
 
-def _known(
-    documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], rules: Sequence[Rule]
-) -> pl.LazyFrame:
-    """Each document with what rules look at, as `table.column`, and with what could not be measured as `table.error`."""
-    copies = duplicates.lazy().select("doc_id", "kept_id", "kind", "jaccard")
-    known = documents.lazy().select("doc_id", "content_digest").with_row_index("row")
-    known = known.join(copies, on="doc_id", how="left", maintain_order="left", validate="1:1")
-    return _with_evidence(known, evidence, rules)
-
-
-def _with_evidence(known: pl.LazyFrame, evidence: Mapping[str, Frame | None], rules: Sequence[Rule]) -> pl.LazyFrame:
-    """The rows (content_digest) with what rules look at, and with what could not be measured."""
-    needed = evidence_of(rules)
-    for name, columns in needed.items():
+def _measured_tables(evidence: Mapping[str, Frame | None], rules: Sequence[Rule]) -> dict[str, pl.LazyFrame]:
+    """What rules look at, by table: the content, the columns as `table.column`, and `table.error`, empty where there was none."""
+    found = {}
+    for name, columns in evidence_of(rules).items():
         table = evidence.get(name)
         if table is None:
             asking = next(rule.name for rule in rules if name in dict(rule.needs))
             raise ValueError(f"the rule {asking} decides on {name}, which is not measured here")
-        measured = _measured(table.lazy(), name, columns)
-        known = known.join(measured, on="content_digest", how="left", maintain_order="left", validate="m:1")
+        found[name] = _measured(table.lazy(), name, columns)
+    return found
+
+
+def _with_evidence(known: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The rows (content_digest) with what rules look at, and with what could not be measured."""
+    for table in tables.values():
+        known = known.join(table, on="content_digest", how="left", maintain_order="left", validate="m:1")
     missing = "this content was not measured"
-    return known.with_columns(pl.col(name + _ERROR).fill_null(missing).replace("", None) for name in needed)
+    return known.with_columns(pl.col(name + _ERROR).fill_null(missing).replace("", None) for name in tables)
 
 
 def _measured(table: pl.LazyFrame, name: str, columns: Sequence[str]) -> pl.LazyFrame:
@@ -103,25 +180,32 @@ FAILING = pl.Schema({"content_digest": pl.String(), "failing": pl.Int64()})
 """How many rules a content fails; null where something that they look at could not be measured."""
 
 
-def failing_rules(evidence: Mapping[str, Frame | None], rules: Rules) -> pl.DataFrame:
-    """How many of the rules each content fails, as `FAILING`, in the order of the table `quality`.
+def failing_rules(
+    evidence: Mapping[str, Frame | None], rules: Rules, block_rows: int = BLOCK_ROWS
+) -> Iterator[pl.DataFrame]:
+    """How many of the rules each content fails, as `FAILING`, in no stated order, a block at a time.
 
     `evidence` is as in `decide`; being a duplicate is no failure here. Raises ValueError when a rule's table is not there.
     """
     ordered = rules_of(rules)
-    contents = evidence.get(ordered[0].evidence)
-    known = (pl.LazyFrame(schema=FAILING) if contents is None else contents.lazy()).select("content_digest")
-    found = _with_evidence(known, evidence, ordered)
+    tables = _measured_tables(evidence, ordered)
+    contents = tables[ordered[0].evidence].select("content_digest")
     fails = pl.sum_horizontal(_fails(rule).fill_null(value=False).cast(pl.Int64) for rule in ordered)
-    is_measured = pl.all_horizontal(pl.col(table + _ERROR).is_null() for table in evidence_of(ordered))
-    return found.select("content_digest", failing=pl.when(is_measured).then(fails)).cast(FAILING).collect()
+    is_measured = pl.all_horizontal(pl.col(table + _ERROR).is_null() for table in tables)
+    for some, beside in joinable(parts_of(contents, block_rows), tables, "content_digest", block_rows):
+        found = _with_evidence(some, beside)
+        yield found.select("content_digest", failing=pl.when(is_measured).then(fails)).cast(FAILING)
 
 
-def _judged(known: pl.LazyFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """The documents in their order, with verdict, stage, rule, detail and rules."""
+def judged(known: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """What `known_blocks` gives, in its order, with verdict, stage, rule, detail and rules."""
+    empty, *others = rules_of(rules)
+    return _judged(known, [empty, _DUPLICATE, *others], list(evidence_of([empty, *others])))
+
+
+def _judged(known: pl.DataFrame, rules: Sequence[Rule], tables: Sequence[str]) -> pl.DataFrame:
     masks = {f"mask{start}": rules[start : start + _BITS] for start in range(0, len(rules), _BITS)}
-    marked = known.with_columns(_mask(some).alias(mask) for mask, some in masks.items()).collect()
-    tables = [column.removesuffix(_ERROR) for column in marked.columns if column.endswith(_ERROR)]
+    marked = known.with_columns(_mask(some).alias(mask) for mask, some in masks.items())
     failed = [pl.when(pl.col(table + _ERROR).is_not_null()).then(pl.lit(table)) for table in tables]
     decided = marked.join(_combinations(marked.select(list(masks)), rules), on=list(masks), maintain_order="left")
     decided = decided.with_columns(error=pl.coalesce(table + _ERROR for table in tables), failed=pl.coalesce(failed))
@@ -191,14 +275,3 @@ def _detail(rule: Rule, schema: pl.Schema) -> pl.Expr:
         value = pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(value.cast(pl.String))
     threshold = ", ".join(rule.threshold) if isinstance(rule.threshold, tuple) else f"{rule.threshold}"
     return pl.format(f"{rule.column} {{}} {rule.comparison} {{}}", value, pl.lit(threshold))
-
-
-def _counts(table: pl.DataFrame, verdict: str, by: str) -> dict[str, int]:
-    counted = table.filter(pl.col("verdict") == verdict).group_by(by).len().sort("len", by, descending=[True, False])
-    return dict(counted.iter_rows())
-
-
-def _failing(table: pl.DataFrame) -> dict[str, int]:
-    """How many documents fail each rule, also where another one decided."""
-    named = table.select(pl.col("rules").explode()).drop_nulls()
-    return dict(named.group_by("rules").len().sort("len", "rules", descending=[True, False]).iter_rows())

@@ -7,7 +7,7 @@ last, so that a run killed between two commits leaves tables that are not of one
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from pipelines.commits import Books, Change, Commit
 from pipelines.graph import ELEMENTS, Input, Node
 from pipelines.inputs import Pinned, value_of
 from pipelines.measuring import evidence
-from pipelines.stages import Changes, Output, Run
+from pipelines.parts import Gathering, Parts
+from pipelines.stages import Changes, Output, Pieces, Run
+from pipelines.store import Store
 from pipelines.tracking import all_came, difference, tracked_inputs
 from records import Outcome, Picture
 from row_index import RowIndex
@@ -72,7 +74,7 @@ class Computation:
             if self.has_state and table in numbers
         }
 
-    def commit(self, output: Output, rows: pl.DataFrame | Change, books: Books | None, **said: Any) -> Commit:
+    def commit(self, output: Output, rows: pl.DataFrame | Parts | Change, books: Books | None, **said: Any) -> Commit:
         """Commit one table: as a change to what it holds when there is a state, else as a whole."""
         store, head = self.run.workspace.store, self.heads[output.name]
         seconds = round(time.monotonic() - self.begun, 3)
@@ -94,18 +96,29 @@ def compute(computation: Computation) -> tuple[Commits, Pictures]:
 
 def _stage(computation: Computation) -> tuple[Commits, Pictures]:
     node = computation.node
-    result = node.stage.function(**computation.arguments())
-    outcome = result if isinstance(result, Outcome) else Outcome(result)
-    books = _books(computation, outcome)
-    said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)}
     first, *others = node.outputs
+    outcome, rows = _made(node.stage.function(**computation.arguments()), first, computation.run.workspace.store)
+    books = _books(computation, outcome, rows.height)
+    said = {"notes": dict(outcome.notes), "checks": dict(outcome.checks)}
     made = {
         output.name: outcome.others[own.name] for output, own in zip(others, node.stage.outputs[1:], strict=True)
     }  # of a stage that is made per entry, the function knows the tables by their names without the entry's
+    tables = {first.name: rows.lazy()} | {name: table.lazy() for name, table in made.items()}
+    pictures = _pictures(node, tables, outcome.pictures)
     commits = {other.name: computation.commit(other, made[other.name], books) for other in reversed(others)}
-    commits[first.name] = computation.commit(first, outcome.table, books, **said)
-    tables = {first.name: outcome.table.lazy()} | {name: table.lazy() for name, table in made.items()}
-    return commits, _pictures(node, tables, outcome.pictures)
+    commits[first.name] = computation.commit(first, rows, books, **said)
+    return commits, pictures
+
+
+def _made(result: pl.DataFrame | Outcome | Pieces, first: Output, store: Store) -> tuple[Outcome, pl.DataFrame | Parts]:
+    """What a stage's function gave, and the rows of its first table, written as they come where they come in pieces."""
+    if not isinstance(result, Generator):
+        outcome = result if isinstance(result, Outcome) else Outcome(result)
+        return outcome, outcome.table
+    gathering = Gathering(store.writer(first.name), first.outside)
+    outcome = gathering.take(result)
+    gathering.add(outcome.table)
+    return outcome, gathering.done(outcome.table.schema)
 
 
 def _pictures(node: Node, tables: Mapping[str, pl.LazyFrame], own: Sequence[Picture] = ()) -> Pictures:
@@ -113,9 +126,9 @@ def _pictures(node: Node, tables: Mapping[str, pl.LazyFrame], own: Sequence[Pict
     return (*own, *(node.stage.pictures(tables) if node.stage.pictures else ()))
 
 
-def _books(computation: Computation, outcome: Outcome) -> Books:
+def _books(computation: Computation, outcome: Outcome, rows: int) -> Books:
     stage = computation.node.stage
-    kept = outcome.table.height if outcome.kept is None else outcome.kept
+    kept = rows if outcome.kept is None else outcome.kept
     taken = kept + sum(outcome.dropped.values()) + sum(outcome.failed.values())
     if stage.counts:
         counted = computation.given(stage.counts).names.values()
@@ -124,28 +137,38 @@ def _books(computation: Computation, outcome: Outcome) -> Books:
 
 
 def _measure(computation: Computation) -> tuple[Commits, Pictures]:
-    node, keys = computation.node, list(computation.node.stage.key)
-    elements = ELEMENTS["measure"]
-    contents = read_elements(computation.given(elements), computation.pinned)
-    known = computation.state().get(node.outputs[0].name)
-    moved = _moved(computation, elements) if known is not None else None
-    if known is None or moved is None:
-        names = contents.select(keys).unique().collect()
-        came, went = changed(names, None if known is None else known.select(keys).collect())
-        units = names.height
-    else:
-        contents, (came, went) = moved[0], changed_by(*moved, known, contents, keys)
-        head = computation.heads[node.outputs[0].name]
-        units = (head.rows if head else 0) + came.height - went.height
-    rows = evidence(node.stage, contents, came, computation.arguments(elements), computation.run.progress)
-    after = _after(known, Change(rows, went))
-    failed = _failures(after.select("error").collect())
-    tables = {node.outputs[0].name: after}
+    node, output = computation.node, computation.node.outputs[0]
+    contents, came, went, others = _to_measure(computation)
+    gathering = Gathering(computation.run.workspace.store.writer(output.name))
+    measured = evidence(
+        node.stage, contents, came, computation.arguments(ELEMENTS["measure"]), computation.run.progress
+    )
+    nothing = next(measured)
+    units = others + gathering.take(measured)
+    change = Change(gathering.done(nothing.schema), went)
+    after = _after(computation.state().get(output.name), change)
+    failed = _failures(after)
+    tables = {output.name: after}
     pictures = _pictures(node, tables)
     books = Books(node.stage.unit, units, units - sum(failed.values()), {}, failed)
-    notes = {"measured": came.height, **(node.stage.notes(tables) if node.stage.notes else {})}
-    commit = computation.commit(node.outputs[0], Change(rows, went), books, notes=notes)
-    return {node.outputs[0].name: commit}, pictures
+    notes = {"measured": units - others, **(node.stage.notes(tables) if node.stage.notes else {})}
+    return {output.name: computation.commit(output, change, books, notes=notes)}, pictures
+
+
+def _to_measure(computation: Computation) -> tuple[pl.LazyFrame, pl.DataFrame | None, pl.DataFrame | None, int]:
+    """The table to read; which of its contents are to be measured (all, when None), and which went; how many others there are."""
+    node, elements, keys = computation.node, ELEMENTS["measure"], list(computation.node.stage.key)
+    contents = read_elements(computation.given(elements), computation.pinned)
+    known, head = computation.state().get(node.outputs[0].name), computation.heads[node.outputs[0].name]
+    if known is None or head is None:
+        return contents, None, None, 0
+    moved = _moved(computation, elements)
+    if moved is None:
+        names = contents.select(keys).unique().collect()
+        came, went = changed(names, known.select(keys).collect())
+        return contents, came, went, names.height - came.height
+    came, went = changed_by(*moved, known, contents, keys)
+    return moved[0], came, went, head.rows - went.height
 
 
 def _moved(computation: Computation, parameter: str) -> tuple[pl.LazyFrame, pl.LazyFrame] | None:
@@ -157,9 +180,9 @@ def _moved(computation: Computation, parameter: str) -> tuple[pl.LazyFrame, pl.L
     return difference(computation.run.workspace.store, given.name, before, after)
 
 
-def _failures(errors: pl.DataFrame) -> dict[str, int]:
-    kinds = errors.drop_nulls("error").select(pl.col("error").str.split(":").list.first())
-    return dict(kinds.group_by("error").len().sort("error").iter_rows())
+def _failures(evidence: pl.LazyFrame) -> dict[str, int]:
+    kinds = evidence.select("error").drop_nulls("error").select(pl.col("error").str.split(":").list.first())
+    return dict(kinds.group_by("error").len().sort("error").collect(engine="streaming").iter_rows())
 
 
 def _fold(computation: Computation) -> tuple[Commits, Pictures]:

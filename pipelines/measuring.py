@@ -2,7 +2,8 @@
 
 Batches go to worker processes, which may die. A batch that raises or kills its worker is halved until the culprit stands
 alone; that one is recorded as failed, with its error, and all others are measured. Errors that may pass (no memory, a
-lost file) are raised instead: they are not facts about a content. Where batches end never shows in a result.
+lost file) are raised instead: they are not facts about a content. Where batches end never shows in a result, and a few
+batches are all that is held of the texts and of what was found in them, however many contents there are.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ import importlib
 import io
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
+from curation.blocks import parts_of
+from pipelines.row_sets import Firsts
 from pipelines.stages import Stage
 from records import Progress
 
 BATCH_ROWS = 2_000
 BATCH_BYTES = 8 << 20
-SCAN_ROWS = 40_000
+AHEAD = 2
+"""Batches that are held for each worker: the one that it measures, and those that wait for it."""
 
 
 class BrokenMeasure(RuntimeError):
@@ -36,48 +40,46 @@ RAISED = (MemoryError, OSError, BrokenMeasure)
 
 
 def evidence(
-    stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame, options: Mapping[str, Any], progress: Progress
-) -> pl.DataFrame:
-    """The evidence of the contents named in `came`: one row each, with `error` null where it was measured.
+    stage: Stage, contents: pl.LazyFrame, came: pl.DataFrame | None, options: Mapping[str, Any], progress: Progress
+) -> Generator[pl.DataFrame, None, int]:
+    """The evidence of the contents named in `came` (all, when None), batch by batch: one row each, with `error` null where
+    it was measured. The first batch is without rows, for its schema. What it returns is how many contents there were.
 
-    `contents` holds the columns of the stage's key and those that the measure asks for; it is read once, piece by piece,
-    and copies are measured once.
+    `contents` holds the columns of the stage's key and those that the measure asks for; it is read piece by piece, and
+    copies are measured once.
     """
     keys = list(stage.key)
     asked = contents.select(*keys, *stage.columns)
     nothing = _run(stage, asked.head(0).collect().to_arrow(), options)
-    if not came.height:
-        return nothing
-    parts: list[pl.DataFrame] = []
-    left, done = came, 0
+    yield nothing
+    if came is not None:
+        if not came.height:
+            return 0
+        asked = asked.join(came.lazy(), on=keys, how="semi", nulls_equal=True)
+    firsts, done = Firsts(asked, keys), 0
     with _Workers(stage, options) as workers:
-        for piece in asked.join(came.lazy(), on=keys, how="semi", nulls_equal=True).collect_batches(
-            chunk_size=SCAN_ROWS
-        ):
-            rows = piece.unique(keys, keep="first", maintain_order=True)
-            rows = rows.join(left, on=keys, how="semi", nulls_equal=True, maintain_order="left")
-            left = left.join(rows, on=keys, how="anti", nulls_equal=True)
-            for part in workers.measured(list(_batches(rows))):
-                parts.append(part)
-                done += part.height
-                progress(done, came.height, "contents")
-    return pl.concat([nothing, *parts], how="diagonal_relaxed").cast(nothing.schema).sort(keys)
+        for part in workers.measured(_batches(firsts.of(parts_of(asked, BATCH_ROWS)))):
+            yield pl.concat([nothing, part], how="diagonal_relaxed").cast(nothing.schema)
+            done += part.height
+            progress(done, firsts.count, "contents")
+    return firsts.count
 
 
-def _batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _batches(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Cut where either limit is met; a single large content is a batch of its own."""
-    sizes = sum(
-        (frame[name].cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64) for name in frame.columns),
-        start=pl.zeros(frame.height, dtype=pl.Int64, eager=True),
-    )
-    start = held = 0
-    for place, size in enumerate(sizes.to_list()):
-        if place > start and (held + size > BATCH_BYTES or place - start >= BATCH_ROWS):
-            yield frame.slice(start, place - start)
-            start, held = place, 0
-        held += size
-    if start < frame.height:
-        yield frame.slice(start)
+    for frame in frames:
+        sizes = sum(
+            (frame[name].cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64) for name in frame.columns),
+            start=pl.zeros(frame.height, dtype=pl.Int64, eager=True),
+        )
+        start = held = 0
+        for place, size in enumerate(sizes.to_list()):
+            if place > start and (held + size > BATCH_BYTES or place - start >= BATCH_ROWS):
+                yield frame.slice(start, place - start)
+                start, held = place, 0
+            held += size
+        if start < frame.height:
+            yield frame.slice(start)
 
 
 def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFrame:
@@ -128,6 +130,8 @@ class _Workers:
         self._stage, self._options = stage, options
         self._cores = len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
+        self._running: dict[Future[bytes], pl.DataFrame] = {}
+        self._troubled: list[pl.DataFrame] = []
 
     def __enter__(self) -> _Workers:
         return self
@@ -140,39 +144,49 @@ class _Workers:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, batch: pl.DataFrame, workers: int) -> Future[bytes]:
+    def _submit(self, batch: pl.DataFrame) -> Future[bytes]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread
+                self._cores, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread
             )
         return self._pool.submit(
             _in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch), dict(self._options)
         )
 
-    def measured(self, batches: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """The evidence of each batch, as it comes."""
-        troubled: list[pl.DataFrame] = []
-        running: dict[Future[bytes], pl.DataFrame] = {}
+    def measured(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The evidence of each batch, as it comes; few more batches are held than there are workers."""
         for batch in batches:
+            while self._troubled or len(self._running) >= AHEAD * self._cores:
+                yield from self._settled()
             try:
-                running[self._submit(batch, min(self._cores, len(batches)))] = batch
+                self._running[self._submit(batch)] = batch
             except BrokenProcessPool:
-                troubled.append(batch)
-        for future in as_completed(running):
+                self._troubled.append(batch)
+        while self._running or self._troubled:
+            yield from self._settled()
+
+    def _settled(self) -> Iterator[pl.DataFrame]:
+        """What is done of the batches that run; after trouble all of them, and then what was in trouble, by halves."""
+        done, _ = wait(self._running, return_when=ALL_COMPLETED if self._troubled else FIRST_COMPLETED)
+        for future in done:
+            batch = self._running.pop(future)
             try:
-                yield pl.read_ipc(io.BytesIO(future.result()))
+                found = pl.read_ipc(io.BytesIO(future.result()))
             except RAISED:
                 raise
             except Exception:  # noqa: BLE001 - whatever it was, it is found and recorded by halving below
-                troubled.append(running[future])
-        if troubled:
+                self._troubled.append(batch)
+            else:
+                yield found
+        if self._troubled and not self._running:
             self._close()
-        for batch in troubled:
-            yield from self._halved(batch)
+            while self._troubled:
+                yield from self._halved(self._troubled.pop())
 
     def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """A batch that has the workers for itself: what dies of it is in it."""
         try:
-            yield pl.read_ipc(io.BytesIO(self._submit(batch, 1).result()))
+            found = pl.read_ipc(io.BytesIO(self._submit(batch).result()))
         except RAISED:
             raise
         except Exception as error:  # noqa: BLE001 - it is recorded with the content that it belongs to
@@ -189,6 +203,8 @@ class _Workers:
                 half = batch.height // 2
                 yield from self._halved(batch.slice(0, half))
                 yield from self._halved(batch.slice(half))
+        else:
+            yield found
 
 
 def _said(error: Exception) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 from deltalake import ColumnProperties, Schema, WriterProperties
 from deltalake.transaction import AddAction, RemoveAction
 
-from pipelines.digests import MODULUS, ROW_HASH
+from pipelines.digests import MODULUS, ROW_HASH, row_hashes
 from pipelines.part_writer import GROUP_ROWS, LEVEL, PAGE_BYTES, PART_BYTES, Part, PartWriter
 
+Made = TypeVar("Made")
 _FILE = "file of the table"
 
 WRITER = WriterProperties(
@@ -51,14 +53,62 @@ class Parts:
         """The sum of the rows' hashes."""
         return sum(part.total for part in self.parts) % MODULUS
 
+    @property
+    def places(self) -> list[Path]:
+        """The files."""
+        return [Path(self.folder) / part.name for part in self.parts]
+
     def scan(self) -> pl.LazyFrame:
         """The rows beside their hashes."""
-        places = [Path(self.folder) / part.name for part in self.parts]
-        return pl.scan_parquet(places) if places else pl.LazyFrame(schema={**self.schema, ROW_HASH: pl.Binary})
+        return pl.scan_parquet(self.places) if self.parts else pl.LazyFrame(schema={**self.schema, ROW_HASH: pl.Binary})
 
     def lazy(self) -> pl.LazyFrame:
         """The rows."""
         return self.scan().drop(ROW_HASH)
+
+    def discard(self) -> None:
+        """Remove the files, which no commit names."""
+        for place in self.places:
+            place.unlink(missing_ok=True)
+
+
+class Gathering:
+    """Rows that come piece by piece, written as parts as soon as there are enough for one."""
+
+    def __init__(self, write: PartWriter, outside: Sequence[str] = ()) -> None:
+        self._write, self._outside = write, outside
+        self._held: list[pl.DataFrame] = []
+        self._bytes = 0
+        self._parts: list[Part] = []
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take rows; they bring their hashes, or are given them."""
+        if rows.height:
+            self._held.append(rows)
+            self._bytes += int(rows.estimated_size())
+        if self._bytes > PART_BYTES:
+            self._flush()
+
+    def take(self, pieces: Generator[pl.DataFrame, None, Made]) -> Made:
+        """Take all that comes; what is told in the end."""
+        while True:
+            try:
+                self.add(next(pieces))
+            except StopIteration as ended:
+                told: Made = ended.value
+                return told
+
+    def done(self, schema: pl.Schema) -> Parts:
+        """All rows, whose schema is this."""
+        self._flush()
+        return Parts(self._write.folder, tuple(self._parts), schema)
+
+    def _flush(self) -> None:
+        if self._held:
+            rows = pl.concat(self._held)
+            hashed = rows if ROW_HASH in rows.columns else rows.with_columns(row_hashes(rows, self._outside))
+            self._parts += self._write.whole(hashed)
+        self._held, self._bytes = [], 0
 
 
 def addition(part: Part) -> AddAction:

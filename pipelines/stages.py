@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from typing import Any, Literal
 import polars as pl
 
 from pipelines.commits import Books, Change
-from records import Picture, Progress
+from records import Outcome, Picture, Progress
 from row_index import Layout
 
 Kind = Literal["measure", "fold", "stage", "observable"]
@@ -69,6 +69,11 @@ class Changes:
     tables: Mapping[str, Change]
     notes: Mapping[str, Any] = field(default_factory=dict)
     pictures: Sequence[Picture] = ()
+
+
+Pieces = Generator[pl.DataFrame, None, Outcome]
+"""What a stage yields that makes a large table piece by piece: rows, and in the end an outcome, whose table has the last of
+them (or none) and whose `kept` counts all. Each piece is written when it comes, and all are committed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +250,10 @@ def stage(
     outputs: tuple[Output, ...] = (),
     **options: Any,
 ) -> Decorator:
-    """Whole tables to a table: for what is cheap or must see everything. Returns at once when its key is what it was."""
+    """Whole tables to a table: for what is cheap or must see everything. Returns at once when its key is what it was.
+
+    The function gives a frame, an `Outcome`, or `Pieces`.
+    """
 
     def decorate(function: Callable[..., Any]) -> Stage:
         own = outputs or _outputs(function, primary_key, outside)

@@ -30,9 +30,10 @@ from pipelines.commits import (
     properties_of,
     says_the_same,
 )
-from pipelines.digests import ROW_HASH, hash_sum, row_hashes, schema_digest
+from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
-from pipelines.parts import WRITER, Parts, addition, delta_schema, holding, removal, without
+from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, removal, without
+from pipelines.row_sets import Numbers, absent, having, numbers_of, repeated
 from row_index import IndexedFile, Layout, RowIndex
 
 MERGE_SHARE = 0.2
@@ -148,15 +149,9 @@ class Store:
         Nothing is committed when neither the rows nor what is said of them differ from the head. What was written as
         parts is taken as it is.
         """
+        _check_unique(commit.table, rows.lazy(), primary_key)
         if isinstance(rows, Parts):
-            _check_unique(commit.table, rows.scan().select(primary_key).collect(), primary_key)
-            came, went = self._came_and_went(commit.table, rows.scan().select(ROW_HASH).collect(), head)
-            if head and head.schema == schema_digest(rows.schema) and not came.height and not went.height:
-                nothing = Parts(rows.folder, (), rows.schema)
-                return head if says_the_same(commit, head) else self._change(nothing, went, commit, head)
-            commit = finished(commit, rows.total, rows.height, schema_digest(rows.schema), came.height, went.height)
-            return self._committed(commit, head, rows.parts, "overwrite", rows.schema)
-        _check_unique(commit.table, rows, primary_key)
+            return self._replaced_by(rows, commit, head, outside)
         hashed = rows.with_columns(row_hashes(rows, outside))
         came, went = self._came_and_went(commit.table, hashed, head)
         if head is None or outside or head.schema != schema_digest(rows.schema, outside):
@@ -166,6 +161,46 @@ class Store:
         if came.height + went.height > MERGE_SHARE * max(head.rows, 1):
             return self._overwrite(hashed, commit, head, came.height, went.height, outside)
         return self._change(came, went, commit, head)
+
+    def _replaced_by(self, rows: Parts, commit: Commit, head: Commit | None, outside: Sequence[str]) -> Commit:
+        """Commit parts as the whole new state: as they are, or those of their rows alone that differ, when few do."""
+        schema = schema_digest(rows.schema, outside)
+        if head is None:
+            return self._committed(
+                finished(commit, rows.total, rows.height, schema, rows.height, 0),
+                head,
+                rows.parts,
+                "overwrite",
+                rows.schema,
+            )
+        before = _scan(self._pinned(commit.table, head))
+        new, old = numbers_of(rows.scan()), numbers_of(before)
+        came, went = absent(new, old), absent(old, new)
+        is_few = len(came) + len(went) <= MERGE_SHARE * max(head.rows, 1)
+        if is_few and head.schema == schema and not outside:
+            gone = (
+                before.filter(having(went)).select(ROW_HASH).collect()
+                if len(went)
+                else pl.DataFrame(schema={ROW_HASH: pl.Binary})
+            )
+            fresh = self._among(rows, came, commit.table)
+            if (int(head.total, 16) - hash_sum(gone[ROW_HASH]) + fresh.total - rows.total) % MODULUS == 0:
+                rows.discard()
+                return (
+                    head
+                    if not len(came) + len(went) and says_the_same(commit, head)
+                    else self._change(fresh, gone, commit, head)
+                )
+            fresh.discard()
+        commit = finished(commit, rows.total, rows.height, schema, len(came), len(went))
+        return self._committed(commit, head, rows.parts, "overwrite", rows.schema)
+
+    def _among(self, rows: Parts, numbers: Numbers, table: str) -> Parts:
+        """Those rows that have one of these numbers, as parts of their own."""
+        some = Gathering(self.writer(table))
+        for place in rows.places if len(numbers) else ():
+            some.add(pl.read_parquet(place).filter(having(numbers)))
+        return some.done(rows.schema)
 
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
         """Commit rows that come and rows that go; only files that hold rows which go are written anew."""
@@ -182,7 +217,7 @@ class Store:
             )
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
-        _check_unique(commit.table, names, primary_key)
+        _check_unique(commit.table, names.lazy(), primary_key)
         alike = present.select(*primary_key, ROW_HASH).join(
             names.lazy(), on=list(primary_key), how="semi", nulls_equal=True
         )
@@ -352,10 +387,9 @@ def _scan(table: DeltaTable) -> pl.LazyFrame:
     return pl.scan_parquet(files, schema=schema, glob=False) if files else pl.LazyFrame(schema=schema)
 
 
-def _check_unique(table: str, frame: pl.DataFrame, primary_key: Sequence[str]) -> None:
-    repeated = frame.select(primary_key).is_duplicated()
-    if repeated.any():
-        example = frame.select(primary_key).filter(repeated).row(0)
+def _check_unique(table: str, rows: pl.LazyFrame, primary_key: Sequence[str]) -> None:
+    same = repeated(rows, primary_key)
+    if same.height:
         raise PrimaryKeyError(
-            f"table {table}: {repeated.sum()} rows share a primary key {tuple(primary_key)}, for instance {example}"
+            f"table {table}: {same.height} rows share a primary key {tuple(primary_key)}, for instance {same.row(0)}"
         )

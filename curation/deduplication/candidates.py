@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -55,20 +54,6 @@ def evidence_of(corpus: Corpus, key: str) -> pl.LazyFrame:
     if table is None:
         raise ValueError(f"policy: {key!r} looks at the table {EVIDENCE[key]}, which is not measured here")
     return table.select("content_digest", POLICY_KEYS[key].column)
-
-
-def parts_of(table: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
-    """The rows of a table, in order, about as many at a time; and little is read ahead, which Polars is told by a variable."""
-    before = os.environ.get(_AHEAD)
-    os.environ.setdefault(_AHEAD, "1")
-    try:
-        yield from table.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
-    finally:
-        if before is None:
-            os.environ.pop(_AHEAD, None)
-
-
-_AHEAD = "POLARS_ROW_GROUP_PREFETCH_SIZE"
 
 
 def among(rows: pl.LazyFrame, of: pl.Series | None) -> pl.LazyFrame:

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch, parts_of
+from curation.blocks import parts_of
+from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch
 from curation.deduplication.evidence import signatures_and_shingles
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.memory import give_back

@@ -282,9 +282,34 @@ def test_failing_rules_are_counted_for_each_content_as_the_verdicts_name_them():
     rules = (GOPHER, C4)
     judged = decide(documents, duplicates(), {"quality": signals}, rules).table
     named = dict(judged.select("content_digest", pl.col("rules").list.len()).iter_rows())
-    found = dict(failing_rules({"quality": signals}, rules).iter_rows())
+    found = failing({"quality": signals}, rules)
     assert found == named and min(found.values()) == 0 < max(found.values())
     broken = signals.with_columns(error=pl.when(pl.col("content_digest") == "code").then(pl.lit("raised: boom")))
-    assert dict(failing_rules({"quality": broken}, rules).iter_rows()) == {**named, "code": None}
+    assert failing({"quality": broken}, rules) == {**named, "code": None}
     with pytest.raises(ValueError, match="decides on quality, which is not measured here"):
-        failing_rules({}, rules)
+        failing({}, rules)
+
+
+def failing(tables: dict[str, pl.DataFrame], rules: Rules, rows: int = 100) -> dict[str, int]:
+    return dict(pl.concat(failing_rules(tables, rules, rows)).iter_rows())
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([*TEXTS, "unknown"]), max_size=30),
+    st.sets(st.integers(0, 29)),
+    st.sets(st.sampled_from([*TEXTS]), max_size=3),
+    st.integers(1, 40),
+)
+def test_the_size_of_blocks_does_not_show(names, copies, broken, rows):
+    """Tables larger than a block are parted on disk; many documents may have one content, and a table may have none."""
+    documents, signals = evidence(names)
+    signals = signals.with_columns(error=pl.when(pl.col("content_digest").is_in(broken)).then(pl.lit("raised: boom")))
+    copied = duplicates(**{f"d{n}": "dx" for n in copies if n < len(names)})
+    tables = {"quality": signals, "language": LANGUAGES}
+    rules = (GOPHER, RuleSet(c4=C4Rules(), except_languages=("de",)))
+    whole = decide(documents, copied, tables, rules)
+    parted = decide(documents.lazy(), copied.lazy(), tables, rules, rows)
+    assert parted.table.equals(whole.table)
+    assert dataclasses.replace(parted, table=whole.table) == whole
+    assert failing(tables, rules, rows) == failing(tables, rules)

@@ -17,6 +17,7 @@ import pipelines.measuring
 from assets.datasets import candidates
 from curation.tasks import TaskSettings
 from pipelines.measuring import evidence
+from pipelines.stages import Stage
 from records import content_digest, silent
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House, InProcess, ScaleSettings
@@ -144,26 +145,25 @@ TEXTS = st.lists(
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(TEXTS, st.integers(1, 8), st.integers(1, 60), st.integers(1, 9))
+@given(TEXTS, st.integers(1, 8), st.integers(1, 60), st.booleans())
 def test_where_batches_end_does_not_show(
     monkeypatch: pytest.MonkeyPatch,
     in_process: None,
     texts: list[str],
     batch_rows: int,
     batch_bytes: int,
-    scan_rows: int,
+    all_came: bool,
 ) -> None:
     monkeypatch.setattr(pipelines.measuring, "BATCH_ROWS", batch_rows)
     monkeypatch.setattr(pipelines.measuring, "BATCH_BYTES", batch_bytes)
-    monkeypatch.setattr(pipelines.measuring, "SCAN_ROWS", scan_rows)
     contents = pl.DataFrame(
         {"content_digest": [content_digest(text) for text in texts], "text": texts},
         schema={"content_digest": pl.String, "text": pl.String},
     )
     twice = pl.concat([contents, contents.reverse()])
-    found = evidence(
-        toy_stages.lengths, twice.lazy(), contents.select("content_digest"), {"settings": ScaleSettings()}, silent
-    )
+    came = None if all_came else contents.select("content_digest")
+    found, count = measured_at_once(toy_stages.lengths, twice, came, {"settings": ScaleSettings()})
+    assert count == len(texts)
     assert found.schema == COLUMNS
     expected = {
         content_digest(text): (None, None, "ValueError: a poison line")
@@ -173,6 +173,18 @@ def test_where_batches_end_does_not_show(
     }
     assert {row[0]: row[1:] for row in found.iter_rows()} == expected
     assert found.height == len(texts)
+
+
+def measured_at_once(
+    stage: Stage, contents: pl.DataFrame, came: pl.DataFrame | None, options: dict[str, Any]
+) -> tuple[pl.DataFrame, int]:
+    """All of the evidence, by the keys, and of how many contents it is."""
+    parts, pieces = [], evidence(stage, contents.lazy(), came, options, silent)
+    while True:
+        try:
+            parts.append(next(pieces))
+        except StopIteration as ended:
+            return pl.concat(parts).sort(stage.key), ended.value
 
 
 @pytest.mark.parametrize("wrong", ["fewer", "another order"])
@@ -201,6 +213,6 @@ def test_a_copy_of_another_media_type_is_measured_by_itself(in_process: None) ->
     contents = pl.DataFrame({"content_digest": content_digest(text), "media_type": kinds, "text": text})
     came = contents.drop("text")
     options = {"task": TaskSettings("docstrings"), "recipe": "docstrings"}
-    rows = evidence(candidates, contents.lazy(), came, options, silent)
+    rows, _ = measured_at_once(candidates, contents, came, options)
     assert rows["media_type"].to_list() == kinds
     assert [len(found or []) for found in rows["samples"].to_list()] == [0, 1]

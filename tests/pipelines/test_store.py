@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pipelines.row_sets
 import pipelines.store
 from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyError
 from pipelines.digests import frame_version
@@ -153,6 +154,41 @@ def test_rows_written_ahead_as_parts_are_the_same_table(states: list[dict[int, s
             assert content(store) == sorted(frame.rows(), key=repr)
         again = store.replace(parts(store, first), draft(), head, KEY)
         assert (again.version, again.rows) == (frame_version(first), first.height)
+
+
+@settings(max_examples=25, deadline=None)
+@given(STATES, st.sampled_from([0.0, 0.2, 10.0]))
+def test_parts_that_replace_a_table_are_what_a_frame_would_be(
+    states: list[dict[int, str | None]], share: float
+) -> None:
+    """Few rows that differ are written as a change, many as a whole; no file lies about that no version has."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipelines.store, "MERGE_SHARE", share)
+        store, head, versions = Store(Path(folder)), None, set[str]()
+        for place, state in enumerate(states):
+            frame, before = rows(*state.items()), {} if head is None else dict(content(store))
+            head = store.replace(parts(store, frame.head(1), frame.slice(1)), draft(f"{place}"), head, KEY)
+            assert (head.version, head.rows) == (frame_version(frame), frame.height)
+            assert content(store) == sorted(frame.rows(), key=repr)
+            assert head.added == len(state.items() - before.items())
+            assert head.removed == len(before.items() - state.items())
+            versions |= store.files("notes", head.number)
+        assert {str(path) for path in Path(store.location("notes")).glob("*.parquet")} == versions
+
+
+def test_equal_parts_change_nothing(store: Store) -> None:
+    head = store.replace(parts(store, numbered(50)), draft(), None, KEY)
+    again = store.replace(parts(store, numbered(20), numbered(50)[20:]), draft(), head, KEY)
+    assert again == head and len(list(Path(store.location("notes")).glob("*.parquet"))) == 1
+
+
+def test_rows_whose_numbers_agree_are_not_taken_for_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are compared by half of their hash; where that would mislead, the table is written whole."""
+    head = store.replace(parts(store, numbered(50)), draft(), None, KEY)
+    monkeypatch.setattr(pipelines.row_sets, "_number", lambda: pl.col("row_hash").bin.size().cast(pl.UInt64))
+    other = numbered(50, "other")
+    assert store.replace(parts(store, other), draft(), head, KEY).version == frame_version(other)
+    assert content(store) == sorted(other.rows(), key=repr)
 
 
 def test_parts_that_share_a_key_are_refused(store: Store) -> None:
@@ -318,8 +354,10 @@ KILLED = """
 import os, resource, signal, sys
 from pathlib import Path
 import polars as pl
+import pipelines.row_sets
 import pipelines.store
 from pipelines.commits import Change
+from pipelines.parts import Gathering
 from pipelines.store import Store
 from tests.pipelines.test_store import KEY, draft, numbered, rows
 
@@ -347,6 +385,14 @@ elif point == "before the vacuum":
 many = numbered(30_000)
 if operation == "overwrite":
     store.replace(numbered(30_000, "other"), new, head, KEY)
+elif operation == "parts":
+    gathering = Gathering(store.writer("notes"))
+    gathering.add(many)
+    gathering._flush()
+    if point == "between two parts":
+        die()
+    gathering.add(rows((30_000, "new")))
+    store.replace(gathering.done(pl.Schema(many.schema)), new, head, KEY)
 elif operation == "append":
     store.replace(pl.concat([many, rows((30_000, "new"))]), new, head, KEY)
 else:
@@ -358,6 +404,11 @@ else:
     ("point", "operation"),
     [
         ("before the write", "append"),
+        ("between two parts", "parts"),
+        ("before the write", "parts"),
+        ("at a data file", "parts"),
+        ("at the log", "parts"),
+        ("before the compaction", "parts"),
         ("at a data file", "append"),
         ("at a data file", "overwrite"),
         ("at a data file", "merge"),
@@ -378,7 +429,7 @@ def test_a_commit_killed_anywhere_is_whole_or_not_there(tmp_path: Path, point: s
     assert ended.returncode == -(signal.SIGXFSZ if amid_a_file else signal.SIGKILL), ended.stderr
     head = store.head("notes")
     assert head is not None
-    if amid_a_file or point == "before the write":
+    if amid_a_file or point in {"between two parts", "before the write"}:
         assert head == old
     if point in {"before the compaction", "before the vacuum"}:
         assert head.key == "new"

@@ -1,0 +1,89 @@
+"""Deciding takes the memory of a block, however many documents there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.blocks import joinable, parts_of
+from tests.memory import growth
+
+DOCUMENTS = 40_000
+MOST_BYTES = 500
+"""A document's digest, in hexadecimal, takes 48 bytes in a frame, its evidence and its verdict some thousand."""
+
+DECIDING = """
+import sys
+from pathlib import Path
+import polars as pl
+import curation.verdicts, pipelines.parts
+from curation.c4 import C4Rules
+from curation.fineweb import FineWebRules
+from curation.gopher import GopherRules
+from curation.quality import SIGNALS
+from curation.rule_sets import RuleSet
+from pipelines.parts import Gathering
+from pipelines.store import Store
+from tests.pipelines.test_store import draft
+
+documents, root = int(sys.argv[1]), Path(sys.argv[2]) / sys.argv[1]
+curation.verdicts.BLOCK_ROWS = 4096
+pipelines.parts.PART_BYTES = 12 << 20
+root.mkdir()
+for start in range(0, documents, 10_000):
+    number = pl.int_range(start, start + 10_000, eager=True)
+    name = number.cast(pl.String).str.zfill(32)
+    signals = {signal: (number * place % 7).cast(pl.Float64) for place, signal in enumerate(SIGNALS)}
+    pl.DataFrame({"content_digest": name, **signals}).write_parquet(root / f"{start}.parquet")
+    of = pl.DataFrame({"doc_id": name, "kept_id": name[0], "kind": "near", "jaccard": 0.5})
+    of[::2].write_parquet(root / f"{start}.copies")
+quality = pl.scan_parquet(root / "*.parquet")
+rules = (RuleSet(gopher=GopherRules()), RuleSet(c4=C4Rules()), RuleSet(fineweb=FineWebRules()))
+names = quality.select("content_digest", doc_id="content_digest")
+"""
+VERDICTS = """
+store, copies = Store(root), pl.scan_parquet(root / "*.copies")
+for threshold in ("one", "another"):
+    gathering, count = Gathering(store.writer("notes")), 0
+    for table in curation.verdicts.decided(names, copies, {"quality": quality}, rules):
+        gathering.add(table.with_columns(detail=pl.lit(threshold)))
+        count += table.height
+    parts = gathering.done(curation.verdicts.VERDICTS)
+    assert len(parts.parts) > 1
+    store.replace(parts, draft(threshold), store.head("notes"), ["doc_id"])
+assert count == documents
+"""
+
+
+@pytest.mark.parametrize("deciding", [VERDICTS], ids=["verdicts"])
+def test_memory_does_not_grow_with_the_documents(tmp_path: Path, deciding: str) -> None:
+    assert growth(DECIDING + deciding, DOCUMENTS, tmp_path) < MOST_BYTES
+
+
+NAMES = st.lists(st.sampled_from("abcdefg"), max_size=30)
+
+
+@settings(deadline=None)
+@given(NAMES, st.sets(st.sampled_from("abcdefghij")), st.sets(st.sampled_from("abc")), st.integers(1, 12))
+def test_what_is_joined_in_blocks_is_what_is_joined_at_once(
+    names: list[str], known: set[str], few: set[str], rows: int
+) -> None:
+    left = pl.DataFrame({"name": names}, schema={"name": pl.String}).with_row_index()
+    tables = {
+        column: pl.DataFrame({"name": sorted(some)}, schema={"name": pl.String}).with_columns(
+            pl.col("name").alias(column)
+        )
+        for column, some in (("known", known), ("few", few))
+    }
+    found = [pl.DataFrame(schema={**left.schema, "known": pl.String, "few": pl.String})]
+    for piece, beside in joinable(
+        parts_of(left.lazy(), rows), {name: table.lazy() for name, table in tables.items()}, "name", rows
+    ):
+        assert piece.height <= 2 * rows and all(table.height <= 10 for table in beside.values())
+        found.append(piece.join(beside["known"], on="name", how="left").join(beside["few"], on="name", how="left"))
+    once = left.join(tables["known"], on="name", how="left").join(tables["few"], on="name", how="left")
+    assert pl.concat(found).sort("index").equals(once.sort("index"))
