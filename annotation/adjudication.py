@@ -6,7 +6,7 @@ answers it decides. All answers are kept: a label says how it came to be, and wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -233,6 +233,12 @@ def _how() -> pl.Expr:
         .then(pl.lit("single"))
         .otherwise(pl.lit("consensus"))
     )
+
+
+def decides(task_digests: Iterable[str]) -> frozenset[str]:
+    """Some tasks, and the tasks that decide about them where people disagree."""
+    named = frozenset(task_digests)
+    return named | {_digest(name) for name in named}
 
 
 def _digest(task_digest: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 import records
+from annotation.adjudication import decides
 from annotation.agreement import EVERYONE, counted
 from annotation.answers import CANNOT
 from annotation.settings import ADJUDICATION, AnnotationSettings
@@ -29,7 +30,8 @@ PROGRESS = {
 """One row per project. Of the tasks that are asked now, `sent` are on the server (the others wait for their day), `done` have
 answers of as many people as the project wants, `begun` of some, `waiting` of nobody. `budget_left` is how many samples more the
 project may ask about, null for adjudication, which has no budget. `people`, `answers`, `cannot_answer` and `skipped` count all
-that was ever given; `alpha` is Krippendorff's, the lowest of a rubric's; `used_by` names the versions of what was made of the labels: of datasets, and of scores."""
+that was ever given; `alpha` is Krippendorff's, the lowest of a rubric's; `used_by` names what was made of labels of
+the project, or of decisions on them, each in its version: a dataset, scores, or the agreement of judges."""
 
 
 def annotation_progress(
@@ -38,11 +40,12 @@ def annotation_progress(
     quality: pl.DataFrame,
     settings: AnnotationSettings,
     there: pl.DataFrame,
-    used_by: Mapping[str, str],
+    made: Mapping[str, pl.Series],
 ) -> records.Outcome:
     """The table `PROGRESS` of tasks (`routing.TASK_SCHEMA`) and annotations (`labels.LABEL_SCHEMA`) of all projects.
 
-    `there` are the tasks on the server (`sync.THERE_SCHEMA`), `used_by` says by kind of label what was made of it, and in which version.
+    `there` are the tasks on the server (`sync.THERE_SCHEMA`), `made` says of each thing that was made of labels, by its name
+    with its version, of which tasks (task_digest).
     """
     is_adjudication = tasks["project"].str.starts_with(ADJUDICATION)
     on_server = tasks.filter(is_adjudication | tasks["task_digest"].is_in(there["task_digest"].implode()))
@@ -50,7 +53,7 @@ def annotation_progress(
     names = sorted({*tasks["project"], *annotations["project"], *wanted})
     lowest = quality.filter(pl.col("annotator") == EVERYONE).group_by("project").agg(pl.col("alpha").min())
     alphas = dict(lowest.iter_rows())
-    kinds = {project.name: project.kind for project in settings.projects}
+    users = {name: decides(digests) for name, digests in made.items()}
     rows = [
         _row(
             name,
@@ -60,10 +63,15 @@ def annotation_progress(
             wanted.get(name, (1, 1.0)),
             _budget(name, settings),
         )
-        | {"alpha": alphas.get(name), "used_by": used_by.get(kinds.get(name, ""))}
+        | {"alpha": alphas.get(name), "used_by": _used_by(annotations.filter(project=name), users)}
         for name in names
     ]
     return records.Outcome(pl.DataFrame(rows, schema=PROGRESS))
+
+
+def _used_by(answers: pl.DataFrame, users: Mapping[str, frozenset[str]]) -> str | None:
+    told = set(counted(answers)["task_digest"])
+    return ", ".join(name for name, digests in users.items() if told & digests) or None
 
 
 def _budget(name: str, settings: AnnotationSettings) -> int | None:

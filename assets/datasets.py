@@ -7,6 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pyarrow as pa
 
+import curation.demonstrations
 import curation.preferences
 import curation.pretraining
 from annotation.routing import decide_openness
@@ -25,6 +26,7 @@ from curation.decontamination import (
     seen_in_training,
     training_samples,
 )
+from curation.demonstrations import with_references
 from curation.inventory import Source
 from curation.mixture import MixtureSettings
 from curation.pretraining import PretrainingSettings
@@ -33,6 +35,7 @@ from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddlin
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
 from evaluation.unit_tests import UnitTestSettings
+from pipelines.releases import standing_release
 from pipelines.releasing import released
 from pipelines.stages import Observation, Output, Run, measure, observable, stage
 from pipelines.workspace import Workspace
@@ -46,6 +49,19 @@ def recipe(workspace: Workspace) -> Observation:
     task = workspace.config.task
     assert task is not None
     return Observation(recipe_version(task.recipe), task.recipe)
+
+
+@observable(group="sources", needs=("demonstrations",))
+def named_demonstrations(workspace: Workspace) -> Observation:
+    """The release of demonstrations that headwater.yaml names: what people wrote, as references of samples that have none."""
+    name = str(workspace.config.demonstrations)
+    try:
+        release = standing_release(workspace, "demonstrations", name)
+    except LookupError as error:
+        raise LookupError(
+            f"headwater.yaml, demonstrations: {error}; name one of these or a tag, or remove the key"
+        ) from error
+    return Observation(release.version, releases.read_release(release.folder))
 
 
 @measure(
@@ -76,6 +92,7 @@ def samples(
     splits: SplitSettings,
     sources: tuple[Source, ...],
     unit_tests: UnitTestSettings | None,
+    named_demonstrations: pl.DataFrame | None,
     run: Run,
 ) -> Outcome:
     """The task's samples, each once, open or closed for a stated reason, on its side of the split: no copied question straddles."""
@@ -86,9 +103,11 @@ def samples(
     told = collected.table.drop("openness", "checker").join(is_so, on="sample_id", maintain_order="left")
     divided = assign_splits(told.select(collected.table.columns), splits)
     leaks = straddling(divided.table)
+    table = divided.table if named_demonstrations is None else with_references(divided.table, named_demonstrations)
+    written = divided.table["reference"].null_count() - table["reference"].null_count()
     return replace(
         collected,
-        table=divided.table,
+        table=table,
         kept=collected.table.height,
         others={"openness": decided.table},
         notes={
@@ -97,6 +116,7 @@ def samples(
             **divided.notes,
             **_moved(divided.table, run),
             "leaks": leaks.height,
+            **({"references that people wrote": written} if written else {}),
         },
         pictures=[Picture("prompt lengths", histogram(_prompt_lengths(divided.table), "characters in a prompt"))],
         checks={
@@ -226,6 +246,20 @@ def instructions(
 
 @stage(
     group="datasets",
+    code_version="1",
+    primary_key="sample_id",
+    unit="tasks",
+    needs=("annotation",),
+    kinds=("parquet",),
+)
+def demonstrations(adjudicated_labels: pl.DataFrame, samples: pl.DataFrame, run: Run) -> Outcome:
+    """The release of what people wrote: one answer to each sample that somebody answered or mended a draft of."""
+    outcome = curation.demonstrations.demonstrations(samples, adjudicated_labels)
+    return replace(outcome, notes={**outcome.notes, **released(outcome.table, "demonstrations", run)})
+
+
+@stage(
+    group="datasets",
     code_version="2",
     primary_key=("sample_id", "task_digest"),
     unit="tasks",
@@ -281,12 +315,14 @@ def pretraining(
 
 STAGES = [
     recipe,
+    named_demonstrations,
     candidates,
     samples,
     sample_overlaps,
     sample_facts,
     corpus_overlaps,
     instructions,
+    demonstrations,
     preferences,
     evaluation,
     pretraining,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -109,7 +110,7 @@ def adjudicated_labels(
     return replace(labels, checks={"agreement": below(annotator_quality, annotator_pairs, trust)})
 
 
-@stage(group="annotation", code_version="3", primary_key="project", needs=("annotation",), unit="projects")
+@stage(group="annotation", code_version="4", primary_key="project", needs=("annotation",), unit="projects")
 def annotation_progress(
     annotation_tasks: pl.DataFrame,
     adjudication_tasks: pl.DataFrame,
@@ -118,6 +119,7 @@ def annotation_progress(
     adjudications: pl.DataFrame,
     annotator_quality: pl.DataFrame,
     preferences: pl.LazyFrame,
+    demonstrations: pl.LazyFrame,
     scores: pl.LazyFrame,
     judge_agreement: pl.DataFrame | None,
     rubric_scores: pl.DataFrame | None,
@@ -126,11 +128,15 @@ def annotation_progress(
 ) -> Outcome:
     """Per project: how much is asked and done, what is left of the budget, how far people agree, and which dataset and scores have their labels."""
     tasks, answers = pl.concat([annotation_tasks, adjudication_tasks]), pl.concat([annotations, adjudications])
-    made: dict[str, list[str]] = {"preference": _made_of_preferences(scores, run)}
-    for kind in () if judge_agreement is None else held_against(judge_agreement, rubric_scores):
-        made.setdefault(kind, []).append(f"judge_agreement {_version(run, 'judge_agreement')}")
-    used_by = {kind: ", ".join(each) for kind, each in made.items() if each}
-    return tell_progress(tasks, answers, annotator_quality, annotation, label_studio_projects, used_by)
+    made = {
+        _release(run, name): rows.select("task_digest").collect().to_series()
+        for name, rows in (("preferences", preferences), ("demonstrations", demonstrations))
+    }
+    if not scores.filter(metric="human_win_rate").head(1).collect().is_empty():
+        made[f"scores {_version(run, 'scores')}"] = of_kinds(annotations, ["preference"])
+    kinds = [] if judge_agreement is None else held_against(judge_agreement, rubric_scores)
+    made[f"judge_agreement {_version(run, 'judge_agreement')}"] = of_kinds(annotations, kinds)
+    return tell_progress(tasks, answers, annotator_quality, annotation, label_studio_projects, made)
 
 
 def held_against(judge_agreement: pl.DataFrame, rubric_scores: pl.DataFrame | None) -> list[str]:
@@ -140,14 +146,14 @@ def held_against(judge_agreement: pl.DataFrame, rubric_scores: pl.DataFrame | No
     return [kind for kind, found in (("preference", judges - raters), ("rating", judges & raters)) if found]
 
 
-def _made_of_preferences(scores: pl.LazyFrame, run: Run) -> list[str]:
-    """The release of preferences, and the scores that hold some, each in its version."""
-    store = run.workspace.store
-    head = store.head("preferences")
-    made = [f"preferences {head.notes['release']}"] if head and head.notes.get("release") else []
-    if not scores.filter(metric="human_win_rate").head(1).collect().is_empty():
-        made.append(f"scores {_version(run, 'scores')}")
-    return made
+def of_kinds(annotations: pl.DataFrame, kinds: Sequence[str]) -> pl.Series:
+    """The tasks (task_digest) of some kinds."""
+    return annotations.filter(pl.col("kind").is_in(kinds))["task_digest"]
+
+
+def _release(run: Run, dataset: str) -> str:
+    head = run.workspace.store.head(dataset)
+    return f"{dataset} {head.notes.get('release', 'none') if head else 'none'}"
 
 
 def _version(run: Run, table: str) -> str:

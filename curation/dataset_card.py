@@ -13,6 +13,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 _TAGS = {
     "pretraining": ["pretraining"],
     "instructions": ["sft", "trl"],
+    "demonstrations": ["sft", "trl"],
     "preferences": ["dpo", "kto", "trl"],
     "evaluation": ["evaluation"],
 }

@@ -58,6 +58,7 @@ _BY_MIXTURE = ("the mixture leaves it out", "the mixture takes it")
 _NOT_RELEASED = {
     "pretraining": _BY_MIXTURE,
     "instructions": _BY_MIXTURE,
+    "demonstrations": ("no text that a person wrote stands for it", "a person wrote its answer"),
     "preferences": ("people no longer prefer one answer", "people prefer one answer"),
     "evaluation": ("it is training data now", "it is held out now"),
 }
@@ -165,7 +166,7 @@ def _followed(rows: pl.DataFrame, there: Tables, other: Tables, came: int, kind:
 def _at_the_other_time(placed: pl.LazyFrame, there: Tables, other: Tables, kind: str) -> pl.LazyFrame:
     """`fate` (a key of `_SAID`, or `rule`), rule and detail of each row."""
     contents = there["documents"].lazy().select("doc_id", "content_digest")
-    is_answered = pl.col("reference").is_not_null() if kind in {"instructions", "preferences"} else pl.lit(value=True)
+    is_answered = pl.col("reference").is_not_null() if kind == "instructions" else pl.lit(value=True)
     samples = other["samples"].lazy().select("sample_id", answered=is_answered)
     documents = other["documents"].lazy().select("doc_id", "content_digest")
     same_place = documents.rename({"content_digest": "content_then"})

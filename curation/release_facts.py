@@ -28,6 +28,7 @@ _SAMPLES = {"samples": ("sample_id", "doc_id", "source", "locator"), **_DOCUMENT
 PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "pretraining": {"corpus": ("content_digest", "doc_id", "source", "locator"), **_DOCUMENTS},
     "instructions": _SAMPLES,
+    "demonstrations": _SAMPLES,
     "preferences": _SAMPLES,
     "evaluation": _SAMPLES,
 }

@@ -13,8 +13,10 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
-Kind = Literal["pretraining", "instructions", "preferences", "evaluation"]
-KINDS: tuple[Kind, ...] = ("pretraining", "instructions", "preferences", "evaluation")
+Kind = Literal["pretraining", "instructions", "demonstrations", "preferences", "evaluation"]
+KINDS: tuple[Kind, ...] = ("pretraining", "instructions", "demonstrations", "preferences", "evaluation")
+ANSWERED = {"instructions", "demonstrations"}
+"""The kinds whose rows are a prompt and its answer."""
 SPLITS = ("train", "validation", "test")
 COPIES = "copies"
 """How often a row stands in a release, where a mixture takes some more than once; a frame without it has each once."""
@@ -27,6 +29,11 @@ LAYOUTS: dict[str, pa.Schema] = {
     "instructions": pa.schema(
         [("sample_id", pa.string()), ("prompt", _TURNS), ("completion", _TURNS)]
         + [(name, pa.string()) for name in ("slice", "openness")]
+    ),
+    "demonstrations": pa.schema(
+        [("sample_id", pa.string()), ("prompt", _TURNS), ("completion", _TURNS)]
+        + [(name, pa.string()) for name in ("slice", "task_digest", "draft_model")]
+        + [("edited", pa.bool_())]
     ),
     "preferences": pa.schema(
         [("sample_id", pa.string()), ("prompt", _TURNS), ("chosen", _TURNS), ("rejected", _TURNS)]
@@ -42,12 +49,14 @@ KTO = pa.schema([("sample_id", pa.string()), ("prompt", _TURNS), ("completion", 
 KEYS: dict[str, tuple[str, ...]] = {
     "pretraining": ("content_digest",),
     "instructions": ("sample_id",),
+    "demonstrations": ("sample_id",),
     "preferences": ("sample_id", "task_digest"),
     "evaluation": ("sample_id",),
 }
 FRAMES: dict[str, tuple[str, ...]] = {
     "pretraining": (*LAYOUTS["pretraining"].names, "split"),
     "instructions": ("sample_id", "messages", "reference", "slice", "openness", "split"),
+    "demonstrations": ("sample_id", "messages", "reference", "slice", "task_digest", "draft_model", "edited", "split"),
     "preferences": (*LAYOUTS["preferences"].names, "split"),
     "evaluation": (*LAYOUTS["evaluation"].names, "split"),
 }
@@ -55,6 +64,10 @@ FRAMES: dict[str, tuple[str, ...]] = {
 READING = {
     "pretraining": "Each row is a `text` of the corpus, to be gone through as it is.",
     "instructions": "Each row is a `prompt` (chat turns) and its `completion` (the assistant's turn): what TRL's SFTTrainer reads.",
+    "demonstrations": (
+        "Each row is a `prompt` (chat turns) and its `completion` (the assistant's turn), which a person wrote, or mended a draft "
+        "of `draft_model` to; `edited` is false where the draft was left as it was. TRL's SFTTrainer reads it."
+    ),
     "preferences": (
         "Each row is a `prompt` with the answer that people `chosen` and the one they `rejected`: what TRL's DPOTrainer "
         "reads. The configuration `kto` has every answer by itself with a `label`, for TRL's KTOTrainer: "
@@ -70,7 +83,7 @@ READING = {
 
 def stored(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
     """The rows of a frame of that kind in the columns that are written."""
-    if kind == "instructions":
+    if kind in ANSWERED:
         completion = pl.concat_list(pl.struct(role=pl.lit("assistant"), content="reference"))
         rows = rows.with_columns(pl.col("messages").alias("prompt"), completion=completion)
     return rows.select(LAYOUTS[kind].names)
@@ -78,7 +91,7 @@ def stored(rows: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 def framed(rows: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     """Rows as they are written, with their split, as the frame that they were."""
-    if kind == "instructions":
+    if kind in ANSWERED:
         reference = pl.col("completion").list.first().struct.field("content")
         rows = rows.with_columns(messages="prompt", reference=reference)
     return rows.select(FRAMES[kind])

@@ -26,6 +26,7 @@ _SIGNS = {ADDED: ("+", "green"), REMOVED: ("−", "red"), CHANGED: ("±", "yello
 _FROM = {
     "pretraining": ("corpus",),
     "instructions": ("sample_overlaps", "samples"),
+    "demonstrations": ("adjudicated_labels", "samples"),
     "preferences": ("adjudicated_labels", "samples"),
 }
 """The tables that a dataset is made from, where it is not the samples alone."""

@@ -41,6 +41,7 @@ _SAMPLES = ("sample_id", "doc_id", "source", "locator", "reference", "split")
 COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "pretraining": {"corpus": ("content_digest", "doc_id", "source", "locator"), **_DOCUMENTS},
     "instructions": {"samples": _SAMPLES, "sample_overlaps": ("sample_id",), **_DOCUMENTS},
+    "demonstrations": {"samples": _SAMPLES, **_DOCUMENTS},
     "preferences": {"samples": _SAMPLES, **_DOCUMENTS},
     "evaluation": {"samples": _SAMPLES, **_DOCUMENTS},
 }

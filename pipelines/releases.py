@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,15 @@ def find_release(workspace: Workspace, dataset: str, name: str | None = None) ->
         f"dataset {dataset!r} has {'several releases' if found else 'no release'}{said}; "
         f"there are: {', '.join([*tags, *known])}"
     )
+
+
+def standing_release(workspace: Workspace, dataset: str, name: str) -> ReleaseFolder:
+    """The release that a person calls so, as `find_release` has it; of one that was taken back, the one that followed it."""
+    stubs = {note.parent.name: note for note in workspace.releases.glob(f"{dataset}/*/{STUB}")}
+    name = tags_of(workspace.store, dataset).get(name, name)
+    while gone := next((version for version in sorted(stubs) if name and version.startswith(name)), None):
+        name = json.loads(stubs.pop(gone).read_text(encoding="utf-8"))["successor"]
+    return find_release(workspace, dataset, name)
 
 
 def files_of(release: ReleaseFolder, key: str = "sample_id") -> Iterator[tuple[str, Path]]:

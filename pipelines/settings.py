@@ -130,6 +130,7 @@ class Config(BaseModel):
     splits: SplitSettings = SplitSettings()
     held_out: HeldOutSettings = HeldOutSettings()
     mixture: MixtureSettings = MixtureSettings()
+    demonstrations: str | None = None
     pretraining: PretrainingSettings | None = None
     prompts: tuple[str, ...] = ()
     models: tuple[ModelSettings, ...] = ()
@@ -180,6 +181,7 @@ class Config(BaseModel):
         """A part that would be passed over in silence is an error that says what it waits for."""
         needs = {
             "models": "task",
+            "demonstrations": "task",
             "prompts": "task",
             "proposals": "models",
             "annotation": "models",

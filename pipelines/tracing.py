@@ -283,8 +283,13 @@ def _of_annotation(workspace: Workspace, row: Row) -> Tree:
     _add_documents(branch, workspace, sample)
     for side in ("model_a", "model_b"):
         task.add(_label("answer of", row[side] or "a model whose name was sealed with another key", side[-1]))
-    _add_releases(down, workspace, row, "preferences")
+    for dataset in _MADE_OF.get(row["kind"], ()):
+        _add_releases(down, workspace, row, dataset)
     return _ended(tree, down)
+
+
+_MADE_OF = {"preference": ("preferences",), "demonstration": ("demonstrations",)}
+"""The datasets that are made of annotations, by their kind."""
 
 
 def _add_releases(tree: Tree, workspace: Workspace, row: Row, dataset: str) -> None:

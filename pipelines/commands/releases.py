@@ -11,7 +11,7 @@ from rich.table import Table
 from pipelines.commands.console import WorkspaceOption, out
 from pipelines.workspace import find_workspace
 
-Dataset = Annotated[str, typer.Argument(help="pretraining, instructions, preferences or evaluation.")]
+Dataset = Annotated[str, typer.Argument(help="pretraining, instructions, demonstrations, preferences or evaluation.")]
 
 
 def tag(

@@ -46,7 +46,7 @@ def report(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="Which report: curation, scores, or a dataset: pretraining, instructions, preferences or evaluation. "
+            help="Which report: curation, scores, or a dataset: pretraining, instructions, demonstrations, preferences or evaluation. "
             "When none is named, scores where there are models, else curation.",
         ),
     ] = None,
@@ -73,7 +73,9 @@ def report(
 
 
 def export(
-    dataset: Annotated[str, typer.Argument(help="pretraining, instructions, preferences or evaluation.")],
+    dataset: Annotated[
+        str, typer.Argument(help="pretraining, instructions, demonstrations, preferences or evaluation.")
+    ],
     output: Annotated[
         str,
         typer.Option(

@@ -109,11 +109,36 @@ def test_progress_counts_tasks_by_how_many_people_answered() -> None:
     accuracies = pl.DataFrame(schema={"project": pl.String, "criterion": pl.String, **ACCURACIES})
     quality, _ = annotator_quality(counted(ROWS), accuracies, ANY)
     there = tasks.head(2).select("task_digest")
-    used_by = {"preference": "preferences 3f2a"}
-    row = annotation_progress(tasks, ROWS, quality, settings_, there, used_by).table.row(0, named=True)
+    made = {"preferences 3f2a": pl.Series(["same"])}
+    row = annotation_progress(tasks, ROWS, quality, settings_, there, made).table.row(0, named=True)
     assert (row["asked"], row["sent"], row["done"], row["begun"], row["waiting"]) == (3, 2, 1, 1, 1)
     assert (row["people"], row["skipped"], row["cannot_answer"], row["budget_left"]) == (3, 1, 2, 18)
     assert row["used_by"] == "preferences 3f2a"
+
+
+def test_a_project_is_used_by_what_was_made_of_its_own_labels_and_of_decisions_on_them() -> None:
+    other = answers(("written", "ann", "A text."), project="mend").with_columns(kind=pl.lit("demonstration"))
+    decisions = decided(open_disagreements(ROWS, ANY).table, "b")
+    settings_ = AnnotationSettings(
+        projects=(ProjectSettings(), ProjectSettings("mend", "demonstration"), ProjectSettings("idle", "rating"))
+    )
+    accuracies = pl.DataFrame(schema={"project": pl.String, "criterion": pl.String, **ACCURACIES})
+    quality, _ = annotator_quality(counted(ROWS), accuracies, ANY)
+    made = {
+        "preferences 3f2a": pl.Series(["apart", "skipped"]),
+        "demonstrations 77aa": pl.Series(["written"]),
+        "scores 1b": pl.Series(["same"]),
+        "judge_agreement 9c": pl.Series([], dtype=pl.String),
+    }
+    given = pl.concat([ROWS, other, decisions])
+    none = pl.DataFrame(schema=TASK_SCHEMA)
+    table = annotation_progress(none, given, quality, settings_, none.select("task_digest"), made).table
+    assert dict(table.select("project", "used_by").iter_rows()) == {
+        ADJUDICATION: "preferences 3f2a",
+        "idle": None,
+        "mend": "demonstrations 77aa",
+        "preference": "preferences 3f2a, scores 1b",
+    }
 
 
 @pytest.mark.parametrize(

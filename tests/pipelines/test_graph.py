@@ -75,6 +75,15 @@ def test_what_is_declared_is_there_and_what_is_not_is_absent() -> None:
     assert "scores" in without_prompts and not {name for name in without_prompts if "prompt" in name}
 
 
+def test_what_people_wrote_comes_to_the_samples_by_the_name_of_a_release_and_makes_no_circle() -> None:
+    parts: dict[str, Any] = {"task": TASK, "models": MODELS, "annotation": {}}
+    plain = build_graph(STAGES, config(**parts))
+    assert "named_demonstrations" not in plain.nodes and "demonstrations" in plain.nodes
+    named = build_graph(STAGES, config(**parts, demonstrations="good"))
+    assert "named_demonstrations" in named.nodes["samples"].dependencies()
+    assert "samples" in {node.name for node in named.upstream(["demonstrations"])}
+
+
 def test_the_survivor_policy_looks_at_the_evidence_that_it_names_and_at_no_other() -> None:
     exam = ({"name": "exam", "path": "exam"},)
     plain = build_graph(STAGES, config(rules=("gopher",), evaluation_sets=exam))

@@ -81,6 +81,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LEAST, "models": [{"name": "m", "base": "./b"}]},
         ["`models` does nothing without `task`: add `task`, or remove `models`"],
     ),
+    "texts that people wrote without a task": (
+        {**LEAST, "demonstrations": "good"},
+        ["`demonstrations` does nothing without `task`"],
+    ),
     "people without models": (
         {**LEAST, "task": {"recipe": "qa"}, "annotation": {"projects": [{"name": "p"}]}},
         ["`annotation` does nothing without `models`"],
