@@ -15,7 +15,8 @@ from annotation.client import Client
 from annotation.routing import TASK_SCHEMA
 from annotation.sync import SyncReport
 
-Fate = Literal["pass", "lose the request", "lose the answer", "late", "twice"]
+Fate = Literal["pass", "fail", "lose the request", "lose the answer", "late", "twice"]
+"""`fail` is a gateway that lost its patience: the request arrives, and the answer is 502."""
 
 
 def tasks(count: int, *, version: str = "", project: str = "preference", kind: str = "preference") -> pl.DataFrame:
@@ -104,6 +105,8 @@ def broken_line(url: str, judge: Callable[[int, str, str], Fate]) -> Iterator[tu
                     self.forward(body)
                 if fate in ("pass", "twice"):
                     self.hand_back(*answer)
+                if fate == "fail":
+                    self.hand_back(502, "text/plain", b"")
             self.close_connection = fate not in ("pass", "twice")
 
         def forward(self, body: bytes) -> tuple[int, str, bytes]:

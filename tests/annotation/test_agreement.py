@@ -131,16 +131,18 @@ def test_who_draws_others_apart_and_who_favours_a_side_is_seen() -> None:
     assert by_person[EVERYONE]["tasks"] == 20
 
 
-def test_answers_given_in_haste_are_counted() -> None:
+def test_answers_that_took_outlyingly_short_or_long_are_counted() -> None:
     rows = pl.concat(
         [
             answers(*((f"t{number}", "ann", "a") for number in range(20)), lead_time=30.0),
             answers(*((f"t{number}", "bob", "a") for number in range(20, 40)), lead_time=40.0),
             answers(*((f"t{number}", "cy", "a") for number in range(40, 45)), lead_time=0.5),
+            answers(*((f"t{number}", "dee", "a") for number in range(45, 48)), lead_time=3600.0),
         ]
     )
     quality, _ = annotator_quality(rows, NOBODY, SETTINGS)
-    assert dict(quality.select("annotator", "hasty").rows()) == {"ann": 0, "bob": 0, "cy": 5, EVERYONE: 5}
+    found = {name: (hasty, slow) for name, hasty, slow in quality.select("annotator", "hasty", "slow").rows()}
+    assert found == {"ann": (0, 0), "bob": (0, 0), "cy": (5, 0), "dee": (0, 3), EVERYONE: (5, 3)}
 
 
 def test_the_gate_names_project_criterion_and_the_pair_that_agrees_least() -> None:

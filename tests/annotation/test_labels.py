@@ -10,6 +10,7 @@ from annotation import client as api
 from annotation import labels as labels_module
 from annotation import sync
 from annotation.labels import LABEL_SCHEMA, pull, pull_changes, state_digest
+from annotation.projects import config_digest
 from annotation.settings import ProjectSettings
 from tests.annotation.building import answer, begin, project_id, tasks
 
@@ -38,6 +39,7 @@ def test_answers_come_back_with_their_question_and_their_models(client, secret, 
     assert (second["value"], second["note"]) == ("cannot_answer", "It is <b>private</b>.")
     assert (third["value"], third["status"]) == (None, "skipped")
     assert json.loads(str(first["raw"]))["result"][0]["value"] == {"choices": ["a"]}
+    assert first["config_digest"] == config_digest(PROJECT[0])
 
 
 def test_pulling_twice_gives_the_same_rows(client, secret, project):

@@ -51,6 +51,7 @@ def given(desired: pl.DataFrame, annotator: str) -> pl.DataFrame:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3000)  # a machine that does other things takes five times as long
 def test_twenty_thousand_tasks_and_five_thousand_annotations(client, studio, secret, monkeypatch):
     monkeypatch.setattr(labels_module, "MARGIN", timedelta(0))
     desired = tasks(TASKS)

@@ -54,6 +54,11 @@ def test_withdrawn_tasks_go_unless_someone_has_answered_skipped_or_begun_them(cl
     assert (report.imported, report.deleted, report.withdrawn) == (2, 3, 3)
     assert there(client, project) == ["task-0", "task-0 new", "task-1", "task-1 new", "task-2"]
     assert sync.synchronise(client, tasks(2, version=" new"), PROJECT, secret).deleted == 0
+    answer(client, project, "sample-2", "b")
+    labels = pull(client, tasks(2, version=" new"), secret).filter(task_digest="task-2")
+    assert labels.select("value", "status").rows() == [("b", "withdrawn")], (
+        "what was begun is withdrawn once it is given"
+    )
 
 
 def test_a_changed_configuration_opens_a_new_project_with_the_unanswered_tasks(client, secret):
@@ -230,7 +235,9 @@ class DiesAtWrite:
         return self.fate if self.writes > self.last else "pass"
 
 
-@pytest.mark.parametrize("fate", ["lose the request", "lose the answer", pytest.param("late", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "fate", ["fail", "lose the request", "lose the answer", pytest.param("late", marks=pytest.mark.long)]
+)
 def test_a_run_that_dies_at_any_request_is_finished_by_the_next(studio, client, secret, fate, monkeypatch):
     """Each run meets a world with something to import, to delete, to keep and to close, and dies one request later."""
     monkeypatch.setattr(sync, "ROUNDS", 1)

@@ -1,5 +1,9 @@
 """Against a real server: two people disagree, a third decides, and only then there is a label."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
 import polars as pl
 import pytest
 
@@ -9,6 +13,7 @@ from annotation.adjudication import adjudication_projects, labels_of, open_disag
 from annotation.client import Client
 from annotation.labels import pull
 from annotation.projects import our_projects
+from annotation.server import Server
 from annotation.settings import ADJUDICATION, ProjectSettings, TrustSettings
 from tests.annotation.building import answer, project_id, tasks
 
@@ -17,11 +22,16 @@ OF_TWO = [ProjectSettings(annotators=2)]
 
 
 @pytest.fixture(scope="module")
-def second_person(client, studio) -> Client:
+def second_person(client, studio) -> Iterator[Client]:
     """Somebody else's account on the server."""
-    import httpx
+    with account(client, studio, "second") as other:
+        yield other
 
-    email, password = api.add_annotator(client, "second@example.org")
+
+@contextmanager
+def account(client: Client, studio: Server, name: str) -> Iterator[Client]:
+    """A new account on the server, signed in."""
+    email, password = api.add_annotator(client, f"{name}@example.org")
     with httpx.Client(base_url=studio.url) as visitor:
         visitor.get("/user/login/")
         form = {"email": email, "password": password, "csrfmiddlewaretoken": visitor.cookies["csrftoken"]}
@@ -96,3 +106,34 @@ def test_a_share_of_the_tasks_is_for_two_people(client, second_person, secret) -
     more = [ProjectSettings(annotators=2)]
     assert project_id(sync.synchronise(client, asked, more, secret)) == place
     assert sum(not each["is_labeled"] for each in api.tasks(client, place)) == 10
+
+
+def next_task(person: Client, project: int) -> int | None:
+    """The task that *Label All Tasks* shows a person next."""
+    asked = {"id": "next_task", "project": project}
+    answer = person.http.post("/api/dm/actions", params=asked, json={})
+    assert answer.status_code in (200, 404), answer.text
+    return int(answer.json()["id"]) if answer.is_success else None
+
+
+@pytest.mark.parametrize(("share", "answers"), [(1.0, 12), (0.5, 9)])
+def test_nobody_is_shown_a_task_twice_and_no_task_to_more_people_than_it_is_for(
+    client, studio, second_person, secret, share, answers
+) -> None:
+    project = [ProjectSettings(annotators=2, annotators_share=share)]
+    place = project_id(sync.synchronise(client, tasks(6), project, secret))
+    given: list[tuple[int, str]] = []
+    with account(client, studio, f"third-{answers}") as third:
+        people = {"first": client, "second": second_person, "third": third}
+        while people:
+            for name, person in list(people.items()):
+                task = next_task(person, place)
+                if task is None:
+                    del people[name]
+                    continue
+                body = {"result": [], "was_cancelled": False, "lead_time": 1.0}
+                person.http.post(f"/api/tasks/{task}/annotations/", json=body).raise_for_status()
+                given.append((task, name))
+    assert len(set(given)) == len(given) == answers
+    counts = {task: sum(each == task for each, _ in given) for task, _ in given}
+    assert len(counts) == 6 and set(counts.values()) <= {1, 2}

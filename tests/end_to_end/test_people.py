@@ -135,24 +135,3 @@ def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tu
     assert progress["used_by"] == ", ".join(made)
     out = root.parent / "preferences"
     assert headwater("export", "preferences", "-o", out, "-w", root).code == 0
-
-
-def test_what_people_wrote_is_a_release_that_samples_learn_their_references_from(people: tuple[Path, str]) -> None:
-    root, _ = people
-    store = Workspace(root).store
-    (written,) = store.scan("demonstrations").collect().to_dicts()
-    assert written["reference"] == "Mended." and written["edited"] and written["draft_model"] in {"base", "finetune"}
-    release = heads(root)["demonstrations"].notes["release"]
-    progress = dict(store.scan("annotation_progress").select("project", "used_by").collect().iter_rows())
-    assert progress["mend"] == f"demonstrations {release}" and progress["how_good"] is None
-    label = store.scan("annotations").filter(kind="demonstration").collect()["annotation_id"][0]
-    assert f"demonstrations {release}" in headwater("trace", label, "-w", root).out
-    assert headwater("tag", "demonstrations", "good", release, "-w", root).code == 0
-    edit(root, lambda text: text + "\ndemonstrations: good\n")
-    ran = headwater("run", "instructions", "evaluation", "-w", root)
-    assert ran.code == 0, ran.out + ran.err
-    told = store.scan("samples").filter(sample_id=written["sample_id"]).collect().row(0, named=True)
-    assert (told["reference"], told["split"]) == ("Mended.", written["split"])
-    table = "instructions" if told["split"] == "train" else "evaluation"
-    released = store.scan(table).filter(sample_id=written["sample_id"]).collect()
-    assert released["reference"].to_list() == ["Mended."]
