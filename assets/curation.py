@@ -57,7 +57,7 @@ from records import Outcome, Progress
 from row_index import Layout, RowIndex
 
 
-@measure(group="curation", code_version="2", of="documents", uses=("python",), pictures=of_signatures)
+@measure(group="curation", code_version="3", of="documents", uses=("python",), pictures=of_signatures)
 def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
     """The bands of each content's sketch, and the digest of its normalised text."""
     return measure_signatures(contents, settings)

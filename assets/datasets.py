@@ -79,7 +79,7 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 
 @stage(
     group="datasets",
-    code_version="5",
+    code_version="6",
     outputs=(Output("samples", ("sample_id",), ("doc_id",)), Output("openness", ("sample_id",))),
     unit="samples",
     needs=("task",),
@@ -291,7 +291,7 @@ def evaluation(samples: pl.DataFrame, run: Run) -> Outcome:
 
 @stage(
     group="datasets",
-    code_version="1",
+    code_version="2",
     primary_key="content_digest",
     unit="contents",
     counts="corpus",

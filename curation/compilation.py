@@ -23,6 +23,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from llvmlite.binding import add_symbol
+from numba.core import types
 from numba.core.caching import FunctionCache
 from numba.core.event import Event, Listener, register
 from numba.core.registry import CPUDispatcher
@@ -137,6 +138,11 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Part(CPUDispatcher):  # type: ignore[misc]
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """One version serves all whole numbers: Numba would compile another for each that is known beforehand."""
+        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return super().get_call_template(tuple(map(types.unliteral, args)), plain)
+
     def __call__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(f"{self.py_func.__qualname__} is part of compiled functions; make it `compiled` to call it")
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from curation.blocks import parts_of
 from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch
-from curation.deduplication.evidence import signatures_and_shingles
+from curation.deduplication.evidence import Signed, signed
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.memory import give_back
-from curation.deduplication.numbering import digests_of, distinct, numbered
+from curation.deduplication.numbering import Digests, digests_of, distinct, numbered
 from curation.deduplication.scratch import aligned, scratch
-from curation.deduplication.set_sources import KeptShingles
-from curation.deduplication.settings import DeduplicationSettings, SignatureSettings
+from curation.deduplication.set_sources import KeptWords
+from curation.deduplication.settings import DeduplicationSettings
+from curation.deduplication.texts import texts_of
 from curation.deduplication.whole import decide_whole
+from curation.deduplication.whole_corpus import PlaceRows, Rows, SignatureRows, place_rows
 from records import Outcome, Progress, silent
 
 FETCH_ROWS = 4_096
@@ -60,40 +65,59 @@ def find_duplicates_in(
     """What `find_duplicates` finds, from texts alone, each of which is read once: no table of signatures is needed or left.
 
     The batches hold doc_id, source, locator, content_digest and text, and date if the policy asks for the newest. One is
-    held at a time; places, signatures and shingles wait in temporary files, some 150 bytes a document and 8 a word.
+    held at a time, and some 150 bytes a document; places and words wait in temporary files, some 60 bytes a document and
+    4 a word.
     """
-    with TemporaryDirectory() as name, scratch(BLOCK) as file:
-        shingles = KeptShingles(file)
-        folder = Path(name)
-        _keep(batches, settings.signature, folder, shingles)
+    with TemporaryDirectory() as name, scratch() as file:
+        words, path = KeptWords(file), Path(name) / "places.arrow"
+        rows = _keep(batches, settings, source_order, path, words)
         give_back()
-        places, signed = _scanned(folder, "places", PLACES), _scanned(folder, "signatures", SIGNATURE)
+        places = pl.scan_ipc(path) if path.exists() else pl.LazyFrame(schema=PLACES)
         ranking = {name: table.lazy() for name, table in evidence.items()}
-        corpus = Corpus(places, signed, source_order, lambda _: (), ranking)
-        return _outcome(*decide_whole(corpus, settings, progress, shingles), places)
+        corpus = Corpus(places, pl.LazyFrame(schema=SIGNATURE), source_order, lambda _: (), ranking)
+        return _outcome(*decide_whole(corpus, settings, progress, rows, words), places)
 
 
-def _keep(batches: Iterable[pa.RecordBatch], settings: SignatureSettings, folder: Path, shingles: KeptShingles) -> None:
-    """Write places and signatures of all batches to a folder, and keep their shingles."""
-    room = aligned(0)
-    for number, batch in enumerate(batches):
-        found, own = signatures_and_shingles(batch, settings, room)
-        room = own.hashes
-        shingles.add(digests_of(pl.Series(batch["content_digest"])), own)
-        for name, part in (("signatures", found), ("places", batch.drop_columns(["text"]))):
-            with pa.ipc.new_file(folder / f"{name}-{number:09}.arrow", part.schema) as written:
-                written.write(part)
+def _keep(
+    batches: Iterable[pa.RecordBatch],
+    settings: DeduplicationSettings,
+    source_order: Sequence[str],
+    path: Path,
+    words: KeptWords,
+) -> Rows:
+    """The rows of all batches; their places go to a file, and their words to where these are kept."""
+    columns = ["content_digest", "source", *(["date"] if "newest" in settings.policy else [])]
+    places, signatures, room = list[PlaceRows](), list[SignatureRows](), aligned(0)
+    with ExitStack() as stack:
+        file: pa.ipc.RecordBatchFileWriter | None = None
+        for batch in batches:
+            texts, place = texts_of(batch["text"]), batch.drop_columns(["text"])
+            found = signed(texts, settings.signature, room)
+            room = found.words.hashes
+            words.add(found.words)
+            places.append(place_rows(pl.DataFrame(pa.Table.from_batches([place.select(columns)])), source_order))
+            signatures.append(_signature_rows(places[-1].contents, found, texts.valid))
+            file = file or stack.enter_context(pa.ipc.new_file(path, place.schema))
+            file.write(place)
+    return Rows(_drained(places), _drained(signatures), sum(len(part.n_characters) for part in signatures))
 
 
-def _scanned(folder: Path, name: str, columns: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:
-    """The parts of a table, or none of its rows."""
-    files = sorted(folder.glob(f"{name}-*.arrow"))
-    return pl.scan_ipc(files) if files else pl.LazyFrame(schema=columns)
+def _signature_rows(contents: Digests, found: Signed, valid: npt.NDArray[np.bool_]) -> SignatureRows:
+    """What is kept of a batch; a null is a form of its own."""
+    halves = zip(contents, found.digests.T, strict=True)
+    forms = Digests(*(np.where(valid, normal, own) for own, normal in halves))
+    return SignatureRows(contents, forms, found.n_characters, found.bands, found.words.counts > 0)
+
+
+def _drained(parts: list[Part]) -> Iterator[Part]:
+    """Some parts, none of which is held once the next is taken."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
 
 
 PLACES = dict.fromkeys(("doc_id", "source", "locator", "content_digest"), pl.String)
-BLOCK = 256 << 10
-"""Bytes of shingles that are written at a time."""
+Part = TypeVar("Part")
 
 
 def _outcome(table: pl.DataFrame, survivors: pl.DataFrame, pairs: pl.DataFrame, places: pl.LazyFrame) -> Outcome:

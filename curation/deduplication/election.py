@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from curation.deduplication import band_kernels, pair_kernels
 from curation.deduplication.numbering import Indices
-from curation.deduplication.set_sources import SetSource
+from curation.deduplication.set_sources import Wanted, WordSource
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.spilling import spilled
 from curation.deduplication.whole_corpus import Contents
@@ -39,7 +39,7 @@ class Election(NamedTuple):
 
 
 def elect(
-    contents: Contents, source: SetSource, settings: DeduplicationSettings, progress: Progress = silent
+    contents: Contents, source: WordSource, settings: DeduplicationSettings, progress: Progress = silent
 ) -> Election:
     """Decide on the contents of a corpus."""
     candidate = np.full(len(contents.first), -1, np.int32)
@@ -60,7 +60,7 @@ def elect(
 
 
 def _verified(
-    contents: Contents, candidates: Indices, source: SetSource, settings: DeduplicationSettings, progress: Progress
+    contents: Contents, candidates: Indices, source: WordSource, settings: DeduplicationSettings, progress: Progress
 ) -> tuple[Indices, npt.NDArray[np.float64], Indices, npt.NDArray[np.float64]]:
     """Decide on contents of the candidates, given in order: which stays in the stead of each (-1: it stays itself), how
     similar it is, and what was verified. Numbers are places in that order."""
@@ -72,9 +72,10 @@ def _verified(
     pairs: list[Indices] = [np.empty((0, 2), np.int32)]
     jaccard: list[npt.NDArray[np.float64]] = [np.empty(0)]
     done = 0
-    wanted = contents.digests.at(contents.first[contents.candidates])
-    with spilled(source, wanted, batches) as sets:
+    wanted = Wanted(contents.digests.at(contents.first[contents.candidates]), contents.rows)
+    with spilled(source, wanted, batches, settings.signature) as sets:
         for number, rows in enumerate(rows_of):
+            shingles = sets.of_batch(number)
             found, similar = pair_kernels.elect(
                 rows,
                 candidates,
@@ -83,7 +84,7 @@ def _verified(
                 kept_of,
                 sets.starts,
                 sets.sizes,
-                sets.of_batch(number),
+                shingles,
                 settings.threshold,
                 kept,
                 similarity,
@@ -100,8 +101,7 @@ def _batches(contents: Contents, fetch_bytes: int) -> tuple[Indices, Indices]:
     n = len(contents.candidates)
     component = np.empty(n, np.int32)
     band_kernels.components(contents.buckets, contents.n_buckets, component)
-    sizes = contents.n_characters[contents.first[contents.candidates]]
-    size_of_component = np.bincount(component, sizes, minlength=n)
+    size_of_component = np.bincount(component, contents.n_characters, minlength=n)
     room = max(fetch_bytes, int(size_of_component.sum()) // MOST_BATCHES)
     before = (np.cumsum(size_of_component) - size_of_component).astype(np.int64) // room
     return np.unique(before[component], return_inverse=True)[1].astype(np.int32), component

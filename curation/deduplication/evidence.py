@@ -13,10 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.deduplication import digest_kernels, text_kernels
+from curation.deduplication import sketch_kernels, text_kernels
+from curation.deduplication.numbering import hexadecimal
+from curation.deduplication.scratch import aligned
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.texts import NO_TEXTS, Texts, composed, in_slices, texts_of
+from curation.deduplication.texts import Texts, composed, in_slices, texts_of
 from curation.deduplication.unicode_tables import unicode_tables
+
+Room = npt.NDArray[np.uint32]
 
 SIGNATURES = pa.schema(
     {
@@ -36,52 +40,99 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
 
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
-    return _signed(contents, settings, None)[0]
-
-
-class Shingles(NamedTuple):
-    """Text i has the shingles hashes[starts[i] : starts[i] + sizes[i]], as they come, the same one perhaps several times."""
-
-    hashes: npt.NDArray[np.uint64]
-    starts: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-
-
-def signatures_and_shingles(
-    contents: pa.RecordBatch, settings: SignatureSettings, room: npt.NDArray[np.uint64]
-) -> tuple[pa.RecordBatch, Shingles]:
-    """`signatures`, and the shingles that they are made of: in `room`, if that is large enough, to be used again."""
-    return _signed(contents, settings, room)
-
-
-def _signed(
-    contents: pa.RecordBatch, settings: SignatureSettings, room: npt.NDArray[np.uint64] | None
-) -> tuple[pa.RecordBatch, Shingles]:
-    """The signatures of a batch, and its shingles if there is any room for them."""
     texts = texts_of(contents.column("text"))
-    rows, changed = composed(texts) if settings.normalise else _NONE
-    own, more = _room_for(texts), _room_for(changed)
-    if room is None:
-        room = _NO_ROOM
-    elif len(room) < own + more:
-        room = np.empty(own + more, np.uint64)
-    found, starts, sizes = _found(texts, settings, room[:own])
-    if len(rows):
-        other, other_starts, other_sizes = _found(changed, settings, room[own:])
-        _lay_over(found, rows, other)
-        starts[rows], sizes[rows] = own + other_starts, other_sizes
-    digests, bands = _hexadecimal(found.digests, texts.valid), _binary(found.bands, found.n_words > 0)
-    numbers = _numbers(found.n_characters), _numbers(found.n_words)
+    found = signed(texts, settings)
+    counts = found.words.counts
     names = contents.column("content_digest").cast(pa.string())
-    table = pa.RecordBatch.from_arrays([names, digests, *numbers, bands], schema=SIGNATURES)
-    return table, Shingles(room, starts, sizes)
+    numbers = _numbers(found.n_characters), _numbers(counts)
+    columns = [names, _hexadecimal(found.digests, texts.valid), *numbers, _binary(found.bands, counts > 0)]
+    return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
 
 
-_NONE, _NO_ROOM = (np.empty(0, np.int64), NO_TEXTS), np.empty(0, np.uint64)
+class Words(NamedTuple):
+    """Text i has the words hashes[starts[i] : starts[i] + counts[i]]."""
+
+    hashes: Room
+    starts: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+
+
+class Signed(NamedTuple):
+    """Of each text: the two halves of the digest of its normal form, its code points, its words, and its bands (zeros where
+    it has no word)."""
+
+    digests: npt.NDArray[np.uint64]
+    n_characters: npt.NDArray[np.int64]
+    words: Words
+    bands: Room
+
+
+def signed(texts: Texts, settings: SignatureSettings, room: Room | None = None) -> Signed:
+    """The evidence for some texts. Their words are written to `room`, which is `aligned`, if that is
+    large enough, to be used again."""
+    looked = _looked_through(texts, settings, room)
+    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
+    bands, words = np.zeros((len(texts), settings.bands), np.uint32), looked.words
+
+    def sketch(first: int, last: int) -> None:
+        own = slice(first, last)
+        sketch_kernels.sketch_all(words.hashes, words.starts[own], words.counts[own], *keys, bands[own])
+
+    in_slices(texts, settings.threads, sketch)
+    return looked._replace(bands=bands)
+
+
+def words_of(texts: Texts, settings: SignatureSettings) -> Words:
+    """The words of each text."""
+    return _looked_through(texts, settings, None).words
+
+
+def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None) -> Signed:
+    """All but the bands."""
+    own = _room_for(texts)
+    room = room if room is not None and len(room) >= own else aligned(own + own // 8)
+    found, doubtful = _read(texts, settings, room, 0)
+    if not (settings.normalise and doubtful.any()):
+        return found
+    rows, changed = composed(texts, doubtful)
+    more = own + _room_for(changed)
+    if len(room) < more:
+        room, before = aligned(more), room
+        room[:own] = before[:own]
+    other, _ = _read(changed, settings, room, own)
+    for mine, theirs in ((found.digests, other.digests), (found.n_characters, other.n_characters)):
+        mine[rows] = theirs
+    found.words.starts[rows], found.words.counts[rows] = other.words.starts, other.words.counts
+    return found._replace(words=found.words._replace(hashes=room))
+
+
+def _read(texts: Texts, settings: SignatureSettings, room: Room, begin: int) -> tuple[Signed, npt.NDArray[np.bool_]]:
+    """What stands in texts, whose words go to room[begin:]; and which may not be in NFC."""
+    n, tables = len(texts), unicode_tables()
+    digests, n_characters, doubtful = np.empty((n, 2), np.uint64), np.empty(n, np.int64), np.empty(n, np.bool_)
+    starts, counts = np.empty(n, np.int64), np.empty(n, np.int64)
+
+    def read(first: int, last: int) -> None:
+        own, at = slice(first, last), begin + first + int(texts.offsets[first] - texts.offsets[0]) // 2
+        text_kernels.read_texts(
+            texts.data,
+            texts.offsets[first : last + 1],
+            *tables,
+            settings.normalise,
+            digests[own],
+            n_characters[own],
+            doubtful[own],
+            room[at:],
+            counts[own],
+        )
+        starts[own] = at + np.cumsum(counts[own]) - counts[own]
+
+    in_slices(texts, settings.threads, read)
+    return Signed(digests, n_characters, Words(room, starts, counts), room[:0]), doubtful
 
 
 def _room_for(texts: Texts) -> int:
-    """The most shingles that texts can have together: a word has a byte, and one that ends it."""
+    """The most words that texts can have together: each has a byte, and one that ends it."""
     return len(texts) + int(texts.offsets[-1] - texts.offsets[0]) // 2
 
 
@@ -108,65 +159,11 @@ def sketch_keys(shingle_words: int, bins: int, seed: int) -> SketchKeys:
     return SketchKeys(multipliers, drawn[0] | np.uint64(1), asked, rank.astype(np.uint16))
 
 
-class _Found(NamedTuple):
-    digests: npt.NDArray[np.uint8]
-    n_characters: npt.NDArray[np.int64]
-    n_words: npt.NDArray[np.int64]
-    bands: npt.NDArray[np.uint32]
-
-
-def _found(
-    texts: Texts, settings: SignatureSettings, room: npt.NDArray[np.uint64]
-) -> tuple[_Found, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Digests in hexadecimal, code points, words and bands of each text; where its shingles begin in `room`, and how many
-    it has, if there is any room."""
-    n = len(texts)
-    found = _Found(
-        np.empty((n, 32), np.uint8),
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
-        np.zeros((n, settings.bands), np.uint32),
-    )
-    tables = unicode_tables()
-    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
-
-    starts, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
-
-    def look(first: int, last: int) -> None:
-        bounds, own = texts.offsets[first : last + 1], slice(first, last)
-        at = first + int(texts.offsets[first] - texts.offsets[0]) // 2
-        digest_kernels.digest_all(
-            texts.data, bounds, tables.classes, settings.normalise, found.digests[own], found.n_characters[own]
-        )
-        text_kernels.sketch_all(
-            texts.data,
-            bounds,
-            tables.folds,
-            tables.expansions,
-            keys.multipliers,
-            keys.key,
-            keys.order,
-            keys.rank,
-            found.n_words[own],
-            found.bands[own],
-            room[at:],
-            sizes[own],
-        )
-        starts[own] = at + np.cumsum(sizes[own]) - sizes[own]
-
-    in_slices(texts, settings.threads, look)
-    return found, starts, sizes
-
-
-def _lay_over(found: _Found, rows: npt.NDArray[np.int64], own: _Found) -> None:
-    found.digests[rows], found.bands[rows] = own.digests, own.bands
-    found.n_characters[rows], found.n_words[rows] = own.n_characters, own.n_words
-
-
-def _hexadecimal(digests: npt.NDArray[np.uint8], valid: npt.NDArray[np.bool_]) -> pa.Array:
-    offsets = np.arange(0, digests.size + 1, 32, dtype=np.int32)
+def _hexadecimal(digests: npt.NDArray[np.uint64], valid: npt.NDArray[np.bool_]) -> pa.Array:
+    offsets = np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int32)
     there = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(pa.string(), len(digests), [there, pa.py_buffer(offsets), pa.py_buffer(digests)])
+    data = pa.py_buffer(hexadecimal(digests))
+    return pa.Array.from_buffers(pa.string(), len(digests), [there, pa.py_buffer(offsets), data])
 
 
 def _numbers(column: npt.NDArray[np.int64]) -> pa.Array:

@@ -19,6 +19,9 @@ from curation.compilation import part
 
 LANES = 64
 """Bytes that are looked at together."""
+_FIRST = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(17)], np.uint64)
+_SECOND = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(17)], np.uint64)
+"""Which bits of the first eight bytes, and of the next, are those of n bytes."""
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 BYTES = ir.VectorType(ir.IntType(8), LANES)
 _WORD = ir.IntType(64)
@@ -61,52 +64,27 @@ def as_bits(builder: Any, flags: Any) -> Any:
 
 
 @emitted
-def lowered(typing: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
-    """Copy 64 bytes of data[at:] to out[to:], ASCII in lower case; as bits, which are not ASCII and which are of words."""
+def looked_at(typing: Any, data: Any, at: Any, low: Any, to: Any, line: Any) -> Any:
+    """Copy 64 bytes of data[at:]: to low[to:] with ASCII in lower case, to `line` with white space as blanks.
+
+    As bits: which are not ASCII, which are of words, and which are white.
+    """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
         capital = builder.zext(within(builder, lanes, ord("A"), 26), BYTES)
-        low = builder.or_(lanes, builder.shl(capital, every(5)))
-        _store(context, builder, signature.args[2], given[2], given[3], low)
-        letters = builder.or_(within(builder, low, ord("a"), 26), within(builder, lanes, ord("0"), 10))
+        lower = builder.or_(lanes, builder.shl(capital, every(5)))
+        _store(context, builder, signature.args[2], given[2], given[3], lower)
+        letters = builder.or_(within(builder, lower, ord("a"), 26), within(builder, lanes, ord("0"), 10))
         of_words = builder.or_(letters, builder.icmp_unsigned("==", lanes, every(ord("_"))))
-        beyond = builder.icmp_signed("<", lanes, every(0))
-        return cgutils.pack_array(builder, [as_bits(builder, beyond), as_bits(builder, of_words)])
-
-    return types.UniTuple(types.uint64, 2)(data, types.int64, out, types.int64), code
-
-
-@emitted
-def blanked(typing: Any, data: Any, at: Any, out: Any) -> Any:
-    """Copy 64 bytes of data[at:] to `out`, white space as blanks; as bits, which are not ASCII and which are white."""
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
         ends = builder.or_(within(builder, lanes, 9, 5), within(builder, lanes, 28, 4))
         white = builder.or_(ends, builder.icmp_unsigned("==", lanes, every(32)))
-        line = builder.select(white, every(32), lanes)
-        _store(context, builder, signature.args[2], given[2], ir.Constant(_WORD, 0), line)
+        blanked = builder.select(white, every(32), lanes)
+        _store(context, builder, signature.args[4], given[4], ir.Constant(_WORD, 0), blanked)
         beyond = builder.icmp_signed("<", lanes, every(0))
-        return cgutils.pack_array(builder, [as_bits(builder, beyond), as_bits(builder, white)])
+        return cgutils.pack_array(builder, [as_bits(builder, flags) for flags in (beyond, of_words, white)])
 
-    return types.UniTuple(types.uint64, 2)(data, types.int64, out), code
-
-
-@emitted
-def any_over(typing: Any, data: Any, at: Any, bound: Any) -> Any:
-    """Whether any of the 64 bytes of data[at:] is `bound` or more."""
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = loaded(context, builder, signature.args[0], given[0], given[1], BYTES)
-        empty = ir.Constant(BYTES, ir.Undefined)
-        first = builder.insert_element(empty, builder.trunc(given[2], ir.IntType(8)), ir.IntType(32)(0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        bounds = builder.shuffle_vector(first, empty, mask)
-        over = as_bits(builder, builder.icmp_unsigned(">=", lanes, bounds))
-        return builder.icmp_unsigned("!=", over, ir.Constant(_WORD, 0))
-
-    return types.boolean(data, types.int64, types.int64), code
+    return types.UniTuple(types.uint64, 3)(data, types.int64, low, types.int64, line), code
 
 
 @emitted
@@ -195,6 +173,13 @@ def multiplied(typing: Any, a: Any, b: Any) -> Any:
 def first_bits(n: int) -> np.uint64:
     """A number whose lowest n bits are set."""
     return np.uint64((_ONE << np.uint64(n)) - _ONE) if n < LANES else _ALL
+
+
+@part
+def up_to_sixteen(data: npt.NDArray[np.uint8], at: int, n: int) -> tuple[np.uint64, np.uint64]:
+    """The n bytes data[at:], sixteen at most, as two numbers; sixteen can be read there."""
+    place = np.uint64(n)
+    return eight_bytes(data, at) & _FIRST[place], eight_bytes(data, at + 8) & _SECOND[place]
 
 
 @part

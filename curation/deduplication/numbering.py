@@ -69,11 +69,15 @@ def _no_digest(name: str) -> ValueError:
 
 def names_of(digests: Digests) -> pl.Series:
     """The digests in hexadecimal."""
-    halves = np.stack([digests.high, digests.low], axis=1).astype(">u8")
-    data = _HEXADECIMAL[halves.view(np.uint8).ravel()]
+    data = hexadecimal(np.stack(digests, axis=1))
     offsets = np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int64)
     array = pa.Array.from_buffers(pa.large_string(), len(digests), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
     return pl.Series(array, dtype=pl.String)
+
+
+def hexadecimal(halves: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:
+    """The digits of digests, given as rows of their two halves; two digits an item."""
+    return _HEXADECIMAL[halves.astype(">u8").view(np.uint8).ravel()]
 
 
 def joined(parts: Sequence[Digests]) -> Digests:

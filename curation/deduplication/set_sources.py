@@ -1,85 +1,108 @@
-"""Where shingle sets of candidates come from: their texts, read a second time, or what was kept of the first reading.
+"""Where the words of candidates come from: their texts, read a second time, or what was kept of the first reading.
 
 A stage that has only the table of signatures reads the texts again. Where a corpus goes from texts to duplicates in one
-call, its shingles are written to disk while it is signed, past the page cache, and no text is decoded or split twice:
-that is a sixth of all, for eight bytes a word on disk until the end.
+call, its words are written to disk while it is signed, past the page cache, and no text is decoded or split twice: four
+bytes a word on disk until the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from curation.deduplication import set_kernels
 from curation.deduplication.candidates import Fetch
-from curation.deduplication.evidence import Shingles
-from curation.deduplication.numbering import Digests, Indices, digests_of, distinct, names_of, numbered
-from curation.deduplication.scratch import Scratch, aligned
+from curation.deduplication.evidence import Words, words_of
+from curation.deduplication.numbering import Digests, Indices, digests_of, names_of, numbered
+from curation.deduplication.scratch import PAGE_WORDS, Scratch, aligned
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.shingles import ShingleSets, collected
-
-Hashes = npt.NDArray[np.uint64]
-SetSource = Callable[[Digests], Iterable[tuple[Digests, ShingleSets]]]
-"""From digests of contents to their shingle sets, in any order and in parts; none twice. A part is overwritten by the next."""
+from curation.deduplication.texts import texts_of
 
 
-def read_again(fetch: Fetch, settings: SignatureSettings) -> SetSource:
-    """The sets of texts, which are fetched."""
+class Wanted(NamedTuple):
+    """Contents that are all different: their digests, and the row of the table of signatures that each has."""
 
-    def sets(wanted: Digests) -> Iterator[tuple[Digests, ShingleSets]]:
-        for rows in fetch(names_of(wanted)) if len(wanted) else ():
-            yield digests_of(rows.get_column("content_digest")), collected(rows.get_column("text").to_arrow(), settings)
-
-    return sets
+    digests: Digests
+    rows: Indices
 
 
-class KeptShingles:
-    """The shingles of all texts of a corpus on disk, in the order in which they came: a `SetSource`.
+WordSource = Callable[[Wanted], Iterable[tuple[Indices, Words]]]
+"""From contents to their words, in any order and in parts, each with the places in `Wanted` of what it holds; none twice. A
+part is overwritten by the next."""
 
-    Holds 20 bytes a text, and the shingles of a batch.
+
+def read_again(fetch: Fetch, settings: SignatureSettings) -> WordSource:
+    """The words of texts, which are fetched."""
+
+    def words(wanted: Wanted) -> Iterator[tuple[Indices, Words]]:
+        index = numbered(wanted.digests)
+        for rows in fetch(names_of(wanted.digests)) if len(wanted.rows) else ():
+            at = index.places_of(digests_of(rows.get_column("content_digest")))
+            yield at, words_of(texts_of(rows.get_column("text").to_arrow()), settings)
+
+    return words
+
+
+class _Run(NamedTuple):
+    """Where pages of words lie in the file and in the room, and how many words they hold."""
+
+    place: int
+    at: int
+    size: int
+
+
+class _Batch(NamedTuple):
+    """The first row of a batch; the pages of its words; for each text where it begins when these lie one behind the other,
+    and how many words it has."""
+
+    first: int
+    runs: list[_Run]
+    starts: Indices
+    counts: Indices
+
+
+class KeptWords:
+    """The words of all texts of a corpus on disk, in the order in which they came: a `WordSource`.
+
+    Holds 8 bytes a text, and when it is asked the words of a batch.
     """
 
     def __init__(self, file: Scratch) -> None:
-        self._file, self._room = file, aligned(0)
-        self._batches: list[tuple[Digests, Indices, int]] = []
+        self._file = file
+        self._batches, self._n_rows = list[_Batch](), 0
 
-    def add(self, names: Digests, shingles: Shingles) -> None:
-        """Keep the shingles of a batch of contents."""
-        total, first = int(shingles.sizes.sum()), self._file.n_blocks
-        self._make_room(total)
-        whole, none = np.zeros(len(names), np.int32), np.zeros(1, np.int64)
-        set_kernels.pour(*shingles, whole, self._room.reshape(1, -1), none, 0, 0)
-        for block in self._blocks(total):
-            self._file.write(block)
-        self._batches.append((names, shingles.sizes.astype(np.int32), first))
+    def add(self, words: Words) -> None:
+        """Keep the words of a batch of contents. They stand in `aligned` memory."""
+        runs, starts, at = list[_Run](), np.empty(len(words.starts), np.int32), 0
+        for texts, begin, end in _runs(words):
+            place = self._file.write(words.hashes[begin:end])
+            runs.append(_Run(place, at, end - begin))
+            starts[texts] = words.starts[texts] - begin + at
+            at += end - begin
+        self._batches.append(_Batch(self._n_rows, runs, starts, words.counts.astype(np.int32)))
+        self._n_rows += len(starts)
 
-    def __call__(self, wanted: Digests) -> Iterator[tuple[Digests, ShingleSets]]:
-        """The sets of the contents that are wanted."""
-        if not len(wanted):
-            return
-        index = numbered(distinct(wanted))
-        seen = np.zeros(len(index.digests), np.bool_)
-        for names, counts, first in self._batches:
-            at = index.places_of(names)
-            there, rows = np.unique(at, return_index=True)
-            rows = np.sort(rows[(there >= 0) & ~seen[there]])
-            seen[at[rows]] = True
-            sizes = counts.astype(np.int64)
-            self._make_room(int(sizes.sum()))
-            for number, block in enumerate(self._blocks(int(sizes.sum())), first):
-                self._file.read(number, block)
-            own = ShingleSets(self._room, (np.cumsum(sizes) - sizes)[rows], sizes[rows])
-            set_kernels.make_sets(*own)
-            yield names.at(rows), own
+    def __call__(self, wanted: Wanted) -> Iterator[tuple[Indices, Words]]:
+        """The words of the contents that are wanted."""
+        room = aligned(max((sum(run.size for run in batch.runs) for batch in self._batches), default=0))
+        order = np.argsort(wanted.rows, kind="stable").astype(np.int32)
+        cuts = np.searchsorted(wanted.rows[order], [batch.first for batch in self._batches])
+        for batch, places in zip(self._batches, np.split(order, cuts)[1:], strict=True):
+            own = wanted.rows[places] - batch.first
+            starts, counts = batch.starts[own].astype(np.int64), batch.counts[own].astype(np.int64)
+            for place, at, size in batch.runs:
+                self._file.read(place, room[at : at + size])
+            yield places, Words(room, starts, counts)
 
-    def _make_room(self, total: int) -> None:
-        width = self._file.block_bytes // 8
-        if len(self._room) < total + width:
-            self._room = aligned(8 * (total + width))
 
-    def _blocks(self, total: int) -> Iterator[Hashes]:
-        width = self._file.block_bytes // 8
-        for begin in range(0, total, width):
-            yield self._room[begin : begin + width]
+def _runs(words: Words) -> Iterator[tuple[Indices, int, int]]:
+    """Texts that lie close together, and the whole pages that hold them: the first word, and the one behind the last."""
+    order = np.argsort(words.starts, kind="stable").astype(np.int32)
+    begins = words.starts[order]
+    ends = begins + words.counts[order]
+    apart = np.flatnonzero(begins[1:] - ends[:-1] > PAGE_WORDS) + 1
+    for texts in np.split(order, apart) if len(order) else ():
+        first, last = texts[0], texts[-1]
+        begin, end = words.starts[first] // PAGE_WORDS, -(-(words.starts[last] + words.counts[last]) // PAGE_WORDS)
+        yield texts, int(begin) * PAGE_WORDS, int(end) * PAGE_WORDS

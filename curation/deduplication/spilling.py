@@ -1,7 +1,7 @@
-"""Shingle sets of candidates, read once, in the order in which they come, and kept on disk until they are compared.
+"""Words of candidates, read once, in the order in which they come, and kept on disk until these are compared.
 
 Candidates that share a band may stand anywhere in a table, so to fetch them component by component would decode all of
-it for each handful. They come in the table's own order instead, and their shingles, eight bytes a word, are poured into a
+it for each handful. They come in the table's own order instead, and their words, four bytes each, are poured into a
 buffer for each batch of components, which is written to disk when it is full; a batch is read back when it is decided.
 """
 
@@ -9,29 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from mmap import PAGESIZE
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from curation.deduplication import set_kernels
-from curation.deduplication.numbering import Digests, Indices, names_of, numbered
-from curation.deduplication.scratch import Scratch, aligned, scratch
-from curation.deduplication.set_sources import SetSource
+from curation.deduplication.evidence import Words
+from curation.deduplication.numbering import Indices, names_of
+from curation.deduplication.scratch import PAGE_WORDS, Scratch, aligned, scratch
+from curation.deduplication.set_sources import Wanted, WordSource
+from curation.deduplication.settings import SignatureSettings
+from curation.deduplication.shingles import sets_of
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 
-BUFFERS = 8 << 20
-"""Bytes of the buffers of all batches together."""
-MOST_OF_A_BUFFER = 256 << 10
+BUFFERS = 2 << 20
+"""Words in the buffers of all batches together."""
+MOST_OF_A_BUFFER = 64 << 10
 
 
 class SpilledSets(NamedTuple):
     """The shingle set of form i is the stretch starts[i] : starts[i] + sizes[i] of what `of_batch` gives for its batch.
 
-    What that gave is overwritten when it is asked again.
+    The stretches of a batch are known when that was asked, and what it gave is overwritten when it is asked again.
     """
 
     starts: Ints
@@ -40,71 +42,76 @@ class SpilledSets(NamedTuple):
 
 
 class _Batches:
-    """A buffer for each batch, and the blocks that it has on disk."""
+    """A buffer for each batch, and the places of what it has on disk."""
 
-    def __init__(self, n: int, file: Scratch, block_bytes: int) -> None:
-        self._file, self._blocks = file, [list[int]() for _ in range(n)]
-        self._buffers, self._used = aligned(n * block_bytes).reshape(n, -1), np.zeros(n, np.int64)
+    def __init__(self, n: int, file: Scratch) -> None:
+        width = max(1, min(MOST_OF_A_BUFFER, BUFFERS // n) // PAGE_WORDS) * PAGE_WORDS
+        self._file, self._places = file, [list[int]() for _ in range(n)]
+        self._buffers, self._used = aligned(n * width).reshape(n, -1), np.zeros(n, np.int64)
         self._room = aligned(0)
 
-    def pour(self, hashes: Hashes, starts: Ints, sizes: Ints, batch_of: Indices) -> None:
-        """Take sets, each to its batch."""
+    def pour(self, words: Words, batch_of: Indices) -> None:
+        """Take texts, each to its batch."""
         at, done = 0, 0
         while True:
-            at, done = set_kernels.pour(hashes, starts, sizes, batch_of, self._buffers, self._used, at, done)
-            if at == len(sizes):
+            at, done = set_kernels.pour(*words, batch_of, self._buffers, self._used, at, done)
+            if at == len(batch_of):
                 return
             batch = batch_of[at]
-            self._blocks[batch].append(self._file.write(self._buffers[batch]))
+            self._places[batch].append(self._file.write(self._buffers[batch]))
             self._used[batch] = 0
 
-    def read(self, batch: int) -> Hashes:
-        """All hashes of a batch, in the order in which they came."""
-        blocks, width, rest = self._blocks[batch], self._buffers.shape[1], self._used[batch]
-        n = len(blocks) * width
+    def read(self, batch: int) -> npt.NDArray[np.uint32]:
+        """All words of a batch, in the order in which they came."""
+        places, width, rest = self._places[batch], self._buffers.shape[1], self._used[batch]
+        n = len(places) * width
         if len(self._room) < n + width:
-            self._room = aligned(8 * (n + width))
-        for i, block in enumerate(blocks):
-            self._file.read(block, self._room[i * width : (i + 1) * width])
+            self._room = aligned(n + width)
+        for i, place in enumerate(places):
+            self._file.read(place, self._room[i * width : (i + 1) * width])
         self._room[n : n + rest] = self._buffers[batch, :rest]
         return self._room[: n + rest]
 
 
 @contextmanager
-def spilled(source: SetSource, wanted: Digests, batch_of: Indices) -> Iterator[SpilledSets]:
+def spilled(
+    source: WordSource, wanted: Wanted, batch_of: Indices, settings: SignatureSettings
+) -> Iterator[SpilledSets]:
     """The sets of the forms whose contents are `wanted`, each in its batch (from 0 on).
 
     Raises LookupError for a content whose text is not there.
     """
-    n_batches = int(batch_of.max(initial=0)) + 1
-    block_bytes = min(MOST_OF_A_BUFFER, BUFFERS // n_batches) // PAGESIZE * PAGESIZE
-    with scratch(block_bytes) as file:
-        batches, sizes = _Batches(n_batches, file, block_bytes), np.full(len(wanted), -1, np.int64)
-        index = numbered(wanted)
+    with scratch() as file:
+        batches, sizes = _Batches(int(batch_of.max(initial=0)) + 1, file), np.full(len(batch_of), -1, np.int64)
         came: list[Indices] = [np.empty(0, np.int32)]
-        for names, sets in source(wanted):
-            forms = index.places_of(names)
-            batches.pour(*sets, batch_of[forms])
-            sizes[forms] = sets.sizes
+        for forms, words in source(wanted):
+            batches.pour(words, batch_of[forms])
+            sizes[forms] = words.counts
             came.append(forms)
         _check_all_there(wanted, sizes)
-        yield SpilledSets(_places(np.concatenate(came), sizes, batch_of), sizes, batches.read)
+        yield _sets(batches, np.concatenate(came), sizes, batch_of, settings)
 
 
-def _places(came: Indices, sizes: Ints, batch_of: Indices) -> Ints:
-    """Where the set of each form begins in its batch, given the forms in the order in which they came."""
-    order = came[np.argsort(batch_of[came], kind="stable")]
-    starts, own = np.empty_like(sizes), sizes[order]
-    before = np.cumsum(own) - own
-    firsts = np.flatnonzero(np.diff(batch_of[order], prepend=-1))
-    starts[order] = before - np.repeat(before[firsts], np.diff(firsts, append=len(order)))
-    return starts
+def _sets(batches: _Batches, came: Indices, sizes: Ints, batch_of: Indices, settings: SignatureSettings) -> SpilledSets:
+    """The sets of forms, given in the order in which they came, each with the number of its words."""
+    order, starts = came[np.argsort(batch_of[came], kind="stable")], np.empty_like(sizes)
+    forms_of = np.split(order, np.flatnonzero(np.diff(batch_of[order])) + 1)
+    room = np.empty(max(int(sizes[forms].sum()) for forms in forms_of), np.uint64)
+
+    def of_batch(batch: int) -> Hashes:
+        forms = forms_of[batch]
+        counts = sizes[forms]
+        words = Words(batches.read(batch), np.cumsum(counts) - counts, counts)
+        hashes, starts[forms], sizes[forms] = sets_of(words, settings, room)
+        return hashes
+
+    return SpilledSets(starts, sizes, of_batch)
 
 
-def _check_all_there(wanted: Digests, sizes: Ints) -> None:
+def _check_all_there(wanted: Wanted, sizes: Ints) -> None:
     missing = np.flatnonzero(sizes < 0)
     if len(missing):
-        raise missing_text(names_of(wanted.at(missing[:1]))[0])
+        raise missing_text(names_of(wanted.digests.at(missing[:1]))[0])
 
 
 def missing_text(content: str) -> LookupError:

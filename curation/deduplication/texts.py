@@ -16,9 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.deduplication import digest_kernels
-from curation.deduplication.unicode_tables import unicode_tables
-
 
 class Texts(NamedTuple):
     """Text i is data[offsets[i] : offsets[i + 1]]; a null is empty and not `valid`."""
@@ -31,6 +28,8 @@ class Texts(NamedTuple):
         return len(self.valid)
 
 
+PIECE = 1 << 16
+"""Bytes that are not worth a thread."""
 NO_TEXTS = Texts(np.frombuffer(b"", np.uint8), np.frombuffer(bytes(8), np.int64), np.ones(0, np.bool_))
 
 
@@ -40,18 +39,15 @@ def texts_of(column: pa.Array | pa.ChunkedArray) -> Texts:
     return _buffers(_as_bytes(array))
 
 
-def composed(texts: Texts) -> tuple[npt.NDArray[np.int64], Texts]:
-    """Which texts Unicode normalisation changes, and those in NFC: few, so that the others stay where they are."""
-    classes = unicode_tables().classes
-    doubtful = np.zeros(len(texts), np.bool_)
-    digest_kernels.mark_doubtful(texts.data, texts.offsets, classes, doubtful)
+def composed(texts: Texts, doubtful: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], Texts]:
+    """Which of the doubtful texts Unicode normalisation changes, and those in NFC: few, so that the others stay where they are."""
     rows, made = [], []
     for i in np.flatnonzero(doubtful).tolist():
-        raw = texts.data[texts.offsets[i] : texts.offsets[i + 1]].tobytes()
-        nfc = unicodedata.normalize("NFC", raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        raw = texts.data[texts.offsets[i] : texts.offsets[i + 1]].tobytes().decode("utf-8", "surrogateescape")
+        nfc = unicodedata.normalize("NFC", raw)
         if nfc != raw:
             rows.append(i)
-            made.append(nfc)
+            made.append(nfc.encode("utf-8", "surrogateescape"))
     sizes = np.array([0, *map(len, made)], np.int64)
     joined = np.frombuffer(b"".join(made), np.uint8)
     return np.array(rows, np.int64), _fixed(joined, np.cumsum(sizes), np.ones(len(made), np.bool_))
@@ -63,7 +59,7 @@ def in_slices(texts: Texts, threads: int, work: Callable[[int, int], None]) -> N
     Of no texts at all there is one slice, too, so that a look at nothing compiles what a look at something needs.
     """
     count = threads or len(sched_getaffinity(0))
-    pieces = 4 * count if count > 1 else 1
+    pieces = 4 * count if count > 1 and texts.offsets[-1] - texts.offsets[0] > PIECE else 1
     goals = np.linspace(texts.offsets[0], texts.offsets[-1], pieces + 1)[1:-1]
     cuts = sorted({0, *np.searchsorted(texts.offsets, goals).tolist(), len(texts)})
     slices = list(pairwise(cuts)) or [(0, 0)]

@@ -15,11 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from curation.deduplication.text_kernels import COMPOSES, EXPANDS, SPACE
+
 TABLED = 0x40000
-SPACE = 1
-"""Bit of `classes`: white space, as `str.isspace` has it."""
-COMPOSES = 2
-"""Bit of `classes`: a text with this code point may not be in NFC."""
 _CASED = 0x20000
 _MAY_COMPOSE = (
     (0x300, 0x3400),
@@ -35,13 +33,9 @@ _HANGUL_VOWELS_AND_TAILS = (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))
 
 
 class UnicodeTables(NamedTuple):
-    """`folds[c]`: 0 where c is part of no word, the case-folded code point, or -i for the code points expansions[i].
+    """`kinds[c]`: what the bits in `text_kernels` say of code point c. `expansions`: rows of three code points, padded with zeros."""
 
-    `classes[c]`: bits SPACE and COMPOSES. `expansions` is padded with zeros.
-    """
-
-    folds: npt.NDArray[np.int32]
-    classes: npt.NDArray[np.uint8]
+    kinds: npt.NDArray[np.int32]
     expansions: npt.NDArray[np.int32]
 
 
@@ -49,30 +43,29 @@ class UnicodeTables(NamedTuple):
 def unicode_tables() -> UnicodeTables:
     """The tables of this Python's Unicode version."""
     every = "".join(map(chr, range(TABLED)))
-    folds, expansions = _folds(every)
-    classes = np.zeros(TABLED, np.uint8)
+    kinds, expansions = _folds(every)
     for space in re.finditer(r"\s", every):
-        classes[space.start()] |= SPACE
-    classes[_composing(every)] |= COMPOSES
-    return UnicodeTables(folds, classes, expansions)
+        kinds[space.start()] |= SPACE
+    kinds[_composing(every)] |= COMPOSES
+    return UnicodeTables(kinds, expansions)
 
 
 def _folds(every: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    folds = np.zeros(TABLED, np.int32)
+    kinds = np.zeros(TABLED, np.int32)
     for run in re.finditer(r"\w+", every):
-        folds[run.start() : run.end()] = np.arange(run.start(), run.end())
+        kinds[run.start() : run.end()] = np.arange(run.start(), run.end())
     expansions = [(0, 0, 0)]
     folded = map(str.casefold, every[:_CASED])
     for point, (character, text) in enumerate(zip(every, folded, strict=False)):
-        if text == character or not folds[point]:
+        if text == character or not kinds[point]:
             continue
         if len(text) == 1:
-            folds[point] = ord(text)
+            kinds[point] = ord(text)
         else:
-            folds[point] = -len(expansions)
+            kinds[point] = EXPANDS | len(expansions)
             first, second, third = (*map(ord, text), 0, 0)[:3]
             expansions.append((first, second, third))
-    return folds, np.array(expansions, np.int32)
+    return kinds, np.array(expansions, np.int32)
 
 
 def _composing(every: str) -> list[int]:

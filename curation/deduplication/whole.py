@@ -13,18 +13,23 @@ from curation.deduplication.candidates import Corpus, among
 from curation.deduplication.election import Election, elect
 from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, names_of
-from curation.deduplication.set_sources import SetSource, read_again
+from curation.deduplication.set_sources import WordSource, read_again
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.survivors import PAIRS, SURVIVORS, removed_documents
-from curation.deduplication.whole_corpus import contents_of
+from curation.deduplication.whole_corpus import Rows, contents_of
 from records import Progress
 
 
 def decide_whole(
-    corpus: Corpus, settings: DeduplicationSettings, progress: Progress, source: SetSource | None = None
+    corpus: Corpus,
+    settings: DeduplicationSettings,
+    progress: Progress,
+    rows: Rows | None = None,
+    source: WordSource | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The tables of a corpus, each in the order of its key; where `source` has no shingle sets, texts are fetched."""
-    contents = contents_of(corpus, settings.policy, settings.signature.bands)
+    """The tables of a corpus, each in the order of its key; without `rows` its tables are read, and without a `source` its
+    texts are fetched."""
+    contents = contents_of(corpus, settings.policy, settings.signature.bands, rows)
     digests, several, form_of = contents.digests, contents.several, contents.form_of
     give_back()
     election = elect(contents, source or read_again(corpus.fetch, settings.signature), settings, progress)

@@ -7,7 +7,7 @@ one pass over memory that stands in order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,18 +32,47 @@ class Contents(NamedTuple):
 
     several: which stand at several places. order: the numbers in the order of the policy. form_of: the form of each content.
     first: the first content of each form, and so the forms in the order of the policy. candidates: the forms that share a
-    band with another, in order, and for each the number of its bucket in each band, -1 where it is alone; `n_buckets` of them.
+    band with another, in order; for each the row of the table of signatures that its first content has, its characters, and
+    the number of its bucket in each band, -1 where it is alone; `n_buckets` of them.
     """
 
     digests: Digests
     several: npt.NDArray[np.bool_]
     order: Indices
-    n_characters: npt.NDArray[np.int64]
     form_of: Indices
     first: Indices
     candidates: Indices
+    rows: Indices
+    n_characters: npt.NDArray[np.int64]
     buckets: Indices
     n_buckets: int
+
+
+class PlaceRows(NamedTuple):
+    """Of some places: their contents, the ranks of their sources, and their dates where the policy asks for them."""
+
+    contents: Digests
+    ranks: Indices
+    dates: pl.Series | None
+
+
+class SignatureRows(NamedTuple):
+    """Of some contents: the digest of the normalised text (its own where it has none), characters, and the hashes of bands,
+    one row each, where it has any."""
+
+    contents: Digests
+    forms: Digests
+    n_characters: npt.NDArray[np.int64]
+    bands: npt.NDArray[np.uint32]
+    has_bands: npt.NDArray[np.bool_]
+
+
+class Rows(NamedTuple):
+    """The places and the signatures of a corpus, in parts, each of which is let go when the next is taken."""
+
+    places: Iterable[PlaceRows]
+    signatures: Iterable[SignatureRows]
+    n_signatures: int
 
 
 class _Signatures(NamedTuple):
@@ -58,13 +87,14 @@ class _Signatures(NamedTuple):
     bands: npt.NDArray[np.uint32]
 
 
-def contents_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Contents:
-    """All contents of the places of a corpus, each with its signature where it has one.
+def contents_of(corpus: Corpus, policy: Sequence[str], bands: int, rows: Rows | None = None) -> Contents:
+    """All contents of the places of a corpus, each with its signature where it has one; read from its tables, if not given.
 
     Raises ValueError for a source that is not in the order, for a key of the policy without its table, and for
     signatures of other settings.
     """
-    names, ranks, dates = _read_places(corpus, policy)
+    rows = rows or _rows_of(corpus, policy, bands)
+    names, ranks, dates = _joined(rows.places)
     digests = distinct(names)
     index = numbered(digests)
     at = index.places_of(names)
@@ -75,41 +105,64 @@ def contents_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Contents:
     }
     del names, at, ranks, dates
     give_back()
-    read = _read_signatures(corpus.signatures, index, bands)
+    read = _scattered_signatures(rows, index, bands)
     columns["n_characters"] = read.n_characters
     keys = [_sortable(key, columns, corpus, name, index) for key, name in zip(rank_keys(policy), policy, strict=True)]
     order = _in_order(keys, len(digests))
     del columns, keys
     form_of, first = np.empty_like(order), np.empty_like(order)
     first = first[: band_kernels.number_forms(order, *read.forms, form_of, first)]
-    return Contents(digests, several, order, read.n_characters, form_of, first, *_candidates(read, first))
+    return Contents(digests, several, order, form_of, first, *_candidates(read, first))
 
 
-def _candidates(read: _Signatures, first: Indices) -> tuple[Indices, Indices, int]:
-    """The forms that share a band with another, their buckets, and how many there are."""
+def _candidates(read: _Signatures, first: Indices) -> tuple[Indices, Indices, npt.NDArray[np.int64], Indices, int]:
+    """The forms that share a band with another, their rows, characters and buckets, and how many buckets there are."""
     rows, n_rows = read.row_of[first], read.bands.shape[1]
     asked, sharing = np.zeros(n_rows, np.bool_), np.zeros(n_rows, np.bool_)
     asked[rows[rows >= 0]] = True
     n_buckets = band_kernels.share_bands(read.bands, asked, sharing)
     candidates = np.flatnonzero((rows >= 0) & sharing[rows] if n_rows else rows >= 0).astype(np.int32)
+    own = rows[candidates]
     buckets = np.empty((len(candidates), len(read.bands)), np.int32)
     for band, numbers in enumerate(read.bands.view(np.int32)):
-        buckets[:, band] = numbers[rows[candidates]]
-    return candidates, buckets, n_buckets
+        buckets[:, band] = numbers[own]
+    return candidates, own, read.n_characters[first[candidates]], buckets, n_buckets
 
 
-def _read_places(corpus: Corpus, policy: Sequence[str]) -> tuple[Digests, Indices, pl.Series | None]:
-    """The content of each place, the rank of its source, and its date where the policy asks for it."""
+def _rows_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Rows:
+    """The rows of the tables of a corpus."""
     wanted = ["content_digest", "source", *(["date"] if "newest" in policy else [])]
-    names: list[Digests] = []
-    ranks: list[Indices] = [np.empty(0, np.int32)]
-    dates = [pl.Series(dtype=pl.String)]
-    for part in parts_of(corpus.places.select(wanted), CHUNK):
-        names.append(digests_of(part.get_column("content_digest")))
-        ranks.append(source_ranks(part.get_column("source"), corpus.source_order).cast(pl.Int32).to_numpy())
-        if "date" in wanted:
-            dates.append(part.get_column("date").cast(pl.String))
-    return joined(names), np.concatenate(ranks), pl.concat(dates) if "date" in wanted else None
+    places = (place_rows(part, corpus.source_order) for part in parts_of(corpus.places.select(wanted), CHUNK))
+    columns = corpus.signatures.select("content_digest", "normal_digest", "n_characters", "bands")
+    signatures = (_signature_rows(part, bands) for part in parts_of(columns, CHUNK))
+    return Rows(places, signatures, int(corpus.signatures.select(pl.len()).collect().item()))
+
+
+def place_rows(part: pl.DataFrame, source_order: Sequence[str]) -> PlaceRows:
+    """Rows with content_digest, source, and date if it counts."""
+    ranks = source_ranks(part.get_column("source"), source_order).cast(pl.Int32).to_numpy()
+    dates = part.get_column("date").cast(pl.String) if "date" in part.columns else None
+    return PlaceRows(digests_of(part.get_column("content_digest")), ranks, dates)
+
+
+def _signature_rows(part: pl.DataFrame, bands: int) -> SignatureRows:
+    contents, normal = digests_of(part.get_column("content_digest")), part.get_column("normal_digest")
+    named = normal.is_not_null().to_numpy()
+    forms = Digests(contents.high.copy(), contents.low.copy())
+    forms.high[named], forms.low[named] = digests_of(normal.filter(pl.Series(named)))
+    n_characters = part.get_column("n_characters").fill_null(0).to_numpy()
+    return SignatureRows(contents, forms, n_characters, *band_matrix(part.get_column("bands"), bands))
+
+
+def _joined(places: Iterable[PlaceRows]) -> PlaceRows:
+    """All places, one behind the other."""
+    parts = list(places)
+    dates = [part.dates for part in parts if part.dates is not None]
+    return PlaceRows(
+        joined([part.contents for part in parts]),
+        np.concatenate([np.empty(0, np.int32), *(part.ranks for part in parts)]),
+        pl.concat(dates) if dates else None,
+    )
 
 
 def _least(at: Indices, ranks: Indices, n: int) -> npt.NDArray[np.int64]:
@@ -125,23 +178,19 @@ def _latest(at: Indices, dates: pl.Series | None, n: int) -> pl.Series:
     return pl.DataFrame({"at": np.arange(n, dtype=np.int32)}).join(latest, on="at", how="left").sort("at")["date"]
 
 
-def _read_signatures(signatures: pl.LazyFrame, index: Numbered, bands: int) -> _Signatures:
-    digests = index.digests
+def _scattered_signatures(rows: Rows, index: Numbered, bands: int) -> _Signatures:
+    """The signatures by number of content; those of contents that stand nowhere are left out."""
+    digests, n = index.digests, len(index.digests)
     forms = Digests(digests.high.copy(), digests.low.copy())  # a content without a signature is a form of its own
-    n_rows = int(signatures.select(pl.len()).collect().item())
-    matrix, row_of = np.empty((bands, n_rows), np.uint32), np.full(len(digests), -1, np.int32)
-    n_characters, begin = np.zeros(len(digests), np.int64), 0
-    for part in parts_of(signatures.select("content_digest", "normal_digest", "n_characters", "bands"), CHUNK):
-        at = index.places_of(digests_of(part.get_column("content_digest")))
-        end, known = begin + len(part), at >= 0
-        hashes, has_bands = band_matrix(part.get_column("bands"), bands)
-        matrix[:, begin:end] = hashes.T
-        row_of[at[known & has_bands]] = np.arange(begin, end, dtype=np.int32)[known & has_bands]
-        n_characters[at[known]] = part.get_column("n_characters").fill_null(0).to_numpy()[known]
-        normal = part.get_column("normal_digest")
-        named = known & normal.is_not_null().to_numpy()
-        own = digests_of(normal.filter(pl.Series(named)))
-        forms.high[at[named]], forms.low[at[named]] = own
+    matrix, row_of = np.empty((bands, rows.n_signatures), np.uint32), np.full(n, -1, np.int32)
+    n_characters, begin = np.zeros(n, np.int64), 0
+    for part in rows.signatures:
+        at = index.places_of(part.contents)
+        end, known = begin + len(at), at >= 0
+        matrix[:, begin:end] = part.bands.T
+        row_of[at[known & part.has_bands]] = np.arange(begin, end, dtype=np.int32)[known & part.has_bands]
+        n_characters[at[known]] = part.n_characters[known]
+        forms.high[at[known]], forms.low[at[known]] = part.forms.at(known)
         begin = end
     return _Signatures(forms, n_characters, row_of, matrix)
 

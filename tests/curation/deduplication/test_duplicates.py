@@ -186,7 +186,8 @@ def test_a_content_whose_signature_failed_is_a_duplicate_of_itself_alone():
 
 
 def test_mistakes_are_named():
-    documents, contents = tables([("first", "a b c d e f g h"), ("first", "a b c d e f g h i")])
+    text = "a b c d e f g h i j k l m n o p q r s t u v w x"
+    documents, contents = tables([("first", text), ("first", text + " y")])
     evidence = signed(contents["text"].to_list())
     with pytest.raises(ValueError, match="no key 'newset'; it is a list of source, longest"):
         DeduplicationSettings(policy=("newset",))
