@@ -89,7 +89,8 @@ def _parts() -> tuple[set[CPUDispatcher], set[CPUDispatcher]]:
     """All of this package's functions that are compiled by themselves, and those that were not when this was first asked."""
     folder = Path(__file__).parent
     for file in sorted(folder.rglob("*.py")):
-        if "\n@compiled\n" in file.read_text(encoding="utf-8"):
+        text = file.read_text(encoding="utf-8")
+        if "\n@compiled\n" in text or "\n@kernel\n" in text:
             import_module(".".join(file.relative_to(folder.parent).with_suffix("").parts))
     own = {each for each in _dispatchers if each.py_func.__module__.startswith(f"{__package__}.")}
     return own, {each for each in own if isinstance(each._cache, _Cache) and not each._cache.has_code()}
@@ -125,9 +126,9 @@ class _Teller(Listener):  # type: ignore[misc]
 register("numba:compile", _Teller())
 
 
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
+def compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
     """Compile a function on first call, releasing the interpreter lock, and keep the machine code for later processes."""
-    dispatcher = numba.njit(nogil=True)(function)
+    dispatcher = numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function)
     try:
         dispatcher._cache = _Cache(function)
     except RuntimeError as error:
@@ -135,6 +136,15 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
             raise
     _dispatchers.append(dispatcher)
     return cast(Callable[P, R], dispatcher)
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function that makes no arrays, but works on those that it is given.
+
+    Nobody counts then who uses an array, which costs two locked instructions for each that a call is given, and much of
+    the code that is to be compiled.
+    """
+    return compiled(function, _nrt=False)
 
 
 class _Part(CPUDispatcher):  # type: ignore[misc]
@@ -155,6 +165,11 @@ def part(function: Callable[P, R], **options: bool) -> Callable[P, R]:
     dispatcher = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
     dispatcher.__class__ = _Part
     return cast(Callable[P, R], dispatcher)
+
+
+def piece(function: Callable[P, R]) -> Callable[P, R]:
+    """A `part` that makes no arrays, and calls none that does, as a `kernel`."""
+    return part(function, _nrt=False)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:

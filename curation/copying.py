@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from curation.compilation import part
+from curation.compilation import piece
 
 
-@part
+@piece
 def copy(source: npt.NDArray[Any], begin: int, end: int, target: npt.NDArray[Any], at: int) -> None:
     """Copy source[begin:end] to target[at:], from the first on: the two may be one array where at <= begin."""
     for i in range(end - begin):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import part
+from curation.compilation import piece
 from curation.deduplication.lanes import eight_bytes, up_to_sixteen
 
 Bytes = npt.NDArray[np.uint8]
@@ -16,7 +16,7 @@ Hashes = npt.NDArray[np.uint64]
 _27, _31, _33 = (np.uint64(n) for n in (27, 31, 33))
 
 
-@part
+@piece
 def murmur_blocks(data: Bytes, stop: int, state: Hashes) -> None:
     """Take the whole 16-byte blocks of data[:stop] into the state of the digest."""
     h1, h2 = state[0], state[1]
@@ -34,7 +34,7 @@ def murmur_blocks(data: Bytes, stop: int, state: Hashes) -> None:
     state[0], state[1] = h1, h2
 
 
-@part
+@piece
 def murmur_end(data: Bytes, at: int, n: int, total: int, state: Hashes) -> None:
     """End the digest with the last of `total` bytes, which are the n < 16 bytes data[at:]; sixteen can be read there."""
     k1, k2 = up_to_sixteen(data, at, n)

@@ -76,7 +76,21 @@ def signed(texts: Texts, settings: SignatureSettings, room: Room | None = None) 
 
     def sketch(first: int, last: int) -> None:
         own = slice(first, last)
-        sketch_kernels.sketch_all(words.hashes, words.starts[own], words.counts[own], *keys, bands[own])
+        texts_own = words.hashes, words.starts[own], words.counts[own]
+        bins, dense, full, states, made = sketch_kernels.scratch(settings.bands * settings.rows, settings.bands)
+        sketch_kernels.sketch_all(
+            *texts_own,
+            keys.multipliers,
+            keys.key,
+            keys.order,
+            keys.rank,
+            bands[own],
+            bins,
+            dense,
+            full,
+            states,
+            made,
+        )
 
     in_slices(texts, settings.threads, sketch)
     return looked._replace(bands=bands)
@@ -114,16 +128,23 @@ def _read(texts: Texts, settings: SignatureSettings, room: Room, begin: int) -> 
 
     def read(first: int, last: int) -> None:
         own, at = slice(first, last), begin + first + int(texts.offsets[first] - texts.offsets[0]) // 2
+        low, bounds, folded, line, state = text_kernels.scratch()
         text_kernels.read_texts(
             texts.data,
             texts.offsets[first : last + 1],
-            *tables,
+            tables.kinds,
+            tables.expansions,
             settings.normalise,
             digests[own],
             n_characters[own],
             doubtful[own],
             room[at:],
             counts[own],
+            low,
+            bounds,
+            folded,
+            line,
+            state,
         )
         starts[own] = at + np.cumsum(counts[own]) - counts[own]
 

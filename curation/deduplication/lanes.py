@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from curation.compilation import part
+from curation.compilation import piece
 
 LANES = 64
 """Bytes that are looked at together."""
@@ -169,20 +169,20 @@ def multiplied(typing: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), code
 
 
-@part
+@piece
 def first_bits(n: int) -> np.uint64:
     """A number whose lowest n bits are set."""
     return np.uint64((_ONE << np.uint64(n)) - _ONE) if n < LANES else _ALL
 
 
-@part
+@piece
 def up_to_sixteen(data: npt.NDArray[np.uint8], at: int, n: int) -> tuple[np.uint64, np.uint64]:
     """The n bytes data[at:], sixteen at most, as two numbers; sixteen can be read there."""
     place = np.uint64(n)
     return eight_bytes(data, at) & _FIRST[place], eight_bytes(data, at + 8) & _SECOND[place]
 
 
-@part
+@piece
 def decode(data: npt.NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
     """The code point that starts at the non-ASCII byte i, and its length; (-1, 1) where the bytes are no UTF-8."""
     lead = int(data[i])

@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
+from curation.compilation import kernel, piece
 from curation.deduplication.sketch_kernels import shingle
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Words = npt.NDArray[np.uint32]
+Indices = npt.NDArray[np.int32]
 _32 = np.uint64(32)
 
 
-@compiled
+@kernel
 def pour(
     words: Words,
     starts: Ints,
     counts: Ints,
-    batch_of: npt.NDArray[np.int32],
+    batch_of: Indices,
     buffers: Words,
     used: Ints,
     at: int,
@@ -43,14 +44,15 @@ def pour(
     return at, done
 
 
-@part
-def sort_distinct(values: Hashes, scratch: Hashes, counts: Ints) -> int:
+@piece
+def sort_distinct(values: Hashes, scratch: Hashes, counts: Indices) -> int:
     """Sort hashes, and drop the repeated ones, in place: how many are left.
 
     Hashes are uniform, so one pass into n buckets and an insertion sort are linear. `scratch` holds n, `counts` n + 1.
     """
     n = len(values)
-    counts[: n + 1] = 0
+    for i in range(n + 1):
+        counts[i] = 0
     for value in values:
         counts[np.int64((value >> _32) * np.uint64(n) >> _32) + 1] += 1
     for i in range(n):
@@ -74,23 +76,28 @@ def sort_distinct(values: Hashes, scratch: Hashes, counts: Ints) -> int:
     return left
 
 
-@compiled
+@kernel
 def make_sets(
-    words: Words, starts: Ints, counts: Ints, multipliers: Hashes, out: Hashes, firsts: Ints, sizes: Ints
+    words: Words,
+    starts: Ints,
+    counts: Ints,
+    multipliers: Hashes,
+    out: Hashes,
+    firsts: Ints,
+    sizes: Ints,
+    scratch: Hashes,
+    buckets: Indices,
 ) -> None:
     """Write the shingle set of each text, sorted, to `out`, one behind the other: where each begins, and its size.
 
     Text i has the words words[starts[i] : starts[i] + counts[i]]; fewer than a shingle has are one shingle. `out` has room
-    for as many hashes as there are words.
+    for as many hashes as there are words; the others are scratch, of as many as a text has words, and one more.
     """
-    scratch, buckets = np.empty(4096, np.uint64), np.empty(4097, np.int64)
     end = 0
     for text in range(len(counts)):
         width = min(counts[text], len(multipliers))
         n = counts[text] - width + 1 if width else 0
         made = out[end : end + n]
         shingle(words[starts[text] :], multipliers, width, made)
-        if n > len(scratch):
-            scratch, buckets = np.empty(n, np.uint64), np.empty(n + 1, np.int64)
         firsts[text], sizes[text] = end, sort_distinct(made, scratch, buckets)
         end += sizes[text]

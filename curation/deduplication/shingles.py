@@ -35,5 +35,6 @@ def sets_of(words: Words, settings: SignatureSettings, room: Hashes) -> ShingleS
     """The shingle set of each text, given its words, in `room` for as many hashes; one behind the other."""
     multipliers = sketch_keys(settings.shingle_words, 1, 0).multipliers
     firsts, sizes = np.empty_like(words.starts), np.empty_like(words.counts)
-    set_kernels.make_sets(*words, multipliers, room, firsts, sizes)
+    most = int(words.counts.max(initial=0)) + 1
+    set_kernels.make_sets(*words, multipliers, room, firsts, sizes, np.empty(most, np.uint64), np.empty(most, np.int32))
     return ShingleSets(room[: int(sizes.sum())], firsts, sizes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
+from curation.compilation import kernel, piece
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -30,7 +30,7 @@ _27, _30, _31, _32 = (np.uint64(n) for n in (27, 30, 31, 32))
 _RANK = np.uint64(0x7FFFFFFF)
 
 
-@part
+@piece
 def mixed(x: np.uint64) -> np.uint64:
     """The finalizer of SplitMix64: every bit of x reaches every bit of the result."""
     x = (x ^ (x >> _30)) * _MIX_1
@@ -38,7 +38,7 @@ def mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> _31)
 
 
-@part
+@piece
 def shingle(words: Words, multipliers: Hashes, width: int, made: Hashes) -> None:
     """Hash the shingles of `width` words that begin at each of the first words; as many as `made` has room for."""
     count = len(made)
@@ -52,7 +52,7 @@ def shingle(words: Words, multipliers: Hashes, width: int, made: Hashes) -> None
         made[i] = mixed(made[i])
 
 
-@part
+@piece
 def throw(shingles: Hashes, key: np.uint64, bins: Ranks) -> None:
     """Let each shingle fall into its bin, which keeps the lowest rank."""
     n = np.uint64(len(bins))
@@ -62,8 +62,8 @@ def throw(shingles: Hashes, key: np.uint64, bins: Ranks) -> None:
         bins[at] = min(bins[at], np.uint32(hashed & _RANK))
 
 
-@part
-def densify(bins: Ranks, order: Places, rank: Places, places: Ints, out: Ranks) -> None:
+@piece
+def densify(bins: Ranks, order: Places, rank: Places, places: Places, out: Ranks) -> None:
     """Let each bin that is empty borrow from the full one that it prefers; none borrows where all are empty.
 
     order[k, i] is the bin that bin i prefers in place k, and rank[i, j] the place of bin j there. What is quicker is done:
@@ -102,7 +102,7 @@ def densify(bins: Ranks, order: Places, rank: Places, places: Ints, out: Ranks) 
         place += 1
 
 
-@part
+@piece
 def band_hashes(bins: Ranks, rows: int, states: Hashes, out: npt.NDArray[np.uint32]) -> None:
     """One 32-bit hash for each band of the sketch; chance meetings cost one more verification, never a wrong answer.
 
@@ -119,7 +119,13 @@ def band_hashes(bins: Ranks, rows: int, states: Hashes, out: npt.NDArray[np.uint
         out[band] = np.uint32(mixed(states[band]) >> _32)
 
 
-@compiled
+def scratch(bins: int, bands: int) -> tuple[Ranks, Ranks, Places, Hashes, Hashes]:
+    """What `sketch_all` works in, for one call at a time."""
+    ranks, states, made = np.empty((2, bins), np.uint32), np.empty(bands, np.uint64), np.empty(BLOCK, np.uint64)
+    return *ranks, np.empty(bins, np.uint16), states, made
+
+
+@kernel
 def sketch_all(
     words: Words,
     starts: Ints,
@@ -129,24 +135,27 @@ def sketch_all(
     order: Places,
     rank: Places,
     bands: npt.NDArray[np.uint32],
+    bins: Ranks,
+    dense: Ranks,
+    full: Places,
+    states: Hashes,
+    room: Hashes,
 ) -> None:
     """Hash the bands of the sketch of each text; those of a text without words stay as they are.
 
     Text i has the words words[starts[i] : starts[i] + counts[i]]; fewer than a shingle has are one shingle.
     """
-    n_bins = len(order)
-    bins, dense, full = np.empty(n_bins, np.uint32), np.empty(n_bins, np.uint32), np.empty(n_bins, np.int64)
-    states, room = np.empty(bands.shape[1], np.uint64), np.empty(BLOCK, np.uint64)
     for text in range(len(counts)):
         width = min(counts[text], len(multipliers))
         if width == 0:
             continue
-        bins[:] = EMPTY
+        for i in range(len(bins)):
+            bins[i] = EMPTY
         first, behind = starts[text], starts[text] + counts[text] - width + 1
         while first < behind:
-            made = room[: min(BLOCK, behind - first)]
+            made = room[: min(len(room), behind - first)]
             shingle(words[first:], multipliers, width, made)
             throw(made, key, bins)
             first += len(made)
         densify(bins, order, rank, full, dense)
-        band_hashes(dense, n_bins // bands.shape[1], states, bands[text])
+        band_hashes(dense, len(bins) // bands.shape[1], states, bands[text])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
+from curation.compilation import kernel, piece
 from curation.copying import copy
 from curation.deduplication.digest_kernels import murmur_blocks, murmur_end
 from curation.deduplication.lanes import (
@@ -55,7 +55,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _ONE = np.uint64(1)
 
 
-@part
+@piece
 def word_hash(low: Bytes, begin: int, end: int, state: np.uint64, absorbed: int) -> np.uint64:
     """The hash of a word whose last bytes are low[begin:end], after `absorbed` bytes that went into the state.
 
@@ -69,7 +69,7 @@ def word_hash(low: Bytes, begin: int, end: int, state: np.uint64, absorbed: int)
     return np.uint64(multiplied(state ^ first, _MIX_1 ^ second ^ np.uint64(length) * _MIX_2))
 
 
-@part
+@piece
 def put(low: Bytes, end: int, point: int) -> int:
     """Write a code point to low[end:] as UTF-8; the new end."""
     if point < 0x80:
@@ -83,7 +83,7 @@ def put(low: Bytes, end: int, point: int) -> int:
     return end + size
 
 
-@part
+@piece
 def scan(
     data: Bytes,
     i: int,
@@ -175,7 +175,13 @@ def scan(
     return i, end, n, filled
 
 
-@compiled
+def scratch() -> tuple[Bytes, Bounds, Bytes, Bytes, Ints]:
+    """What `read_texts` works in, for one call at a time."""
+    low, bounds, room = np.empty(ROOM, np.uint8), np.empty(2 * SEGMENT, np.uint16), np.empty(2 * SEGMENT, np.uint8)
+    return low, bounds, room, np.empty(2 * LANES, np.uint8), np.empty(4, np.int64)
+
+
+@kernel
 def read_texts(
     data: Bytes,
     offsets: Ints,
@@ -187,6 +193,11 @@ def read_texts(
     doubtful: npt.NDArray[np.bool_],
     words: npt.NDArray[np.uint32],
     counts: Ints,
+    low: Bytes,
+    bounds: Bounds,
+    room: Bytes,
+    line: Bytes,
+    state: Ints,
 ) -> None:
     """Write the words of all texts to `words`, one text behind the other, and how many each has to `counts`.
 
@@ -194,15 +205,11 @@ def read_texts(
     its bytes, or with `folding` of those bytes with each run of white space as one blank and none at the ends; its code
     points; and whether Unicode normalisation may change it.
     """
-    low, bounds = np.empty(ROOM, np.uint8), np.empty(2 * SEGMENT, np.uint16)
-    room, line = np.empty(2 * SEGMENT, np.uint8), np.empty(2 * LANES, np.uint8)
-    state, digest = np.empty(4, np.int64), np.empty(2, np.uint64)
     at = 0
     for text in range(len(counts)):
-        i, stop, begin = offsets[text], offsets[text + 1], at
-        state[:] = 0
-        digest[:] = 0
-        state[_BLANK] = 1
+        i, stop, begin, digest = offsets[text], offsets[text + 1], at, digests[text]
+        digest[0], digest[1] = 0, 0
+        state[_INSIDE], state[_BLANK], state[_CHARACTERS], state[_DOUBTFUL] = 0, 1, 0, 0
         end, filled, taken, absorbed, word = 0, 0, 0, 0, _BASIS
         while i < stop:
             bounds[0] = 0
@@ -238,5 +245,4 @@ def read_texts(
         whole = filled & ~15
         murmur_blocks(room, whole, digest)
         murmur_end(room, whole, filled - whole, taken + filled, digest)
-        digests[text, 0], digests[text, 1] = digest[0], digest[1]
         characters[text], doubtful[text], counts[text] = state[_CHARACTERS], state[_DOUBTFUL] != 0, at - begin
