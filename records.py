@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 import polars as pl
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 
@@ -209,3 +211,21 @@ def sample_ids(task: str, messages: pl.Series) -> pl.Series:
     )
     turns = pl.col("v").list.eval(pl.format("[{}, {}]", role, content)).list.join(", ")
     return digests("sample", task, of=messages.alias("v").to_frame().select(pl.format("[{}]", turns)).to_series())
+
+
+def numbers_in(column: pa.Array) -> npt.NDArray[np.uint64]:
+    """The two numbers of each digest in a column of 16 bytes each; anything where a value is not there."""
+    import numpy as np
+
+    held = np.frombuffer(column.buffers()[1] or b"", np.uint64)
+    return held[2 * column.offset : 2 * (column.offset + len(column))].reshape(-1, 2)
+
+
+def valid_in(column: pa.Array) -> npt.NDArray[np.bool_] | None:
+    """Which values of a column are there, from the bits themselves; None if all are. PyArrow's own way imports pandas."""
+    import numpy as np
+
+    if not column.null_count:
+        return None
+    bits = np.unpackbits(np.frombuffer(column.buffers()[0], np.uint8), bitorder="little")
+    return bits[column.offset : column.offset + len(column)].view(np.bool_)

@@ -4,8 +4,9 @@ A file of a table never changes, so its index is written once and holds for ever
 appended brings its own small index, and where small files are joined theirs are too (a log-structured merge; O'Neil et
 al., 1996). An index is two files that are mapped into memory, of which a search touches a few pages: the narrow columns as
 an Arrow file, and for each column that rows are found by the sorted keys, 32 bits of hash above 32 bits of row number.
-Two values may share a key, so what is found is compared with what was asked for. All of it can be made again from the
-table, so nothing is lost with it; each file appears whole or not at all.
+Two values may share a key, so what is found is compared with what was asked for. Digests are kept as the two numbers that
+they are, a third of a string's bytes: whoever computes with them asks by numbers and gets numbers. All of it can be made
+again from the table, so nothing is lost with it; each file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from records import digest, large_binary
+from records import digest, large_binary, numbers_in, valid_in
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.uint64]
+"""Digests, a row each: the number that their first 16 hexadecimal digits are, and that of the others."""
+Wanted = Numbers | npt.NDArray[np.uint32]
+"""What is looked for: digests, or pieces, a row for each value."""
 
-FORMAT = "1"
+FORMAT = "2"
 """Of the files; another one is looked for under other names."""
 WIDTH = 32
-"""Bytes of a value that is hashed without becoming an object: our digests in hexadecimal."""
+"""Bytes of a digest in hexadecimal, and the most of a value that is hashed without becoming an object."""
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -40,17 +45,19 @@ _LOW = np.uint64(0xFFFFFFFF)
 class Layout:
     """What an index holds: the columns that rows are found by, and all that are kept beside.
 
-    A column of `pieces` holds bytes, and each four of them, at their place, are something to find the row by.
+    A column of `pieces` holds bytes, and each four of them, at their place, are something to find the row by. One of
+    `digests` holds 32 hexadecimal digits.
     """
 
     found_by: tuple[str, ...]
     columns: tuple[str, ...]
     pieces: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What tells indexes of one layout from those of another."""
-        return digest("index", FORMAT, *self.found_by, "", *self.pieces, "", *self.columns)[:12]
+        return digest("index", FORMAT, *self.found_by, "", *self.pieces, "", *self.columns, "", *self.digests)[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class IndexedFile:
             return
         frame = read(self.data).select(self.layout.columns)
         self.folder.mkdir(parents=True, exist_ok=True)
-        _put(self.rows, lambda place: _write_rows(place, frame))
+        _put(self.rows, lambda place: _write_rows(place, frame, self.layout))
         _put(self.keys, lambda place: _write_keys(place, frame, self.layout))
 
 
@@ -90,24 +97,66 @@ class RowIndex:
 
     def among(self, column: str, values: pl.Series) -> pl.DataFrame:
         """The rows (narrow columns) where `column` holds one of these values, or a piece of one at the same place."""
-        found = self.places(column, values)
-        parts = [file.take(rows) for file, rows in zip(self._files, found, strict=True) if len(rows)]
-        frame = pl.concat([self._schema.to_frame(), *parts])
+        parts = [file.take(rows) for file, rows in self._holding(column, values)]
+        frame = pl.concat([self._schema.to_frame(), *(self._frame(part) for part in parts if part.num_rows)])
         return frame if column in self._layout.pieces else frame.filter(pl.col(column).is_in(values.implode()))
+
+    def rows(self, column: str, wanted: Wanted, columns: Sequence[str]) -> pa.Table:
+        """Some narrow columns of the rows where `column` holds one of these digests, or a piece of one of these values.
+
+        Digests are distinct, and columns of digests come as 16 bytes each, the two numbers one behind the other.
+        """
+        find = self._with_pieces if column in self._layout.pieces else self._with_digests
+        parts = [file.take(rows, columns) for file, rows in find(column, wanted) if len(rows)]
+        return pa.Table.from_batches(parts or [self._nothing.select(columns)])
 
     def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Wide columns of the rows where `column` holds one of these values, file by file, from those that hold any."""
-        for file, rows in zip(self._files, self.places(column, values), strict=True):
-            own = file.take(rows).get_column(column) if len(rows) else values.head(0)
+        for file, rows in self._holding(column, values):
+            own = self._frame(file.take(rows, [column])).get_column(column) if len(rows) else values.head(0)
             own = own.filter(own.is_in(values.implode()))
             if len(own):
                 yield pl.scan_parquet(file.data).select(columns).filter(pl.col(column).is_in(own.implode())).collect()
 
-    def places(self, column: str, values: pl.Series) -> list[Rows]:
-        """For each file the numbers of the rows that may hold one of these values, in order."""
-        asked = _asked(values, column in self._layout.pieces)
-        first = self._layout.found_by.index(column) if column in self._layout.found_by else len(self._layout.found_by)
-        return [file.rows_with(first, asked) for file in self._files]
+    def _holding(self, column: str, values: pl.Series) -> Iterator[tuple[_Opened, Rows]]:
+        """For each file the numbers of the rows that may hold one of these values, or a piece of one, in order."""
+        if column in self._layout.digests:
+            return self._with_digests(column, numbers_of(values.drop_nulls().unique()))
+        if column in self._layout.pieces:
+            return self._with_pieces(column, pieces_of(values))
+        return self._with_hashes(column, np.unique(hashes_of(values.drop_nulls())))
+
+    def _with_digests(self, column: str, wanted: Wanted) -> Iterator[tuple[_Opened, Rows]]:
+        """For each file the numbers of the rows that hold one of these digests, in order."""
+        wanted = wanted[np.argsort(wanted[:, 0])]
+        first = self._layout.found_by.index(column)
+        for file in self._files:
+            rows, asked = _matching(file.keys[first], wanted[:, 0] >> _HALF)
+            yield file, np.sort(rows[(file.numbers(column)[rows] == wanted[asked]).all(axis=1)])
+
+    def _with_hashes(self, column: str, hashes: Keys) -> Iterator[tuple[_Opened, Rows]]:
+        """For each file the numbers of the rows whose value has one of these hashes, in order."""
+        first = self._layout.found_by.index(column)
+        return ((file, np.sort(_matching(file.keys[first], hashes)[0])) for file in self._files)
+
+    def _with_pieces(self, column: str, pieces: Wanted) -> Iterator[tuple[_Opened, Rows]]:
+        """For each file the numbers of the rows that share a piece with one of these, in order."""
+        first = len(self._layout.found_by)  # one column holds pieces
+        asked = [np.unique(pieces[:, place]).astype(np.uint64) for place in range(pieces.shape[1])]
+        for file in self._files:
+            found = [_matching(*family)[0] for family in zip(file.keys[first:], asked, strict=False)]
+            yield file, _distinct(np.concatenate([np.empty(0, np.int64), *found]), file.height)
+
+    def _frame(self, part: pa.RecordBatch) -> pl.DataFrame:
+        columns = {
+            name: names_of(numbers_in(array), valid_in(array)) if name in self._layout.digests else array
+            for name, array in zip(part.schema.names, part.columns, strict=True)
+        }
+        return pl.DataFrame(columns).cast({name: self._schema[name] for name in columns})
+
+    @cached_property
+    def _nothing(self) -> pa.RecordBatch:
+        return _batch_of(self._schema.to_frame(), self._layout)
 
 
 class _Opened:
@@ -121,115 +170,159 @@ class _Opened:
         """The file of the table."""
         return self._file.data
 
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return int(self._batch.num_rows)
+
     @cached_property
     def _batch(self) -> pa.RecordBatch:
         """All rows: of several batches, Arrow would copy whole columns to take a row."""
         return pa.ipc.open_file(pa.memory_map(str(self._file.rows))).get_batch(0)
 
     @cached_property
-    def _keys(self) -> list[Keys]:
+    def keys(self) -> list[Keys]:
+        """The sorted keys of each column that rows are found by, then of each place of a piece."""
         held: Keys = np.memmap(self._file.keys, np.uint64, "r").view(np.ndarray)
         ends = held[1 : 1 + int(held[0])].astype(np.int64) + 1 + int(held[0])
         starts = [1 + int(held[0]), *ends[:-1].tolist()]
         return [held[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
 
-    def rows_with(self, first: int, asked: Sequence[Keys]) -> Rows:
-        parts = [_matching(keys, wanted) for keys, wanted in zip(self._keys[first:], asked, strict=False)]
-        rows: Rows = np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
-        return rows
+    def numbers(self, column: str) -> Numbers:
+        """A column of digests, as it lies on disk."""
+        return numbers_in(self._batch.column(column))
 
-    def take(self, rows: Rows) -> pl.DataFrame:
+    def take(self, rows: Rows, columns: Sequence[str] = ()) -> pa.RecordBatch:
         numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
-        return pl.DataFrame(pl.from_arrow(self._batch.take(numbers)))
+        return (self._batch.select(columns) if columns else self._batch).take(numbers)
 
 
-def _matching(keys: Keys, wanted: Keys) -> Rows:
-    """The row numbers of the keys whose hash is one of those wanted; the fewer are looked for among the more."""
-    if len(keys) < len(wanted):
-        hashes = keys >> _HALF
-        at = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
-        return _numbers(keys[wanted[at] == hashes])
-    if not len(wanted):
-        return np.empty(0, np.int64)
-    starts = np.searchsorted(keys, wanted << _HALF)
-    hit = starts < len(keys)
-    hit[hit] = keys[starts[hit]] >> _HALF == wanted[hit]
+def _matching(keys: Keys, hashes: Keys) -> tuple[Rows, Rows]:
+    """The row numbers of the keys with one of these sorted hashes, and the place of that among them."""
+    starts = np.searchsorted(keys, hashes << _HALF)
+    hit = np.flatnonzero(starts < len(keys))
+    hit = hit[keys[starts[hit]] >> _HALF == hashes[hit]]
     starts = starts[hit]
-    counts = np.searchsorted(keys, (wanted[hit] << _HALF) | _LOW, side="right") - starts
+    counts = np.searchsorted(keys, (hashes[hit] << _HALF) | _LOW, side="right") - starts
     at = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-    return _numbers(keys[at])
+    return (keys[at] & _LOW).astype(np.int64), np.repeat(hit, counts)
 
 
-def _numbers(keys: Keys) -> Rows:
-    rows: Rows = (keys & _LOW).astype(np.int64)
-    return rows
+def _distinct(rows: Rows, height: int) -> Rows:
+    """The numbers in order, each once: marked where many of all are found, sorted where few are."""
+    if len(rows) * _FEW < height:
+        return np.unique(rows)
+    marked = np.zeros(height, np.bool_)
+    marked[rows] = True
+    return np.flatnonzero(marked)
 
 
-def _asked(values: pl.Series, pieces: bool) -> list[Keys]:
-    """The sorted hashes to look for: one array, or one for each place of a piece."""
-    if not pieces:
-        return [np.unique(hashes_of(values.drop_nulls()))]
-    matrix = _pieces(values.filter(values.bin.size() > 0))
-    return [np.unique(matrix[:, place]).astype(np.uint64) for place in range(matrix.shape[1])]
+_FEW = 64
+_NO_NUMBERS = np.empty((0, 2), np.uint64)
+_DIGITS = np.full(256, 255, np.uint8)
+_DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+_HEXADECIMAL = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)
+
+
+def numbers_of(values: pl.Series) -> Numbers:
+    """Digests, none null, as numbers. Raises ValueError for what is not 32 hexadecimal digits."""
+    if not len(values):
+        return _NO_NUMBERS
+    ends, data = _bytes_of(values)
+    digits = _DIGITS[data[ends[0] : ends[-1]]]
+    if (np.diff(ends) != WIDTH).any() or (digits > 15).any():
+        raise ValueError(f"the column {values.name} of an index holds what is no digest of 32 hexadecimal digits")
+    halves = (digits[0::2] << 4 | digits[1::2]).view(">u8").reshape(-1, 2)
+    return halves.astype(np.uint64)
+
+
+def names_of(numbers: Numbers, valid: npt.NDArray[np.bool_] | None = None) -> pl.Series:
+    """The digests in hexadecimal; null where they are not valid."""
+    data = _HEXADECIMAL[numbers.astype(">u8").view(np.uint8).ravel()]
+    ends = np.arange(0, WIDTH * len(numbers) + 1, WIDTH, dtype=np.int64)
+    there = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    array = pa.Array.from_buffers(pa.large_string(), len(numbers), [there, pa.py_buffer(ends), pa.py_buffer(data)])
+    return pl.Series(array, dtype=pl.String)
 
 
 def hashes_of(values: pl.Series) -> Keys:
-    """A hash of 32 bits for each value, which depends on its bytes alone."""
+    """A hash of 32 bits for each value, which depends on its bytes alone; short ones of one size are hashed together."""
+    ends, data = _bytes_of(values)
+    sizes = np.diff(ends)
+    hashes: Keys = np.empty(len(values), np.uint64)
+    for size in np.unique(sizes).tolist():
+        own = np.flatnonzero(sizes == size)
+        if size <= WIDTH:
+            hashes[own] = _mixed(data[ends[own, None] + np.arange(size)], size)
+        else:
+            pieces = (data[start : start + size].tobytes() for start in ends[own].tolist())
+            hashes[own] = [xxhash.xxh3_64_intdigest(piece) >> 32 for piece in pieces]
+    return hashes
+
+
+def _bytes_of(values: pl.Series) -> tuple[Rows, npt.NDArray[np.uint8]]:
+    """Where each value begins, and the last one ends, and the bytes."""
     array = large_binary(values.cast(pl.Binary))
+    if not len(array):
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
     _, offsets, data = array.buffers()
-    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1] if len(array) else _NO_ENDS
-    if (np.diff(ends) == WIDTH).all():
-        return _mixed(np.frombuffer(data or b"", np.uint8)[ends[0] : ends[-1]].reshape(-1, WIDTH))
-    view = memoryview(data or b"")
-    pieces = (view[start:end] for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
-    return np.array([_hash(piece) for piece in pieces], np.uint64)
+    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    return ends, np.frombuffer(data or b"", np.uint8)
 
 
-_NO_ENDS = np.zeros(1, np.int64)
-
-
-def _hash(value: memoryview) -> int:
-    if len(value) == WIDTH:
-        return int(_mixed(np.frombuffer(value, np.uint8).reshape(1, WIDTH))[0])
-    return xxhash.xxh3_64_intdigest(value) >> 32
-
-
-def _mixed(rows: npt.NDArray[np.uint8]) -> Keys:
-    words = np.ascontiguousarray(rows).view(np.uint64)
+def _mixed(rows: npt.NDArray[np.uint8], size: int) -> Keys:
+    words = np.zeros((len(rows), WIDTH // 8), np.uint64)
+    words.view(np.uint8)[:, :size] = rows
+    words[:, -1] += np.uint64(size)
     mixed: Keys = np.bitwise_xor.reduce((words ^ (words >> _HALF)) * _MIX, axis=1)
     return mixed >> _HALF
 
 
-def _pieces(values: pl.Series) -> npt.NDArray[np.uint32]:
-    """The pieces of values of one size, a row for each."""
+def pieces_of(values: pl.Series) -> npt.NDArray[np.uint32]:
+    """The pieces of values, which are of one size or empty, a row for each that has any."""
+    values = values.filter(values.bin.size() > 0)
+    ends, data = _bytes_of(values)
     if not len(values):
         return np.empty((0, 0), np.uint32)
-    array = large_binary(values)
-    _, offsets, data = array.buffers()
-    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     if len(set(np.unique(np.diff(ends)).tolist())) != 1:
         raise ValueError(f"the column {values.name} holds pieces of several widths; make its table again")
-    flat: npt.NDArray[np.uint32] = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]].view("<u4")
+    flat: npt.NDArray[np.uint32] = data[ends[0] : ends[-1]].view("<u4")
     return flat.reshape(len(values), -1)
 
 
-def _write_rows(place: Path, frame: pl.DataFrame) -> None:
-    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
-    batches = table.to_batches() or [
-        pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in table.schema], schema=table.schema)
-    ]
-    with pa.ipc.new_file(str(place), table.schema) as file:
-        file.write_batch(batches[0])
+def _batch_of(frame: pl.DataFrame, layout: Layout) -> pa.RecordBatch:
+    """A frame as it lies on disk."""
+    arrays = [_packed(frame[name]) if name in layout.digests else _plain(frame[name]) for name in layout.columns]
+    return pa.RecordBatch.from_arrays(arrays, list(layout.columns))
+
+
+def _plain(column: pl.Series) -> pa.Array:
+    return column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _packed(column: pl.Series) -> pa.Array:
+    there = None if not column.null_count() else np.packbits(column.is_not_null().to_numpy(), bitorder="little")
+    numbers = numbers_of(column.fill_null("0" * WIDTH))
+    buffers = [None if there is None else pa.py_buffer(there), pa.py_buffer(numbers)]
+    return pa.Array.from_buffers(pa.binary(16), len(column), buffers)
+
+
+def _write_rows(place: Path, frame: pl.DataFrame, layout: Layout) -> None:
+    batch = _batch_of(frame, layout)
+    with pa.ipc.new_file(str(place), batch.schema) as file:
+        file.write_batch(batch)
 
 
 def _write_keys(place: Path, frame: pl.DataFrame, layout: Layout) -> None:
     families: list[Keys] = []
     for column in layout.found_by:
         there = frame.get_column(column).is_not_null().arg_true().to_numpy()
-        families.append(_sorted_keys(hashes_of(frame.get_column(column).drop_nulls()), there))
+        values = frame.get_column(column).drop_nulls()
+        hashes = numbers_of(values)[:, 0] >> _HALF if column in layout.digests else hashes_of(values)
+        families.append(_sorted_keys(hashes, there))
     for column in layout.pieces:
         there = (frame.get_column(column).bin.size() > 0).fill_null(False).arg_true().to_numpy()
-        matrix = _pieces(frame.get_column(column).gather(there))
+        matrix = pieces_of(frame.get_column(column))
         families += [_sorted_keys(matrix[:, number].astype(np.uint64), there) for number in range(matrix.shape[1])]
     ends = np.cumsum([len(keys) for keys in families])
     with place.open("wb") as file:

@@ -214,16 +214,22 @@ def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Book
     return Books("documents", documents, documents - sum(dropped.values()), dropped)
 
 
+_PAIR = ("content_digest", "kept_digest")
 FOUND = {
-    "documents": Layout(("content_digest",), ("doc_id", "source", "locator", "content_digest", "date")),
-    "signatures": Layout(
-        ("content_digest", "normal_digest"), ("content_digest", "normal_digest", "n_characters", "bands"), ("bands",)
+    "documents": Layout(
+        ("content_digest",), ("doc_id", "source", "locator", "content_digest", "date"), digests=("content_digest",)
     ),
-    "rule_failures": Layout(("content_digest",), ("content_digest", "failing")),
-    "contamination": Layout(("content_digest",), ("content_digest", "share")),
+    "signatures": Layout(
+        ("content_digest", "normal_digest"),
+        ("content_digest", "normal_digest", "n_characters", "bands"),
+        ("bands",),
+        ("content_digest", "normal_digest"),
+    ),
+    "rule_failures": Layout(("content_digest",), ("content_digest", "failing"), digests=("content_digest",)),
+    "contamination": Layout(("content_digest",), ("content_digest", "share"), digests=("content_digest",)),
     "duplicates": Layout(("doc_id",), ("doc_id", "kept_id", "kind", "jaccard")),
-    "survivors": Layout(("content_digest", "kept_digest"), ("content_digest", "kept_digest", "kind", "jaccard")),
-    "pairs": Layout(("content_digest", "kept_digest"), ("content_digest", "kept_digest", "jaccard")),
+    "survivors": Layout(_PAIR, (*_PAIR, "kind", "jaccard"), digests=_PAIR),
+    "pairs": Layout(_PAIR, (*_PAIR, "jaccard"), digests=_PAIR),
 }
 """By what deduplication finds rows of its tables and of those that it follows."""
 

@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 
 import row_index
 from records import digest
-from row_index import IndexedFile, Layout, RowIndex, hashes_of
+from row_index import IndexedFile, Layout, RowIndex, hashes_of, numbers_of
 
-SCHEMA = pl.Schema({"name": pl.String, "other": pl.String, "bands": pl.Binary, "size": pl.Int64})
-LAYOUT = Layout(("name", "other"), ("name", "other", "bands", "size"), ("bands",))
+SCHEMA = pl.Schema({"name": pl.String, "other": pl.String, "bands": pl.Binary, "size": pl.Int64, "of": pl.String})
+LAYOUT = Layout(("name", "other", "of"), ("name", "other", "bands", "size", "of"), ("bands",), ("of",))
 NAMES = st.sampled_from([None, "", "a", "bb", digest("x"), digest("y"), digest("z"), "ä" * 16])
 BANDS = st.none() | st.just(b"") | st.lists(st.integers(0, 3), min_size=3, max_size=3).map(lambda n: _bytes(n))
-ROWS = st.lists(st.tuples(NAMES, NAMES, BANDS, st.integers(0, 9)), max_size=12)
+DIGESTS = st.none() | st.sampled_from(["0" * 32, "0" * 31 + "1", digest("x"), digest("y"), digest("x")[:16] + "f" * 16])
+ROWS = st.lists(st.tuples(NAMES, NAMES, BANDS, st.integers(0, 9), DIGESTS), max_size=12)
 
 
 def _bytes(pieces: list[int]) -> bytes:
     return np.array(pieces, "<u4").tobytes()
 
 
-def frame(rows: list[tuple[str | None, str | None, bytes | None, int]]) -> pl.DataFrame:
+def frame(rows: list[tuple[str | None, str | None, bytes | None, int, str | None]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -45,12 +46,32 @@ def test_an_index_finds_what_a_filter_finds(tmp_path_factory, parts, asked):
     folder = tmp_path_factory.mktemp("index")
     table, values = pl.concat([frame([]), *map(frame, parts)]), frame(asked)
     found = index(folder, [frame(rows) for rows in parts])
-    for column in ("name", "other"):
+    for column in ("name", "other", "of"):
         wanted = table.filter(pl.col(column).is_in(values.get_column(column).drop_nulls().implode()))
         assert found.among(column, values.get_column(column).drop_nulls()).rows() == wanted.rows()
     bands = values.get_column("bands").to_list()
     wanted = [row for row in table.rows() if shares(row[2], bands)]
     assert found.among("bands", values.get_column("bands")).rows() == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ROWS, max_size=4), ROWS)
+def test_digests_are_asked_for_and_given_as_numbers(tmp_path_factory, parts, asked):
+    folder, names = tmp_path_factory.mktemp("index"), sorted({row[4] for row in asked} - {None})
+    found = index(folder, [frame(rows) for rows in parts])
+    rows = found.rows("of", numbers_of(pl.Series(names, dtype=pl.String)), ("size", "of"))
+    given = [row for rows in parts for row in rows if row[4] in names]
+    assert rows["size"].to_pylist() == [row[3] for row in given]
+    assert [bytes(own) for own in rows["of"].to_pylist()] == [
+        numbers_of(pl.Series([row[4]])).tobytes() for row in given
+    ]
+    assert [f"{high:016x}{low:016x}" for high, low in numbers_of(pl.Series(names, dtype=pl.String)).tolist()] == names
+
+
+def test_what_is_no_digest_is_refused():
+    for wrong in ("", "a" * 31, "A" * 32, "ä" * 16):
+        with pytest.raises(ValueError, match="no digest of 32 hexadecimal digits"):
+            numbers_of(pl.Series("of", [wrong]))
 
 
 @given(st.lists(st.text(max_size=40) | st.just(digest("a")) | st.just(digest("b")), max_size=20))
@@ -61,13 +82,13 @@ def test_the_hash_of_a_value_does_not_depend_on_its_neighbours(values):
 
 def test_values_of_one_hash_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(row_index, "hashes_of", lambda values: np.zeros(len(values), np.uint64))
-    found = index(tmp_path, [frame([("a", None, None, 1), ("b", None, None, 2)])])
+    found = index(tmp_path, [frame([("a", None, None, 1, None), ("b", None, None, 2, None)])])
     assert found.among("name", pl.Series(["b"])).get_column("size").to_list() == [2]
 
 
 def test_the_keys_are_written_last_and_whole_and_once(tmp_path, monkeypatch):
     file = IndexedFile(Path("0.parquet"), tmp_path, LAYOUT)
-    rows = frame([("a", "b", _bytes([1, 2, 3]), 1)])
+    rows = frame([("a", "b", _bytes([1, 2, 3]), 1, None)])
 
     def cut_off(place, *_):
         place.write_bytes(b"half")

@@ -12,10 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from curation.deduplication.candidates import Corpus, Fetch
-from curation.deduplication.lookups import Lookups, scanning
+from curation.deduplication import lookups as found_by
+from curation.deduplication.candidates import Corpus
+from curation.deduplication.lookups import Fates, Lookups, Pairs, Texts, asked, fetched, scanning, together
+from curation.deduplication.numbering import Digests, digests_of, distinct, names_of, numbered
 from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS, removed_documents
@@ -67,11 +71,11 @@ def update_duplicates(
     settings: DeduplicationSettings,
     progress: Progress = silent,
     lookups: Lookups | None = None,
-    fetch: Fetch | None = None,
+    texts: Texts | None = None,
 ) -> Update:
     """The changes that make of a state that of the corpus as it is now; without a state, all rows of the new one.
 
-    `lookups` find rows of these tables, and `fetch` few texts; without, the tables are looked through.
+    `lookups` find rows of these tables, and `texts` few texts; without, the tables are looked through.
     """
     if state is None:
         return _whole(corpus, settings, progress)
@@ -79,15 +83,21 @@ def update_duplicates(
     if len(moved.contents) > WHOLE_SHARE * n_contents:
         return _instead(_whole(corpus, settings, progress), state)
     tables = lookups or _scanning(state, corpus)
-    settled = settle(tables, corpus.source_order, fetch or corpus.fetch, moved.contents, settings)
-    survivors = _survivor_change(tables, settled, moved)
-    duplicates = _duplicate_change(tables, survivors, corpus.source_order, moved)
-    return Update(duplicates, survivors, _pair_change(tables, settled, moved))
+    contents = distinct(digests_of(moved.contents))
+    settled = settle(tables, corpus.source_order, texts or fetched(corpus.fetch), contents, settings)
+    fates = _fates_that_differ(tables, settled, contents)
+    duplicates = _duplicate_change(tables, fates, corpus.source_order, contents, moved.documents)
+    gone = names_of(fates.gone).alias("content_digest").to_frame()
+    return Update(duplicates, TableChange(_survivors(fates.came), gone), _pair_change(tables, settled, contents))
 
 
 def _scanning(state: State, corpus: Corpus) -> Lookups:
     evidence = {name: scanning(rows) for name, rows in corpus.evidence.items()}
-    duplicates, survivors, pairs = map(scanning, state)
+    survivors, pairs = map(scanning, (state.survivors, state.pairs))
+
+    def duplicates(column: str, values: pl.Series) -> pl.DataFrame:
+        return state.duplicates.filter(pl.col(column).is_in(values.implode())).collect()
+
     return Lookups(duplicates, survivors, pairs, scanning(corpus.places), scanning(corpus.signatures), evidence)
 
 
@@ -114,35 +124,82 @@ def _difference(now: pl.DataFrame, before: pl.DataFrame, keys: list[str]) -> Tab
     return TableChange(came, before.join(now, on=now.columns, how="anti", nulls_equal=True).select(keys))
 
 
-def _survivor_change(tables: Lookups, settled: Settled, moved: Moved) -> TableChange:
-    again = pl.concat([moved.contents, settled.looked_at]).unique()
-    return _difference(settled.survivors, tables.survivors("content_digest", again), KEYS[1])
+class _Differing(NamedTuple):
+    """Contents that fare otherwise than they did: how, if they are dropped, and those whose row goes."""
+
+    came: Fates
+    gone: Digests
 
 
-def _pair_change(tables: Lookups, settled: Settled, moved: Moved) -> TableChange:
+def _fates_that_differ(tables: Lookups, settled: Settled, moved: Digests) -> _Differing:
+    before = found_by.fates(tables.survivors, "content_digest", together(moved, settled.looked_at))
+    now = settled.fates
+    at = numbered(before.contents).places_of(now.contents)
+    same = at >= 0
+    there, own = before.at(at[same]), now.at(same)
+    alike = _equal(there.kept, own.kept) & (there.exact == own.exact) & (there.jaccard == own.jaccard)
+    same[same] = alike
+    gone = np.ones(len(before.contents), np.bool_)
+    gone[at[same]] = False
+    return _Differing(now.at(~same), before.contents.at(gone))
+
+
+def _equal(some: Digests, others: Digests) -> npt.NDArray[np.bool_]:
+    same: npt.NDArray[np.bool_] = (some.high == others.high) & (some.low == others.low)
+    return same
+
+
+def _survivors(fates: Fates) -> pl.DataFrame:
+    kind = pl.select(pl.when(pl.Series(fates.exact)).then(pl.lit("exact")).otherwise(pl.lit("near"))).to_series()
+    columns = [names_of(fates.contents), names_of(fates.kept), kind, pl.Series(fates.jaccard)]
+    return pl.DataFrame(dict(zip(SURVIVORS.names(), columns, strict=True)), schema=SURVIVORS)
+
+
+def _pair_change(tables: Lookups, settled: Settled, moved: Digests) -> TableChange:
     """A pair goes with either content, when its kept one stays no longer, and when it was not found again."""
-    again = pl.concat([moved.contents, settled.decided]).unique()
-    lost = pl.concat([moved.contents, settled.survivors.get_column("content_digest")]).unique()
-    of_either = [tables.pairs("content_digest", again), tables.pairs("kept_digest", lost)]
-    return _difference(settled.pairs, pl.concat(of_either).unique(KEYS[2]), KEYS[2])
+    again, lost = together(moved, settled.decided), together(moved, settled.fates.contents)
+    of_own = found_by.pairs(tables.pairs, "content_digest", again)
+    of_kept = found_by.pairs(tables.pairs, "kept_digest", lost)
+    known = numbered(together(*of_own[:2], *of_kept[:2], *settled.pairs[:2]))
+
+    def keys(pairs: Pairs) -> npt.NDArray[np.int64]:
+        own, kept = (known.places_of(named).astype(np.int64) for named in pairs[:2])
+        return own << 32 | kept
+
+    before, first = np.unique(np.concatenate([keys(of_own), keys(of_kept)]), return_index=True)
+    jaccard = np.concatenate([of_own.jaccard, of_kept.jaccard])[first]
+    now = keys(settled.pairs)
+    at = np.minimum(np.searchsorted(before, now), len(before) - 1)
+    same = (before[at] == now) & (jaccard[at] == settled.pairs.jaccard) if len(before) else np.zeros(len(now), np.bool_)
+    gone = np.ones(len(before), np.bool_)
+    gone[at[same]] = False
+    keys_gone = [names_of(known.digests.at(numbers)) for numbers in (before[gone] >> 32, before[gone] & 0xFFFFFFFF)]
+    came = settled.pairs.at(~same)
+    columns = [names_of(came.contents), names_of(came.kept), pl.Series(came.jaccard)]
+    return TableChange(
+        pl.DataFrame(dict(zip(PAIRS.names(), columns, strict=True)), schema=PAIRS),
+        pl.DataFrame(dict(zip(KEYS[2], keys_gone, strict=True))),
+    )
 
 
 def _duplicate_change(
-    tables: Lookups, survivors: TableChange, source_order: Sequence[str], moved: Moved
+    tables: Lookups, fates: _Differing, source_order: Sequence[str], moved: Digests, documents: pl.Series
 ) -> TableChange:
     """The documents of contents that moved or fare otherwise, and of those for which one that moved stays."""
-    fare = [survivors.added.get_column("content_digest"), survivors.removed.get_column("content_digest")]
-    followers = tables.survivors("kept_digest", moved.contents).get_column("content_digest")
-    touched = pl.concat([moved.contents, *fare, followers]).unique()
-    standing = tables.survivors("content_digest", touched).select(SURVIVORS.names())
-    standing = standing.join(survivors.removed, on="content_digest", how="anti")
-    fates = pl.concat([standing, survivors.added])
-    named = pl.concat([touched, fates.get_column("kept_digest")]).unique()
-    places = tables.places("content_digest", named)
-    own = places.filter(pl.col("content_digest").is_in(touched.implode())).get_column("doc_id")
-    rows = removed_documents(places, fates, source_order)
+    followers = found_by.fates(tables.survivors, "kept_digest", moved).contents
+    touched = together(moved, fates.came.contents, fates.gone, followers)
+    standing = found_by.fates(tables.survivors, "content_digest", touched)
+    standing = standing.at(numbered(fates.gone).places_of(standing.contents) < 0)
+    survivors = pl.concat([_survivors(standing), _survivors(fates.came)])
+    named = together(touched, standing.kept, fates.came.kept)
+    table = tables.places("content_digest", asked(named), ("doc_id", "source", "locator", "content_digest"))
+    at = found_by.digests_in(table["content_digest"])
+    columns = {name: pl.Series(table[name], dtype=pl.String) for name in ("doc_id", "source", "locator")}
+    places = pl.DataFrame(columns | {"content_digest": names_of(at)})
+    own = places.get_column("doc_id").filter(pl.Series(numbered(touched).places_of(at) >= 0))
+    rows = removed_documents(places, survivors, source_order)
     rows = rows.join(own.to_frame(), on="doc_id", how="semi")
-    looked_at = pl.concat([own, moved.documents]).unique()
+    looked_at = pl.concat([own, documents]).unique()
     return _difference(rows, tables.duplicates("doc_id", looked_at), KEYS[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,12 @@ import pyarrow as pa
 from curation.deduplication import set_kernels
 from curation.deduplication.evidence import Words, sketch_keys, words_of
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.texts import texts_of
+from curation.deduplication.texts import Texts, texts_of
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
+SLICE_BYTES = 16 << 20
+"""Bytes of text whose words are held beside sets."""
 
 
 class ShingleSets(NamedTuple):
@@ -23,6 +26,42 @@ class ShingleSets(NamedTuple):
     hashes: Hashes
     starts: Ints
     sizes: Ints
+
+
+class GrowingSets:
+    """Shingle sets, to which more are added: each behind the one before it, in memory that is touched once."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Ints, Ints]] = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+        self._hashes: Hashes = np.empty(0, np.uint64)
+        self._used = 0
+
+    def __len__(self) -> int:
+        return sum(len(starts) for starts, _ in self._parts)
+
+    def sets(self) -> ShingleSets:
+        """All sets, in the order in which they came; until more are added."""
+        starts, sizes = (np.concatenate(own) for own in zip(*self._parts, strict=True))
+        return ShingleSets(self._hashes, starts, sizes)
+
+    def add(self, column: pa.Array | pa.ChunkedArray, settings: SignatureSettings) -> None:
+        """Add the shingle set of each text."""
+        texts = texts_of(column)
+        ends = texts.offsets - texts.offsets[0]
+        cuts = np.unique(np.searchsorted(ends, np.arange(SLICE_BYTES, int(ends[-1]), SLICE_BYTES)))
+        for first, last in pairwise([0, *cuts[cuts < len(texts)].tolist(), len(texts)]):
+            own = Texts(texts.data, texts.offsets[first : last + 1], texts.valid[first:last])
+            words = words_of(own, settings)
+            self._make_room(int(words.counts.sum()))
+            found = sets_of(words, settings, self._hashes[self._used :])
+            self._parts.append((found.starts + self._used, found.sizes))
+            self._used += len(found.hashes)
+
+    def _make_room(self, n: int) -> None:
+        if len(self._hashes) < self._used + n:
+            more = np.empty(self._used + self._used // 4 + n + n // 4, np.uint64)
+            more[: self._used] = self._hashes[: self._used]
+            self._hashes = more
 
 
 def shingle_sets(column: pa.Array | pa.ChunkedArray, settings: SignatureSettings) -> ShingleSets:

@@ -1,16 +1,12 @@
-"""Headwater with its defaults, from texts to duplicates in one call: every candidate is verified before anything is removed.
-
-`signed` makes the tables that a workspace keeps, for the runs that add to them.
-"""
+"""Headwater with its defaults, from texts to duplicates in one call: every candidate is verified before anything is removed."""
 
 import sys
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.deduplication import DeduplicationSettings, find_duplicates_in, signatures
+from curation.deduplication import DeduplicationSettings, find_duplicates_in
 
 NAME = "content_digest"
 
@@ -25,16 +21,6 @@ def rows_of(corpus):
         for name in (NAME, "text"):
             place = place.append_column(name, rows[name])
         yield from place.combine_chunks().to_batches()
-
-
-def signed(corpus, settings):
-    """The tables of signatures and of places, on disk."""
-    for number, batch in enumerate(rows_of(corpus)):
-        found = signatures(batch, settings.signature)
-        for name, part in (("signatures", found), ("places", batch.drop_columns(["text"]))):
-            with pa.ipc.new_file(f"{name}-{number:06}.arrow", part.schema) as written:
-                written.write(part)
-    return pl.scan_ipc("signatures-*.arrow"), pl.scan_ipc("places-*.arrow")
 
 
 if __name__ == "__main__":

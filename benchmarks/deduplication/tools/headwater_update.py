@@ -9,18 +9,16 @@ that are wanted are read.
 """
 
 import sys
-from contextlib import chdir
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
-from headwater_run import signed
+from headwater_run import rows_of
 
-from curation.deduplication import DeduplicationSettings
+from curation.deduplication import DeduplicationSettings, signatures
 from curation.deduplication.candidates import SIGNATURE, Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, update_duplicates
-from curation.deduplication.lookups import Lookups
+from curation.deduplication.lookups import Lookups, asked, digests_in
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
 from row_index import IndexedFile, Layout, RowIndex
 
@@ -44,9 +42,14 @@ FOUND_BY = {
 PIECES = {"signatures": ("bands",)}
 
 
+CORPUS = ("places", "signatures", "contents")
+ORDER = ["documentation"]
+
+
 def indexed(state, name, part):
     """A file of a table, whose index holds all of it."""
-    layout = Layout(FOUND_BY[name], tuple(SCHEMAS[name]), PIECES.get(name, ()))
+    digests = tuple(column for column in SCHEMAS[name] if column.endswith("_digest"))
+    layout = Layout(FOUND_BY[name], tuple(SCHEMAS[name]), PIECES.get(name, ()), digests)
     return IndexedFile(state / f"{name}-{part}.arrow", state, layout)
 
 
@@ -58,34 +61,43 @@ def write(state, name, part, rows):
 def found(state, name, parts):
     """How rows of a table are found."""
     files = [indexed(state, name, part) for part in parts]
-    return RowIndex(files, files[0].layout, SCHEMAS[name]).among
+    return RowIndex(files, files[0].layout, SCHEMAS[name])
+
+
+def scanned(state, name, parts):
+    """The rows of a table, of which an update only asks how many there are."""
+    return pl.concat([pl.scan_ipc(indexed(state, name, part).rows) for part in parts])
 
 
 def written(corpus, state, part):
-    """Sign the documents of a corpus, and write the rows of their tables, those by content where it is new: all contents."""
-    with TemporaryDirectory(dir=state) as folder, chdir(folder):
-        table, places = (rows.collect() for rows in signed(corpus, SETTINGS))
-    table = table.unique("content_digest", keep="first", maintain_order=True)
-    contents = table["content_digest"]
-    places = places.select(SCHEMAS["places"].names())
-    if part:
-        known = found(state, "signatures", range(part))("content_digest", contents)
-        table = table.join(known, on="content_digest", how="anti")
-    texts = pl.read_parquet(corpus, columns=["content_digest", "text"]).join(
-        table.select("content_digest"), on="content_digest", how="semi"
+    """Sign the documents of a corpus, and write the rows of their tables, those by content where it is new; all tables."""
+    given = [(batch, signatures(batch, SETTINGS.signature)) for batch in rows_of(corpus)]
+    places, texts, signed = (
+        pl.concat([pl.DataFrame(pl.from_arrow(rows.select(columns))) for rows in part])
+        for part, columns in (
+            ([batch for batch, _ in given], SCHEMAS["places"].names()),
+            ([batch for batch, _ in given], SCHEMAS["contents"].names()),
+            ([found for _, found in given], SCHEMAS["signatures"].names()),
+        )
     )
-    for name, rows in (("signatures", table), ("places", places), ("contents", texts)):
+    fresh = signed["content_digest"].is_first_distinct()
+    if part:
+        known = found(state, "signatures", range(part)).among("content_digest", signed["content_digest"])
+        fresh &= ~signed["content_digest"].is_in(known["content_digest"].implode())
+    tables = {"signatures": signed.filter(fresh), "places": places, "contents": texts.filter(fresh)}
+    for name, rows in tables.items():
         write(state, name, part, rows)
-    return contents
+    return tables
 
 
-def tables(state, parts, fetch):
-    """The corpus, as it stands on disk."""
+def texts_of(contents):
+    """The texts of contents, from where they lie in memory."""
 
-    def scanned(name):
-        return pl.concat([pl.scan_ipc(indexed(state, name, part).rows) for part in parts])
+    def texts(wanted):
+        for rows in contents.rows("content_digest", asked(wanted), ("content_digest", "text")).to_batches():
+            yield digests_in(rows["content_digest"]), rows["text"]
 
-    return Corpus(scanned("places"), scanned("signatures"), ["documentation"], fetch or fetching(scanned("contents")))
+    return texts
 
 
 def prepare(corpus, state):
@@ -95,25 +107,24 @@ def prepare(corpus, state):
     rows.head(n).write_parquet(state / "old.parquet", row_group_size=4_000)
     rows.slice(n).write_parquet(state / "new.parquet", row_group_size=4_000)
     del rows
-    written(state / "old.parquet", state, 0)
-    update = update_duplicates(None, tables(state, [0], None), NOTHING, SETTINGS)
-    for name, change in zip(State._fields, update, strict=True):
+    places, signed, contents = (written(state / "old.parquet", state, 0)[name].lazy() for name in CORPUS)
+    whole = Corpus(places, signed, ORDER, fetching(contents))
+    for name, change in zip(State._fields, update_duplicates(None, whole, NOTHING, SETTINGS), strict=True):
         write(state, name, 0, change.added)
 
 
 def update(state):
     """What the documents that came change."""
-    digests = written(state / "new.parquet", state, 1)
-    before = State(*(pl.scan_ipc(indexed(state, name, 0).rows) for name in State._fields))
+    came = written(state / "new.parquet", state, 1)["places"]["content_digest"].unique()
     duplicates, survivors, pairs = (found(state, name, [0]) for name in State._fields)
-    places, signatures = (found(state, name, [0, 1]) for name in ("places", "signatures"))
-    lookups = Lookups(duplicates, survivors, pairs, places, signatures)
-    texts = found(state, "contents", [0, 1])
-    corpus = tables(state, [0, 1], lambda names: [texts("content_digest", names)])
-    moved = Moved(digests, NOTHING.documents)
-    for name, change in zip(
-        State._fields, update_duplicates(before, corpus, moved, SETTINGS, lookups=lookups), strict=True
-    ):
+    places, signed, contents = (found(state, name, [0, 1]) for name in CORPUS)
+    lookups = Lookups(duplicates.among, survivors.rows, pairs.rows, places.rows, signed.rows)
+    places_now, signed_now = (scanned(state, name, [0, 1]) for name in ("places", "signatures"))
+    corpus = Corpus(places_now, signed_now, ORDER, lambda _: ())
+    before = State(*(scanned(state, name, [0]) for name in State._fields))
+    moved = Moved(came, NOTHING.documents)
+    changes = update_duplicates(before, corpus, moved, SETTINGS, lookups=lookups, texts=texts_of(contents))
+    for name, change in zip(State._fields, changes, strict=True):
         write(state, name, 1, change.added)
         change.removed.write_ipc(state / f"{name}-removed.arrow")
 
