@@ -38,16 +38,16 @@ def of_signatures(tables: Tables) -> list[Picture]:
 
 def of_quality(tables: Tables) -> list[Picture]:
     """Where some signals lie."""
-    found = tables["quality"].select("n_plain_words", *SHOWN).collect()
-    told = [Picture(name, histogram(found[name].drop_nulls(), f"{name}: {SIGNALS[name]}")) for name in SHOWN]
-    return [_lengths(found.lazy().select("n_plain_words"), "words of a content"), *told]
+    found = tables["quality"]
+    told = [Picture(name, histogram(_values(found, name), f"{name}: {SIGNALS[name]}")) for name in SHOWN]
+    return [_lengths(found.select("n_plain_words"), "words of a content"), *told]
 
 
 def of_language(tables: Tables) -> list[Picture]:
     """Which languages there are, and how sure that is."""
     found = tables["language"]
     languages = _counted(found, pl.col("language"))
-    confidence = found.select("confidence").collect().to_series().drop_nulls()
+    confidence = _values(found, "confidence")
     return [
         Picture("contents by language", bars(languages, "contents by language", "contents")),
         Picture("confidence", histogram(confidence, "the model's probability of the language")),
@@ -87,19 +87,24 @@ def of_contamination(tables: Tables) -> list[Picture]:
 def items_in_contents(tables: Tables) -> dict[str, int]:
     """How many items of each evaluation set stand in contents, as far as matches are written down."""
     match = tables["contamination"].select(match="matches").explode("match", empty_as_null=True).drop_nulls()
-    items = match.unnest("match").group_by("set").agg(pl.col("item").n_unique()).sort("set").collect()
+    items = match.unnest("match").group_by("set").agg(pl.col("item").n_unique()).sort("set").collect(engine="streaming")
     return {f"items found: {name}": count for name, count in items.iter_rows()}
 
 
 def counts_of_personal_data(tables: Tables) -> dict[str, int]:
     """How many places of each kind were found."""
-    found = tables["personal_data"].select(*COUNTED.values()).sum().collect()
+    found = tables["personal_data"].select(*COUNTED.values()).sum().collect(engine="streaming")
     return {f"found: {column.replace('_', ' ')}": count or 0 for column, count in found.row(0, named=True).items()}
 
 
 def of_personal_data(tables: Tables) -> list[Picture]:
     """How much of each kind was found, and in how many contents any was."""
-    having = tables["personal_data"].select((pl.col(*COUNTED.values()) > 0).sum()).collect().row(0, named=True)
+    having = (
+        tables["personal_data"]
+        .select((pl.col(*COUNTED.values()) > 0).sum())
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
     contents = {column.replace("_", " "): count for column, count in having.items()}
     places = {said.removeprefix("found: "): count for said, count in counts_of_personal_data(tables).items()}
     return [
@@ -161,12 +166,17 @@ _COPIES = {"1": (1, 1), "2": (2, 2), "3 to 9": (3, 9), "10 to 99": (10, 99), "10
 def _counted(rows: pl.LazyFrame, by: pl.Expr) -> dict[str, int]:
     """How many rows have each value, the most frequent first."""
     counted = rows.group_by(by=by).len().sort("len", "by", descending=[True, False])
-    return dict(counted.collect().iter_rows())
+    return dict(counted.collect(engine="streaming").iter_rows())
+
+
+def _values(rows: pl.LazyFrame, column: str) -> pl.Series:
+    """One column, without nulls: of a large table no more is held at a time."""
+    return rows.select(pl.col(column).drop_nulls()).collect(engine="streaming").to_series()
 
 
 def _lengths(numbers: pl.LazyFrame, title: str) -> Picture:
     """Lengths differ by orders of magnitude; an empty text has none."""
-    powers = numbers.select(pl.all().cast(pl.Float64).log10()).collect().to_series().drop_nulls()
+    powers = numbers.select(pl.all().cast(pl.Float64).log10()).collect(engine="streaming").to_series().drop_nulls()
     return Picture(title, histogram(powers, f"{title}, as powers of ten"))
 
 

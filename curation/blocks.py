@@ -10,8 +10,9 @@ Digests spread evenly, so a block has about as many rows as asked for; only beyo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -56,7 +57,22 @@ def joinable(
         for piece in rows:
             yield from ((some, whole) for some in piece.iter_slices(block_rows))
         return
-    n_blocks = min(-(-largest // block_rows), MOST_BLOCKS)
+    for pieces, beside in blocks(rows, largest, tables, on, block_rows):
+        yield from ((piece, beside) for piece in pieces())
+
+
+def blocks(
+    rows: Iterable[pl.DataFrame],
+    height: int,
+    tables: Mapping[str, pl.LazyFrame],
+    on: str,
+    block_rows: int = BLOCK_ROWS,
+) -> Iterator[tuple[Callable[[], Iterator[pl.DataFrame]], dict[str, pl.DataFrame]]]:
+    """All of `rows` and of the tables block by block: what has the same value in the column `on` is in the same block.
+
+    The rows of a block can be gone through piece by piece, more than once. `height` is about how many values there are.
+    """
+    n_blocks = max(1, min(-(-height // block_rows), MOST_BLOCKS))
     with ExitStack() as files:
 
         def parted(pieces: Iterable[pl.DataFrame]) -> _Parted:
@@ -66,8 +82,10 @@ def joinable(
         own = parted(rows)
         empty = {name: pl.DataFrame(schema=table.collect_schema()) for name, table in tables.items()}
         for number in range(n_blocks):
-            beside = {name: pl.concat([empty[name], *other.block(number)]) for name, other in others.items()}
-            yield from ((piece, beside) for piece in own.block(number, block_rows))
+            beside = {
+                name: pl.concat([empty[name], *other.block(number, block_rows)]) for name, other in others.items()
+            }
+            yield partial(own.block, number, block_rows), beside
 
 
 class _Parted:
@@ -96,7 +114,7 @@ class _Parted:
                 self._batches[number].append(self._written)
                 self._written += 1
 
-    def block(self, number: int, rows: int = BLOCK_ROWS) -> Iterator[pl.DataFrame]:
+    def block(self, number: int, rows: int) -> Iterator[pl.DataFrame]:
         """The rows of a block in pieces of about so many."""
         held: list[pa.RecordBatch] = []
         reader: Any = pa.ipc.open_file(self._file) if self._batches[number] else None

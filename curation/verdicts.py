@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -134,11 +135,12 @@ def known_blocks(
     evidence: Mapping[str, Frame | None],
     rules: Rules,
     block_rows: int = BLOCK_ROWS,
+    more: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[pl.DataFrame]:
     """The documents, block by block, with what rules look at: their copies (kept_id, kind, jaccard), `table.column`, and
-    `table.error` where it could not be measured; `row` is a document's place.
+    `table.error` where it could not be measured; `row` is a document's place. `more` names further columns, by table.
     """
-    tables = _measured_tables(evidence, rules_of(rules))
+    tables = _measured_tables(evidence, rules_of(rules), more)
     copies = {"duplicates": duplicates.lazy().select("doc_id", "kept_id", "kind", "jaccard")}
     numbered = parts_of(documents.with_row_index("row"), block_rows)
     with_copies = (
@@ -149,7 +151,11 @@ def known_blocks(
         yield _with_evidence(known, beside)
 
 
-def _measured_tables(evidence: Mapping[str, Frame | None], rules: Sequence[Rule]) -> dict[str, pl.LazyFrame]:
+def _measured_tables(
+    evidence: Mapping[str, Frame | None],
+    rules: Sequence[Rule],
+    more: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> dict[str, pl.LazyFrame]:
     """What rules look at, by table: the content, the columns as `table.column`, and `table.error`, empty where there was none."""
     found = {}
     for name, columns in evidence_of(rules).items():
@@ -157,7 +163,7 @@ def _measured_tables(evidence: Mapping[str, Frame | None], rules: Sequence[Rule]
         if table is None:
             asking = next(rule.name for rule in rules if name in dict(rule.needs))
             raise ValueError(f"the rule {asking} decides on {name}, which is not measured here")
-        found[name] = _measured(table.lazy(), name, columns)
+        found[name] = _measured(table.lazy(), name, list(dict.fromkeys((*columns, *more.get(name, ())))))
     return found
 
 

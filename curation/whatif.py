@@ -10,11 +10,14 @@ import polars as pl
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from curation.blocks import BLOCK_ROWS
 from curation.rule_sets import SETS, Rules, RuleSet
-from curation.verdicts import Frame, decide
+from curation.verdicts import Frame, judged, known_blocks
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English under the usual tokenizers; each model has a count of its own."""
+
+EXAMPLES = 10
 
 _SIZES = ("n_words", "n_chars")
 
@@ -23,9 +26,9 @@ class Difference(NamedTuple):
     """What would come and go.
 
     `sources`: source, kept_now, kept_then and, for what would come and go, documents, words and tokens (estimated from
-    characters); a row a source, in the order of their names. `moved`: doc_id, source, locator, `comes`, and rule and
-    detail of the verdict that drops the document, now or then; by doc_id, which is a hash, so that its first rows are a
-    random sample.
+    characters); a row a source, in the order of their names. `moved`: examples of both, with doc_id, source, locator,
+    `comes`, and rule and detail of the verdict that drops the document, now or then; the first by doc_id, which is a hash,
+    so that they are a random sample.
     """
 
     sources: pl.DataFrame
@@ -55,49 +58,86 @@ def changed(rules: Rules, changes: Sequence[str]) -> Rules:
 
 
 def compare(
-    documents: Frame, duplicates: Frame, evidence: Mapping[str, Frame | None], now: Rules, then: Rules
+    documents: Frame,
+    duplicates: Frame,
+    evidence: Mapping[str, Frame | None],
+    now: Rules,
+    then: Rules,
+    examples: int = EXAMPLES,
+    block_rows: int = BLOCK_ROWS,
 ) -> Difference:
-    """What the rules `then` would keep and drop where `now` others hold.
+    """What the rules `then` would keep and drop where `now` others hold, with so many examples of what comes and of what goes.
 
     `documents` needs doc_id, content_digest, source and locator, and `evidence` the table `quality` and those that either
     rules look at (`curation.verdicts.decide`). Raises ValueError when a rule's table is not there.
     """
-    before, after = (decide(documents, duplicates, evidence, rules).table for rules in (now, then))
-    quality = evidence["quality"]
-    assert quality is not None  # the rule `empty` holds always, and `decide` would have raised
     places = documents.lazy().select("doc_id", "content_digest", "source", "locator")
-    sizes = quality.lazy().select("content_digest", *(pl.col(name).fill_null(0) for name in _SIZES))
+    known = known_blocks(places, duplicates, evidence, (*now, *then), block_rows, {"quality": _SIZES})
+    sums, moved = [pl.DataFrame(schema={"source": pl.String})], pl.DataFrame(schema=_MOVED)
+    for block in known:
+        both = _both(block, now, then)
+        sums.append(both.group_by("source").agg(_SUMS))
+        came_or_went = both.filter(pl.col("comes") | pl.col("goes")).select(_MOVED.names())
+        moved = pl.concat([moved, came_or_went]).sort("doc_id").group_by("comes", maintain_order=True).head(examples)
+        moved = moved.select(_MOVED.names())
+    counted = pl.concat(sums, how="diagonal").group_by("source").sum().sort("source")
+    return Difference(_with_tokens(counted), moved.sort("doc_id"))
+
+
+_MOVED = pl.Schema(
+    {
+        "doc_id": pl.String(),
+        "source": pl.String(),
+        "locator": pl.String(),
+        "comes": pl.Boolean(),
+        "rule": pl.String(),
+        "detail": pl.String(),
+    }
+)
+_COUNTED = ("documents", "words", "characters")
+_SUMS = [
+    pl.col("kept_now", "kept_then").sum(),
+    *(
+        summed.alias(f"{which}_{name}")
+        for which in ("comes", "goes")
+        for name, summed in zip(
+            _COUNTED,
+            (pl.col(which).sum(), *(pl.col(f"quality.{size}").filter(pl.col(which)).sum() for size in _SIZES)),
+            strict=True,
+        )
+    ),
+]
+
+
+def _both(known: pl.DataFrame, now: Rules, then: Rules) -> pl.DataFrame:
+    """A block of documents with `kept_now`, `kept_then`, `comes` and `goes`, and the rule that decides where it moves."""
+    before, after = (_fate(known, rules, when) for rules, when in ((now, "now"), (then, "then")))
     both = (
-        places.join(_fate(before, "now"), on="doc_id", validate="1:1")
-        .join(_fate(after, "then"), on="doc_id", validate="1:1")
-        .join(sizes, on="content_digest", how="left")
-        .with_columns(comes=~pl.col("kept_now") & pl.col("kept_then"), goes=pl.col("kept_now") & ~pl.col("kept_then"))
-        .collect()
+        known.select("doc_id", "source", "locator", *(f"quality.{size}" for size in _SIZES))
+        .hstack(before)
+        .hstack(after)
     )
-    moved = both.filter(pl.col("comes") | pl.col("goes")).sort("doc_id")
-    decided = [pl.when("comes").then(f"{column}_now").otherwise(f"{column}_then").alias(column) for column in _TOLD]
-    return Difference(_by_source(both), moved.select("doc_id", "source", "locator", "comes", *decided))
+    both = both.with_columns(
+        comes=~pl.col("kept_now") & pl.col("kept_then"), goes=pl.col("kept_now") & ~pl.col("kept_then")
+    )
+    return both.with_columns(
+        pl.when("comes").then(f"{column}_now").otherwise(f"{column}_then").alias(column)
+        for column in ("rule", "detail")
+    )
 
 
-_TOLD = ("rule", "detail")
+def _fate(known: pl.DataFrame, rules: Rules, when: str) -> pl.DataFrame:
+    told = judged(known, rules).select("rule", "detail", kept=pl.col("verdict") == "kept")
+    return told.rename({column: f"{column}_{when}" for column in told.columns})
 
 
-def _fate(verdicts: pl.DataFrame, when: str) -> pl.LazyFrame:
-    told = [pl.col(column).alias(f"{column}_{when}") for column in _TOLD]
-    return verdicts.lazy().select("doc_id", (pl.col("verdict") == "kept").alias(f"kept_{when}"), *told)
-
-
-def _by_source(both: pl.DataFrame) -> pl.DataFrame:
-    def summed(which: str) -> list[pl.Expr]:
-        own = pl.col(which)
-        return [
-            own.sum().alias(f"{which}_documents"),
-            pl.col("n_words").filter(own).sum().alias(f"{which}_words"),
-            (pl.col("n_chars").filter(own).sum() // CHARACTERS_PER_TOKEN).alias(f"{which}_tokens"),
-        ]
-
-    counted = [pl.col("kept_now").sum(), pl.col("kept_then").sum(), *summed("comes"), *summed("goes")]
-    return both.group_by("source").agg(counted).sort("source")
+def _with_tokens(counted: pl.DataFrame) -> pl.DataFrame:
+    columns = ["source", "kept_now", "kept_then"]
+    for which in ("comes", "goes") if counted.height else ():
+        tokens = pl.col(f"{which}_characters") // CHARACTERS_PER_TOKEN
+        counted = counted.with_columns(tokens.alias(f"{which}_tokens"))
+        columns += [f"{which}_{name}" for name in ("documents", "words", "tokens")]
+    return counted.select(columns) if counted.height else counted
 
 
 def _set(rules: Rules, chosen: str, threshold: str, said: str, change: str) -> Rules:

@@ -60,7 +60,7 @@ class Parts:
 
     def scan(self) -> pl.LazyFrame:
         """The rows beside their hashes."""
-        return pl.scan_parquet(self.places) if self.parts else pl.LazyFrame(schema={**self.schema, ROW_HASH: pl.Binary})
+        return pl.scan_parquet(self.places) if self.parts else pl.LazyFrame(schema=stored(self.schema))
 
     def lazy(self) -> pl.LazyFrame:
         """The rows."""
@@ -107,7 +107,7 @@ class Gathering:
         if self._held:
             rows = pl.concat(self._held)
             hashed = rows if ROW_HASH in rows.columns else rows.with_columns(row_hashes(rows, self._outside))
-            self._parts += self._write.whole(hashed)
+            self._parts += self._write.whole(hashed.cast(stored(hashed.schema)))
         self._held, self._bytes = [], 0
 
 
@@ -128,6 +128,11 @@ def holding(files: Sequence[str], going: pl.DataFrame) -> list[str]:
     rows = pl.scan_parquet(list(files), include_file_paths=_FILE).select(_FILE, ROW_HASH)
     found = rows.join(going.lazy(), on=ROW_HASH, how="semi").select(pl.col(_FILE).unique()).collect()
     return sorted(found.to_series().to_list())
+
+
+def stored(schema: pl.Schema) -> pl.Schema:
+    """The schema of rows and their hashes as they are read again: Delta knows no unsigned numbers."""
+    return pl.Schema(delta_schema(schema).to_arrow())
 
 
 def delta_schema(schema: pl.Schema) -> Schema:

@@ -17,7 +17,6 @@ from pipelines.discretion import discreet
 from pipelines.shown import excerpt
 from pipelines.workspace import Workspace
 
-EXAMPLES = 10
 EXCERPT = 160
 _COLUMNS = ("documents", "words", "tokens")
 
@@ -38,8 +37,9 @@ def whatif(workspace: Workspace, changes: Sequence[str]) -> Iterator[RenderableT
     found = compare(documents, store.scan("duplicates"), evidence, now, then)
     yield from _rules(rules_of(now), rules_of(then), {change.partition("=")[0].strip() for change in changes})
     yield _counts(found)
-    for comes, title in ((True, "would come"), (False, "would go")):
-        yield from _examples(workspace, found.moved.filter(comes=comes), title)
+    for which, title in (("comes", "would come"), ("goes", "would go")):
+        count = int(found.sources[f"{which}_documents"].sum()) if found.sources.height else 0
+        yield from _examples(workspace, found.moved.filter(comes=which == "comes"), count, title)
     yield Text("Nothing was changed. To have it so: write it under `rules` in headwater.yaml, then `headwater run`.")
 
 
@@ -80,11 +80,10 @@ def _both(row: dict[str, int], column: str) -> str:
     return f"+{row.get(f'comes_{column}', 0):,} −{row.get(f'goes_{column}', 0):,}"
 
 
-def _examples(workspace: Workspace, moved: pl.DataFrame, title: str) -> Iterator[Text]:
-    if moved.is_empty():
+def _examples(workspace: Workspace, some: pl.DataFrame, count: int, title: str) -> Iterator[Text]:
+    if some.is_empty():
         return
-    some = moved.head(EXAMPLES)
-    of_all = f", {EXAMPLES} of {moved.height:,} at random" if moved.height > EXAMPLES else ""
+    of_all = f", {some.height} of {count:,} at random" if count > some.height else ""
     yield Text(f"{title}{of_all}", "bold cyan")
     texts = workspace.store.scan("documents").filter(pl.col("doc_id").is_in(some["doc_id"].to_list()))
     said = dict(texts.select("doc_id", pl.col("text").str.head(8 * EXCERPT)).collect().iter_rows())

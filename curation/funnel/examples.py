@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
+from curation.blocks import BLOCK_ROWS, parts_of
 from curation.privacy.masking import masked_text
 from curation.rules import Rule
 from curation.spans import Span
@@ -20,6 +21,7 @@ Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 
 _DIGITS = 15
 _NEAR = "_near"
+_DRAWN = ("failed", "doc_id", "content_digest", "rule")
 
 
 class Example(NamedTuple):
@@ -104,13 +106,15 @@ def _discreet(begin: str, spans: Sequence[Span] | None) -> str:
 def _drawn(verdicts: Frame, most: int, seed: int) -> pl.DataFrame:
     """doc_id, content_digest, rule and `failed` (a failing rule, or `kept`), nearest to the seed first."""
     judged = verdicts.lazy().select("doc_id", "content_digest", "verdict", "rule", "rules")
-    judged = judged.with_columns(nearness(pl.col("doc_id"), seed).alias(_NEAR))
-    kept = judged.filter(pl.col("verdict") == "kept").with_columns(failed=pl.lit("kept"))
-    failing = judged.with_columns(failed="rules").explode("failed").filter(pl.col("failed").is_not_null())
-    columns = ("doc_id", "content_digest", "rule", _NEAR)
-    both = pl.concat([each.select("failed", *columns) for each in (kept, failing)])
-    near = both.group_by("failed").agg(pl.col(columns).bottom_k_by(_NEAR, most))
-    return near.explode(columns).sort("failed", _NEAR, "doc_id").drop(_NEAR).collect()
+    drawn = [pl.DataFrame(schema=dict.fromkeys(_DRAWN, pl.String)).with_columns(pl.lit(0, pl.Int64).alias(_NEAR))]
+    for piece in parts_of(judged, BLOCK_ROWS):
+        near = piece.with_columns(nearness(pl.col("doc_id"), seed).alias(_NEAR))
+        kept = near.filter(pl.col("verdict") == "kept").with_columns(failed=pl.lit("kept"))
+        failing = near.with_columns(failed="rules").explode("failed").drop_nulls("failed")
+        some = [*drawn, *(each.select(*_DRAWN, _NEAR) for each in (kept, failing))]
+        drawn = [pl.concat(some).sort("failed", _NEAR, "doc_id").group_by("failed", maintain_order=True).head(most)]
+        drawn = [each.select(*_DRAWN, _NEAR) for each in drawn]
+    return drawn[0].drop(_NEAR)
 
 
 def _copies(documents: Frame, duplicates: Frame, names: Sequence[str]) -> dict[str, str]:

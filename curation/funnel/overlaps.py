@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
+from curation.blocks import BLOCK_ROWS, parts_of
+
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 
 
@@ -25,16 +27,18 @@ class Overlaps(NamedTuple):
 
 def overlaps(verdicts: Frame) -> Overlaps:
     """Count `verdicts` (rule, rules). Each combination of rules that occurs is looked at once."""
-    failing = verdicts.lazy().filter(pl.col("rules").list.len() > 0)
-    combinations = failing.group_by(pl.col("rules").list.join("\n").alias("rules")).len().sort("rules").collect()
+    combinations, decides = Counter[str](), Counter[str]()
+    for piece in parts_of(verdicts.lazy().select("rule", "rules"), BLOCK_ROWS):
+        failing = piece.filter(pl.col("rules").list.len() > 0)["rules"].list.join("\n")
+        combinations.update(dict(failing.value_counts().iter_rows()))
+        decides.update(dict(piece["rule"].drop_nulls().value_counts().iter_rows()))
     fails: Counter[str] = Counter()
     alone: Counter[str] = Counter()
     together: Counter[tuple[str, str]] = Counter()
-    for said, count in combinations.iter_rows():
+    for said, count in sorted(combinations.items()):
         names = said.split("\n")
         fails.update(dict.fromkeys(names, count))
         together.update({(one, other): count for one in names for other in names if one != other})
         if len(names) == 1:
             alone[names[0]] += count
-    decided = verdicts.lazy().filter(pl.col("rule").is_not_null()).group_by("rule").len().sort("rule").collect()
-    return Overlaps(fails, dict(decided.iter_rows()), alone, together)
+    return Overlaps(fails, dict(sorted(decides.items())), alone, together)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from curation.blocks import BLOCK_ROWS, parts_of
 from curation.funnel.copies import Copies, copies
 from curation.funnel.examples import Example, examples, failed_examples
 from curation.funnel.overlaps import Overlaps, overlaps
@@ -87,7 +88,9 @@ def _marks(evidence: Mapping[str, Frame | None]) -> pl.DataFrame:
         if table is not None and "spans" in table.lazy().collect_schema():
             size = pl.col("end").cast(pl.Int64) - pl.col("start")
             counts = {"contents": pl.col("content_digest").n_unique(), "spans": pl.len(), "bytes": size.sum()}
-            counted = spans_by_content(table).group_by("kind").agg(**counts).with_columns(table=pl.lit(name))
-            told = counted.select(MARKS.names()).sort("spans", "kind", descending=[True, False])
-            found.append(told.collect().cast(MARKS))
+            rows = parts_of(table.lazy().select("content_digest", "spans"), BLOCK_ROWS)
+            parts = [spans_by_content(some).group_by("kind").agg(**counts).collect() for some in rows]
+            counted = pl.concat(parts).group_by("kind").sum() if parts else MARKS.to_frame().drop("table")
+            told = counted.with_columns(table=pl.lit(name)).select(MARKS.names())
+            found.append(told.sort("spans", "kind", descending=[True, False]).cast(MARKS))
     return pl.concat(found)

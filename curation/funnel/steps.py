@@ -7,11 +7,12 @@ function of a document's verdict; what went in is counted apart from what came o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import polars as pl
 
+from curation.blocks import BLOCK_ROWS, blocks, height_of, joinable, parts_of
 from curation.rules import Rule
 from curation.tombstones import TAKEN_BACK
 
@@ -36,9 +37,6 @@ FUNNEL = pl.Schema(
 )
 """One row per source, step, fate (`in`, `kept`, `dropped` or `failed`) and reason ("" for the first two). `place` is the
 step's place in their order. What could not be read counts as a document without characters."""
-
-FATES = pl.Schema({"doc_id": pl.String, "source": pl.String, "step": pl.String, "fate": pl.String, "reason": pl.String})
-"""Where each document left, and why; `step` is null for one that no table knows anything of."""
 
 
 def steps_of(rules: Iterable[Rule]) -> tuple[str, ...]:
@@ -67,47 +65,65 @@ def funnel(
     stage and rule; `corpus` doc_id. Of `evidence`, `n_chars` of quality gives sizes, and `spans` that are null say why a
     content is not in the corpus.
     """
-    sizes = evidence.get("quality")
-    fates = _fates(documents, verdicts, corpus, evidence, source_order)
-    if sizes is None:
-        known = fates.with_columns(characters=pl.lit(0, pl.Int64))
-    else:
-        known = fates.join(sizes.lazy().select("content_digest", characters="n_chars"), on="content_digest", how="left")
     unread = failures.lazy().select(
         "source", step=pl.lit(READING), fate=_unread(), reason="error", characters=pl.lit(0, pl.Int64)
     )
-    of = ("source", "step", "fate", "reason")
-    everything = pl.concat([known.select(*of, pl.col("characters").cast(pl.Int64)), unread])
-    counted = everything.group_by(of).agg(documents=pl.len().cast(pl.Int64), characters=pl.col("characters").sum())
+    rows = [unread.group_by(_OF).agg(_SUMS).collect(engine="streaming")]
+    rows += [block.group_by(_OF).agg(_SUMS) for block in _fates(documents, verdicts, corpus, evidence, source_order)]
+    counted = pl.concat(rows).group_by(_OF).agg(pl.col("documents", "characters").sum())
     order = steps_of(rules)
-    unknown = [step for step in counted.select("step").unique().collect()["step"].drop_nulls() if step not in order]
-    return _table(counted.collect(), (*order[:-1], *sorted(unknown), CORPUS), source_order)
+    unknown = [step for step in counted["step"].unique().drop_nulls() if step not in order]
+    return _table(counted, (*order[:-1], *sorted(unknown), CORPUS), source_order)
+
+
+_OF = ("source", "step", "fate", "reason")
+_SUMS = [pl.len().cast(pl.Int64).alias("documents"), pl.col("characters").sum().cast(pl.Int64)]
 
 
 def _fates(
     documents: Frame, verdicts: Frame, corpus: Frame, evidence: Mapping[str, Frame | None], source_order: Sequence[str]
-) -> pl.LazyFrame:
-    """`FATES` of the documents that were read, with their content_digest."""
+) -> Iterator[pl.DataFrame]:
+    """Where each document left, and why, as source, step, fate, reason and characters, block by block; `step` is null for
+    one that no table knows anything of.
+    """
+    read = documents.lazy().select("doc_id", "source", "locator", "content_digest")
+    beside = {
+        "verdicts": verdicts.lazy().select("doc_id", "verdict", "stage", "rule"),
+        "corpus": corpus.lazy().select("doc_id", in_corpus=pl.lit(value=True)),
+    }
     judged = (
-        documents.lazy()
-        .select("doc_id", "source", "locator", "content_digest")
-        .join(verdicts.lazy().select("doc_id", "verdict", "stage", "rule"), on="doc_id", how="left")
+        some.join(tables["verdicts"], on="doc_id", how="left").join(tables["corpus"], on="doc_id", how="left")
+        for some, tables in joinable(parts_of(read, BLOCK_ROWS), beside, "doc_id", BLOCK_ROWS)
     )
-    in_corpus = judged.join(corpus.lazy().select("doc_id"), on="doc_id", how="semi").select("content_digest").unique()
+    unmeasured = _unmeasured(evidence).with_columns(no_spans=pl.lit(value=True)).collect(engine="streaming")
+    of_contents = {"sizes": _sizes(evidence.get("quality")), "unmeasured": unmeasured.lazy()}
+    for pieces, tables in blocks(judged, height_of(read), of_contents, "content_digest", BLOCK_ROWS):
+        first, stands = _standing(pieces(), source_order)
+        for piece in pieces():
+            known = piece.join(first, on="doc_id", how="left")
+            for table in (stands, *tables.values()):
+                known = known.join(table, on="content_digest", how="left")
+            yield known.select("source", "characters", **_left())
+
+
+def _sizes(quality: Frame | None) -> pl.LazyFrame:
+    if quality is None:
+        return pl.LazyFrame(schema={"content_digest": pl.String, "characters": pl.Int64})
+    return quality.lazy().select("content_digest", characters=pl.col("n_chars").cast(pl.Int64))
+
+
+def _standing(pieces: Iterable[pl.DataFrame], source_order: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first place of each content that is kept (doc_id, is_first), and the contents in the corpus (content_digest, stands)."""
     ranks = {source: rank for rank, source in enumerate(source_order)}
     rank = pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
-    first = (
-        judged.filter(pl.col("verdict") == KEPT)
-        .sort(rank, "source", "locator", "doc_id")
-        .unique("content_digest", keep="first", maintain_order=True)
-        .select("doc_id", is_first=pl.lit(value=True))
-    )
-    known = (
-        judged.join(in_corpus.with_columns(stands=pl.lit(value=True)), on="content_digest", how="left")
-        .join(first, on="doc_id", how="left")
-        .join(_unmeasured(evidence).with_columns(no_spans=pl.lit(value=True)), on="content_digest", how="left")
-    )
-    return known.select("doc_id", "source", "content_digest", **_left())
+    names = ("content_digest", "source", "locator", "doc_id")
+    first, stands = pl.DataFrame(schema=dict.fromkeys(names, pl.String)), pl.DataFrame(schema={names[0]: pl.String})
+    for piece in pieces:
+        kept = pl.concat([first, piece.filter(verdict=KEPT).select(names)]).sort(rank, *names[1:])
+        first = kept.unique("content_digest", keep="first", maintain_order=True)
+        stands = pl.concat([stands, piece.filter("in_corpus").select("content_digest")]).unique()
+    true = pl.lit(value=True)
+    return first.select("doc_id", is_first=true), stands.with_columns(stands=true)
 
 
 def _left() -> dict[str, pl.Expr]:

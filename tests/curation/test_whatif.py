@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.gopher import GopherRules
@@ -52,11 +52,17 @@ def tables(rows: list[tuple[str, int]]) -> tuple[pl.DataFrame, pl.DataFrame, dic
     return documents, duplicates, {"quality": quality}
 
 
-@given(WORDS, st.integers(1, 120), st.integers(1, 120))
-def test_what_is_told_is_what_a_run_would_do(rows, now, then):
+@settings(deadline=None)
+@given(WORDS, st.integers(1, 120), st.integers(1, 120), st.integers(1, 25))
+def test_what_is_told_is_what_a_run_would_do(rows, now, then, block_rows):
     documents, duplicates, evidence = tables(rows)
     rules = [(RuleSet(gopher=GopherRules(min_words=words)),) for words in (now, then)]
-    found = compare(documents, duplicates, evidence, *rules)
+    found = compare(documents, duplicates, evidence, *rules, examples=len(rows), block_rows=block_rows)
+    few = compare(documents, duplicates, evidence, *rules, examples=2)
+    assert few.sources.equals(found.sources)
+    assert few.moved.rows() == sorted(
+        row for comes in (True, False) for row in found.moved.filter(comes=comes).head(2).rows()
+    )
     kept = [set(decide(documents, duplicates, evidence, each).table.filter(verdict="kept")["doc_id"]) for each in rules]
     assert set(found.moved.filter(comes=True)["doc_id"]) == kept[1] - kept[0]
     assert set(found.moved.filter(comes=False)["doc_id"]) == kept[0] - kept[1]

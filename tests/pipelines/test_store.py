@@ -21,7 +21,7 @@ import pipelines.row_sets
 import pipelines.store
 from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyError
 from pipelines.digests import frame_version
-from pipelines.parts import Parts
+from pipelines.parts import Gathering, Parts
 from pipelines.store import Store
 
 KEY = ("id",)
@@ -174,6 +174,30 @@ def test_parts_that_replace_a_table_are_what_a_frame_would_be(
             assert head.removed == len(before.items() - state.items())
             versions |= store.files("notes", head.number)
         assert {str(path) for path in Path(store.location("notes")).glob("*.parquet")} == versions
+
+
+def test_gathered_rows_are_read_as_a_frame_s_are(store: Store, tmp_path: Path) -> None:
+    """Delta has no unsigned numbers, and no small ones of some widths."""
+    spans = pl.List(pl.Struct({"start": pl.UInt32, "kind": pl.String}))
+    numbers = {"id": pl.UInt64(), "rank": pl.UInt8(), "share": pl.Float32()}
+    schema = pl.Schema({**numbers, "spans": spans, "is_so": pl.Boolean()})
+    frame = pl.DataFrame(
+        [(1, 3, 0.5, [{"start": 7, "kind": "a"}], True), (2, None, None, None, None)], schema, orient="row"
+    )
+    other = Store(tmp_path / "other")
+    whole = other.replace(frame, draft(), None, KEY)
+    gathering = Gathering(store.writer("notes"))
+    gathering.add(frame[:1])
+    gathering.add(frame[1:])
+    head = store.replace(gathering.done(frame.schema), draft(), None, KEY)
+    assert (head.version, head.schema) == (whole.version, whole.schema)
+    assert store.scan("notes").collect().equals(other.scan("notes").collect())
+    assert store.scan("notes").collect_schema() == other.scan("notes").collect_schema()
+    for each, before in ((store, head), (other, whole)):
+        gathering = Gathering(each.writer("notes"))
+        gathering.add(frame.with_columns(id=pl.col("id") + 1)[1:])
+        made = each.change(Change(gathering.done(frame.schema), frame[:1].select("id")), draft(), before, KEY)
+        assert made.rows == 2 and sorted(each.scan("notes").collect()["id"]) == [2, 3]
 
 
 def test_equal_parts_change_nothing(store: Store) -> None:
