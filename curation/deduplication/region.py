@@ -224,12 +224,14 @@ def _decided(
         region = region._replace(known=known, known_similarity=similarity)
 
 
-def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float) -> _Pass:
+def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float, room: int = 0) -> _Pass:
     n = len(region.kept)
     dirty, kept, similarity = region.dirty.copy(), region.kept.copy(), region.similarity.copy()
     touched = np.zeros(n, np.bool_)
     unread, unmet = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-    pairs, jaccard = region_kernels.repair(
+    room, n_buckets = room or len(region.known) + 4 * n, len(region.bucket_starts) - 1
+    pairs, jaccard = np.empty((room, 2), np.int32), np.empty(room)
+    total = region_kernels.repair(
         region.buckets,
         region.bucket_starts,
         region.bucket_members,
@@ -248,8 +250,16 @@ def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float)
         similarity,
         unread,
         unmet,
+        np.empty(2 * region.buckets.size, np.int32),
+        np.empty(2 * region.buckets.size, np.int32),
+        np.full((2, n_buckets), -1, np.int32),
+        np.full(n, -1, np.int32),
+        pairs,
+        jaccard,
     )
-    return _Pass(dirty, touched, kept, similarity, unread, unmet, pairs, jaccard)
+    if total <= room:
+        return _Pass(dirty, touched, kept, similarity, unread, unmet, pairs[:total], jaccard[:total])
+    return _pass(region, sets, set_of, threshold, total)
 
 
 def _settled(region: _Region, gathered: Gathered, outcome: _Pass) -> Settled:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
-from curation.deduplication.pair_kernels import jaccard
+from curation.compilation import compiled, kernel, piece
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
@@ -37,15 +36,17 @@ def number_buckets(forms: Indices, n_forms: int, buckets: Indices, n_buckets: in
 @compiled
 def list_members(buckets: Indices, starts: Ints) -> Indices:
     """The contents of each bucket, in order, those of bucket b at [starts[b] : starts[b + 1]]; `starts` begins as zeros."""
-    for row in buckets:
-        for bucket in row:
-            if bucket >= 0:
-                starts[bucket + 1] += 1
+    n, width = buckets.shape
+    for i in range(n):
+        for column in range(width):
+            if buckets[i, column] >= 0:
+                starts[buckets[i, column] + 1] += 1
     for bucket in range(1, len(starts)):
         starts[bucket] += starts[bucket - 1]
     members = np.empty(starts[len(starts) - 1], np.int32)
-    for i in range(len(buckets) - 1, -1, -1):
-        for bucket in buckets[i]:
+    for i in range(n - 1, -1, -1):
+        for column in range(width):
+            bucket = buckets[i, column]
             if bucket >= 0:
                 starts[bucket + 1] -= 1
                 members[starts[bucket + 1]] = i
@@ -65,21 +66,22 @@ def mark_compared(
     earliest = np.full(n_buckets, n, np.int32)
     for i in range(n):
         if dirty[i] and is_first[i]:
-            for bucket in buckets[i, : width - 1]:
+            for column in range(width - 1):
+                bucket = buckets[i, column]
                 if bucket >= 0:
                     compared[i] = True
                     earliest[bucket] = min(earliest[bucket], i)
     for i in range(n):
         before, form = n, buckets[i, width - 1]
-        for bucket in buckets[i, : width - 1]:
-            if bucket >= 0:
-                before = min(before, earliest[bucket])
+        for column in range(width - 1):
+            if buckets[i, column] >= 0:
+                before = min(before, earliest[buckets[i, column]])
         exact = kept[i] >= 0 and form >= 0 and buckets[kept[i], width - 1] == form
         compared[i] |= before < i and kept[i] >= -1 and not exact
         compared[i] |= kept[i] == -1 and before < n
 
 
-@part
+@piece
 def first_from(keys: Hashes, key: np.uint64) -> int:
     """The place of the first of some sorted keys that is no less; NumPy's own search costs a process SciPy's import."""
     low, high = 0, len(keys)
@@ -92,7 +94,20 @@ def first_from(keys: Hashes, key: np.uint64) -> int:
     return low
 
 
-@compiled
+@piece
+def jaccard_at(hashes: Hashes, i: int, n: int, j: int, m: int) -> float:
+    """The Jaccard similarity of the sorted sets hashes[i : i + n] and hashes[j : j + m]; 0 for two empty ones."""
+    i_end, j_end, common = i + n, j + m, 0
+    while i < i_end and j < j_end:
+        x, y = hashes[i], hashes[j]
+        common += x == y
+        i += x <= y
+        j += y <= x
+    union = n + m - common
+    return common / union if union else 0.0
+
+
+@kernel
 def repair(
     buckets: Indices,
     bucket_starts: Ints,
@@ -112,9 +127,16 @@ def repair(
     similarity: Floats,
     unread: Flags,
     unmet: Flags,
-) -> tuple[Indices, Floats]:
+    members: Indices,
+    following: Indices,
+    heads: Indices,
+    looked_at: Indices,
+    pairs: Indices,
+    measured: Floats,
+) -> int:
     """Decide again on the `dirty` contents, in order, and on those that their decisions touch: dirty, touched, kept and
-    similarity are brought up to date. Returns the pairs of the dirty ones, and those of the touched ones that are new.
+    similarity are brought up to date. How many `pairs` of the dirty ones there are, and of the touched ones that are new; what
+    there is no room for is counted, and the pass is to be made again.
 
     A content whose kept one is kept no longer becomes dirty: it is compared with all kept ones that it shares a band with.
     One before which another is newly kept is touched: it need be compared with that one alone.
@@ -123,14 +145,11 @@ def repair(
     read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. A content that cannot be
     decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that share a
     bucket with it (it is not `complete`). What lies behind it is then a guess; fill the gap and begin again.
+
+    Work is done in `members` and `following` (twice as many as `buckets`), `heads` (for each bucket, of all that are kept
+    and of those that newly are) and `looked_at` (one for each content), the latter two filled with -1.
     """
     n, width = buckets.shape
-    n_buckets = len(bucket_starts) - 1
-    members, following = np.empty(2 * n * width, np.int32), np.empty(2 * n * width, np.int32)
-    heads = np.full((2, n_buckets), -1, np.int32)  # of all that are kept, and of those that newly are
-    looked_at = np.full(n, -1, np.int32)
-    pairs: Indices = np.empty((64, 2), np.int32)
-    measured: Floats = np.empty(64, np.float64)
     entries, total = 0, 0
     for row in range(n):
         form = buckets[row, width - 1]
@@ -141,13 +160,13 @@ def repair(
                 unmet[row] = undecided = not complete[row]
             elif kept[row] >= 0:
                 best, highest = kept[row], similarity[row]
-            among = heads[0] if dirty[row] else heads[1]
-            entry = among[form] if form >= 0 else -1
+            which = 0 if dirty[row] else 1
+            entry = heads[which, form] if form >= 0 else -1
             if entry >= 0:
                 best, highest, dirty[row] = members[entry], 1.0, True
             column = width - 1 if entry >= 0 or undecided else 0
             while column < width - 1:
-                entry = among[buckets[row, column]] if buckets[row, column] >= 0 else -1
+                entry = heads[which, buckets[row, column]] if buckets[row, column] >= 0 else -1
                 column += 1
                 while entry >= 0:
                     other = members[entry]
@@ -161,16 +180,12 @@ def repair(
                     if at < len(known) and known[at] == key:
                         similar = known_similarity[at]
                     elif a >= 0 and b >= 0:
-                        similar = jaccard(
-                            shingles[starts[a] : starts[a] + sizes[a]], shingles[starts[b] : starts[b] + sizes[b]]
-                        )
+                        similar = jaccard_at(shingles, starts[a], sizes[a], starts[b], sizes[b])
                     else:
                         unread[row], unread[other], undecided = True, True, True
                         continue
-                    if total == len(pairs):
-                        pairs = np.concatenate((pairs, np.empty_like(pairs)))
-                        measured = np.concatenate((measured, np.empty_like(measured)))
-                    pairs[total, 0], pairs[total, 1], measured[total] = row, other, similar
+                    if total < len(pairs):
+                        pairs[total, 0], pairs[total, 1], measured[total] = row, other, similar
                     total += 1
                     if similar > highest or (similar == highest and other < best):
                         best, highest = other, similar
@@ -181,7 +196,8 @@ def repair(
                 continue
             kept[row], similarity[row] = (-1, 0.0) if stays else (best, highest)
             if stays != was_kept[row]:
-                for bucket in buckets[row]:
+                for column in range(width):
+                    bucket = buckets[row, column]
                     if bucket < 0:
                         continue
                     for at in range(bucket_starts[bucket], bucket_starts[bucket + 1]):
@@ -191,11 +207,12 @@ def repair(
                         elif other > row and kept[other] == row:
                             dirty[other] = True
         if kept[row] == -1:
-            for bucket in buckets[row]:
+            for column in range(width):
+                bucket = buckets[row, column]
                 if bucket < 0:
                     continue
-                for which in range(1 if was_kept[row] else 2):
-                    members[entries], following[entries] = row, heads[which, bucket]
-                    heads[which, bucket] = entries
+                for kind in range(1 if was_kept[row] else 2):
+                    members[entries], following[entries] = row, heads[kind, bucket]
+                    heads[kind, bucket] = entries
                     entries += 1
-    return pairs[:total], measured[:total]
+    return total
