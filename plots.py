@@ -132,7 +132,7 @@ def tradeoff(points: Sequence[tuple[str, float, float]], quality: str, higher_is
         axes.scatter([price for _, price, _ in points], [value for _, _, value in points], color=INK, s=24, zorder=2)
         for name, price, value in points:
             axes.annotate(f" {_plain(_short(name))}", (price, value), fontsize=8, color=INK)
-        axes.set_xlabel("price of an answer", fontsize=9)
+        axes.set_xlabel("price of 1,000 answers", fontsize=9)
         axes.set_ylabel(_plain(quality), fontsize=9)
     else:
         _nothing(axes)

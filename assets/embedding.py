@@ -6,6 +6,7 @@ import polars as pl
 
 from curation.inventory import Source, take_inventory
 from evaluation.embedding import EmbeddingSettings
+from pipelines.contestants import contestants_of
 from pipelines.digests import frame_version
 from pipelines.embedding import embedded, texts_of
 from pipelines.stages import Observation, Run, observable, stage
@@ -28,7 +29,7 @@ def embedding_model(workspace: Workspace) -> Observation:
 
 @stage(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     primary_key="text_digest",
     unit="texts",
     needs=("embedding", "models"),
@@ -39,13 +40,17 @@ def embedding_model(workspace: Workspace) -> Observation:
 def embeddings(
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
+    endpoint_answers: dict[str, pl.DataFrame] | None,
+    experiment_winner: dict[str, pl.DataFrame] | None,
     samples: pl.DataFrame,
     embedding_model: str,
     embedding: EmbeddingSettings,
     run: Run,
 ) -> Outcome:
     """The vectors of open answers and of their references; texts that were embedded before are not embedded again."""
-    texts = texts_of(pl.concat([*base_answers.values(), *answers.values()]), samples)
+    contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
+    given = pl.concat([rows.select("sample_id", "output") for rows in contestants.values()])
+    texts = texts_of(given, samples)
     return Outcome(embedded(run, texts, embedding_model, embedding))
 
 

@@ -15,7 +15,7 @@ from evaluation.harness.scores import among_scores
 from evaluation.metrics import vectors_of
 from evaluation.prompts import prompts_table
 from evaluation.proposals import propose
-from evaluation.scores import SCORES, choose_prompt, human_win_rate, score_contestants
+from evaluation.scores import SCORES, choose_prompt, human_ratings, human_win_rate, score_contestants
 from evaluation.selection import (
     drawn,
     held_out_questions,
@@ -140,7 +140,7 @@ def endpoint_answers(
 
 @stage(
     group="evaluation",
-    code_version="7",
+    code_version="8",
     counts="samples",
     unit="samples",
     outputs=(
@@ -190,7 +190,9 @@ def scores(
     )
     table = outcome.table
     if annotations is not None and annotations.height:
-        table = pl.concat([table, human_win_rate(annotations, instructions.version, in_corpus=in_corpus)])
+        preferred = human_win_rate(annotations, instructions.version, in_corpus=in_corpus)
+        rated = human_ratings(annotations, evaluation.bootstrap, instructions.version, in_corpus)
+        table = pl.concat([table, preferred, rated])
     table = pl.concat([table, *(among_scores(rows, SCORES) for rows in (harness_scores or {}).values())])
     seen_with = {
         "what could be seen": "; ".join(

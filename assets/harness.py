@@ -34,7 +34,7 @@ def harness_tasks(entry: HarnessSettings, workspace: Workspace) -> Observation:
 
 @stage(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     each="harness",
     unit="documents",
     recorded=True,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from evaluation.promotion import PROMOTED, Evidence, PromotionSettings, decide
+from evaluation.promotion import PROMOTED, Evidence, PromotionSettings, decide, predecessor, with_predecessor
+from evaluation.scores import SAMPLE_SCORES
+from evaluation.settings import EvaluationSettings
 from pipelines import promotions
 from pipelines.contestants import contestants_of
 from pipelines.stages import Observation, Output, Run, observable, stage
@@ -20,15 +22,22 @@ def overruling(workspace: Workspace) -> Observation:
 
 @stage(
     group="evaluation",
-    code_version="2",
+    code_version="3",
     needs=("promotion", "models"),
     unit="models",
-    outputs=(Output("promoted_model", ("model",)), Output("promotion_rules", ("candidate", "rule"))),
+    outputs=(
+        Output("promoted_model", ("model",)),
+        Output("promotion_rules", ("candidate", "rule")),
+        Output("promoted_scores", ("sample_id", "prompt", "split", "metric")),
+    ),
 )
 def promoted_model(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,
     slices: pl.DataFrame,
+    sample_scores: pl.DataFrame,
+    samples: pl.DataFrame,
+    sample_facts: pl.DataFrame,
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
     endpoint_answers: dict[str, pl.DataFrame] | None,
@@ -36,6 +45,7 @@ def promoted_model(
     judge_agreement: pl.DataFrame | None,
     overruling: pl.DataFrame,
     promotion: PromotionSettings,
+    evaluation: EvaluationSettings,
     run: Run,
 ) -> Outcome:
     """The model that is promoted, and what every rule found of every candidate; another takes its place only when all pass."""
@@ -45,10 +55,14 @@ def promoted_model(
     known = {name: float(value) for name, value in seconds.items() if isinstance(value, float)}
     evidence = Evidence(scores, comparisons, slices, known, win_rates, judge_agreement)
     before = _before(run)
+    kept = _kept(run)
+    if gone := predecessor(versions, before):
+        told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")
+        evidence = with_predecessor(evidence, gone, kept, sample_scores, told, evaluation.bootstrap)
     decided, rules = decide(evidence, versions, before, promotion)
     last = overruling.to_dicts()
     if last and versions.get(last[0]["model"]) == last[0]["version"]:
-        over = before[0] if before else None
+        over = before[0] if before and before[0] != last[0]["model"] else None
         decided = {
             "model": last[0]["model"],
             "version": last[0]["version"],
@@ -58,7 +72,10 @@ def promoted_model(
         }
     table = pl.DataFrame([decided], schema=PROMOTED)
     notes = {"promoted": f"{decided['model']} ({decided['decision']})", "failed rules": _failed(rules)}
-    return Outcome(table, kept=1, others={"promotion_rules": rules}, notes=notes)
+    own = sample_scores.filter(model=decided["model"])
+    of_it = own if versions.get(str(decided["model"])) == decided["version"] else kept
+    others = {"promotion_rules": rules, "promoted_scores": of_it.drop("model", strict=False)}
+    return Outcome(table, kept=1, others=others, notes=notes)
 
 
 def _before(run: Run) -> tuple[str, str] | None:
@@ -68,6 +85,13 @@ def _before(run: Run) -> tuple[str, str] | None:
         return None
     row = store.scan("promoted_model").collect().row(0, named=True)
     return row["model"], row["version"]
+
+
+def _kept(run: Run) -> pl.DataFrame:
+    """What each sample gave for the model that is promoted, whatever has become of it since."""
+    store = run.workspace.store
+    nothing = pl.DataFrame(schema=SAMPLE_SCORES).drop("model")
+    return nothing if store.head("promoted_scores") is None else store.scan("promoted_scores").collect()
 
 
 def _failed(rules: pl.DataFrame) -> str:

@@ -17,7 +17,7 @@ from pipelines.stages import Run, stage
 from records import Outcome
 
 
-@stage(group="evaluation", code_version="5", needs=("models",), primary_key="model", unit="contestants")
+@stage(group="evaluation", code_version="6", needs=("models",), primary_key="model", unit="contestants")
 def evaluation_report(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,
@@ -32,9 +32,12 @@ def evaluation_report(
     annotations: pl.DataFrame | None,
     win_rates: pl.DataFrame | None,
     ratings: pl.DataFrame | None,
+    rubric_scores: pl.DataFrame | None,
     judge_agreement: pl.DataFrame | None,
     contamination_rates: pl.DataFrame,
     harness_comparisons: dict[str, pl.DataFrame] | None,
+    experiment_cells: dict[str, pl.DataFrame] | None,
+    experiment_effects: dict[str, pl.DataFrame] | None,
     prices: PriceSettings,
     endpoints: tuple[EndpointSettings, ...],
     run: Run,
@@ -56,11 +59,14 @@ def evaluation_report(
         contestants=contestants,
         win_rates=win_rates,
         ratings=ratings,
+        rubric_scores=rubric_scores,
         agreement=judge_agreement,
         labels={name: int(ledger["samples"]) for name, ledger in ledgers.items() if "samples" in ledger},
-        worthwhile=prices.worthwhile,
+        prices=prices,
         rates=contamination_rates,
         harness=pl.concat(harness_comparisons.values()) if harness_comparisons else None,
+        cells=experiment_cells or {},
+        effects=experiment_effects or {},
     )
     return Outcome(
         table, notes={"verdict": verdict_of(report), REPORT: write_report(run.workspace, "scores", report_page(report))}

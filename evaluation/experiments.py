@@ -13,7 +13,7 @@ from itertools import product
 
 import polars as pl
 
-from evaluation.comparisons import DIGITS, fields
+from evaluation.comparisons import DIGITS, adjusted, fields
 from evaluation.inference import GenerationSettings
 from evaluation.loading import Precision
 from evaluation.metrics import METRICS, sample_metrics
@@ -46,11 +46,13 @@ EFFECTS = {
     "low": pl.Float64(),
     "high": pl.Float64(),
     "p_value": pl.Float64(),
+    "p_adjusted": pl.Float64(),
     "detectable": pl.Float64(),
     "n": pl.Int64(),
     "cells": pl.Int64(),
 }
-"""The schema of effects: what a level of a factor has over the factor's first one, over `cells` pairs of cells and n samples."""
+"""The schema of effects: what a level of a factor has over the factor's first one, over `cells` pairs of cells and n samples;
+`p_adjusted` is the p-value among all effects of the table."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def score_cells(
     scored = [row for row in rows if row["value"] is not None]
     best = min(scored, key=lambda row: (sign * row["value"], row["cell"])) if scored else None  # type: ignore[operator]
     table = pl.DataFrame([row | {"chosen": row is best} for row in rows], schema=CELLS)
-    return table, pl.DataFrame(list(_effects(cells, values, metric, settings)), schema=EFFECTS)
+    return table, adjusted(pl.DataFrame(list(_effects(cells, values, metric, settings)), schema=EFFECTS))
 
 
 def _cell(

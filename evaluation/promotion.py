@@ -9,13 +9,14 @@ them, with its reason, and holds for that version of the model alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from evaluation.comparisons import points
+from evaluation.comparisons import by_metric, compare, compare_slices, points
 from evaluation.metrics import METRICS
+from evaluation.statistics import BootstrapSettings
 
 SURE = 0.05
 
@@ -82,10 +83,13 @@ def decide(
     """The promoted model (PROMOTED) and what every rule found (RULES).
 
     `versions` has the contestants in their order, the first of which stands until another passes; `before` is the model
-    and version that were promoted, which stay unless that model is no contestant any more. Of several candidates that
-    pass, the one with the best score is promoted.
+    and version that were promoted, which stay unless there is no contestant of that name any more. A model that was trained
+    anew is a candidate like any other, and its predecessor is what must be beaten: the evidence has it under the name that
+    `predecessor` gives. Of several candidates that pass, the one with the best score is promoted.
     """
-    incumbent = before[0] if before is not None and before[0] in versions else next(iter(versions))
+    stays = before is not None and before[0] in versions
+    standing = before if before is not None and stays else next(iter(versions.items()))
+    incumbent = predecessor(versions, before) or standing[0]
     rows = [
         row
         for name in versions
@@ -95,11 +99,11 @@ def decide(
     table = pl.DataFrame(rows, schema=RULES)
     passed = table.group_by("candidate").agg(pl.col("passed").all()).filter("passed")["candidate"].to_list()
     if not passed:
-        decision = "kept" if before is not None and before[0] == incumbent else "first"
+        decision = "kept" if stays else "first"
         said = "no candidate passed all rules" if table.height else "there is no candidate"
         return {
-            "model": incumbent,
-            "version": versions[incumbent],
+            "model": standing[0],
+            "version": standing[1],
             "over": None,
             "decision": decision,
             "reason": said,
@@ -108,6 +112,31 @@ def decide(
     best = max(passed, key=lambda name: (sign * (_score(evidence.scores, name, settings.metric)["value"]), name))
     said = "; ".join(table.filter(candidate=best)["said"])
     return {"model": best, "version": versions[best], "over": incumbent, "decision": "rules", "reason": said}, table
+
+
+def predecessor(versions: Mapping[str, str], before: tuple[str, str] | None) -> str | None:
+    """What the promoted version of a model that was trained anew is called among the contestants; None where it is one of them."""
+    if before is None or versions.get(before[0], before[1]) == before[1]:
+        return None
+    return f"{before[0]} {before[1][:8]}"
+
+
+def with_predecessor(
+    evidence: Evidence,
+    name: str,
+    kept: pl.DataFrame,
+    now: pl.DataFrame,
+    samples: pl.DataFrame,
+    settings: BootstrapSettings,
+) -> Evidence:
+    """The evidence with comparisons and slices of all contestants and of one that is gone: `kept` and `now` are sample scores."""
+    rows = {name: kept} | {model: part for (model,), part in now.group_by("model", maintain_order=True)}
+    found = {model: by_metric(part.filter(split="test"), samples) for model, part in rows.items()}
+    return replace(
+        evidence,
+        comparisons=compare(found, "test", settings),
+        slices=compare_slices(found, samples, "test", settings),
+    )
 
 
 def _rules(

@@ -7,6 +7,7 @@ contestant answered; each comparison is paired, over those that both did, which 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from types import MappingProxyType
@@ -66,6 +67,14 @@ CHOICES = {
 
 WINS = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 """What an answer gives to the model that stood as a."""
+
+LEVELS = {
+    "model": pl.String(),
+    "criterion": pl.String(),
+    "task_digest": pl.String(),
+    "sample_id": pl.String(),
+    "level": pl.Float64(),
+}
 
 ANSWERED = ("submitted", "withdrawn")
 """Statuses of answers that count: one whose task is no longer asked is still what a person prefers."""
@@ -176,6 +185,42 @@ def human_win_rate(
         for (model,), own in tasks.sort("task_digest").group_by("model", maintain_order=True)
     ]
     return _table(sorted(rows, key=itemgetter("model")), SCORES)
+
+
+def human_ratings(
+    annotations: pl.DataFrame,
+    settings: BootstrapSettings,
+    dataset_version: str | None = None,
+    in_corpus: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The mean level that people gave each model by each criterion, as rows of SCORES (split "people", metric "human_rating NAME").
+
+    `annotations` are those of `human_win_rate`; of a rating `value` has levels by criterion as JSON. Answers count as they do
+    there: each person's last to a task, and the mean of several people as one.
+    """
+    counted = annotations.filter(
+        pl.col("status").is_in(ANSWERED), pl.col("kind") == "rating", pl.col("value").str.starts_with("{")
+    ).drop_nulls("model_a")
+    last = counted.sort("ordinal").unique(["task_digest", "annotator"], keep="last", maintain_order=True)
+    rows = [
+        (model, criterion, task, sample, float(level))
+        for model, task, sample, value in last.select("model_a", "task_digest", "sample_id", "value").iter_rows()
+        for criterion, level in json.loads(value).items()
+    ]
+    levels = pl.DataFrame(rows, schema=LEVELS, orient="row")
+    tasks = levels.group_by("model", "criterion", "task_digest", "sample_id").agg(pl.col("level").mean())
+    about = {"dataset_version": dataset_version, "split": "people"}
+    return _table(
+        [
+            about
+            | {"model": model, "metric": f"human_rating {criterion}", "in_corpus": _among(own, in_corpus)}
+            | fields(mean_interval(own["level"].to_numpy(), settings=settings))
+            for (model, criterion), own in tasks.sort("model", "criterion", "task_digest").group_by(
+                "model", "criterion", maintain_order=True
+            )
+        ],
+        SCORES,
+    )
 
 
 def _wilson_fields(share: float, n: int, confidence: float) -> dict[str, object]:

@@ -42,6 +42,7 @@ def verdict(
         _led(best, rival, metric),
         _sure(comparisons.filter(metric=metric), best["model"], rival["model"], metric),
     ]
+    said.append(_others(comparisons.filter(pl.col("metric") != metric), best["model"], rival["model"]))
     said += [_losses(slices, best["model"], rival["model"]), _seen(best), _price(costs, best["model"])]
     return " ".join(sentence for sentence in said if sentence)
 
@@ -110,6 +111,22 @@ def _sure(comparisons: pl.DataFrame, best: str, rival: str, metric: str) -> str:
         return f"The difference of {points(metric, abs(row['difference']))} is sure (p {p:.3g} among all comparisons{seen})."
     told = "unknown" if p is None else f"{p:.3g}"
     return f"The difference may be chance (p {told} among all comparisons{seen})."
+
+
+def _others(comparisons: pl.DataFrame, best: str, rival: str) -> str:
+    """What is sure by other metrics, for they may say otherwise."""
+    names = [best, rival]
+    sure = comparisons.filter(
+        pl.col("model_a").is_in(names),
+        pl.col("model_b").is_in(names),
+        pl.col("p_adjusted") < SURE,
+        pl.col("better").is_not_null(),
+    )
+    told = [
+        f"{row['better']} by {row['metric']} ({points(row['metric'], abs(row['difference']))})"
+        for row in sure.to_dicts()
+    ]
+    return f"By other metrics surely better: {', '.join(told)}." if told else ""
 
 
 def _losses(slices: pl.DataFrame, best: str, rival: str) -> str:

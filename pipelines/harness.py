@@ -12,6 +12,7 @@ import polars as pl
 
 from evaluation.endpoint import EndpointSettings
 from evaluation.harness.answers import ANSWERS
+from evaluation.harness.groups import Group, with_groups
 from evaluation.harness.scores import ITEMS, compare_tasks, scores_of
 from evaluation.harness.settings import HarnessJob, HarnessSettings
 from evaluation.inference import GenerationSettings
@@ -28,10 +29,15 @@ class _Found:
 
     answers: list[pl.DataFrame] = field(default_factory=list)
     items: dict[str, pl.DataFrame] = field(default_factory=dict)
+    groups: dict[str, list[Group]] = field(default_factory=dict)
     scores: list[pl.DataFrame] = field(default_factory=list)
     kept: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+
+    def with_groups(self) -> dict[str, pl.DataFrame]:
+        """The items of each contestant, those of groups among them."""
+        return {name: with_groups(table, self.groups[name]) for name, table in self.items.items()}
 
 
 def contestants_asked(
@@ -81,7 +87,7 @@ def ask_tasks(
             ]
         ),
         "harness_scores": pl.concat(found.scores),
-        "harness_comparisons": compare_tasks(found.items, evaluation.bootstrap),
+        "harness_comparisons": compare_tasks(found.with_groups(), evaluation.bootstrap),
     }
     return Outcome(
         pl.concat([pl.DataFrame(schema={**ANSWERS, "model": pl.String()}), *found.answers]),
@@ -124,8 +130,9 @@ def _ask(
     said = run.launch("evaluation.harness.program", job)
     found.answers.append(pl.read_parquet(answers).with_columns(model=pl.lit(name)))
     found.items[name] = pl.read_parquet(items)
+    found.groups[name] = [Group(**group) for group in said["groups"]]
     about = {"model": name, "model_version": contestant.version, "dataset_version": version}
-    found.scores.append(scores_of(found.items[name], said["wholes"], about, evaluation.bootstrap))
+    found.scores.append(scores_of(found.with_groups()[name], said["wholes"], about, evaluation.bootstrap))
     for file in (known, answers, items):
         file.unlink()
     _count(found, name, said)

@@ -18,7 +18,7 @@ from evaluation.batches import Batch, batches, logits_of, read
 from evaluation.encoding import Question, stop_tokens
 from evaluation.generation import Decoding, generate
 from evaluation.harness.answers import Given, Request, temperature_of
-from evaluation.harness.tasks import TaskError
+from evaluation.harness.errors import TaskError
 from evaluation.inference import GenerationSettings
 from evaluation.loading import Loaded, load_model
 

@@ -8,9 +8,9 @@ from typing import Any
 from lm_eval.api.model import LM
 
 from evaluation.harness.answers import Ask, Book, Given, Kind
+from evaluation.harness.errors import TaskError
 from evaluation.harness.local import LocalAsker
 from evaluation.harness.remote import EndpointAsker
-from evaluation.harness.tasks import TaskError
 
 NOTHING = -1e9
 """Stands where there is no log probability; the harness needs a number to go on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +17,12 @@ from typing import Any
 import polars as pl
 
 from evaluation.harness.answers import Book, known_in
+from evaluation.harness.errors import TaskError
 from evaluation.harness.local import LocalAsker, options_of
 from evaluation.harness.remote import EndpointAsker
 from evaluation.harness.scores import AGGREGATIONS, ITEMS, whole
 from evaluation.harness.settings import HarnessJob
-from evaluation.harness.tasks import TaskError, read_tasks
+from evaluation.harness.tasks import read_groups, read_tasks
 from evaluation.inference import write_whole
 from records import Progress
 
@@ -37,7 +39,7 @@ OFFLINE = {
 def run(job: HarnessJob, progress: Progress) -> dict[str, object]:
     """Ask all tasks, and write answers and items, each whole or not at all; the figures of the run.
 
-    `wholes` are the scores of metrics that look at all documents at once; `unasked` are tasks that an endpoint cannot answer;
+    `wholes` are the scores of metrics that look at all documents at once; `groups` those groups of which all tasks were asked; `unasked` are tasks that an endpoint cannot answer;
     `failed` counts documents by the error of their request; `cut` contexts whose beginning was too long for the model.
 
     Raises:
@@ -64,6 +66,7 @@ def run(job: HarnessJob, progress: Progress) -> dict[str, object]:
         "failed": failed,
         "cut": asker.cut if isinstance(asker, LocalAsker) else 0,
         "unasked": sorted(set(tasks) - set(usable)),
+        "groups": [asdict(group) for group in read_groups(Path(job.path), job.tasks, set(usable))],
     }
 
 

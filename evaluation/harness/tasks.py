@@ -9,12 +9,14 @@ files within the folder, for only these are watched: a hub's dataset would be fe
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from evaluation.harness.errors import TaskError
+from evaluation.harness.groups import Group, expanded, groups_of
 from evaluation.harness.settings import HarnessSettings
 
 BUILDERS = ("json", "csv", "parquet", "arrow", "text")
@@ -27,26 +29,41 @@ FUNCTION = "!function"
 OFF = ("", "false", "no", "off", "null", "~")
 
 
-class TaskError(ValueError):
-    """A task cannot be asked; the message names the file, the line where there is one, and the mend."""
-
-
 def read_tasks(path: Path, settings: HarnessSettings) -> dict[str, dict[str, Any]]:
     """The configurations of the tasks at `path` (a folder or a file) by name, with what they include, and data files by their full paths.
 
-    Files without a `task` (what others include) and groups (sets of tasks, which are asked one by one) are passed over.
+    Files without a `task` (what others include) are passed over. Of a group that the settings name, its tasks are asked.
 
     Raises:
         TaskError: a file runs code and is not trusted, its data are not in the folder, or a task is there twice or not at all.
     """
+    configs = _configs(path, settings)
+    return _chosen(_tasks(configs), path, expanded(settings.tasks, configs))
+
+
+def read_groups(path: Path, settings: HarnessSettings, tasks: Collection[str]) -> list[Group]:
+    """The groups at `path` that are to be scored, and whose tasks are all among `tasks`.
+
+    Raises:
+        TaskError: as `read_tasks`, or a group has a member that is not there, or no mean.
+    """
+    return [group for group in groups_of(_configs(path, settings)) if set(group.tasks) <= set(tasks)]
+
+
+def _configs(path: Path, settings: HarnessSettings) -> dict[Path, dict[str, Any]]:
+    """All files at `path`, each with what it includes."""
     folder = path if path.is_dir() else path.parent
     files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
     if not path.exists() or not files:
         raise TaskError(f"{path}: no task files there; name a folder with files that end in .yaml, or one such file")
+    return {file: _read(file, folder.resolve(), settings.trust_code, ()) for file in files}
+
+
+def _tasks(configs: Mapping[Path, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The tasks among the files, by name."""
     found: dict[str, dict[str, Any]] = {}
     places: dict[str, Path] = {}
-    for file in files:
-        config = _read(file, folder.resolve(), settings.trust_code, ())
+    for file, config in configs.items():
         name = config.get("task")
         if not isinstance(name, str) or "group" in config:
             continue
@@ -56,7 +73,7 @@ def read_tasks(path: Path, settings: HarnessSettings) -> dict[str, dict[str, Any
             raise TaskError(f"{file}: `class`: a task that is a class of Python is not asked here: write it as YAML")
         _check_data(file, config)
         found[name], places[name] = config, file
-    return _chosen(found, path, settings.tasks)
+    return found
 
 
 def _chosen(found: dict[str, dict[str, Any]], path: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -53,6 +53,34 @@ def test_changed_instructions_judge_again_and_generate_nothing(built: Built, tmp
         assert all("prefer" in body["messages"][-1]["content"] for body in seen[asked:]) and len(seen) > asked
 
 
+def test_a_contestant_that_dies_in_the_middle_is_asked_the_rest_later(built: Built, tmp_path: Path) -> None:
+    root, alive = built.copy(tmp_path).root, [False]
+
+    def reply(_, number):
+        if number == 2:
+            return 429, {"Retry-After": "0.01"}, {}
+        return said("Return the thing.") if alive[0] or number < 6 else (200, {}, None)
+
+    with serving(reply) as (url, seen):
+        served = f"\nendpoints:\n  - {{name: big, url: '{url}', model: x, pause: 0.01, tries: 2, parallel: 1}}\n"
+        edit(root, lambda text: text + served)
+        before = heads(root)
+        broken = headwater("run", "-w", root)
+        told = " ".join((broken.out + broken.err).split())
+        assert broken.code == 1 and "questions have no answer from big" in told and "the others are kept" in told
+        after = heads(root)
+        assert "endpoint_answers_big" not in after and after["scores"].version == before["scores"].version
+        asked, alive[0] = len(seen), True
+        ran = headwater("run", "-w", root)
+        assert ran.code == 0, ran.out + ran.err
+        store = Workspace(root).store
+        rows = store.scan("endpoint_answers_big").collect()
+        assert rows["error"].null_count() == rows.height == rows["output"].len() - rows["output"].null_count()
+        assert len(seen) - asked == rows.height - 4, "four had answers, which were kept"
+        scores = store.scan("scores").filter(split="test", metric="chrf").collect()
+        assert set(scores["model"]) == {"base", "finetune", "big"} and scores["n"].n_unique() == 1
+
+
 @pytest.mark.long
 def test_an_experiment_asks_each_cell_once_and_its_best_meets_the_test_split(
     built: Built, tmp_path: Path, tiny_base: Path
@@ -82,7 +110,9 @@ def _grid(root: Path, tiny_base: Path, url: str, seen: list[dict[str, object]]) 
         store.scan("experiment_winner_grid").collect()["purpose"]
     ) == {"test"}
     scores = store.scan("scores").collect()
-    assert {"base", "finetune", "grid"} <= set(scores["model"]) and "similarity" in set(scores["metric"])
+    assert {"base", "finetune", "grid"} <= set(scores["model"]) and set(
+        scores.filter(metric="similarity")["model"]
+    ) == {"base", "finetune", "grid"}
     samples = store.scan("samples").select("sample_id", "split").collect()
     sources = store.scan("retrieval_index").collect().join(samples, left_on="passage_id", right_on="sample_id")
     assert set(sources["split"]) == {"train"}, "no question finds its own answer"

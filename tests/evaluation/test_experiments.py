@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from evaluation.comparisons import adjusted
 from evaluation.experiments import CELLS, EFFECTS, ExperimentSettings, SamplingSettings, grid, score_cells
 from evaluation.inference import GenerationSettings
 from evaluation.statistics import BootstrapSettings
@@ -41,7 +42,8 @@ def test_a_planted_effect_is_found_and_others_are_not():
     found = {row["factor"]: row for row in effects.to_dicts()}
     model = found["model"]
     assert (model["level"], model["against"], model["cells"], model["n"]) == ("tuned", "base", 8, 40)
-    assert model["low"] > 0 and model["p_value"] < 0.01 and model["detectable"] > 0
+    assert model["low"] > 0 and model["p_adjusted"] < 0.05 and model["detectable"] > 0
+    assert effects["p_adjusted"].to_list() == adjusted(effects.drop("p_adjusted"))["p_adjusted"].to_list()
     assert found["retriever"]["difference"] == pytest.approx(0, abs=1e-9) and found["sampling"]["p_value"] > 0.5
     best = table.filter("chosen")
     assert best.height == 1 and best["model"].item() == "tuned" and best["value"].item() == table["value"].max()

@@ -102,11 +102,14 @@ def test_a_judge_gates_only_where_people_agree_with_it():
 
 def test_the_first_contestant_stands_until_another_passes_and_a_promoted_one_stays():
     assert decide(evidence(p=0.5), VERSIONS, None, SETTINGS)[0]["decision"] == "first"
-    decided, rules = decide(evidence(difference=-5.0), VERSIONS, ("tuned", "t0"), SETTINGS)
+    decided, rules = decide(evidence(difference=-5.0), VERSIONS, ("tuned", "t1"), SETTINGS)
     assert (decided["model"], decided["version"], decided["decision"]) == ("tuned", "t1", "kept"), (
         "the base must pass the rules too"
     )
     assert set(rules["candidate"]) == {"base"}
+    decided, rules = decide(evidence(), VERSIONS, ("tuned", "t0"), SETTINGS)
+    assert (decided["model"], decided["version"], decided["decision"]) == ("tuned", "t0", "kept"), "trained anew"
+    assert set(rules["candidate"]) == {"base", "tuned"} and set(rules["against"]) == {"tuned t0"}
     assert decide(evidence(), VERSIONS, ("gone", "g1"), SETTINGS)[0]["model"] == "tuned"
     with pytest.raises(ValueError, match="metric: 'bleu'"):
         PromotionSettings(metric="bleu")

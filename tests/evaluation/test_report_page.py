@@ -1,9 +1,15 @@
 """The page: the verdict is made of the figures, text is text, and it opens alone."""
 
+import html
+import re
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from evaluation.costs import PriceSettings, Spent, costs
+from evaluation.experiments import CELLS, EFFECTS
+from evaluation.preferences import AGREEMENT, RUBRICS, WIN_RATES
 from evaluation.report_page import Report, report_page
 from evaluation.scores import score_contestants
 from evaluation.statistics import BootstrapSettings
@@ -55,7 +61,7 @@ def test_the_verdict_says_what_the_figures_say():
         and "is sure (p 0.0" in text
     )
     assert "with 30 samples you can see" in text and "0 stand too much in what it learnt from" in text
-    assert "earns that back never" in text
+    assert "earns that back never" in text and "By other metrics surely better: tuned by rouge_l (" in text
 
 
 def test_a_difference_that_may_be_chance_is_told_as_such():
@@ -109,13 +115,57 @@ def test_the_page_stands_alone_and_shows_text_as_text():
         "Worst losses",
     ):
         assert f"<h2>{title}</h2>" in page
+    assert "Dataset d1, test split." in page and "base v1 under the prompt plain; tuned v2" in page
+    assert "1 an hour of this machine, 30 an hour of a person" in page and "tuned is better" in page
     assert page.count("<details>") == 1 + 20 + 0, "all slices, twenty outputs side by side, and tuned lost nowhere"
     assert report_page(report()) == page, "the same figures give the same page"
 
 
 def test_losses_are_shown_worst_first():
-    page = report_page(report(better="No.", worse="Return the number {}."))
+    page = report_page(report(better="Return {}.", worse="Return the number {}."))
     assert "tuned against base: 20 of 30 losses" in page and page.count("<details>") == 41
+    shown = re.findall(r"— chrf 100 → ([\d.]+)</summary>", page)
+    assert len(shown) == 20 and sorted(shown, key=float) == shown
+
+
+def test_who_never_answered_does_not_hide_what_the_others_said():
+    made = report()
+    mute = made.contestants["base"].with_columns(output=pl.lit(None, pl.String), error=pl.lit("gone"))
+    page = report_page(replace(made, contestants={**made.contestants, "mute": mute}))
+    assert "Without an answer: mute." in page and page.count("<details>") == 21
+
+
+def test_items_of_our_own_are_not_looked_for_where_they_come_from():
+    rows = [("split", "test", 40, None, 2, 0), ("set", "gsm8k", 40, 3, 0, 0)]
+    rates = pl.DataFrame(rows, schema=("kind", "name", "n", "in_documents", "in_corpus", "in_training"), orient="row")
+    page = report_page(replace(report(), rates=rates))
+    assert "come from them" in page and "3 (7.5%)" in page and "2 (5.0%)" in page
+
+
+def test_what_judges_say_and_what_factors_do_has_its_intervals():
+    cell = {"cell": "a | none", "model": "a", "prompt": "none", "metric": "chrf", "value": 40.0, "low": 30.0, "high": 50.0, "n": 24, "failed": 1, "chosen": True}  # fmt: skip
+    effect = {"factor": "retriever", "level": "bm25", "against": "none", "metric": "chrf", "difference": 6.5, "low": 2.0, "high": 9.0, "p_adjusted": 0.01, "detectable": 3.0, "n": 24, "cells": 4}  # fmt: skip
+    rated = {"judge": "kind", "model": "tuned", "value": 3.5, "low": 3.0, "high": 4.0, "n": 20, "failed": 2}
+    rate = {"judge": "strict", "model_a": "base", "model_b": "tuned", "value": 0.7, "low": 0.6, "high": 0.8, "p_adjusted": 0.02, "detectable": 0.08, "controlled": 0.55, "controlled_low": 0.45, "controlled_high": 0.65, "flipped": 0.1, "n": 60, "failed": 3}  # fmt: skip
+    agreed = {"judge": "strict", "sliced_by": "all", "slice": "all", "n": 40, "agreement": 0.6, "kappa": 0.31, "low": 0.1, "high": 0.5, "required": 0.4, "may_gate": False}  # fmt: skip
+    made = replace(
+        report(),
+        cells={"grid": pl.DataFrame([cell], schema=CELLS)},
+        effects={"grid": pl.DataFrame([effect], schema=EFFECTS)},
+        rubric_scores=pl.DataFrame([rated], schema=RUBRICS),
+        win_rates=pl.DataFrame([rate], schema=WIN_RATES),
+        agreement=pl.DataFrame([agreed], schema=AGREEMENT),
+    )
+    page = " ".join(html.unescape(re.sub("<[^>]+>", " ", report_page(made))).split())
+    for said in (
+        "Experiment grid",
+        "retriever: bm25 − none chrf 6.5 2 to 9 0.01 is sure with 24 samples you can see 3 points 4",
+        "1 cells; chosen, and asked the test split: a | none",
+        "strict tuned over base 0.7 0.6 to 0.8 0.02 0.08 0.55 0.45 to 0.65 0.1 60 3",
+        "kind tuned 3.5 3 4 20 2",
+        "strict all all 40 0.6 0.31 0.1 0.5 0.4 no",
+    ):
+        assert said in page
 
 
 @pytest.mark.parametrize(("labels", "there"), [({"tuned": 8}, False), ({"tuned": 8, "more": 32}, True)])

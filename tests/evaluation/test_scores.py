@@ -1,5 +1,6 @@
 """Scores and comparisons from rows whose right answer is known, with the books in order."""
 
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,15 @@ import polars as pl
 import pytest
 
 from evaluation.comparisons import COMPARISONS, could_see, points
-from evaluation.scores import CHOICES, SAMPLE_SCORES, SCORES, choose_prompt, human_win_rate, score_contestants
+from evaluation.scores import (
+    CHOICES,
+    SAMPLE_SCORES,
+    SCORES,
+    choose_prompt,
+    human_ratings,
+    human_win_rate,
+    score_contestants,
+)
 from evaluation.statistics import BootstrapSettings
 from tests.evaluation.tables import outputs, samples
 
@@ -285,3 +294,43 @@ def test_beside_a_score_stands_how_many_of_its_samples_the_model_has_seen():
     )
     assert human_win_rate(asked, in_corpus=asked.select("sample_id"))["in_corpus"].to_list() == [2, 2]
     assert human_win_rate(asked)["in_corpus"].to_list() == [None, None]
+
+
+def test_peoples_ratings_are_means_by_model_and_criterion_a_task_once():
+    def rated(task, model, correct, **more):
+        value = json.dumps({"correct": correct, "brief": 3})
+        return {
+            "task_digest": task,
+            "sample_id": task,
+            "kind": "rating",
+            "value": value,
+            "model_a": model,
+            "model_b": None,
+        } | more
+
+    table = human_ratings(
+        labels(
+            rated("1", "base", 1),
+            rated("1", "base", 3, ordinal=1),
+            rated("1", "base", 5, annotator="q"),
+            rated("2", "base", 2),
+            rated("3", "tuned", 5),
+            rated("4", "tuned", 4),
+            rated("5", "tuned", 1, status="retracted"),
+            {"task_digest": "6", "kind": "rating", "value": "cannot_answer", "model_b": None},
+            {"task_digest": "7", "value": "a"},
+        ),
+        QUICK,
+        "d1",
+        pl.DataFrame({"sample_id": ["1"]}),
+    )
+    assert dict(table.schema) == SCORES
+    told = {(row["model"], row["metric"]): (row["value"], row["n"], row["in_corpus"]) for row in table.to_dicts()}
+    assert told == {
+        ("base", "human_rating brief"): (3.0, 2, 1),
+        ("base", "human_rating correct"): (3.0, 2, 1),
+        ("tuned", "human_rating brief"): (3.0, 2, 0),
+        ("tuned", "human_rating correct"): (4.5, 2, 0),
+    }
+    assert table.filter(metric="human_rating correct", model="tuned").select("low", "high").row(0) == (4.0, 5.0)
+    assert set(table["split"]) == {"people"} and human_ratings(labels(), QUICK).is_empty()

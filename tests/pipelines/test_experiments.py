@@ -6,16 +6,18 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from evaluation import endpoint, inference
+from evaluation import embedding, endpoint, inference
+from evaluation.embedding import EmbeddingSettings
 from evaluation.endpoint import EndpointError, EndpointSettings
 from evaluation.experiments import ExperimentSettings, SamplingSettings, grid, score_cells
 from evaluation.inference import GenerationSettings
 from evaluation.prompts import Prompt
-from evaluation.retrieval import sample_passages
+from evaluation.retrieval import RetrievalSettings, sample_passages
 from evaluation.settings import EvaluationSettings
 from evaluation.statistics import BootstrapSettings
 from pipelines.commits import Commit
 from pipelines.contestants import Contestant, answered, served
+from pipelines.embedding import embedded, named_texts
 from pipelines.experiments import Bench, Places, ask_cells
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
@@ -114,6 +116,37 @@ def test_an_endpoint_is_asked_no_likelihood_and_not_quantised(workspace):
         assert ask_cells(few, CELLS[:1], test, GRID, run, test=True).height == len(seen) == 3
     with pytest.raises(ValueError, match="nobody here sets the precision of the endpoint 'big'"):
         grid(replace(GRID, sampling=(SamplingSettings(precision="int8"),)), [], ["loud"], ["big"])
+
+
+def test_quantised_weights_and_passages_by_words_and_by_vectors_are_cells_of_one_grid(workspace, tmp_path):
+    base = make_lively_model(tmp_path / "model")
+    programs = {"evaluation.inference": inference.run, "evaluation.embedding": embedding.run}
+    seen = []
+
+    def launch(name, job):
+        seen.append(name)
+        return json.loads(json.dumps(programs[name](job, silent)))
+
+    run = Run(workspace, "answers_grid", "k" * 32, silent, launch)
+    ways = (SamplingSettings(precision="float32"), SamplingSettings(precision="int8"))
+    cells = grid(replace(GRID, models=("here",), prompts=("none",), retrievers=("none", "bm25", "embedding"), sampling=ways), ["here"], [])  # fmt: skip
+    how = EmbeddingSettings(str(base), max_tokens=32)
+    passages = sample_passages(ASKED)
+    vectors = embedded(run, named_texts(passages["text"]), "digest", how)
+    named = passages.join(named_texts(passages["text"]), on="text").join(vectors, on="text_digest")
+    places = Places(named, RetrievalSettings(passages=1), how, "digest")
+    settings = EvaluationSettings(generation=GenerationSettings(max_new_tokens=4, threads=1))
+    here = Contestant("here", "v1", str(base), None, None, "weights")
+    rows = ask_cells(Bench({"here": here}, {}, places, settings), cells, ASKED, GRID, run)
+    assert rows.height == 6 * len(cells) == 36 and rows["error"].null_count() == 36
+    assert seen.count("evaluation.inference") == 2, "a model is loaded once in each number format"
+    longer = {cell.retriever: rows.filter(model=cell.name)["prompt_tokens"].sum() for cell in cells}
+    assert longer["none"] < min(longer["bm25"], longer["embedding"]), "a passage stands before each question"
+    table, effects = score_cells(cells, rows.with_columns(cell="model"), ASKED, "chrf", BootstrapSettings(resamples=200, permutations=200))  # fmt: skip
+    assert set(table["sampling"]) == {"float32 t0", "int8 t0"} and table["chosen"].sum() == 1
+    told = effects.select("factor", "level", "against", "cells").rows()
+    assert told == [("retriever", "bm25", "none", 2), ("retriever", "embedding", "none", 2), ("sampling", "int8 t0", "float32 t0", 3)]  # fmt: skip
+    assert effects.select("low", "high", "p_adjusted").null_count().row(0) == (0, 0, 0)
 
 
 def test_a_model_behind_a_real_server_answers_as_it_does_here(workspace, tmp_path):

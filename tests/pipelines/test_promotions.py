@@ -4,15 +4,19 @@ import polars as pl
 import pytest
 
 from assets.promotion import promoted_model
-from evaluation.comparisons import COMPARISONS, SLICES
+from evaluation.comparisons import by_metric, compare, compare_slices
 from evaluation.promotion import PromotionSettings
-from evaluation.scores import SCORES
+from evaluation.scores import SAMPLE_SCORES, SCORES
+from evaluation.settings import EvaluationSettings
+from evaluation.statistics import BootstrapSettings
 from pipelines.commits import Commit
 from pipelines.promotions import decisions, observed, overrule
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
 from records import silent
-from tests.evaluation.tables import outputs
+from tests.evaluation.tables import outputs, samples
+
+QUICK = BootstrapSettings(resamples=300, permutations=1_000)
 
 
 @pytest.fixture
@@ -31,37 +35,93 @@ def commit(workspace, table, frame, key):
     store.replace(frame, Commit(table, "k", "r", {}, {}, "1", "", "", 0, "", 0, 0), store.head(table), (key,))
 
 
-def promoted(workspace, tuned_version="tuned-1"):
+def gave(**rights):
+    """What 40 samples gave each model: as many of them are right."""
+    rows = [
+        {"sample_id": f"s{at:02}", "model": name, "prompt": "none", "split": "test", "metric": "exact_match", "value": float(at < right), "weight": 1.0}
+        for name, right in rights.items()
+        for at in range(40)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=SAMPLE_SCORES)
+
+
+ASKED = samples(*({"sample_id": f"s{at:02}", "openness": "closed", "checker": "exact"} for at in range(40)))
+FACTS = pl.DataFrame({"sample_id": ASKED["sample_id"], "language": "en", "topic": "all"})
+
+
+def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10):
+    """The promoted model, which stands in the store from then on."""
     answers = {
         name: outputs({"sample_id": "s"}, model=name, version=version)
         for name, version in (("base", "base-1"), ("tuned", tuned_version))
     }
+    given = gave(base=base, tuned=tuned)
+    found = {name: by_metric(part, ASKED) for (name,), part in given.group_by("model", maintain_order=True)}
+    compared = {"comparisons": compare(found, "test", QUICK), "slices": compare_slices(found, ASKED, "test", QUICK)}
     outcome = promoted_model(
-        scores=pl.DataFrame(schema=SCORES),
-        comparisons=pl.DataFrame(schema=COMPARISONS),
-        slices=pl.DataFrame(schema=SLICES),
+        scores=pl.DataFrame(
+            [
+                {
+                    "model": name,
+                    "split": "test",
+                    "metric": "exact_match",
+                    "value": right / 40,
+                    "n": 40,
+                    "contaminated": 0,
+                }
+                for name, right in (("base", base), ("tuned", tuned))
+            ],
+            schema=SCORES,
+        ),
+        comparisons=compared["comparisons"],
+        slices=compared["slices"],
+        sample_scores=given,
+        samples=ASKED,
+        sample_facts=FACTS,
         base_answers={"x": answers["base"]},
         answers={"tuned": answers["tuned"]},
         endpoint_answers=None,
         win_rates=None,
         judge_agreement=None,
         overruling=observed(workspace).value,
-        promotion=PromotionSettings(),
+        promotion=PromotionSettings(metric="exact_match"),
+        evaluation=EvaluationSettings(bootstrap=QUICK),
         run=Run(workspace, "promoted_model", "k", silent, lambda *_: {}),
     )
+    commit(workspace, "promoted_model", outcome.table, "model")
+    commit(workspace, "promoted_scores", outcome.others["promoted_scores"], "sample_id")
     return outcome.table.row(0, named=True)
 
 
 def test_a_person_overrules_with_a_reason_and_for_that_version_alone(workspace):
-    assert promoted(workspace)["model"] == "base" and promoted(workspace)["decision"] == "first"
+    row = promoted(workspace)
+    assert (row["model"], row["decision"]) == ("base", "first")
     before = observed(workspace).version
     assert overrule(workspace, "tuned", " The house wants its format. ") == "tuned-1"
     assert observed(workspace).version != before, "the graph sees it"
     row = promoted(workspace)
     assert (row["model"], row["decision"], row["reason"]) == ("tuned", "overruled", "The house wants its format.")
-    assert promoted(workspace, "tuned-2")["model"] == "base", "a model trained anew must pass the rules"
+    row = promoted(workspace, "tuned-2")
+    assert (row["model"], row["version"], row["decision"]) == ("tuned", "tuned-1", "kept"), (
+        "trained anew it must pass the rules"
+    )
     overrule(workspace, "base", "It was a mistake.")
     assert promoted(workspace)["model"] == "base" and decisions(workspace.store)["model"].to_list() == ["tuned", "base"]
+
+
+def test_a_model_that_was_trained_anew_must_beat_its_predecessor(workspace):
+    def now(version, base, tuned):
+        row = promoted(workspace, version, base, tuned)
+        return row["model"], row["version"], row["over"], row["decision"]
+
+    assert now("tuned-1", 10, 11) == ("base", "base-1", None, "first"), "not surely better"
+    assert now("tuned-1", 10, 30) == ("tuned", "tuned-1", "base", "rules")
+    assert now("tuned-2", 10, 29) == ("tuned", "tuned-1", None, "kept"), (
+        "better than the base, and not than what stands"
+    )
+    assert now("tuned-2", 10, 29) == ("tuned", "tuned-1", None, "kept"), "nor the second time"
+    assert now("tuned-3", 10, 40) == ("tuned", "tuned-3", "tuned tuned-1", "rules")
+    assert now("tuned-3", 10, 40) == ("tuned", "tuned-3", None, "kept")
 
 
 def test_nothing_is_decided_without_a_reason_or_about_nobody(workspace):

@@ -13,9 +13,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from evaluation.endpoint import EndpointSettings
 from evaluation.harness import program
 from evaluation.harness.answers import ANSWERS
+from evaluation.harness.errors import TaskError
+from evaluation.harness.groups import Group, with_groups
 from evaluation.harness.scores import compare_tasks, scores_of
 from evaluation.harness.settings import HarnessJob, HarnessSettings
-from evaluation.harness.tasks import TaskError
 from evaluation.inference import GenerationSettings
 from evaluation.statistics import BootstrapSettings
 from records import silent
@@ -205,6 +206,33 @@ def test_an_endpoint_is_asked_what_generates_and_nothing_twice(tmp_path, tasks):
         assert {(body["max_tokens"], body["temperature"]) for body in seen} == {(12, 0.0)}
         program.run(replace(job, known=job.answers), silent)
         assert len(seen) == 5, "only what was refused"
+
+
+@pytest.mark.parametrize("by_size", [True, False])
+def test_a_group_has_the_score_that_the_harness_gives_it_with_an_interval(tmp_path, lively, tasks, by_size):
+    text = (tasks / "capitals.yaml").read_text().replace("task: capitals", "task: more")
+    (tasks / "more.yaml").write_text(text.replace("capitals.jsonl", "more.jsonl"))
+    docs = [{"country": "Peru", "options": ["Lima", "Rome"], "answer": answer} for answer in (0, 1, 0, 1, 1, 1)]
+    (tasks / "data" / "more.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in docs))
+    (tasks / "all.yaml").write_text(
+        f"group: all\ntask: [capitals, more]\naggregate_metric_list: [{{metric: acc, weight_by_size: {str(by_size).lower()}}}]\n"
+    )
+    job = job_of(tmp_path, lively, tasks)
+    from lm_eval.api.metrics import aggregate_subtask_metrics
+
+    groups = [Group(**group) for group in program.run(job, silent)["groups"]]
+    items = with_groups(items_of(job), groups)
+    scores = scores_of(items, [], {"model": "m"}, BootstrapSettings(resamples=200))
+    value = {row["task"]: row for row in scores.filter(metric="acc").to_dicts()}
+    sizes = (4, 6) if by_size else (1, 1)
+    mean = (value["capitals"]["value"] * sizes[0] + value["more"]["value"] * sizes[1]) / sum(sizes)
+    assert value["all"]["value"] == pytest.approx(mean) and value["all"]["n"] == 10
+    assert value["all"]["low"] < mean < value["all"]["high"]
+    harness = aggregate_subtask_metrics([value["capitals"]["value"], value["more"]["value"]], [4, 6], by_size)
+    assert value["all"]["value"] == pytest.approx(harness)
+    other = items.with_columns(value=pl.when(metric="acc").then(1.0).otherwise("value"))
+    compared = compare_tasks({"a": items, "b": other}, BootstrapSettings(resamples=200)).filter(metric="all acc")
+    assert compared["n"].item() == 10 and compared["difference"].item() == pytest.approx(1 - mean)
 
 
 def test_contestants_are_compared_document_by_document(tmp_path, lively, tasks):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from evaluation.harness.errors import TaskError
 from evaluation.harness.settings import HarnessSettings
-from evaluation.harness.tasks import TaskError, read_tasks
+from evaluation.harness.tasks import read_groups, read_tasks
 
 PLAIN = "task: plain\ndataset_path: json\ndataset_kwargs: {data_files: {test: docs.jsonl}}\ntest_split: test\n"
 
@@ -114,3 +115,47 @@ def test_a_circle_of_includes_and_an_empty_folder_say_so(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(TaskError, match="no task files there"):
         read(tmp_path / "empty")
+
+
+GROUP = "group: {}\ntask: [{}]\naggregate_metric_list: [{{metric: acc, aggregation: mean, weight_by_size: {}}}]\n"
+
+
+def grouped(folder, tasks=("plain", "second", "third")):
+    return read_groups(folder, HarnessSettings("tasks", str(folder)), tasks)
+
+
+def test_groups_hold_tasks_tags_and_groups(folder):
+    for name, more in (("plain", ""), ("second", "tag: few\n"), ("third", "tag: [few, odd]\n")):
+        (folder / f"{name}.yaml").write_text(PLAIN.replace("task: plain", f"task: {name}") + more)
+    (folder / "few.yaml").write_text(GROUP.format("some", "few", "false"))
+    (folder / "all.yaml").write_text(GROUP.format("all", "plain, some", "true"))
+    (folder / "unscored.yaml").write_text("group: unscored\ntask: [plain, nowhere]\n")
+    found = {group.name: (tuple(group.tasks), group.metrics) for group in grouped(folder)}
+    assert found == {
+        "some": (("second", "third"), {"acc": False}),
+        "all": (("plain", "second", "third"), {"acc": True}),
+    }
+    assert list(read(folder, tasks=("some",))) == ["second", "third"], "its name stands for its tasks"
+    assert [group.name for group in grouped(folder, ("second", "third"))] == ["some"], "not where a task was not asked"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            GROUP.format("all", "plain, nowhere", "true"),
+            r"all\.yaml: the group 'all' names 'nowhere', which is no task, tag or group",
+        ),
+        (GROUP.format("all", "plain, all", "true"), r"all\.yaml: the group 'all' holds itself"),
+        (GROUP.format("all", "{task: plain}", "true"), r"all\.yaml: the group 'all' names \{'task': 'plain'\}"),
+        (
+            GROUP.format("all", "plain", "true").replace("mean", "median"),
+            r"all\.yaml: aggregation: median: the score of a group is a mean",
+        ),
+    ],
+)
+def test_a_group_that_cannot_be_scored_says_so(folder, text, said):
+    (folder / "plain.yaml").write_text(PLAIN)
+    (folder / "all.yaml").write_text(text)
+    with pytest.raises(TaskError, match=said):
+        grouped(folder)
