@@ -24,8 +24,9 @@ ELSEWHERE = (
     "samples come from the documents, so they are looked for in other documents of the corpus alone."
 )
 SEEN = (
-    "Intervals are of 95%. Contaminated are samples of which too much stands in what the contestant was finetuned on; what a base "
-    "or an endpoint was trained on, nobody knows. In the corpus are those of which too much stands in other documents than their own."
+    "Intervals are of 95%, unless `evaluation.bootstrap` says otherwise. Contaminated are samples of which too much stands in what the "
+    "contestant was finetuned on; what a base or an endpoint was trained on, nobody knows. In the corpus are those of which too much "
+    "stands in other documents than their own. Tasks of lm-evaluation-harness are looked for where `evaluation_sets` names their files."
 )
 
 
@@ -239,8 +240,20 @@ def _curve(report: Report, metric: str) -> Iterator[Part]:
     base = [(0, row) for count, row in found if count is None and row["model"].startswith("base")][:1]
     curve = sorted(base + [(count, row) for count, row in found if count is not None], key=lambda pair: pair[0])
     if len({count for count, _ in curve}) > 2:
-        told = [(count, row["value"], row["low"], row["high"]) for count, row in curve]
-        yield from _picture("What more labels brought", learned(told, metric))
+        points = [(count, row["value"], row["low"], row["high"]) for count, row in curve]
+        yield from _picture("What more labels brought", learned(points, metric))
+        rows = [
+            (
+                row["model"],
+                f"{count:,}",
+                f"{count / curve[-1][0]:.0%}",
+                figure(row["value"]),
+                ends(row["low"], row["high"]),
+            )
+            for count, row in curve
+        ]
+        head = ("contestant", "samples it learnt from", "of the most", metric, "interval")
+        yield table(head, rows, range(1, 5))
 
 
 def _regressions(slices: pl.DataFrame) -> Part:

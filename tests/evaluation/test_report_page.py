@@ -48,6 +48,11 @@ def report(better="Return the number {}.", worse=f"Nothing at all {EVIL}", label
     )
 
 
+def words(page):
+    """The text of a page, its elements apart."""
+    return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
+
+
 def said_of(made):
     return verdict(made.scores, made.comparisons, made.slices, made.costs, main_metric(made.scores))
 
@@ -156,7 +161,7 @@ def test_what_judges_say_and_what_factors_do_has_its_intervals():
         win_rates=pl.DataFrame([rate], schema=WIN_RATES),
         agreement=pl.DataFrame([agreed], schema=AGREEMENT),
     )
-    page = " ".join(html.unescape(re.sub("<[^>]+>", " ", report_page(made))).split())
+    page = words(report_page(made))
     for said in (
         "Experiment grid",
         "retriever: bm25 − none chrf 6.5 2 to 9 0.01 is sure with 24 samples you can see 3 points 4",
@@ -173,4 +178,7 @@ def test_a_learning_curve_is_drawn_where_there_is_one(labels, there):
     made = report()
     more = made.scores.filter(model="tuned").with_columns(model=pl.lit("more"))
     whole = Report(**{**vars(made), "scores": pl.concat([made.scores, more]), "labels": labels})
-    assert ("What more labels brought" in report_page(whole)) == there
+    page = words(report_page(whole))
+    assert ("What more labels brought" in page) == ("base 0 0%" in page) == there
+    if there:
+        assert page.index("base 0 0%") < page.index("tuned 8 25% 100 ") < page.index("more 32 100% 100 ")
