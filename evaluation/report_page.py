@@ -242,7 +242,7 @@ def _curve(report: Report, metric: str) -> Iterator[Part]:
     if len({count for count, _ in curve}) > 2:
         points = [(count, row["value"], row["low"], row["high"]) for count, row in curve]
         yield from _picture("What more labels brought", learned(points, metric))
-        rows = [
+        shown = [
             (
                 row["model"],
                 f"{count:,}",
@@ -253,7 +253,7 @@ def _curve(report: Report, metric: str) -> Iterator[Part]:
             for count, row in curve
         ]
         head = ("contestant", "samples it learnt from", "of the most", metric, "interval")
-        yield table(head, rows, range(1, 5))
+        yield table(head, shown, range(1, 5))
 
 
 def _regressions(slices: pl.DataFrame) -> Part:

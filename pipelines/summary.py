@@ -108,6 +108,8 @@ def rates_table(rates: pl.DataFrame) -> Table:
         table.add_column(name, justify="right")
     for row in rates.iter_rows(named=True):
         found = [told(row[name], row["n"]) for name in ("in_documents", "in_corpus", "in_training")]
+        if row["kind"] == "split":  # our own held-out samples
+            found[0] = "come from them"
         table.add_row(f"{row['kind']} {row['name']}", f"{row['n']:,}", *found)
     return table
 
