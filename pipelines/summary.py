@@ -117,11 +117,11 @@ def rates_table(rates: pl.DataFrame) -> Table:
 def comparisons_table(comparisons: pl.DataFrame) -> Table:
     """Paired differences with their intervals and p-values."""
     table = Table(title="paired comparisons", title_justify="left")
-    for name in ("metric", "comparison", "difference", "interval", "p", "n"):
+    for name in ("metric", "comparison", "difference", "interval", "p among all", "n"):
         table.add_column(name, justify="left" if name in {"metric", "comparison"} else "right")
     for row in comparisons.sort("metric").iter_rows(named=True):
         shown = [
-            f"{row[name]:.3g}" if row[name] is not None else "" for name in ("difference", "low", "high", "p_value")
+            f"{row[name]:.3g}" if row[name] is not None else "" for name in ("difference", "low", "high", "p_adjusted")
         ]
         table.add_row(
             row["metric"],
