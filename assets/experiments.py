@@ -102,8 +102,24 @@ def experiment_cells(
     run_tests = runner(unit_tests, run.progress)
     table, effects = score_cells(cells, outputs, samples, trial_metric(samples), evaluation.bootstrap, run_tests)
     shown = table.drop("model", "prompt").rename({"cell": "model"}).with_columns(prompt=pl.lit("none"))
-    return Outcome(
-        table, others={"experiment_effects": effects}, pictures=[Picture("cells on validation", intervals(shown))]
+    pictures = [
+        Picture("what each factor does", intervals(_levels(effects))),
+        Picture("cells on validation", intervals(shown)),
+    ]
+    return Outcome(table, others={"experiment_effects": effects}, pictures=pictures)
+
+
+def _levels(effects: pl.DataFrame) -> pl.DataFrame:
+    """Effects as rows of a picture: each level against the first of its factor."""
+    named = pl.format("{} − {}", "level", "against")
+    return effects.select(
+        "low",
+        "high",
+        "n",
+        model=named,
+        prompt=pl.lit(None, pl.String),
+        metric=pl.format("{}: {}", "metric", "factor"),
+        value="difference",
     )
 
 

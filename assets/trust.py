@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -110,7 +110,7 @@ def adjudicated_labels(
     return replace(labels, checks={"agreement": below(annotator_quality, annotator_pairs, trust)})
 
 
-@stage(group="annotation", code_version="4", primary_key="project", needs=("annotation",), unit="projects")
+@stage(group="annotation", code_version="5", primary_key="project", needs=("annotation",), unit="projects")
 def annotation_progress(
     annotation_tasks: pl.DataFrame,
     adjudication_tasks: pl.DataFrame,
@@ -132,11 +132,17 @@ def annotation_progress(
         _release(run, name): rows.select("task_digest").collect().to_series()
         for name, rows in (("preferences", preferences), ("demonstrations", demonstrations))
     }
-    if not scores.filter(metric="human_win_rate").head(1).collect().is_empty():
-        made[f"scores {_version(run, 'scores')}"] = of_kinds(annotations, ["preference"])
+    if scored := kinds_scored(scores.filter(split="people").select("metric").collect()["metric"]):
+        made[f"scores {_version(run, 'scores')}"] = of_kinds(annotations, scored)
     kinds = [] if judge_agreement is None else held_against(judge_agreement, rubric_scores)
     made[f"judge_agreement {_version(run, 'judge_agreement')}"] = of_kinds(annotations, kinds)
     return tell_progress(tasks, answers, annotator_quality, annotation, label_studio_projects, made)
+
+
+def kinds_scored(metrics: Iterable[str]) -> list[str]:
+    """The kinds of labels that stand in scores of people's: preferences as win rates, ratings by their criteria."""
+    kinds = {"human_win_rate": "preference", "human_rating": "rating"}
+    return sorted({kinds[metric.partition(" ")[0]] for metric in metrics})
 
 
 def held_against(judge_agreement: pl.DataFrame, rubric_scores: pl.DataFrame | None) -> list[str]:

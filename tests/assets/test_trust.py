@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from annotation.settings import TrustSettings
-from assets.trust import adjudicated_labels, annotator_quality, held_against
+from assets.trust import adjudicated_labels, annotator_quality, held_against, kinds_scored
 from tests.annotation.answering import answers
 
 
@@ -34,3 +34,9 @@ def test_labels_count_as_used_by_the_judges_that_were_held_against_their_kind() 
     assert held_against(agreed, rated) == ["preference", "rating"]
     assert held_against(agreed.filter(judge="pairs"), rated) == ["preference"] == held_against(agreed.head(1), None)
     assert held_against(agreed.filter(judge="rates"), rated) == ["rating"] and held_against(agreed.clear(), None) == []
+
+
+def test_labels_count_as_used_by_scores_where_their_kind_stands_in_them() -> None:
+    assert kinds_scored([]) == []
+    assert kinds_scored(["human_win_rate"]) == ["preference"]
+    assert kinds_scored(["human_rating correct", "human_win_rate", "human_rating brief"]) == ["preference", "rating"]

@@ -127,11 +127,15 @@ def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tu
     wins = store.scan("scores").filter(pl.col("metric") == "human_win_rate").collect()
     assert set(wins["model"]) == {"base", "finetune"} and set(wins["n"]) == {LABELS}
     assert (wins["low"] < wins["value"]).all() and (wins["value"] < wins["high"]).all()
+    rated = store.scan("scores").filter(pl.col("metric").str.starts_with("human_rating")).collect()
+    assert dict(rated.select("metric", "value").rows()) == {"human_rating correct": 4.0, "human_rating helpful": 1.0}
     rows = store.scan("adjudicated_labels").filter(project="which").collect()
     release = heads(root)["preferences"]
     assert release.rows == rows.filter(pl.col("value").is_in(["a", "b"])).height > 0
     progress = store.scan("annotation_progress").filter(project="which").collect().row(0, named=True)
     made = [f"preferences {release.notes['release']}", f"scores {heads(root)['scores'].version}"]
     assert progress["used_by"] == ", ".join(made)
+    of_ratings = store.scan("annotation_progress").filter(project="how_good").collect()["used_by"].item()
+    assert of_ratings == made[1], "ratings stand in the scores too"
     out = root.parent / "preferences"
     assert headwater("export", "preferences", "-o", out, "-w", root).code == 0
