@@ -65,6 +65,9 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
     url = places["which"].split("/projects")[0]
     assert re.search(r"Label Studio\s+(\S+)", said)[1] == url
     with chromium() as browser:
+        dagster = browser.new_page(viewport={"width": 1600, "height": 900})
+        dagster.goto(f"{re.search(r'Dagster +(http://127[.]0[.]0[.]1:[0-9]+)', said)[1]}/assets/label_studio_projects")
+        dagster.locator(f'a[href="{places["which"]}"]').first.click(timeout=60_000)
         anna, email = signed_in(browser, root, url, "anna")
         open_labelling(anna, places["how_good"])
         anna.locator("label", has_text="Good").first.click()
@@ -139,3 +142,39 @@ def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tu
     assert of_ratings == made[1], "ratings stand in the scores too"
     out = root.parent / "preferences"
     assert headwater("export", "preferences", "-o", out, "-w", root).code == 0
+
+
+def test_what_people_wrote_is_a_release_that_samples_learn_their_references_from(people: tuple[Path, str]) -> None:
+    root, _ = people
+    store = Workspace(root).store
+    (written,) = store.scan("demonstrations").collect().to_dicts()
+    assert written["reference"] == "Mended." and written["edited"] and written["draft_model"] in {"base", "finetune"}
+    release = heads(root)["demonstrations"].notes["release"]
+    progress = dict(store.scan("annotation_progress").select("project", "used_by").collect().iter_rows())
+    assert progress["mend"] == f"demonstrations {release}" and progress["how_good"] is None
+    label = store.scan("annotations").filter(kind="demonstration").collect()["annotation_id"][0]
+    assert f"demonstrations {release}" in headwater("trace", label, "-w", root).out
+    assert headwater("tag", "demonstrations", "good", release, "-w", root).code == 0
+    edit(root, lambda text: text + "\ndemonstrations: good\n")
+    ran = headwater("run", "instructions", "evaluation", "-w", root)
+    assert ran.code == 0, ran.out + ran.err
+    told = store.scan("samples").filter(sample_id=written["sample_id"]).collect().row(0, named=True)
+    assert (told["reference"], told["split"]) == ("Mended.", written["split"])
+    table = "instructions" if told["split"] == "train" else "evaluation"
+    released = store.scan(table).filter(sample_id=written["sample_id"]).collect()
+    assert released["reference"].to_list() == ["Mended."]
+
+
+def test_a_server_that_is_down_stops_its_own_assets_and_leaves_what_is_below(
+    people: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, _ = people
+    monkeypatch.setenv("TOKEN_OF_NOBODY", "a token")
+    before = heads(root)
+    edit(root, lambda text: text + "\nlabel_studio: {url: 'http://127.0.0.1:9', token_env: TOKEN_OF_NOBODY}\n")
+    ran = headwater("run", "preferences", "-w", root)
+    assert ran.code != 0
+    assert "no answer from Label Studio at http://127.0.0.1:9" in ran.err and "start it (headwater up)" in ran.err
+    for name in ("annotations", "adjudicated_labels", "demonstrations", "preferences"):
+        assert heads(root)[name].version == before[name].version
+    assert headwater("table", "preferences", "-w", root).code == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.datasets import preferences
+from assets.datasets import demonstrations, preferences
 from curation.release_kinds import KINDS
 from curation.releases import verify_release
 from pipelines.releases import releases_of
@@ -34,14 +34,14 @@ def build(root: Path, threads: int) -> None:
 
 
 def labelled(root: Path, order: int) -> None:
-    """A release of preferences from labels that stand in an order of their own."""
+    """Releases of what people prefer and wrote, from labels that stand in an order of their own."""
     workspace = Workspace(root)
     samples = workspace.store.scan("samples").collect()
     rows = [
         {
             "sample_id": sample,
-            "task_digest": digest("task", sample),
-            "kind": "preference",
+            "task_digest": digest(kind, sample),
+            "kind": kind,
             "value": "ab"[int(sample[0], 16) % 2],
             "how": "agreed",
             "output_a": "one answer",
@@ -50,10 +50,12 @@ def labelled(root: Path, order: int) -> None:
             "model_b": "base",
         }
         for sample in samples["sample_id"].sort()
+        for kind in ("preference", "demonstration")
     ]
     labels = pl.DataFrame(rows).sample(fraction=1, shuffle=True, seed=order)
-    run = Run(workspace, "preferences", "k", silent, lambda *_: {})
-    assert preferences(labels, samples.sample(fraction=1, shuffle=True, seed=order), run).notes["release"]
+    mixed = samples.sample(fraction=1, shuffle=True, seed=order)
+    for stage in (preferences, demonstrations):
+        assert stage(labels, mixed, Run(workspace, stage.name, "k", silent, lambda *_: {})).notes["release"]
 
 
 @pytest.fixture(scope="module")
