@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import row_index
+from pipelines.part_writer import PartWriter
 from records import digest
 from row_index import IndexedFile, Layout, RowIndex, hashes_of, numbers_of
 
@@ -102,3 +104,24 @@ def test_the_keys_are_written_last_and_whole_and_once(tmp_path, monkeypatch):
     file.write(lambda _: rows)
     file.write(lambda _: pytest.fail("what is there is not read again"))
     assert RowIndex([file], LAYOUT, SCHEMA).among("name", pl.Series(["a"])).rows() == rows.rows()
+
+
+def test_a_few_texts_are_read_without_unpacking_their_neighbours(tmp_path):
+    rows = pl.DataFrame({"of": [digest(str(i)) for i in range(4000)]}).with_columns(
+        text=pl.concat_str(pl.lit("text ") + pl.col("of"), pl.col("of").str.reverse().repeat_by(20).list.join(" "))
+    )
+    PartWriter(str(tmp_path))(rows.with_columns(row_hash=pl.lit(b"0" * 16)))
+    place = next(tmp_path.glob("*.parquet"))
+    layout = Layout(("of",), ("of",), digests=("of",))
+    file = IndexedFile(place, tmp_path / "index", layout)
+    file.write(lambda data: pl.read_parquet(data, columns=["of"]))
+    found = RowIndex([file], layout, pl.Schema({"of": pl.String}))
+    chunk = pq.read_metadata(place).row_group(0).column(1)
+    with place.open("r+b") as held:  # all texts but those of the first fifth of the file
+        kept = chunk.total_compressed_size // 5
+        held.seek(chunk.data_page_offset + kept)
+        held.write(b"\xff" * (chunk.total_compressed_size - kept))
+    asked = rows.head(300)
+    assert pl.concat(found.read("of", asked["of"], ("of", "text"))).sort("of").equals(asked.sort("of"))
+    with pytest.raises(pl.exceptions.PolarsError):
+        pl.read_parquet(place, columns=["text"])

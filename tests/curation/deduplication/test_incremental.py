@@ -205,6 +205,25 @@ def test_another_copy_is_a_duplicate_of_the_first_place_and_reads_nothing():
     )
 
 
+def test_a_hundred_thousand_more_copies_are_looked_at_once_and_read_nothing():
+    files = files_of(*PLAIN)
+    state = whole(files)
+    update, fetched = updated(files, state, {("third", f"{i:06}"): PLAIN[7] for i in range(100_000)})
+    assert update.duplicates.added["kept_id"].unique().to_list() == [records.doc_id("second", "0007")]
+    assert (len(update.duplicates.added), len(update.survivors.added), fetched) == (100_000, 0, [])
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t ", "word " * 100_000, "\ufffd\x00 \u202e a"])
+def test_odd_texts_come_and_go(text):
+    files = files_of(*PLAIN[:20])
+    state = whole(files)
+    update, _ = updated(files, state, {("third", "odd"): text, ("third", "again"): text})
+    after = applied(state, update)
+    assert [table.collect().rows() for table in after] == [table.collect().rows() for table in whole(files)]
+    update, _ = updated(files, after, {("third", "odd"): None, ("third", "again"): None})
+    assert [table.collect().rows() for table in applied(after, update)] == [table.collect().rows() for table in state]
+
+
 def test_similarities_once_measured_are_not_measured_again():
     texts = ["a b c d e f g h", "a b c d e f g x", "a b c d e f y z", "a b c d q f y z"]
     files = files_of(*texts)
