@@ -66,14 +66,17 @@ def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
             return cost, Answer(held["removed"], held["kept"])
 
 
-def update(given: Corpus) -> Cost:
-    """What the last hundredth of a corpus costs Headwater, with the tables of the others on disk."""
+def update(given: Corpus) -> tuple[Cost, Answer]:
+    """What the last hundredth of a corpus costs Headwater, with the tables of the others on disk; and what they hold then."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         place = Path(folder)
         command: list[str | Path] = [sys.executable, TOOLS / "headwater_update.py"]
-        for step in ("prepare", "update"):
-            cost = measure([*command, step, given.path, place], place / "log", {"PYTHONPATH": str(ROOT)}, place)
-        return cost
+        costs = {
+            step: measure([*command, step, given.path, place], place / "log", {"PYTHONPATH": str(ROOT)}, place)
+            for step in ("prepare", "update", "answer")
+        }
+        with np.load(place / "answer.npz") as held:
+            return costs["update"], Answer(held["removed"], held["kept"])
 
 
 def batch_bytes(given: Corpus) -> int:
@@ -126,10 +129,13 @@ def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
 
 
 def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
-    """What one hundredth of new documents costs, beside the whole."""
+    """What one hundredth of new documents costs, beside the whole. Raises RuntimeError where it gives another answer."""
     size = max(costs[OURS])
     cache = CACHE / "deduplication"
-    nothing, cost = update(corpus(EMPTY, seed, cache)), update(corpus(size, seed, cache))
+    (nothing, _), (cost, found) = update(corpus(EMPTY, seed, cache)), update(corpus(size, seed, cache))
+    _, expected = run(OURS, corpus(size, seed, cache))
+    if not (np.array_equal(found.removed, expected.removed) and np.array_equal(found.kept, expected.kept)):
+        raise RuntimeError("the last hundredth, added to the others, gives other duplicates than all documents at once")
     beyond, whole = cost.cpu - nothing.cpu, costs[OURS][size].cpu - empty[OURS].cpu
     return [
         f"\nThe last hundredth of {size:,} documents, added to the tables of the others on disk: {cost.cpu:.2f} CPU s, "

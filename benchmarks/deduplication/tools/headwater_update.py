@@ -2,6 +2,7 @@
 
     headwater_update.py prepare corpus.parquet state     all but the last hundredth: their tables, as files
     headwater_update.py update corpus.parquet state      the last hundredth comes
+    headwater_update.py answer corpus.parquet state      which documents are removed then
 
 The update reads and signs the new documents, writes their rows and the index of these beside the others, brings the
 tables of deduplication up to date and writes what changes. All lie in uncompressed Arrow files, of which only the pages
@@ -11,6 +12,7 @@ that are wanted are read.
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from headwater_run import rows_of
 
@@ -129,6 +131,18 @@ def update(state):
         change.removed.write_ipc(state / f"{name}-removed.arrow")
 
 
+def answer(state):
+    """The duplicates as they stand after the update."""
+    before, came = (scanned(state, "duplicates", [part]).collect() for part in (0, 1))
+    gone = pl.read_ipc(state / "duplicates-removed.arrow")
+    found = pl.concat([before.join(gone, on="doc_id", how="anti"), came]).sort("doc_id")
+    found = found.select(pl.col("doc_id", "kept_id").cast(pl.Int64))
+    np.savez(state / "answer.npz", removed=found["doc_id"].to_numpy(), kept=found["kept_id"].to_numpy())
+
+
 if __name__ == "__main__":
     what, corpus, state = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    prepare(corpus, state) if what == "prepare" else update(state)
+    if what == "prepare":
+        prepare(corpus, state)
+    else:
+        {"update": update, "answer": answer}[what](state)
