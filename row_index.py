@@ -198,12 +198,19 @@ class _Opened:
 
 
 def _matching(keys: Keys, hashes: Keys) -> tuple[Rows, Rows]:
-    """The row numbers of the keys with one of these sorted hashes, and the place of that among them."""
+    """The row numbers of the keys with one of these sorted hashes, and the place of that among them; few have several."""
     starts = np.searchsorted(keys, hashes << _HALF)
     hit = np.flatnonzero(starts < len(keys))
     hit = hit[keys[starts[hit]] >> _HALF == hashes[hit]]
     starts = starts[hit]
-    counts = np.searchsorted(keys, (hashes[hit] << _HALF) | _LOW, side="right") - starts
+    if not len(hit):
+        return np.empty(0, np.int64), hit
+    counts, following = np.ones(len(hit), np.int64), np.minimum(starts + 1, len(keys) - 1)
+    several = np.flatnonzero((following > starts) & (keys[following] >> _HALF == hashes[hit]))
+    ends = np.searchsorted(keys, (hashes[hit[several]] << _HALF) | _LOW, side="right")
+    counts[several] = ends - starts[several]
+    if not len(several):
+        return (keys[starts] & _LOW).astype(np.int64), hit
     at = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
     return (keys[at] & _LOW).astype(np.int64), np.repeat(hit, counts)
 

@@ -174,7 +174,19 @@ def signatures(rows: Rows, column: str, wanted: Wanted, bands: int) -> Signature
     forms = Digests(contents.high.copy(), contents.low.copy())
     forms.high[is_form], forms.low[is_form] = _where_there(normal, is_form)
     n_characters = np.where(_there(table["n_characters"]), numbers_of(table["n_characters"], np.int64), 0)
-    return Signatures(contents, forms, is_form, n_characters, *band_matrix(pl.Series(table["bands"]), bands))
+    return Signatures(contents, forms, is_form, n_characters, *_bands_in(table["bands"], bands))
+
+
+def _bands_in(column: pa.ChunkedArray, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+    """The band hashes of each row, and whether it has any; as they lie in memory where all have."""
+    array = column.combine_chunks()
+    if len(array) and not array.null_count and pa.types.is_large_binary(array.type):
+        _, offsets, data = array.buffers()
+        bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+        if (np.diff(bounds) == 4 * bands).all():
+            flat = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]].view("<u4")
+            return flat.reshape(-1, bands), np.ones(len(array), np.bool_)
+    return band_matrix(pl.Series(array), bands)
 
 
 def _where_there(column: pa.ChunkedArray, there: npt.NDArray[np.bool_]) -> Digests:
