@@ -14,18 +14,18 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.blocks import parts_of
+from curation.blocks import height_of, parts_of
 from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch
 from curation.deduplication.evidence import Signed, signed
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.memory import give_back
-from curation.deduplication.numbering import Digests, digests_of, distinct, numbered
+from curation.deduplication.numbering import Digests, digests_in, digests_of, distinct, numbered
 from curation.deduplication.scratch import aligned, scratch
 from curation.deduplication.set_sources import KeptWords
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.texts import texts_of
 from curation.deduplication.whole import decide_whole
-from curation.deduplication.whole_corpus import PlaceRows, Rows, SignatureRows, place_rows
+from curation.deduplication.whole_corpus import PARTS, PlaceRows, Rows, SignatureRows, ranks_and_dates
 from records import Outcome, Progress, silent
 
 FETCH_ROWS = 4_096
@@ -52,7 +52,7 @@ def find_duplicates(
     ranking = {name: table.lazy() for name, table in evidence.items()}
     corpus = Corpus(places.lazy(), signatures.lazy(), source_order, fetching(contents), ranking)
     update = update_duplicates(None, corpus, NOTHING, settings, progress)
-    return _outcome(update.duplicates.added, update.survivors.added, update.pairs.added, places.lazy())
+    return _outcome(update.duplicates.added, update.survivors.added, update.pairs.added, height_of(places.lazy()))
 
 
 def find_duplicates_in(
@@ -72,10 +72,10 @@ def find_duplicates_in(
         words, path = KeptWords(file), Path(name) / "places.arrow"
         rows = _keep(batches, settings, source_order, path, words)
         give_back()
-        places = pl.scan_ipc(path) if path.exists() else pl.LazyFrame(schema=PLACES)
         ranking = {name: table.lazy() for name, table in evidence.items()}
-        corpus = Corpus(places, pl.LazyFrame(schema=SIGNATURE), source_order, lambda _: (), ranking)
-        return _outcome(*decide_whole(corpus, settings, progress, rows, words), places)
+        empty = pl.LazyFrame(schema=PLACES), pl.LazyFrame(schema=SIGNATURE)
+        corpus = Corpus(*empty, source_order, lambda _: (), ranking)
+        return _outcome(*decide_whole(corpus, settings, progress, rows, words), rows.n_signatures)
 
 
 def _keep(
@@ -86,7 +86,7 @@ def _keep(
     words: KeptWords,
 ) -> Rows:
     """The rows of all batches; their places go to a file, and their words to where these are kept."""
-    columns = ["content_digest", "source", *(["date"] if "newest" in settings.policy else [])]
+    columns = ["source", *(["date"] if "newest" in settings.policy else [])]
     places, signatures, room = list[PlaceRows](), list[SignatureRows](), aligned(0)
     with ExitStack() as stack:
         file: pa.ipc.RecordBatchFileWriter | None = None
@@ -95,11 +95,30 @@ def _keep(
             found = signed(texts, settings.signature, room)
             room = found.words.hashes
             words.add(found.words)
-            places.append(place_rows(pl.DataFrame(pa.Table.from_batches([place.select(columns)])), source_order))
+            ranked = ranks_and_dates(_frame(place, columns), source_order)
+            places.append(PlaceRows(digests_in(place["content_digest"]), *ranked))
             signatures.append(_signature_rows(places[-1].contents, found, texts.valid))
             file = file or stack.enter_context(pa.ipc.new_file(path, place.schema))
             file.write(place)
-    return Rows(_drained(places), _drained(signatures), sum(len(part.n_characters) for part in signatures))
+            del batch, texts, place  # before the next is read
+            if len(places) % PARTS == 0:
+                give_back()
+    n_rows = sum(len(part.n_characters) for part in signatures)
+    return Rows(_drained(places), _drained(signatures), n_rows, _read(path, file))
+
+
+def _read(path: Path, written: pa.ipc.RecordBatchFileWriter | None) -> Iterator[pl.DataFrame]:
+    """The places in a file, if any were written."""
+    if written is None:
+        return
+    with pa.OSFile(str(path)) as file:
+        batches = pa.ipc.open_file(file)
+        for number in range(batches.num_record_batches):
+            yield _frame(batches.get_batch(number), list(PLACES))
+
+
+def _frame(batch: pa.RecordBatch, columns: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(pa.Table.from_batches([batch.select(columns)]))
 
 
 def _signature_rows(contents: Digests, found: Signed, valid: npt.NDArray[np.bool_]) -> SignatureRows:
@@ -120,9 +139,8 @@ PLACES = dict.fromkeys(("doc_id", "source", "locator", "content_digest"), pl.Str
 Part = TypeVar("Part")
 
 
-def _outcome(table: pl.DataFrame, survivors: pl.DataFrame, pairs: pl.DataFrame, places: pl.LazyFrame) -> Outcome:
+def _outcome(table: pl.DataFrame, survivors: pl.DataFrame, pairs: pl.DataFrame, n_places: int) -> Outcome:
     counts = {kind: int(table.get_column("kind").eq(kind).sum()) for kind in ("exact", "near")}
-    n_places = places.select(pl.len()).collect().item()
     return Outcome(
         table,
         kept=n_places - len(table),

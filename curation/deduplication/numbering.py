@@ -40,19 +40,27 @@ NO_DIGESTS = Digests(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
 def digests_of(names: pl.Series) -> Digests:
     """The numbers of digests without nulls. Raises ValueError for what is not 32 hexadecimal digits, as digests are."""
-    array = large_binary(names.cast(pl.Binary))
+    return digests_in(large_binary(names.cast(pl.Binary)))
+
+
+def digests_in(names: pa.Array) -> Digests:
+    """The same, of an array of strings or bytes."""
+    array = names if names.type in _OFFSETS else names.cast(pa.large_string())
     if not len(array):
         return NO_DIGESTS
     _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    bounds = np.frombuffer(offsets, _OFFSETS[array.type])[array.offset : array.offset + len(array) + 1]
     uneven = np.flatnonzero(np.diff(bounds) != 32)
     if len(uneven):
-        raise _no_digest(names[int(uneven[0])])
+        raise _no_digest(array[int(uneven[0])].as_py())
     digests = Digests(np.empty(len(array), np.uint64), np.empty(len(array), np.uint64))
     digits = _fixed(np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]])
     if (wrong := digest_index.read_hexadecimal(digits, *digests)) >= 0:
-        raise _no_digest(names[wrong])
+        raise _no_digest(array[wrong].as_py())
     return digests
+
+
+_OFFSETS = {pa.string(): np.int32, pa.binary(): np.int32, pa.large_string(): np.int64, pa.large_binary(): np.int64}
 
 
 def _fixed(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -61,7 +69,8 @@ def _fixed(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return digits
 
 
-def _no_digest(name: str) -> ValueError:
+def _no_digest(name: str | bytes) -> ValueError:
+    name = name.decode(errors="replace") if isinstance(name, bytes) else name
     return ValueError(
         f"content_digest: {name!r} is no digest; give 32 hexadecimal digits, as records.digest makes them"
     )
@@ -73,6 +82,31 @@ def names_of(digests: Digests) -> pl.Series:
     offsets = np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int64)
     array = pa.Array.from_buffers(pa.large_string(), len(digests), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
     return pl.Series(array, dtype=pl.String)
+
+
+class Views(NamedTuple):
+    """Digests in hexadecimal, written out once, and as Arrow has views: where in that text each stands."""
+
+    texts: list[pa.Buffer]
+    views: npt.NDArray[np.uint32]
+
+    def at(self, where: Indices) -> pl.Series:
+        """A column of some of them, 16 bytes each beside the text that all columns share."""
+        buffers = [None, pa.py_buffer(self.views[where]), *self.texts]
+        return pl.Series(pa.Array.from_buffers(pa.string_view(), len(where), buffers), dtype=pl.String)
+
+
+TOGETHER = 1 << 25
+"""Digests in one text, at most: a view counts its bytes in 31 bits."""
+
+
+def views_of(digests: Digests) -> Views:
+    """The digests, ready to be written to columns."""
+    text, numbers = hexadecimal(np.stack(digests, axis=1)), np.arange(len(digests))
+    views = np.empty((len(digests), 4), np.uint32)
+    views[:, 0], views[:, 1] = 32, text.view(np.uint32)[::8]
+    views[:, 2], views[:, 3] = numbers // TOGETHER, numbers % TOGETHER * 32
+    return Views([pa.py_buffer(text[at : at + 16 * TOGETHER]) for at in range(0, len(text), 16 * TOGETHER)], views)
 
 
 def hexadecimal(halves: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint16]:

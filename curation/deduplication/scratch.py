@@ -1,8 +1,8 @@
 """Numbers that wait on disk until they are asked for, in a file without a name, without a stay in the page cache.
 
 What is written through the page cache costs the kernel a page, an account of it and a copy for every 4 KiB, some 1 CPU
-second a gigabyte; written past it (O_DIRECT) a twentieth of that. What is written, where it lies and its place in the file are whole pages,
-as that asks. Where a file system cannot do it (one in memory, say), the same file is written the usual way.
+second a gigabyte; written past it (O_DIRECT) a twentieth of that. What is written, where it lies and its place in the file
+are whole pages, as that asks. Where a file system cannot do it (one in memory, say), the file is written the usual way.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ class Scratch:
         """Write whole pages of memory; their place. Raises OSError where the disk is full."""
         begin, left = self._end, memoryview(stretch.data).cast("B")
         while len(left):
-            done = os.pwrite(self._file, left, self._end)
+            try:
+                done = os.pwrite(self._file, left, self._end)
+            except OSError as error:
+                told = f"{error.strerror}, after {self._end:,} bytes of a temporary file in {gettempdir()}"
+                raise OSError(error.errno, f"{told}; make room there, or name another folder in TMPDIR") from error
             self._end, left = self._end + done, left[done:]
         return begin
 

@@ -24,6 +24,9 @@ from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 
 CHUNK = 1 << 14
 """Rows of a table that are decoded at a time."""
+PARTS = 16
+"""Parts of rows after whose use memory is given back."""
+PLACE = ("doc_id", "source", "locator")
 _LAST = np.iinfo(np.int64).max
 
 
@@ -68,11 +71,13 @@ class SignatureRows(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The places and the signatures of a corpus, in parts, each of which is let go when the next is taken."""
+    """The places and the signatures of a corpus, in parts, each of which is let go when the next is taken; how many
+    signatures there are; and the places once more, as a table with `PLACE` and content_digest."""
 
     places: Iterable[PlaceRows]
     signatures: Iterable[SignatureRows]
     n_signatures: int
+    table: Iterable[pl.DataFrame]
 
 
 class _Signatures(NamedTuple):
@@ -87,13 +92,12 @@ class _Signatures(NamedTuple):
     bands: npt.NDArray[np.uint32]
 
 
-def contents_of(corpus: Corpus, policy: Sequence[str], bands: int, rows: Rows | None = None) -> Contents:
-    """All contents of the places of a corpus, each with its signature where it has one; read from its tables, if not given.
+def contents_of(corpus: Corpus, policy: Sequence[str], bands: int, rows: Rows) -> Contents:
+    """All contents of the places of a corpus, given its rows, each with its signature where it has one.
 
     Raises ValueError for a source that is not in the order, for a key of the policy without its table, and for
     signatures of other settings.
     """
-    rows = rows or _rows_of(corpus, policy, bands)
     names, ranks, dates = _joined(rows.places)
     digests = distinct(names)
     index = numbered(digests)
@@ -129,20 +133,26 @@ def _candidates(read: _Signatures, first: Indices) -> tuple[Indices, Indices, np
     return candidates, own, read.n_characters[first[candidates]], buckets, n_buckets
 
 
-def _rows_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Rows:
+def rows_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Rows:
     """The rows of the tables of a corpus."""
     wanted = ["content_digest", "source", *(["date"] if "newest" in policy else [])]
     places = (place_rows(part, corpus.source_order) for part in parts_of(corpus.places.select(wanted), CHUNK))
     columns = corpus.signatures.select("content_digest", "normal_digest", "n_characters", "bands")
     signatures = (_signature_rows(part, bands) for part in parts_of(columns, CHUNK))
-    return Rows(places, signatures, int(corpus.signatures.select(pl.len()).collect().item()))
+    n_signatures = int(corpus.signatures.select(pl.len()).collect().item())
+    return Rows(places, signatures, n_signatures, parts_of(corpus.places.select(*PLACE, "content_digest"), CHUNK))
 
 
 def place_rows(part: pl.DataFrame, source_order: Sequence[str]) -> PlaceRows:
     """Rows with content_digest, source, and date if it counts."""
+    contents = digests_of(part.get_column("content_digest"))
+    return PlaceRows(contents, *ranks_and_dates(part, source_order))
+
+
+def ranks_and_dates(part: pl.DataFrame, source_order: Sequence[str]) -> tuple[Indices, pl.Series | None]:
+    """The ranks of the sources of some places, and their dates if they count."""
     ranks = source_ranks(part.get_column("source"), source_order).cast(pl.Int32).to_numpy()
-    dates = part.get_column("date").cast(pl.String) if "date" in part.columns else None
-    return PlaceRows(digests_of(part.get_column("content_digest")), ranks, dates)
+    return ranks, part.get_column("date").cast(pl.String) if "date" in part.columns else None
 
 
 def _signature_rows(part: pl.DataFrame, bands: int) -> SignatureRows:
@@ -184,7 +194,7 @@ def _scattered_signatures(rows: Rows, index: Numbered, bands: int) -> _Signature
     forms = Digests(digests.high.copy(), digests.low.copy())  # a content without a signature is a form of its own
     matrix, row_of = np.empty((bands, rows.n_signatures), np.uint32), np.full(n, -1, np.int32)
     n_characters, begin = np.zeros(n, np.int64), 0
-    for part in rows.signatures:
+    for number, part in enumerate(rows.signatures, 1):
         at = index.places_of(part.contents)
         end, known = begin + len(at), at >= 0
         matrix[:, begin:end] = part.bands.T
@@ -192,6 +202,8 @@ def _scattered_signatures(rows: Rows, index: Numbered, bands: int) -> _Signature
         n_characters[at[known]] = part.n_characters[known]
         forms.high[at[known]], forms.low[at[known]] = part.forms.at(known)
         begin = end
+        if number % PARTS == 0:
+            give_back()
     return _Signatures(forms, n_characters, row_of, matrix)
 
 

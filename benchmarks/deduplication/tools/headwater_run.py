@@ -4,11 +4,14 @@ import sys
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.deduplication import DeduplicationSettings, find_duplicates_in
 
 NAME = "content_digest"
+# What a batch leaves, the next one takes; Arrow's own pool gives it back each time.
+pa.set_memory_pool(pa.system_memory_pool())
 
 
 def rows_of(corpus):

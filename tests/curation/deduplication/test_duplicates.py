@@ -1,17 +1,24 @@
 import random
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import records
-from curation.deduplication import DeduplicationSettings, SignatureSettings, find_duplicates, find_duplicates_in
+from curation.deduplication import (
+    DeduplicationSettings,
+    SignatureSettings,
+    find_duplicates,
+    find_duplicates_in,
+    numbering,
+)
 from curation.deduplication.candidates import Corpus
 from curation.deduplication.duplicates import FETCH_ROWS, fetching
 from curation.deduplication.election import elect
 from curation.deduplication.set_sources import read_again
-from curation.deduplication.whole_corpus import contents_of
+from curation.deduplication.whole_corpus import contents_of, rows_of
 from tests.curation.deduplication import reference
 from tests.curation.deduplication.reference import signed
 
@@ -101,7 +108,8 @@ def many(texts):
 def elected(documents, evidence, fetch):
     corpus = Corpus(documents.lazy(), evidence.lazy(), SOURCES, fetch)
     settings = DeduplicationSettings()
-    contents = contents_of(corpus, settings.policy, settings.signature.bands)
+    given = settings.policy, settings.signature.bands
+    contents = contents_of(corpus, *given, rows_of(corpus, *given))
     return elect(contents, read_again(fetch, settings.signature), settings)
 
 
@@ -258,3 +266,12 @@ def test_two_hundred_megabytes_are_a_text_like_any_other():
     outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
     assert sorted(outcome.table["kind"]) == ["near", "near"]
     assert outcome.table["jaccard"].min() > 0.99
+
+
+@pytest.mark.parametrize("together", [1, 3, 100])
+def test_digests_are_written_to_columns_as_they_are(monkeypatch, together):
+    monkeypatch.setattr(numbering, "TOGETHER", together)
+    names = pl.Series([records.content_digest(str(i)) for i in range(7)])
+    views = numbering.views_of(numbering.digests_of(names))
+    assert views.at(np.array([6, 0, 3, 3], np.int32)).to_list() == [names[i] for i in (6, 0, 3, 3)]
+    assert numbering.views_of(numbering.NO_DIGESTS).at(np.empty(0, np.int32)).to_list() == []
