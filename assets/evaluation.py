@@ -78,7 +78,7 @@ def prompt_trials(
     )
 
 
-@stage(group="evaluation", code_version="2", each="bases", primary_key="prompt", unit="prompts")
+@stage(group="evaluation", code_version="3", each="bases", primary_key="prompt", unit="prompts")
 def best_prompt(
     entry: BaseEntry,
     prompt_trials: pl.DataFrame,
@@ -140,7 +140,7 @@ def endpoint_answers(
 
 @stage(
     group="evaluation",
-    code_version="8",
+    code_version="9",
     counts="samples",
     unit="samples",
     outputs=(

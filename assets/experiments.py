@@ -81,7 +81,7 @@ def experiment_answers(
 
 @stage(
     group="evaluation",
-    code_version="2",
+    code_version="3",
     each="experiments",
     unit="cells",
     outputs=(Output("experiment_cells", ("cell",)), Output("experiment_effects", ("factor", "level"))),

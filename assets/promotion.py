@@ -22,7 +22,7 @@ def overruling(workspace: Workspace) -> Observation:
 
 @stage(
     group="evaluation",
-    code_version="3",
+    code_version="4",
     needs=("promotion", "models"),
     unit="models",
     outputs=(

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import polars as pl
 
 from evaluation.metrics import METRICS
-from evaluation.statistics import BootstrapSettings, Difference, Estimate, Integers, paired_difference
+from evaluation.statistics import BootstrapSettings, Difference, Estimate, Floats, Integers, paired_difference
 from proportions import wilson
 
 COMPARISONS = {
@@ -164,17 +165,26 @@ def _difference(both: pl.DataFrame, metric: str, settings: BootstrapSettings) ->
     transform = METRICS[metric].transform
     drawn = clusters(both, settings)
     found = paired_difference(values_a, values_b, weights_a, weights_b, drawn, transform, settings)
-    if METRICS[metric].proportion and found.n > 1 and len(set(values_b - values_a)) == 1:
-        return _all_alike(found, settings.confidence)
-    return found
+    return unless_alike(found, values_b - values_a, metric, settings.confidence)
 
 
-def _all_alike(found: Difference, confidence: float) -> Difference:
-    """Two that differ in the same way on every sample: a bootstrap would claim that they always do, so Wilson's interval says
-    on how many samples they may not."""
-    _, end = wilson(0.0, found.n, confidence)
-    difference = found.difference or 0.0
-    return replace(found, low=max(-1.0, difference - end), high=min(1.0, difference + end), detectable=end)
+def unless_alike(found: Difference, apart: Floats, metric: str, confidence: float) -> Difference:
+    """The difference; where two are `apart` alike on every sample a bootstrap would claim that they always are, so Wilson's
+    interval says on how many samples they may not be, and the metric's range how much that is."""
+    span = 100 * (a_point(metric) or 0.0)
+    if not span or found.n < 2 or np.ptp(apart) > 1e-9 * span:
+        return found
+    end, difference = span * wilson(0.0, found.n, confidence)[1], found.difference or 0.0
+    return replace(found, low=max(-span, difference - end), high=min(span, difference + end), detectable=end)
+
+
+def estimated(values: Floats, found: Estimate, metric: str, confidence: float) -> Estimate:
+    """The score; where all `values` are alike, with an interval as in `unless_alike`."""
+    span = 100 * (a_point(metric) or 0.0)
+    if not span or found.value is None or found.n < 1 or np.ptp(values) > 1e-9 * span:
+        return found
+    end = span * wilson(0.0, found.n, confidence)[1]
+    return replace(found, low=max(0.0, found.value - end), high=min(span, found.value + end))
 
 
 def _better(found: Difference, a: str, b: str, higher_is_better: bool) -> str | None:

@@ -13,7 +13,7 @@ from itertools import product
 
 import polars as pl
 
-from evaluation.comparisons import DIGITS, adjusted, fields
+from evaluation.comparisons import DIGITS, adjusted, estimated, fields, unless_alike
 from evaluation.inference import GenerationSettings
 from evaluation.loading import Precision
 from evaluation.metrics import METRICS, sample_metrics
@@ -176,7 +176,9 @@ def _cell(
     cell: Cell, values: pl.DataFrame, outputs: pl.DataFrame, metric: str, settings: BootstrapSettings
 ) -> dict[str, object]:
     kind = METRICS[metric]
-    found = mean_interval(values["value"].to_numpy(), values["weight"].to_numpy(), None, kind.transform, settings)
+    numbers = values["value"].to_numpy()
+    found = mean_interval(numbers, values["weight"].to_numpy(), None, kind.transform, settings)
+    found = estimated(numbers, found, metric, settings.confidence)
     seconds = outputs.drop_nulls("output")["seconds"].mean()
     about = {"cell": cell.name, **cell.levels, "metric": metric, "failed": outputs["error"].count()}
     return about | fields(found) | {"seconds": round(float(seconds), 4) if isinstance(seconds, float) else None}
@@ -192,7 +194,9 @@ def _effects(
             both = pl.concat([_both(values[first.name], values[second.name]) for first, second in pairs])
             means = both.group_by("sample_id").agg(pl.col("a", "b").mean()).sort("sample_id")
             if means.height:
-                found = paired_difference(means["a"].to_numpy(), means["b"].to_numpy(), settings=settings)
+                first, second = means["a"].to_numpy(), means["b"].to_numpy()
+                found = paired_difference(first, second, settings=settings)
+                found = unless_alike(found, second - first, metric, settings.confidence)
                 known = {name: value for name, value in fields(found).items() if name in EFFECTS}
                 yield {
                     "factor": factor,

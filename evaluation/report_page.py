@@ -71,7 +71,7 @@ def report_page(report: Report) -> str:
         "Evaluation report",
         tag("h1", "Evaluation report"),
         tag("p", verdict_of(report)),
-        tag("p", _about(report.scores), class_="quiet"),
+        tag("p", _about(report.scores, report.cells), class_="quiet"),
         tag("h2", "Quality"),
         tag("p", SEEN, class_="quiet"),
         _quality(report.scores),
@@ -103,12 +103,13 @@ def report_page(report: Report) -> str:
     )
 
 
-def _about(scores: pl.DataFrame) -> str:
+def _about(scores: pl.DataFrame, cells: Mapping[str, pl.DataFrame]) -> str:
     """Which data and which models the figures are of."""
     tested = scores.filter(split="test").drop_nulls("model_version")
     named = tested.select("model", "model_version", "prompt").unique(maintain_order=True)
+    chosen = {name: f", the cell {cell}" for name, rows in cells.items() for cell in rows.filter("chosen")["cell"]}
     whom = [
-        f"{model} {version}" + (f" under the prompt {prompt}" if prompt != "none" else "")
+        f"{model} {version}" + chosen.get(model, f" under the prompt {prompt}" if prompt != "none" else "")
         for model, version, prompt in named.iter_rows()
     ]
     data = ", ".join(tested["dataset_version"].drop_nulls().unique().sort())

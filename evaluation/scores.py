@@ -15,7 +15,7 @@ from typing import Literal
 
 import polars as pl
 
-from evaluation.comparisons import DIGITS, by_metric, clusters, compare, compare_slices, fields
+from evaluation.comparisons import DIGITS, by_metric, clusters, compare, compare_slices, estimated, fields
 from evaluation.metrics import METRICS, Vectors, faulty_references, sample_metrics
 from evaluation.statistics import BootstrapSettings, Estimate, mean_interval
 from evaluation.unit_tests import Runner
@@ -273,13 +273,13 @@ def _only(outputs: pl.DataFrame, column: str, name: str) -> str | None:
 
 def _estimate(values: pl.DataFrame, metric: str, settings: BootstrapSettings) -> Estimate:
     """The score and its bootstrap interval; Wilson's where all samples agree, for then a bootstrap would claim certainty."""
-    kind, numbers = METRICS[metric], values["value"].to_numpy()
-    weights, drawn_together = values["weight"].to_numpy(), clusters(values, settings)
-    found = mean_interval(numbers, weights, drawn_together, kind.transform, settings)
-    if kind.proportion and found.value in (0.0, 1.0):
-        low, high = wilson(found.value, found.n, settings.confidence)
-        return Estimate(found.value, low, high, found.n)
-    return found
+    numbers, weights, drawn_together = (
+        values["value"].to_numpy(),
+        values["weight"].to_numpy(),
+        clusters(values, settings),
+    )
+    found = mean_interval(numbers, weights, drawn_together, METRICS[metric].transform, settings)
+    return estimated(numbers, found, metric, settings.confidence)
 
 
 def _sample_scores(

@@ -158,7 +158,7 @@ def _price(costs: pl.DataFrame, best: str) -> str:
         return ""
     row = rows.row(0, named=True)
     spent = row["training"] + row["annotation"]
-    said = f"An answer costs {row['per_answer']:.3g}, and {spent:.3g} were spent on it before."
+    said = f"A thousand of its answers cost {1_000 * row['per_answer']:.3g}, and {spent:.3g} were spent on it before."
     if row["against"] == best or not spent:
         return said
     if row["break_even"] is None:

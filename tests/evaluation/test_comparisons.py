@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.comparisons import COMPARISONS, SLICES, WAYS, adjusted, by_metric, compare, compare_slices, points
-from evaluation.statistics import BootstrapSettings
+from evaluation.comparisons import (
+    COMPARISONS,
+    SLICES,
+    WAYS,
+    adjusted,
+    by_metric,
+    compare,
+    compare_slices,
+    estimated,
+    points,
+    unless_alike,
+)
+from evaluation.statistics import BootstrapSettings, mean_interval, paired_difference
 
 QUICK = BootstrapSettings(resamples=200, permutations=2_000)
 
@@ -131,3 +142,16 @@ def test_one_contestant_has_nobody_to_be_compared_with() -> None:
     alone = {"base": found["base"]}
     assert compare(alone, "test", QUICK).is_empty() and dict(compare(alone, "test", QUICK).schema) == COMPARISONS
     assert compare_slices(alone, samples, "test", QUICK).is_empty()
+
+
+@pytest.mark.parametrize(("metric", "span"), [("chrf", 100.0), ("exact_match", 1.0)])
+def test_alike_on_all_samples_is_never_certain_in_any_metric_with_a_range(metric: str, span: float) -> None:
+    end = span * 1.96**2 / (40 + 1.96**2)
+    same = np.linspace(0, span, 40)
+    found = unless_alike(paired_difference(same, same + span / 3, settings=QUICK), np.full(40, span / 3), metric, 0.95)
+    assert found.low == pytest.approx(span / 3 - end, rel=1e-3) and found.detectable == pytest.approx(end, rel=1e-3)
+    none = np.zeros(40)
+    score = estimated(none, mean_interval(none, settings=QUICK), metric, 0.95)
+    assert (score.value, score.low) == (0, 0) and score.high == pytest.approx(end, rel=1e-3)
+    mixed = mean_interval(same, settings=QUICK)
+    assert estimated(same, mixed, metric, 0.95) == mixed and estimated(none, mixed, "perplexity", 0.95) == mixed

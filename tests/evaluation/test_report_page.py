@@ -155,8 +155,8 @@ def test_what_judges_say_and_what_factors_do_has_its_intervals():
     agreed = {"judge": "strict", "sliced_by": "all", "slice": "all", "n": 40, "agreement": 0.6, "kappa": 0.31, "low": 0.1, "high": 0.5, "required": 0.4, "may_gate": False}  # fmt: skip
     made = replace(
         report(),
-        cells={"grid": pl.DataFrame([cell], schema=CELLS)},
-        effects={"grid": pl.DataFrame([effect], schema=EFFECTS)},
+        cells={"grid": pl.DataFrame([cell], schema=CELLS), "tuned": pl.DataFrame([cell], schema=CELLS)},
+        effects=dict.fromkeys(("grid", "tuned"), pl.DataFrame([effect], schema=EFFECTS)),
         rubric_scores=pl.DataFrame([rated], schema=RUBRICS),
         win_rates=pl.DataFrame([rate], schema=WIN_RATES),
         agreement=pl.DataFrame([agreed], schema=AGREEMENT),
@@ -164,6 +164,7 @@ def test_what_judges_say_and_what_factors_do_has_its_intervals():
     page = words(report_page(made))
     for said in (
         "Experiment grid",
+        "tuned v2, the cell a | none.",
         "retriever: bm25 − none chrf 6.5 2 to 9 0.01 is sure with 24 samples you can see 3 points 4",
         "1 cells; chosen, and asked the test split: a | none",
         "strict tuned over base 0.7 0.6 to 0.8 0.02 0.08 0.55 0.45 to 0.65 0.1 60 3",
