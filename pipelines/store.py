@@ -205,22 +205,16 @@ class Store:
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
         """Commit rows that come and rows that go; only files that hold rows which go are written anew."""
         present = _scan(self._pinned(commit.table, head))
-        going = pl.DataFrame(schema={ROW_HASH: pl.Binary})
-        if change.removed is not None and change.removed.height:
-            keys = change.removed.columns
-            wanted = change.removed.lazy().unique()
-            going = (
-                present.select(*keys, ROW_HASH)
-                .join(wanted, on=keys, how="semi", nulls_equal=True)
-                .select(ROW_HASH)
-                .collect()
-            )
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
         _check_unique(commit.table, names.lazy(), primary_key)
-        alike = present.select(*primary_key, ROW_HASH).join(
-            names.lazy(), on=list(primary_key), how="semi", nulls_equal=True
-        )
+        keys = list(primary_key)
+        removed = change.removed.unique() if change.removed is not None and change.removed.height else names.head(0)
+        if set(removed.columns) == set(keys):  # one look at the table serves both
+            named = pl.concat([removed.select(keys), names], how="vertical_relaxed").unique()
+            present = _named(present, named).collect().lazy()
+        going = _named(present, removed).select(ROW_HASH).collect()
+        alike = _named(present, names)
         if alike.join(going.lazy(), on=ROW_HASH, how="anti").head(1).collect().height:
             raise PrimaryKeyError(
                 f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
@@ -376,6 +370,12 @@ def _files(table: DeltaTable) -> list[Path]:
     """The files of a table's rows by their paths; Delta names them by addresses, in which blanks are escaped."""
     folder = Path(unquote(urlsplit(table.table_uri).path))
     return [folder / name for name in table.get_add_actions(flatten=True).column("path").to_pylist()]
+
+
+def _named(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
+    """The keys and hashes of the rows that have one of these keys."""
+    keys = names.columns
+    return rows.select(*keys, ROW_HASH).join(names.lazy(), on=keys, how="semi", nulls_equal=True)
 
 
 def _schema(table: DeltaTable) -> pl.Schema:
