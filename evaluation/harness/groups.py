@@ -49,30 +49,32 @@ def groups_of(configs: Configs) -> Iterator[Group]:
 
 
 def expanded(names: Iterable[str], configs: Configs) -> tuple[str, ...]:
-    """Names of tasks, where some may be of groups: these stand for their tasks, in groups within groups too."""
-    members, places = _members(configs), {str(config.get("group")): file for file, config in configs.items()}
-    found: dict[str, None] = {}
+    """Names of tasks, where some may be of groups: these stand for their tasks, in groups within groups too.
 
-    def enter(name: str, above: tuple[str, ...]) -> None:
-        if name in above:
-            raise TaskError(f"{places.get(name)}: the group {name!r} holds itself")
-        if name not in members:
-            found[name] = None
-        for each in members.get(name, ()):
-            if not isinstance(each, str) or (each not in members and each not in tasks):
-                raise TaskError(
-                    f"{places.get(name)}: the group {name!r} names {each!r}, which is no task, tag or group in this folder"
-                )
-            enter(each, (*above, name))
+    Raises:
+        TaskError: a group holds itself, or what is not there.
+    """
+    return tuple(dict.fromkeys(task for name in names for task in _leaves(name, configs, _members(configs), ())))
 
-    tasks = {
-        config.get("task")
-        for config in configs.values()
-        if "group" not in config and isinstance(config.get("task"), str)
-    }
-    for name in names:
-        enter(name, ())
-    return tuple(found)
+
+def _leaves(name: str, configs: Configs, members: Mapping[str, Sequence[Any]], above: tuple[str, ...]) -> Iterator[str]:
+    if name not in members:
+        yield name
+    for each in members.get(name, ()):
+        if each in above or each == name:
+            raise TaskError(f"{_file(name, configs)}: the group {each!r} holds itself")
+        if not isinstance(each, str) or (each not in members and each not in _tasks(configs)):
+            said = f"the group {name!r} names {each!r}, which is no task, tag or group in this folder"
+            raise TaskError(f"{_file(name, configs)}: {said}")
+        yield from _leaves(each, configs, members, (*above, name))
+
+
+def _tasks(configs: Configs) -> set[str]:
+    return {str(config["task"]) for config in configs.values() if "group" not in config and "task" in config}
+
+
+def _file(group: str, configs: Configs) -> Path | None:
+    return next((file for file, config in configs.items() if config.get("group") == group), None)
 
 
 def with_groups(items: pl.DataFrame, groups: Iterable[Group]) -> pl.DataFrame:
