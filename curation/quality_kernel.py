@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from curation.compilation import compiled
 from curation.copying import copy
-from curation.quality_lines import LINE_COUNTS, count_lines
+from curation.quality_lines import LINE_COUNTS, Seen, Text, count_lines
 from curation.quality_marks import ROOM, Bytes, Flags, mark, room_for
 from curation.quality_words import StopWords, count_words
 from curation.repetition_kernel import RUN_COUNTS, count_repeated, room_for_runs, slots_for
@@ -69,6 +69,7 @@ def count(data: Bytes, offsets: Ints, flags: Flags, stop_words: StopWords, short
         slots = slots_for(found.breaks + 1)
         if slots > seen.shape[1]:
             seen = np.zeros((4, slots), np.uint64)
-        stamp, own = np.uint64(row + 1), counts[row, _LINES:]
-        count_lines(text, start, end, found.is_ascii, words.longest, short_line, flags, marks, seen, slots, stamp, own)
+        before = Seen(seen, slots, np.uint64(row + 1))
+        whole = Text(start, end, found.is_ascii, words.longest)
+        count_lines(text, whole, short_line, flags, marks, before, counts[row, _LINES:])
     return counts

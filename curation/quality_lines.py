@@ -3,7 +3,7 @@ keep. Compiled by Numba."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,23 +78,31 @@ Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 
+class Text(NamedTuple):
+    """A text is bytes `start` to `end`; its longest word has so many bytes."""
+
+    start: int
+    end: int
+    is_ascii: bool
+    longest_word: int
+
+
+class Seen(NamedTuple):
+    """What stood before: four rows of at least `slots` places, a power of two, twice as many as lines. Places with another
+    `stamp` are empty."""
+
+    rows: Hashes
+    slots: int
+    stamp: np.uint64
+
+
 @part
 def count_lines(
-    data: Bytes,
-    start: int,
-    end: int,
-    is_ascii: bool,
-    longest_word: int,
-    short_line: int,
-    flags: Flags,
-    marks: Bitmaps,
-    seen: Hashes,
-    slots: int,
-    stamp: np.uint64,
-    counts: Ints,
+    data: Bytes, text: Text, short_line: int, flags: Flags, marks: Bitmaps, before: Seen, counts: Ints
 ) -> None:
-    """Lines and paragraphs of the text data[start:end], compared as they stand but for their breaks; empty lines part
-    paragraphs. `seen` has four rows of at least `slots` places, a power of two, twice as many as lines."""
+    """Lines and paragraphs of a text, compared as they stand but for their breaks; empty lines part paragraphs."""
+    start, end, is_ascii, longest_word = text
+    seen, slots, stamp = before
     key, chars_of_paragraph, is_full = _BASIS, -1, False
     i, size = 0, end - start
     while i < size:

@@ -4,10 +4,21 @@ No test is timed: how long a case takes says more of the machine than of the cod
 run the tests and must find the same names, and compressed bytes hold a clock.
 """
 
+import pytest
 from hypothesis import settings
+
+LONG_SECONDS = 7200
+"""What a test that is marked `long` may take: a real model learns in some."""
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A long test is stopped late."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -6,6 +6,7 @@ could hold other elements than its tags say, or in another order, it gives up (`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -107,40 +108,59 @@ def _equal_to(sign: str) -> Any:
     return bits
 
 
-_brackets, _quotes = _equal_to("<"), _equal_to('"')
+def _next(sign: str) -> Callable[[npt.NDArray[np.uint8], int], int]:
+    """A function that tells where, from a place on, the next such sign stands, or the end."""
+    where, byte = _equal_to(sign), ord(sign)
+
+    @inlined
+    def to_next(markup: npt.NDArray[np.uint8], at: int) -> int:
+        while at + LANES <= len(markup):
+            bits = where(markup, at)
+            if bits != 0:
+                return int(at + lowest_bit(bits))
+            at += LANES
+        while at < len(markup) and markup[at] != byte:
+            at += 1
+        return at
+
+    return to_next
+
+
+_to_bracket, _to_quote, _to_end = _next("<"), _next('"'), _next(">")
 
 
 @inlined
-def _to_bracket(markup: npt.NDArray[np.uint8], at: int) -> int:
-    """Where the next `<` stands, or the end."""
-    while at + LANES <= len(markup):
-        bits = _brackets(markup, at)
-        if bits != 0:
-            return int(at + lowest_bit(bits))
-        at += LANES
-    while at < len(markup) and markup[at] != 60:
+def _kind_at(markup: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
+    """The kind of the tag whose name begins there, 0 for one that tells nothing; and where the name ends."""
+    code, begin = 0, at
+    while at < len(markup) and _DIGITS[markup[at]] and at < begin + _LONGEST:
+        code = code * 37 + _DIGITS[markup[at]]
         at += 1
-    return at
+    if at == len(markup):
+        return 0, at
+    slot = code % _SLOTS
+    kind = _KINDS[slot] if _CODES[slot] == code and _SIGNS[markup[at]] & 11 else 0  # blank / >
+    while at < len(markup) and not _SIGNS[markup[at]] & 11:
+        at += 1
+    return kind, at
 
 
 @inlined
-def _to_quote(markup: npt.NDArray[np.uint8], at: int) -> int:
-    """Where the next `"` stands, or the end."""
-    while at + LANES <= len(markup):
-        bits = _quotes(markup, at)
-        if bits != 0:
-            return int(at + lowest_bit(bits))
-        at += LANES
-    while at < len(markup) and markup[at] != 34:
-        at += 1
-    return at
+def _around(
+    kind: int, ends: bool, tables: int, in_cell: bool, in_select: bool, in_button: bool
+) -> tuple[int, bool, bool, bool]:
+    """In how many tables what follows a tag stands, and whether in a cell, in a `select` and in a `button`."""
+    if kind == _TABLE:
+        return max(0, tables + (-1 if ends else 1)), False, in_select, in_button
+    if kind in (_CELL, _ROW):
+        return tables, kind == _CELL and not ends, in_select, in_button
+    if kind == _SELECT:
+        return tables, in_cell, not ends, in_button
+    return tables, in_cell, in_select, not ends or (in_button and tables > 0)
 
 
 @compiled
-def _telling_tags(
-    markup: npt.NDArray[np.uint8],
-    found: npt.NDArray[np.int64],
-) -> int:
+def _telling_tags(markup: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -> int:
     size = len(markup) - 3
     at = count = headings = level = content = tables = roots = 0
     in_cell = in_select = in_button = False
@@ -159,24 +179,13 @@ def _telling_tags(
         at += ends
         if not 97 <= markup[at] | 32 <= 122:
             if ends or first == 33 or first == 63:  # ! ?
-                while at < len(markup) and markup[at] != 62:  # >
-                    at += 1
+                at = _to_end(markup, at)
                 if level:
                     return UNSURE
             continue
-        code = 0
         begin = at
-        while at < len(markup) and _DIGITS[markup[at]] and at < begin + _LONGEST:
-            code = code * 37 + _DIGITS[markup[at]]
-            at += 1
-        if at == len(markup):
-            break
-        slot = code % _SLOTS
-        kind = _KINDS[slot] if _CODES[slot] == code and _SIGNS[markup[at]] & 11 else 0  # blank / >
-        while at < len(markup) and not _SIGNS[markup[at]] & 11:
-            at += 1
-        attributes = at
-        at, told, quoted = _after_attributes(markup, at, kind, level > 0)
+        kind, attributes = _kind_at(markup, begin)
+        at, told, quoted = _after_attributes(markup, attributes, kind, level > 0)
         if at < 0:
             break  # the tag does not end: there is none
         if level:
@@ -191,15 +200,8 @@ def _telling_tags(
             continue
         elif kind == _FOREIGN:
             return UNSURE
-        elif kind == _TABLE:
-            tables = max(0, tables + (-1 if ends else 1))
-            in_cell = False
-        elif kind in (_CELL, _ROW):
-            in_cell = kind == _CELL and not ends
-        elif kind == _SELECT:
-            in_select = not ends
-        elif kind == _BUTTON:
-            in_button = not ends or (in_button and tables > 0)
+        elif _TABLE <= kind <= _BUTTON:
+            tables, in_cell, in_select, in_button = _around(kind, ends, tables, in_cell, in_select, in_button)
         elif ends:
             continue
         elif kind == SCRIPT:

@@ -171,6 +171,69 @@ def _put(found: Ints, n: int, text: int, sort: int, start: int, end: int) -> int
     return n + 1
 
 
+@part
+def _begins_key(data: Bytes, i: int, prefixes: Ints) -> bool:
+    """Whether the three bytes from i on are one of the prefixes."""
+    three = int(data[i]) << 16 | int(data[i + 1]) << 8 | int(data[i + 2])
+    p = 0
+    while p < len(prefixes) and prefixes[p] != three:
+        p += 1
+    return p < len(prefixes)
+
+
+@part
+def _propose_in(
+    data: Bytes, begin: int, stop: int, prefixes: Ints, starts: Bytes, names: Hashes, t: int, found: Ints, count: int
+) -> int:
+    """Write the proposals of text t behind `count` others; how many there are then, or -1 if they do not fit."""
+    first = last = begin - 9  # the groups of digits that hold together, and how many digits they are
+    digits, i = 0, begin
+    while i < stop:
+        if count > len(found) - 8:
+            return -1
+        kind = CLASSES[data[i]]
+        if kind == 0:
+            i += 1
+            continue
+        sort, j, end = -1, i + 1, i + 1
+        if kind == 3:
+            sort = _is_sign(data, begin, i, stop)
+            if sort < 0 and data[i] == 58 and i + 2 < stop and data[i + 1] == 58:
+                end = _ipv6_end(data, i, stop)
+                sort, end = (IPV6, end) if end else (-1, i + 1)
+        else:
+            letters = kind == 1
+            while j < stop and (CLASSES[data[j]] == 1 or CLASSES[data[j]] == 2):
+                letters = letters or CLASSES[data[j]] == 1
+                j += 1
+            end = j
+            if not letters:
+                if not (last > begin and _joins(data, last, i)):
+                    if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
+                        count = _put(found, count, t, NUMBER, first - begin, last - begin)
+                    first, digits = i, 0
+                last, digits = j, digits + j - i
+                if j - i <= 3 and j + 1 < stop and data[j] == 46 and CLASSES[data[j + 1]] == 2:
+                    end = _ipv4_end(data, i, stop)
+                    sort, end = (IPV4, end) if end else (-1, j)
+            elif kind == 2:
+                sort = CODE if j - i == 9 or j - i == 18 or j - i == 10 else -1
+            elif starts[data[i]] and i + 3 <= stop:
+                sort = PREFIX if _begins_key(data, i, prefixes) else -1
+            if sort < 0 and kind == 1 and _may_be_code(data, i, j, stop):
+                sort = CODE
+            if j - i <= 4 and j + 1 < stop and data[j] == 58 and (i == begin or data[i - 1] != 58):
+                address = _ipv6_end(data, i, stop)
+                if address:
+                    count = _put(found, count, t, IPV6, i - begin, address - begin)
+        if sort >= 0:
+            count = _put(found, count, t, sort, i - begin, end - begin)
+        i = j
+    if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
+        count = _put(found, count, t, NUMBER, first - begin, last - begin)
+    return count
+
+
 @compiled
 def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Hashes, found: Ints) -> int:
     """Write proposals (text, sort, start, end; offsets within the text) into `found`; how many, or -1 if they do not fit.
@@ -178,57 +241,10 @@ def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Ha
     Text t is data[offsets[t] : offsets[t + 1]]. `prefixes` are three bytes each, the first one highest; `starts` is 1
     for bytes that one begins with. `names` are the words that name numbers (`curation.privacy.number_kernel`).
     """
-    count, room = 0, len(found) - 8
+    count = 0
     for t in range(len(offsets) - 1):
         begin, stop = int(offsets[t]), int(offsets[t + 1])
-        first = last = begin - 9  # the groups of digits that hold together, and how many digits they are
-        digits = 0
-        i = begin
-        while i < stop:
-            if count > room:
-                return -1
-            kind = CLASSES[data[i]]
-            if kind == 0:
-                i += 1
-                continue
-            sort, j, end = -1, i + 1, i + 1
-            if kind == 3:
-                sort = _is_sign(data, begin, i, stop)
-                if sort < 0 and data[i] == 58 and i + 2 < stop and data[i + 1] == 58:
-                    end = _ipv6_end(data, i, stop)
-                    sort, end = (IPV6, end) if end else (-1, i + 1)
-            else:
-                letters = kind == 1
-                while j < stop and (CLASSES[data[j]] == 1 or CLASSES[data[j]] == 2):
-                    letters = letters or CLASSES[data[j]] == 1
-                    j += 1
-                end = j
-                if not letters:
-                    if not (last > begin and _joins(data, last, i)):
-                        if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
-                            count = _put(found, count, t, NUMBER, first - begin, last - begin)
-                        first, digits = i, 0
-                    last, digits = j, digits + j - i
-                    if j - i <= 3 and j + 1 < stop and data[j] == 46 and CLASSES[data[j + 1]] == 2:
-                        end = _ipv4_end(data, i, stop)
-                        sort, end = (IPV4, end) if end else (-1, j)
-                elif kind == 2:
-                    sort = CODE if j - i == 9 or j - i == 18 or j - i == 10 else -1
-                elif starts[data[i]] and i + 3 <= stop:
-                    three = int(data[i]) << 16 | int(data[i + 1]) << 8 | int(data[i + 2])
-                    for p in range(len(prefixes)):
-                        if prefixes[p] == three:
-                            sort = PREFIX
-                            break
-                if sort < 0 and kind == 1 and _may_be_code(data, i, j, stop):
-                    sort = CODE
-                if j - i <= 4 and j + 1 < stop and data[j] == 58 and (i == begin or data[i - 1] != 58):
-                    address = _ipv6_end(data, i, stop)
-                    if address:
-                        count = _put(found, count, t, IPV6, i - begin, address - begin)
-            if sort >= 0:
-                count = _put(found, count, t, sort, i - begin, end - begin)
-            i = j
-        if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
-            count = _put(found, count, t, NUMBER, first - begin, last - begin)
+        count = _propose_in(data, begin, stop, prefixes, starts, names, t, found, count)
+        if count < 0:
+            break
     return count

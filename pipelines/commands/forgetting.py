@@ -43,9 +43,6 @@ def forget(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Take data back: what it would touch is shown, then it is refused for ever; the next run rebuilds without it."""
-    from pipelines.forgetting import Asked, touched
-    from pipelines.forgetting import forget as write
-
     given = {"id": name, "locator": locator, "source": source, "contains": contains}
     named = [(how, pattern) for how, pattern in given.items() if pattern is not None]
     here = find_workspace(workspace)
@@ -61,18 +58,24 @@ def forget(
     if lift is not None:
         let_come_again(here, lift, reason.strip(), yes)
         return
-    ((how, pattern),) = named
+    take_back(here, *named[0], exact, reason.strip(), yes)
+    if purge:
+        remove_bytes(here)
+    else:
+        out.print(f"Next: headwater run -w {here.root}", highlight=False)
+
+
+def take_back(here: Workspace, how: str, pattern: str, exact: bool, reason: str, yes: bool) -> None:
+    """Show what a request would touch, ask, and write it down."""
+    from pipelines.forgetting import Asked, forget, touched
+
     asked = Asked(how, pattern, exact)  # type: ignore[arg-type]
     found = touched(here, asked)
     show(found)
     if not yes:
         typer.confirm("Take all this back?", abort=True)
-    request = write(here, asked, found, reason.strip())
+    request = forget(here, asked, found, reason)
     out.print(f"taken back: request {request}", highlight=False)
-    if purge:
-        remove_bytes(here)
-    else:
-        out.print(f"Next: headwater run -w {here.root}", highlight=False)
 
 
 def let_come_again(here: Workspace, request: str, reason: str, yes: bool) -> None:

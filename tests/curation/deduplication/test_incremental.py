@@ -121,7 +121,6 @@ def test_where_much_moved_the_whole_is_decided_anew_and_only_what_differs_change
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
 @settings(max_examples=6000, deadline=None)
 @given(POOL, st.data())
 def test_thousands_of_schedules_give_what_one_run_gives(texts, data):

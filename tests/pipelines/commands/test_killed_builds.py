@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -106,64 +108,53 @@ def assert_completed(root: Path, expected: dict[str, str]) -> None:
     assert not left, f"nothing is half there: {left}"
 
 
-MOMENTS = [seed if not seed else pytest.param(seed, marks=pytest.mark.long) for seed in range(50)]
-
-
-@pytest.mark.parametrize("seed", MOMENTS)
-def test_a_build_that_is_killed_leaves_what_was_and_the_next_completes(
-    ready: Path, expected: tuple[dict[str, str], float], tmp_path: Path, seed: int
-) -> None:
-    root = changed(ready, tmp_path)
-    with started(root) as child:
-        time.sleep(random.Random(seed).uniform(0, expected[1]))
-        os.killpg(child.pid, signal.SIGKILL)
-    assert_readable(root)
-    build(root)
-    assert_completed(root, expected[0])
-
-
-def test_two_builds_at_once_make_what_one_makes(
-    ready: Path, expected: tuple[dict[str, str], float], tmp_path: Path
-) -> None:
-    root = changed(ready, tmp_path)
-    with started(root) as one, started(root) as other:
-        one.wait()
-        other.wait()
-    assert_readable(root)
-    build(root)
-    assert_completed(root, expected[0])
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(3))
-def test_a_command_that_is_killed_leaves_what_was_and_the_next_completes(
-    ready: Path, expected: tuple[dict[str, str], float], tmp_path: Path, seed: int
-) -> None:
-    root = changed(ready, tmp_path)
-    with command(root) as process:
-        time.sleep(random.Random(seed).uniform(1, 3 * expected[1]))
-        os.killpg(process.pid, signal.SIGKILL)
-    assert_readable(root)
-    done = headwater("run", "-w", root)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert_completed(root, expected[0])
-
-
-@pytest.mark.long
-def test_two_commands_at_once_make_what_one_makes(
-    ready: Path, expected: tuple[dict[str, str], float], tmp_path: Path
-) -> None:
-    root = changed(ready, tmp_path)
-    with command(root) as one, command(root) as other:
-        one.wait()
-        other.wait()
-    assert_readable(root)
-    done = headwater("run", "-w", root)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert_completed(root, expected[0])
-
-
 def command(root: Path) -> subprocess.Popen[bytes]:
     words = [str(HEADWATER), "run", "-w", str(root)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(words, cwd="/", env=environment(), stdout=quiet, stderr=quiet, start_new_session=True)
+
+
+def run_again(root: Path) -> None:
+    done = headwater("run", "-w", root)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Way(NamedTuple):
+    """How a change is built, and built again; it may be killed from `first` seconds on, up to `share` of a build's."""
+
+    start: Callable[[Path], subprocess.Popen[Any]]
+    again: Callable[[Path], object]
+    first: float
+    share: float
+
+
+WAYS = {"build": Way(started, build, 0, 1), "command": Way(command, run_again, 1, 3)}
+MOMENTS = [("build", seed) for seed in range(50)] + [("command", seed) for seed in range(3)]
+"""Which way and by which seed; all but the first take long."""
+LONG = [MOMENTS[0], *(pytest.param(*moment, marks=pytest.mark.long) for moment in MOMENTS[1:])]
+
+
+@pytest.mark.parametrize(("way", "seed"), LONG)
+def test_one_that_is_killed_leaves_what_was_and_the_next_completes(
+    ready: Path, expected: tuple[dict[str, str], float], tmp_path: Path, way: str, seed: int
+) -> None:
+    root, how = changed(ready, tmp_path), WAYS[way]
+    with how.start(root) as process:
+        time.sleep(random.Random(seed).uniform(how.first, how.share * expected[1]))
+        os.killpg(process.pid, signal.SIGKILL)
+    assert_readable(root)
+    how.again(root)
+    assert_completed(root, expected[0])
+
+
+@pytest.mark.parametrize("way", ["build", pytest.param("command", marks=pytest.mark.long)])
+def test_two_at_once_make_what_one_makes(
+    ready: Path, expected: tuple[dict[str, str], float], tmp_path: Path, way: str
+) -> None:
+    root, how = changed(ready, tmp_path), WAYS[way]
+    with how.start(root) as one, how.start(root) as other:
+        one.wait()
+        other.wait()
+    assert_readable(root)
+    how.again(root)
+    assert_completed(root, expected[0])
