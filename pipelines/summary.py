@@ -62,12 +62,14 @@ def _print_reasons(console: Console, heads: Mapping[str, Commit]) -> None:
 
 
 def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, Commit]) -> None:
-    for dataset in KINDS:
-        if dataset in heads and heads[dataset].notes.get("release"):
-            console.print(
-                f"\n[bold]Dataset[/] {dataset} {heads[dataset].notes['release']}: {heads[dataset].rows:,} rows",
-                highlight=False,
-            )
+    released = [dataset for dataset in KINDS if dataset in heads and heads[dataset].notes.get("release")]
+    if released or "models" in heads:
+        console.print()
+    for dataset in released:
+        console.print(
+            f"[bold]Dataset[/] {dataset} {heads[dataset].notes['release']}: {heads[dataset].rows:,} rows",
+            highlight=False,
+        )
     if "models" in heads:
         for row in workspace.store.scan("models").collect().iter_rows(named=True):
             console.print(
@@ -81,6 +83,8 @@ def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, C
     if "scores" in heads:
         console.print(comparisons_table(workspace.store.scan("comparisons").collect()))
         console.print("The base may have seen this text when it was trained; its scores can flatter it.", style="dim")
+    if "evaluation_report" in heads and (verdict := heads["evaluation_report"].notes.get("verdict")):
+        console.print(f"\n[bold]Verdict[/] {escape(str(verdict))}", highlight=False)
     if "label_studio_projects" in heads and "server" in heads["label_studio_projects"].notes:
         console.print(heads["label_studio_projects"].notes["server"], highlight=False)
 
@@ -143,6 +147,8 @@ def _next_steps(workspace: Workspace, heads: Mapping[str, Commit]) -> Iterator[s
         yield f"headwater table proposals{option}"
     elif "corpus" in heads:
         yield f"headwater table corpus{option}"
+    if {"funnel", "evaluation_report"} & heads.keys():
+        yield f"headwater report --open{option}"
     if "models" in heads:
         yield f"headwater try FILE{option}"
     yield f"headwater up{option}"

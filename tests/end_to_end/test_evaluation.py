@@ -15,6 +15,12 @@ TOLD = "messages:\n  - role: user\n    content: 'Which is better? {{question}} [
 JUDGED = ["evaluation_report", "judge_agreement", "judgements_strict", "ratings", "rubric_scores", "win_rates"]
 
 
+def test_a_run_ends_with_the_verdict_and_where_to_read_more(built: Built) -> None:
+    said = built.first.out
+    assert f"Verdict {heads(built.root)['evaluation_report'].notes['verdict']}" in said
+    assert f"headwater report --open -w {built.root}" in said.split("Next:")[1]
+
+
 @pytest.mark.long
 def test_changed_instructions_judge_again_and_generate_nothing(built: Built, tmp_path: Path) -> None:
     root = built.copy(tmp_path).root

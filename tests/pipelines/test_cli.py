@@ -79,6 +79,7 @@ def test_the_first_run_ends_with_the_books_the_reasons_and_what_to_type_next(cor
     assert re.search(r"1 +documents: malformed PDF", reasons)
     assert reasons.count("malformed PDF") == 1
     assert f"headwater table corpus -w {corpus}" in said.split("Next:")[1]
+    assert f"headwater report --open -w {corpus}" in said.split("Next:")[1]
     for name in ("documents", "signatures", "quality", "duplicates", "verdicts", "corpus"):
         assert re.search(rf"✓ {name} +\d", said), "a line for each stage as it ends"
 
