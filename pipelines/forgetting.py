@@ -362,7 +362,7 @@ def preview(found: Touched) -> list[tuple[str, int, str]]:
     samples = found.samples["sample_id"].head(3).to_list() if found.samples.height else []
     rows = [
         ("documents", found.places.height, places),
-        ("of these, copies and near copies", found.places.filter(is_near).height, near),
+        ("of these, near copies in other words", found.places.filter(is_near).height, near),
         ("samples", found.samples.height, samples),
         ("tasks", len(found.tasks), [str(row["task_digest"]) for row in found.tasks]),
         ("annotations", len(found.annotations), [str(row["annotation_id"]) for row in found.annotations]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
@@ -42,8 +43,12 @@ def _at(store: Store, name: str, version: str | None) -> Commit:
         )
     head = store.head(name) if version is None else store.find(name, version)
     if head is None:
-        known = ", ".join(store.tables()) or "none yet; `headwater run` makes them"
-        raise LookupError(f"there is no table {name!r}; there are: {known}")
+        tables = store.tables()
+        known = ", ".join(tables) or "none yet; `headwater run` makes them"
+        meant = get_close_matches(name, tables, n=1)
+        raise LookupError(
+            f"there is no table {name!r}; {f'did you mean {meant[0]}? ' if meant else ''}there are: {known}"
+        )
     return head
 
 
