@@ -18,7 +18,7 @@ class HarnessSettings:
     name: str
     # a folder of task files (YAML) with their data beside them, or one task file; relative to the workspace
     path: str
-    # which tasks of the folder; all when empty
+    # which tasks or groups of the folder; all when empty
     tasks: tuple[str, ...] = ()
     # documents of each task that are asked, the first ones; 0 means all
     limit: int = 0
