@@ -25,7 +25,7 @@ from curation.deduplication.set_sources import KeptWords
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.texts import texts_of
 from curation.deduplication.whole import decide_whole
-from curation.deduplication.whole_corpus import PARTS, PlaceRows, Rows, SignatureRows, ranks_and_dates
+from curation.deduplication.whole_corpus import PlaceRows, Rows, SignatureRows, ranks_and_dates
 from records import Outcome, Progress, silent
 
 FETCH_ROWS = 4_096
@@ -101,8 +101,6 @@ def _keep(
             file = file or stack.enter_context(pa.ipc.new_file(path, place.schema))
             file.write(place)
             del batch, texts, place  # before the next is read
-            if len(places) % PARTS == 0:
-                give_back()
     n_rows = sum(len(part.n_characters) for part in signatures)
     return Rows(_drained(places), _drained(signatures), n_rows, _read(path, file))
 
