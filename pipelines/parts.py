@@ -23,6 +23,8 @@ from pipelines.part_writer import GROUP_ROWS, LEVEL, PAGE_BYTES, PART_BYTES, Par
 
 Made = TypeVar("Made")
 _FILE = "file of the table"
+GATHERED_BYTES = PART_BYTES // 2
+"""Bytes of rows, uncompressed, that wait until they are written as a part."""
 
 WRITER = WriterProperties(
     compression="ZSTD",
@@ -86,7 +88,7 @@ class Gathering:
         if rows.height:
             self._held.append(rows)
             self._bytes += int(rows.estimated_size())
-        if self._bytes > PART_BYTES:
+        if self._bytes > GATHERED_BYTES:
             self._flush()
 
     def take(self, pieces: Generator[pl.DataFrame, None, Made]) -> Made:

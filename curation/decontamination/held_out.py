@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import pyarrow as pa
 
+from curation.blocks import parts_of
 from curation.decontamination.evidence import find_items
 from curation.decontamination.index import Form, ItemIndex, build_index, item_name, words_of
 from curation.decontamination.settings import MatchSettings
@@ -111,7 +112,7 @@ def find_in_corpus(
     sought, found, done = _sought(samples, matches), [pl.DataFrame(schema=IN_CORPUS)], 0
     if sought.items.is_empty():
         return found[0]
-    for batch in others.collect_batches(chunk_size=_CONTENTS):
+    for batch in parts_of(others, _CONTENTS):
         found.append(sought.within(batch).select(IN_CORPUS.names()).cast(IN_CORPUS))
         done += batch.height
         progress(done, None, "contents")

@@ -290,6 +290,12 @@ def test_records_and_chats_have_no_lines_of_a_page() -> None:
     assert row["spans"] == [] and row["n_words"] > 0
 
 
+def test_a_null_text_is_an_error() -> None:
+    nulls = pa.RecordBatch.from_pydict({"content_digest": ["a"], "text": pa.array([None], pa.large_string())})
+    with pytest.raises(ValueError, match="1 contents have no text"):
+        lines(nulls, RefinedWebLines())
+
+
 def test_long_and_odd_texts_are_measured_like_others() -> None:
     texts = ["", " \n", "\0", "word " * 200_000, "x" * 3_000_000, "A\n" * 100_000, "read more " * 5, "字" * 100_000]
     rows = measured(*texts)

@@ -13,7 +13,7 @@ from curation.blocks import joinable, parts_of
 from tests.memory import growth
 
 DOCUMENTS = 40_000
-MOST_BYTES = 500
+MOST_BYTES = 600
 """A document's digest, in hexadecimal, takes 48 bytes in a frame, its evidence and its verdict some thousand."""
 
 DECIDING = """
@@ -32,7 +32,7 @@ from tests.pipelines.test_store import draft
 
 documents, root = int(sys.argv[1]), Path(sys.argv[2]) / sys.argv[1]
 curation.verdicts.BLOCK_ROWS = 4096
-pipelines.parts.PART_BYTES = 12 << 20
+pipelines.parts.GATHERED_BYTES = 12 << 20
 root.mkdir()
 for start in range(0, documents, 10_000):
     number = pl.int_range(start, start + 10_000, eager=True)
@@ -59,7 +59,49 @@ assert count == documents
 """
 
 
-@pytest.mark.parametrize("deciding", [VERDICTS], ids=["verdicts"])
+FAILURES = """
+count = sum(table.height for table in curation.verdicts.failing_rules({"quality": quality}, rules, 4096))
+assert count == documents
+"""
+WHATIF = """
+from curation.whatif import changed, compare
+places = names.with_columns(source=pl.lit("web"), locator="doc_id")
+then = changed(rules, ["gopher.min_words=3"])
+found = compare(places, pl.scan_parquet(root / "*.copies"), {"quality": quality}, rules, then, block_rows=4096)
+assert found.sources.height == 1
+"""
+FUNNEL = """
+from importlib import import_module
+import pyarrow.parquet as pq
+from curation.funnel import FunnelSettings, report
+from curation.rule_sets import rules_of
+
+copies = pl.scan_parquet(root / "*.copies")
+for module in ("copies", "examples", "overlaps", "report", "steps"):
+    import_module(f"curation.funnel.{module}").BLOCK_ROWS = 4096
+with pq.ParquetWriter(root / "verdicts", curation.verdicts.VERDICTS.to_frame().to_arrow().schema) as writer:
+    for table in curation.verdicts.decided(names, copies, {"quality": quality}, rules):
+        writer.write_table(table.to_arrow())
+verdicts = pl.scan_parquet(root / "verdicts")
+found = report(
+    names.with_columns(source=pl.lit("web"), locator="doc_id", text="doc_id"),
+    pl.DataFrame(schema=dict.fromkeys(("source", "locator", "error", "detail"), pl.String)),
+    copies,
+    verdicts,
+    verdicts.filter(verdict="kept").select("doc_id"),
+    {"quality": quality},
+    rules_of(rules),
+    ["web"],
+    FunnelSettings(examples=2),
+)
+assert found.table["documents"].max() == documents
+assert found.copies.between == {("web", "web"): documents // 2}
+"""
+
+
+@pytest.mark.parametrize(
+    "deciding", [VERDICTS, FAILURES, WHATIF, FUNNEL], ids=["verdicts", "failures", "whatif", "funnel"]
+)
 def test_memory_does_not_grow_with_the_documents(tmp_path: Path, deciding: str) -> None:
     assert growth(DECIDING + deciding, DOCUMENTS, tmp_path) < MOST_BYTES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.memory import growth
 
 CONTENTS = 40_000
-MOST_BYTES = 500
+MOST_BYTES = 600
 """The evidence of a content takes some thousand bytes in a frame."""
 
 MEASURING = """
@@ -20,7 +20,7 @@ from pipelines.parts import Gathering
 from tests.pipelines.test_store import draft
 from tests.pipelines.toy_stages import STAGES, House
 
-pipelines.parts.PART_BYTES = 8 << 20
+pipelines.parts.GATHERED_BYTES = 8 << 20
 contents = int(sys.argv[1])
 house = House(Path(sys.argv[2]) / sys.argv[1], STAGES[:3])
 store = house.workspace.store

@@ -104,6 +104,12 @@ def test_batches_and_long_texts_change_nothing() -> None:
     assert marked(texts[3], together[3]) == [ITEM]
 
 
+def test_a_null_text_is_an_error() -> None:
+    nulls = pa.RecordBatch.from_pydict({"content_digest": ["a"], "text": pa.array([None], pa.large_string())})
+    with pytest.raises(ValueError, match="1 contents have no text"):
+        contamination(nulls, items_of([ITEM]), MatchSettings())
+
+
 def test_spans_in_json_leave_json() -> None:
     text = json.dumps(
         [{"content": "Say:\n" + ITEM[:44], "role": "user"}, {"content": ITEM[44:]}], separators=(",", ":")

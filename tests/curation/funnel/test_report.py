@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
 
 import polars as pl
 import pytest
@@ -62,6 +63,20 @@ def test_the_page_is_the_same_in_any_order_of_rows(found: list[Content], random:
     mixed = [frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99)) for frame in tables.all()]  # type: ignore[attr-defined]
     evidence = {name: frame.reverse() for name, frame in tables.evidence.items()}
     assert curation_page(report(*mixed, evidence, tables.rules, ORDER, EXAMPLES)) == page
+
+
+BLOCKS = ("copies", "examples", "overlaps", "report", "steps")
+
+
+@given(contents(), FAILED, st.integers(1, 7))
+@settings(max_examples=10, deadline=None)
+def test_the_size_of_blocks_does_not_show(found: list[Content], failed: list[tuple[str, str]], rows: int) -> None:
+    tables = made(found, failed)
+    page = curation_page(told(tables))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in BLOCKS:
+            patch.setattr(import_module(f"curation.funnel.{module}"), "BLOCK_ROWS", rows)
+        assert curation_page(told(tables)) == page
 
 
 def test_a_document_that_no_table_knows_is_missed_and_so_is_a_row_too_many() -> None:
