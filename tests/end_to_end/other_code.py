@@ -14,10 +14,17 @@ from pipelines.cli import main
 
 
 def with_a_remark(function):
+    """The same stage, which hands its table over in pieces, with a remark in every row."""
+
     @functools.wraps(function)
     def other(*given, **named):
-        outcome = function(*given, **named)
-        return dataclasses.replace(outcome, table=outcome.table.with_columns(detail=pl.lit("looked at anew")))
+        pieces = function(*given, **named)
+        while True:
+            try:
+                table = next(pieces)
+            except StopIteration as end:
+                return end.value
+            yield table.with_columns(detail=pl.lit("looked at anew"))
 
     return other
 
