@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curation.privacy.checksums import luhn, mod_11_10, mod_97, verhoeff
@@ -199,9 +199,13 @@ def test_known_check_digits():
 
 
 def _ipv4(text: str) -> list[str]:
-    """All runs of digits and dots that are a public address; plainly, with the words and signs about them left aside."""
+    """All runs of digits and dots that are a public address; plainly, with the words and signs about them left aside.
+
+    Two dots end an address, for it is a sentence or a list that goes on there.
+    """
     public = []
-    for run in re.findall(r"(?<![\w.])[0-9.]+(?!\w)", text):
+    for whole in re.findall(r"(?<![\w.])[0-9.]+(?!\w)", text):
+        run = whole.partition("..")[0]
         try:
             address = ipaddress.IPv4Address(run.rstrip("."))
         except ValueError:
@@ -211,6 +215,7 @@ def _ipv4(text: str) -> list[str]:
     return public
 
 
+@example(["8.", "2.69", ".142", ".", ".142"])
 @given(
     st.lists(
         st.sampled_from(["8.", "81", ".", "2.69", ".142", "1", "255", "256", " ", " x ", "10.", "0", ", "]), max_size=24
