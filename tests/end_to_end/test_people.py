@@ -151,7 +151,7 @@ def test_what_people_wrote_is_a_release_that_samples_learn_their_references_from
     assert written["reference"] == "Mended." and written["edited"] and written["draft_model"] in {"base", "finetune"}
     release = heads(root)["demonstrations"].notes["release"]
     progress = dict(store.scan("annotation_progress").select("project", "used_by").collect().iter_rows())
-    assert progress["mend"] == f"demonstrations {release}" and progress["how_good"] is None
+    assert progress["mend"] == f"demonstrations {release}" and progress["how_good"].startswith("scores ")
     label = store.scan("annotations").filter(kind="demonstration").collect()["annotation_id"][0]
     assert f"demonstrations {release}" in headwater("trace", label, "-w", root).out
     assert headwater("tag", "demonstrations", "good", release, "-w", root).code == 0

@@ -27,6 +27,12 @@ EVALUATION = EvaluationSettings(generation=HOW, bootstrap=BootstrapSettings(resa
 NODE = "harness_answers_small"
 
 
+@pytest.fixture(autouse=True)
+def _told_offline_for_a_test_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in program.OFFLINE.items():
+        monkeypatch.setenv(name, value)
+
+
 class Program:
     """The program in this process; it counts what it asks."""
 

@@ -27,6 +27,12 @@ HOW = GenerationSettings(precision="float32", threads=1, batch_rows=3)
 LONG = "Return the first, and then the second. "
 
 
+@pytest.fixture(autouse=True)
+def _told_offline_for_a_test_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in program.OFFLINE.items():
+        monkeypatch.setenv(name, value)
+
+
 class Plain:
     """The model one text at a time, without batches, caches or cuts."""
 
