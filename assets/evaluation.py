@@ -188,19 +188,22 @@ def scores(
         run_tests=runner(unit_tests, run.progress),
         in_corpus=in_corpus,
     )
-    table = outcome.table
-    if annotations is not None and annotations.height:
-        preferred = human_win_rate(annotations, instructions.version, in_corpus=in_corpus)
-        rated = human_ratings(annotations, evaluation.bootstrap, instructions.version, in_corpus)
-        table = pl.concat([table, preferred, rated])
-    table = pl.concat([table, *(among_scores(rows, SCORES) for rows in (harness_scores or {}).values())])
-    seen_with = {
-        "what could be seen": "; ".join(
-            f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items()
-        )
-    }
-    notes = {**outcome.notes, **_against(table, run), **_regressions(outcome.others["slices"]), **seen_with}
+    harness = [among_scores(rows, SCORES) for rows in (harness_scores or {}).values()]
+    table = pl.concat([outcome.table, *_of_people(annotations, evaluation, instructions, in_corpus), *harness])
+    visible = "; ".join(f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items())
+    regressions = _regressions(outcome.others["slices"])
+    notes = {**outcome.notes, **_against(table, run), **regressions, "what could be seen": visible}
     return replace(outcome, table=table, notes=notes, pictures=_pictures(table))
+
+
+def _of_people(
+    annotations: pl.DataFrame | None, evaluation: EvaluationSettings, instructions: Release, in_corpus: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """What people preferred and how they rated, as rows of scores."""
+    if annotations is None or annotations.is_empty():
+        return []
+    preferred = human_win_rate(annotations, instructions.version, in_corpus=in_corpus)
+    return [preferred, human_ratings(annotations, evaluation.bootstrap, instructions.version, in_corpus)]
 
 
 @stage(needs=("proposals",), **(ANSWERS | {"primary_key": "sample_id", "unit": "samples"}))
