@@ -1,9 +1,10 @@
 """The program that asks a model behind an OpenAI-compatible endpoint: the same questions, the same rows, over HTTP.
 
 An endpoint limits its rate, times out and breaks in the middle. A 429 or 503 pauses everybody for as long as `Retry-After`
-says; other failures that may pass are tried again after pauses that double. Each answer is written beside at once, for it
-was paid for. What has no answer after all tries is an error of the run, once the rest is done: a failure that may pass must
-not become a row. What the endpoint refuses for good (a prompt that is too long) is an error of that row alone.
+says, and is no failed try while others are answered: who waits in a queue that moves gets there. Other failures that may
+pass are tried again after pauses that double. Each answer is written beside at once, for it was paid for. What has no
+answer after all tries is an error of the run, once the rest is done: a failure that may pass must not become a row. What
+the endpoint refuses for good (a prompt that is too long) is an error of that row alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -55,7 +56,7 @@ class EndpointSettings:
     key_env: str = field(default="", metadata={"runtime": True})
     # requests at once
     parallel: int = field(default=4, metadata={"runtime": True})
-    # tries of one question
+    # tries of one question; one that the endpoint puts off while it answers others does not count
     tries: int = field(default=6, metadata={"runtime": True})
     # seconds until an answer is given up
     timeout: float = field(default=120.0, metadata={"runtime": True})
@@ -123,6 +124,13 @@ def run(job: EndpointJob, progress: Progress) -> dict[str, object]:
     }
 
 
+class _Failed(NamedTuple):
+    """A try without an answer, and whether it was for the endpoint's rate alone."""
+
+    reason: str
+    limited: bool = False
+
+
 class _Unanswered(RuntimeError):
     """One question has no answer after all tries, for a reason that may pass."""
 
@@ -139,44 +147,51 @@ class _Asker:
 
     def __init__(self, client: httpx.Client, job: EndpointJob) -> None:
         self.client, self.job, self.lock, self.not_before = client, job, threading.Lock(), 0.0
-        self.useless = ""
+        self.useless, self.answered = "", 0
 
     def ask(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row of outputs. Raises _Unanswered when all tries failed, EndpointError when it is of no use to go on."""
-        reason = ""
-        for attempt in range(self.job.endpoint.tries):
+        failed, stuck, known, reason = 0, 0, self.answered, ""
+        while max(failed, stuck) < self.job.endpoint.tries:
             self._wait()
             if self.useless:
                 raise EndpointError(self.useless)
-            begun = time.perf_counter()
-            reason, output = self._try(row, attempt)
-            if output is not None:
-                return self._kept(row, output | {"seconds": time.perf_counter() - begun})
+            begun, before = time.perf_counter(), self.answered
+            outcome = self._try(row, self.job.endpoint.pause * 2 ** (failed + stuck))
+            if not isinstance(outcome, _Failed):
+                with self.lock:
+                    self.answered += 1
+                return self._kept(row, outcome | {"seconds": time.perf_counter() - begun})
+            if outcome.limited:
+                stuck = 0 if self.answered > known else stuck + 1
+            else:
+                failed += 1
+            known, reason = before, outcome.reason
         raise _Unanswered(reason)
 
-    def _try(self, row: Mapping[str, Any], attempt: int) -> tuple[str, dict[str, Any] | None]:
-        """Why there is no answer yet, or what to enter."""
+    def _try(self, row: Mapping[str, Any], pause: float) -> dict[str, Any] | _Failed:
+        """What to enter, or why there is nothing yet, after the pause that this asks for."""
         import httpx
 
-        pause = self.job.endpoint.pause * 2**attempt
         try:
             answer = self.client.post(_address(self.job.endpoint), json=_body(row, self.job))
         except httpx.TransportError as error:
             time.sleep(pause)
-            return type(error).__name__, None
-        if answer.status_code in {429, 503}:
+            return _Failed(type(error).__name__)
+        status = answer.status_code
+        if status in {429, 503}:
             self._pause(_retry_after(answer.headers.get("retry-after"), pause))
-        elif answer.status_code in ROW_ERRORS:
+            return _Failed(f"status {status}", limited=True)
+        if status in ROW_ERRORS:
             log.warning("%s: %s", row["sample_id"], answer.text[:500])
-            return "", {"error": f"the endpoint refused it ({answer.status_code})"}
-        elif answer.status_code < 500 and answer.status_code != 408 and not answer.is_success:
-            self.useless = _refused(self.job.endpoint, answer.status_code)
+            return {"error": f"the endpoint refused it ({status})"}
+        if status < 500 and status != 408 and not answer.is_success:
+            self.useless = _refused(self.job.endpoint, status)
             raise EndpointError(self.useless)
-        elif answer.is_success and (output := _output(answer, self.job.settings)) is not None:
-            return "", output
-        else:
-            time.sleep(pause)
-        return f"status {answer.status_code}" + (", and no answer in it" if answer.is_success else ""), None
+        if answer.is_success and (output := _output(answer, self.job.settings)) is not None:
+            return output
+        time.sleep(pause)
+        return _Failed(f"status {status}" + (", and no answer in it" if answer.is_success else ""))
 
     def _wait(self) -> None:
         while (left := self.not_before - time.monotonic()) > 0:

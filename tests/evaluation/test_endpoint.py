@@ -76,6 +76,23 @@ def test_a_limited_rate_is_respected_by_all(tmp_path, as_date):
     assert times[1] - times[0] >= 0.9
 
 
+def test_a_queue_that_moves_is_waited_in(tmp_path):
+    """Four ask at once, and one request in five is served: many a question is put off more often than it has tries."""
+    with serving(lambda body, number: (429, {"Retry-After": "0.01"}, {}) if number % 5 else said("yes")) as (url, seen):
+        found = ask(tmp_path, url, [f"s{number}" for number in range(24)])
+    assert found["output"].to_list() == ["yes"] * 24 and len(seen) == 120
+
+
+def test_a_queue_that_stands_still_is_left(tmp_path):
+    limited = (429, {"Retry-After": "0.01"}, {})
+    with (
+        serving(lambda *_: limited) as (url, seen),
+        pytest.raises(EndpointError, match=r"8 of 8 questions have no answer from big \(status 429\)"),
+    ):
+        ask(tmp_path, url, tries=3)
+    assert len(seen) == 24
+
+
 MISHAPS = {
     "cut": (200, {}, None),
     "down": (503, {}, b"no"),
