@@ -11,6 +11,7 @@ setup: $(READY)
 # torch goes first: what follows then finds a build that fits, and fetches no second one.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headwater needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing torch and some 250 packages into .venv, once; pip is silent for the minutes that this takes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e '.[training,harness,language,annotation,cloud,formats,dev]'

@@ -27,6 +27,7 @@ from pipelines.remembering import remember
 from pipelines.shown import shown
 from pipelines.store import Store
 from pipelines.workspace import Workspace
+from records import content_digest
 
 TABLE = "tombstones"
 AUDIT = pl.Schema(
@@ -359,10 +360,13 @@ def preview(found: Touched) -> list[tuple[str, int, str]]:
     places = [f"{row['source']}:{row['locator']}" for row in found.places.head(3).to_dicts()]
     is_near = pl.col("content_digest").is_in(found.near)
     near = [f"{row['source']}:{row['locator']}" for row in found.places.filter(is_near).head(3).to_dicts()]
+    empty = found.places.filter(content_digest=content_digest(""))
+    blank = [f"{row['source']}:{row['locator']}" for row in empty.head(3).to_dicts()]
     samples = found.samples["sample_id"].head(3).to_list() if found.samples.height else []
     rows = [
         ("documents", found.places.height, places),
         ("of these, near copies in other words", found.places.filter(is_near).height, near),
+        *([("of these, empty ones, which are all one text", empty.height, blank)] if empty.height else []),
         ("samples", found.samples.height, samples),
         ("tasks", len(found.tasks), [str(row["task_digest"]) for row in found.tasks]),
         ("annotations", len(found.annotations), [str(row["annotation_id"]) for row in found.annotations]),

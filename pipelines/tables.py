@@ -21,6 +21,11 @@ from pipelines.workspace import Workspace
 from records import Progress, silent
 
 CELL = 60
+AT_FIRST = {
+    "tombstones": "nothing was taken back yet; `headwater forget` does",
+    "purges": "nothing was purged yet; `headwater forget --purge` does",
+}
+"""Tables that commands write, and no stage: what it means that there is none."""
 FORMATS = (".parquet", ".csv", ".jsonl")
 
 
@@ -42,6 +47,8 @@ def _at(store: Store, name: str, version: str | None) -> Commit:
             (str(each.number) for each in store.history(name) if each.notes.get("release") == released), version
         )
     head = store.head(name) if version is None else store.find(name, version)
+    if head is None and name in AT_FIRST:
+        raise LookupError(f"there is no table {name}: {AT_FIRST[name]}")
     if head is None:
         tables = store.tables()
         known = ", ".join(tables) or "none yet; `headwater run` makes them"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from rich.console import Console
+from rich.status import Status
 
 from annotation import server as label_studio
 from annotation.credentials import credentials
@@ -38,7 +39,7 @@ def serve(workspace: Workspace, console: Console, port: int | None, with_label_s
     try:
         if with_label_studio:
             server = _label_studio(workspace, console)
-        with console.status("Dagster is starting"):
+        with waiting(console, "Dagster is starting"):
             wait_until_ready(running)
         _introduce(console, running, server)
         with _hints(workspace, console):
@@ -51,10 +52,16 @@ def serve(workspace: Workspace, console: Console, port: int | None, with_label_s
     return 0
 
 
+def waiting(console: Console, said: str) -> Status:
+    """Says what is waited for: a sign that turns on a terminal, a line at once in a log."""
+    if not console.is_terminal:
+        console.print(said, highlight=False)
+    return console.status(said)
+
+
 def _label_studio(workspace: Workspace, console: Console) -> Server:
-    with console.status(
-        "Label Studio is starting (its first start makes an environment of its own: some minutes)"
-    ) as status:
+    said = "Label Studio is starting (its first start makes an environment of its own: some minutes)"
+    with waiting(console, said) as status:
 
         def progress(done: int, total: int | None = None, unit: str = "rows", beside: str = "") -> None:
             status.update(f"Label Studio is starting: {describe(done, total, unit, 0, beside)}")

@@ -165,6 +165,7 @@ def test_a_table_is_written(corpus: Path, tmp_path: Path, ending: str) -> None:
 WRONG = {
     "a table that is misspelt": (["table", "verdict"], "there is no table 'verdict'; did you mean verdicts?"),
     "a table that is not there": (["table", "nope"], "there is no table 'nope'; there are: corpus, documents"),
+    "a table that a command writes": (["table", "tombstones"], "no table tombstones: nothing was taken back yet"),
     "a version that is not there": (["table", "corpus", "--version", "zz"], "--versions` lists them"),
     "an ending that is none": (["table", "corpus", "-o", "x.txt"], "end the name in one of .parquet, .csv, .jsonl"),
     "a folder that is not there": (["table", "corpus", "-o", "/absent/x.csv"], "/absent/x.csv"),

@@ -7,9 +7,10 @@ import re
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from pipelines.forgetting import Asked, key_of, stale_models, touched
+from pipelines.forgetting import Asked, Touched, key_of, preview, stale_models, touched
 from pipelines.workspace import Workspace
 from records import content_digest, doc_id
 from tests.end_to_end.workspaces import heads
@@ -162,6 +163,15 @@ def test_mistakes_are_one_sentence(ready: Path, case: str) -> None:
     asked, expected = WRONG[case]
     with pytest.raises((LookupError, ValueError), match=re.escape(expected)):
         touched(Workspace(ready), asked)
+
+
+def test_that_all_empty_documents_are_one_text_is_told_before_one_is_taken_back() -> None:
+    empty = [("web", "a.txt", content_digest("")), ("web", "b.txt", content_digest(""))]
+    full = ("web", "c.txt", content_digest("full"))
+    for rows, told in (([*empty, full], [("of these, empty ones, which are all one text", 2)]), ([full], [])):
+        found = pl.DataFrame(rows, ["source", "locator", "content_digest"], orient="row")
+        shown = preview(Touched([], [], found, pl.DataFrame(), [], [], {}, [], []))
+        assert [(what, count) for what, count, _ in shown if "empty" in what] == told
 
 
 def test_it_asks_first_and_two_things_are_not_one(ready: Path) -> None:
