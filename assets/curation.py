@@ -24,7 +24,7 @@ from assets.pictures import (
     of_signatures,
     of_verdicts,
 )
-from curation.corpus import build_corpus
+from curation.corpus import corpus_in_parts
 from curation.decontamination import (
     DecontaminationSettings,
     EvaluationSet,
@@ -311,12 +311,12 @@ def corpus(
     decontamination: DecontaminationSettings,
     privacy: PrivacySettings | None,
     sources: tuple[Source, ...],
-) -> Outcome:
+) -> Pieces:
     """The contents that are kept, one row each."""
     cut = [] if lines is None else [line_cuts(lines, line_settings)]
     cut += [] if contamination is None else [cuts(contamination, decontamination)]
     redacted = None if personal_data is None or privacy is None else redactions(personal_data, privacy)
-    return build_corpus(documents, verdicts, [source.name for source in sources], cut, redacted)
+    return corpus_in_parts(documents, verdicts, [source.name for source in sources], cut, redacted)
 
 
 @stage(

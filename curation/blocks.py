@@ -5,6 +5,9 @@ joins: rows of one value fall into one block, wherever they stand, and blocks ar
 in files without a name, as Arrow has them; a million rows of thirty numbers cost some half a CPU second, there and back.
 
 Digests spread evenly, so a block has about as many rows as asked for; only beyond `MOST_BLOCKS` blocks they grow.
+
+Rows that are to stand in the order of their digests are parted by the first bits of these, and what is still too many bytes
+by the next ones.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -23,6 +27,9 @@ import pyarrow as pa
 BLOCK_ROWS = 1 << 16
 """Rows of each table that are held at a time."""
 MOST_BLOCKS = 1024
+ORDERED_BYTES = 32 << 20
+"""Bytes of rows that are put in order at a time."""
+_BITS, _BITS_IN_ALL = 7, 28
 _BLOCK = "block"
 _AHEAD = "POLARS_ROW_GROUP_PREFETCH_SIZE"
 
@@ -75,8 +82,8 @@ def blocks(
     n_blocks = max(1, min(-(-height // block_rows), MOST_BLOCKS))
     with ExitStack() as files:
 
-        def parted(pieces: Iterable[pl.DataFrame]) -> _Parted:
-            return _Parted(pieces, on, n_blocks, files.enter_context(TemporaryFile()))
+        def parted(pieces: Iterable[pl.DataFrame]) -> Parted:
+            return Parted(pieces, pl.col(on).hash() % n_blocks, n_blocks, files.enter_context(TemporaryFile()))
 
         others = {name: parted(parts_of(table, block_rows)) for name, table in tables.items()}
         own = parted(rows)
@@ -88,15 +95,53 @@ def blocks(
             yield partial(own.block, number, block_rows), beside
 
 
-class _Parted:
-    """Rows that wait in a file, each in its block."""
+def ordered(pieces: Iterable[pl.DataFrame], by: str, most_bytes: int | None = None) -> Iterator[pl.DataFrame]:
+    """Rows by a column of digests: frames of ascending digests, each of about so many bytes at most; equal ones in one frame.
 
-    def __init__(self, pieces: Iterable[pl.DataFrame], by: str, n_blocks: int, file: IO[bytes]) -> None:
+    Within a frame the rows are in no order.
+    """
+    return _ordered(pieces, by, most_bytes or ORDERED_BYTES, _BITS_IN_ALL - _BITS)
+
+
+def _ordered(pieces: Iterable[pl.DataFrame], by: str, most_bytes: int, bit: int) -> Iterator[pl.DataFrame]:
+    held = gathered(pieces, most_bytes)
+    first, more = next(held, None), next(held, None)
+    if first is None:
+        return
+    if more is None or bit < 0:
+        yield pl.concat([first, *([] if more is None else [more]), *held])
+        return
+    place = pl.col(by).str.head(8).str.to_integer(base=16, dtype=pl.UInt32) // (16 << bit) % (1 << _BITS)
+    with TemporaryFile() as file:
+        parted = Parted(chain([first, more], held), place, 1 << _BITS, file)
+        del first, more
+        for number in range(1 << _BITS):
+            yield from _ordered(parted.block(number, BLOCK_ROWS, most_bytes), by, most_bytes, bit - _BITS)
+
+
+def gathered(pieces: Iterable[pl.DataFrame], most_bytes: int) -> Iterator[pl.DataFrame]:
+    """The rows in frames of so many bytes, but for the last one."""
+    held: list[pl.DataFrame] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += int(piece.estimated_size())
+        if size >= most_bytes:
+            yield pl.concat(held)
+            held, size = [], 0
+    if held:
+        yield pl.concat(held)
+
+
+class Parted:
+    """Rows that wait in a file, each in the block whose number an expression tells."""
+
+    def __init__(self, pieces: Iterable[pl.DataFrame], by: pl.Expr, n_blocks: int, file: IO[bytes]) -> None:
         self._batches: list[list[int]] = [[] for _ in range(n_blocks)]
         self._written, self._file = 0, file
         self._schema, writer = pl.Schema(), None
         for piece in pieces:
-            rows = piece.with_columns((pl.col(by).hash() % n_blocks).alias(_BLOCK)).sort(_BLOCK)
+            rows = piece.with_columns(by.alias(_BLOCK)).sort(_BLOCK)
             ends = np.searchsorted(rows[_BLOCK].to_numpy(), np.arange(n_blocks + 1))
             table = rows.drop(_BLOCK).to_arrow(compat_level=pl.CompatLevel.oldest())
             if writer is None:
@@ -114,15 +159,18 @@ class _Parted:
                 self._batches[number].append(self._written)
                 self._written += 1
 
-    def block(self, number: int, rows: int) -> Iterator[pl.DataFrame]:
-        """The rows of a block in pieces of about so many."""
+    def block(self, number: int, rows: int, most_bytes: int | None = None) -> Iterator[pl.DataFrame]:
+        """The rows of a block in pieces of about so many, or so many bytes."""
         held: list[pa.RecordBatch] = []
+        n_rows = size = 0
         reader: Any = pa.ipc.open_file(self._file) if self._batches[number] else None
         for place in self._batches[number]:
             held.append(reader.get_batch(place))
-            if sum(batch.num_rows for batch in held) >= rows:
+            n_rows += held[-1].num_rows
+            size += held[-1].nbytes if most_bytes else 0
+            if n_rows >= rows or (most_bytes and size >= most_bytes):
                 yield self._frame(held)
-                held = []
+                held, n_rows, size = [], 0, 0
         if held:
             yield self._frame(held)
 

@@ -321,7 +321,7 @@ def test_the_corpus_is_cut_by_the_papers_that_are_named() -> None:
             "content_digest": [content_digest(text) for text in texts],
         }
     )
-    verdicts = documents.select("doc_id", verdict=pl.lit("kept"))
+    verdicts = documents.select("doc_id", "content_digest", verdict=pl.lit("kept"))
     batch = pa.RecordBatch.from_pydict({"content_digest": documents["content_digest"].to_list(), "text": texts})
     found = pl.DataFrame(pl.from_arrow(lines(batch, PAPER)))
     is_last = pl.col("content_digest") == documents["content_digest"][2]
