@@ -38,6 +38,9 @@ LOG = "label-studio.log"
 READY_SECONDS = 900.0
 """How long a start may take; a first start on a busy machine has taken two minutes."""
 
+ANSWER_SECONDS = 60.0
+"""How long its answer is waited for. One that is at work on an import is slow, and must not be ended as one that hangs."""
+
 STOP_SECONDS = 10.0
 
 
@@ -316,7 +319,7 @@ def _answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     import httpx
 
     try:
-        return httpx.get(url, headers=headers, timeout=10, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(url, headers=headers, timeout=ANSWER_SECONDS, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

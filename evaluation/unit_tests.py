@@ -39,6 +39,9 @@ from records import Progress
 
 MIB = 1024**2
 FOLDER_BYTES = 64 * MIB
+START_SECONDS = 120.0
+"""How long a sandbox may take to begin; a machine that does other things takes a second and more."""
+
 HEARD_BYTES = 4096
 """What is listened to of an answer's process, at most; the script says some dozens of bytes."""
 
@@ -131,7 +134,8 @@ def check(output: str, tests: str, settings: UnitTestSettings) -> Verdict:
         lines = heard.decode("utf-8", "replace").splitlines()
         if not lines or lines[0].split(" ", 1)[0] not in (READY, FAULT):
             complaints.seek(0)
-            raise SandboxError(_complaint(complaints.read(2000).decode("utf-8", "replace").strip()))
+            why = complaints.read(2000).decode("utf-8", "replace").strip()
+            raise SandboxError(_complaint(why or f"it {'ended before it had begun' if ended else 'did not begin'}"))
     if lines[0].startswith(FAULT):
         return Verdict(False, lines[0].removeprefix(FAULT).strip())
     if not ended:
@@ -141,7 +145,6 @@ def check(output: str, tests: str, settings: UnitTestSettings) -> Verdict:
 
 def _listen(said: IO[bytes], complaints: IO[bytes], patience: float) -> tuple[bytes, bool]:
     """What the process says, and whether it ended by itself (or said too much); afterwards nothing of it is left."""
-    deadline = time.monotonic() + patience
     with _filter() as filter_fd:
         process = subprocess.Popen(
             [*_sandbox(), "--seccomp", str(filter_fd), "--", *_interpreter(), SCRIPT.read_text(encoding="utf-8")],
@@ -155,19 +158,21 @@ def _listen(said: IO[bytes], complaints: IO[bytes], patience: float) -> tuple[by
     try:
         with process.stdout as voice:
             os.set_blocking(voice.fileno(), False)
-            return _heard(voice, deadline)
+            return _heard(voice, patience)
     finally:
         process.kill()  # what is inside dies with it
         process.wait()
 
 
-def _heard(voice: IO[bytes], deadline: float) -> tuple[bytes, bool]:
+def _heard(voice: IO[bytes], patience: float) -> tuple[bytes, bool]:
+    """The patience begins with the first word: until then it is the machine that takes its time, not the answer."""
     import select
 
-    heard = b""
+    heard, deadline = b"", time.monotonic() + START_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         if select.select([voice], [], [], left)[0]:
             part = os.read(voice.fileno(), HEARD_BYTES)
+            deadline = deadline if heard else time.monotonic() + patience
             heard += part
             if not part or len(heard) > HEARD_BYTES:
                 return heard, True
@@ -220,8 +225,7 @@ def _interpreter() -> tuple[str, ...]:
     return (str(path.resolve()), "-I", "-S", "-B", "-c")
 
 
-def _complaint(said: str) -> str:
-    why = said or "it ended before it had begun"
+def _complaint(why: str) -> str:
     return (
         f"Bubblewrap could make no sandbox, so no code that models wrote was run: {why}. It needs user namespaces for "
         "those who are not root (in a container, allow them), or remove `unit_tests` from headwater.yaml"

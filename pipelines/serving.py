@@ -172,7 +172,7 @@ def _launch(
 
 def _found(home: Path, log: Path) -> Running:
     """The Dagster that holds the lock; it writes where it is within a moment of taking it."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             state = json.loads((home / "serving.json").read_text())
             return Running(home, state["port"], state["pid"], log)
@@ -197,7 +197,7 @@ def _free_port(port: int | None) -> int:
         return number
 
 
-def wait_until_ready(running: Running, timeout_seconds: float = 120) -> None:
+def wait_until_ready(running: Running, timeout_seconds: float = 300) -> None:
     """Wait until the UI answers, the code location is loaded and the daemon is at work.
 
     Raises ServingError with the error of the code location, or the end of the log if it died or took too long.

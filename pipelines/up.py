@@ -123,15 +123,15 @@ def _alive(workspace: Workspace, running: Running, console: Console) -> Callable
 
     def alive() -> bool:
         now = path.read_bytes() if path.exists() else b""
-        if now != seen[0]:
+        if now != seen[0] and _reload(workspace, running, console):
             seen[0] = now
-            _reload(workspace, running, console)
         return running.alive()
 
     return alive
 
 
-def _reload(workspace: Workspace, running: Running, console: Console) -> None:
+def _reload(workspace: Workspace, running: Running, console: Console) -> bool:
+    """Whether that is done with: a Dagster that does not answer now is told again at the next look."""
     try:
         load_config(workspace.root / FILE)
     except (SettingsError, OSError) as error:
@@ -141,6 +141,12 @@ def _reload(workspace: Workspace, running: Running, console: Console) -> None:
             highlight=False,
             markup=False,
         )
-        return
-    query(running, RELOAD)
+        return True
+    try:
+        query(running, RELOAD)
+    except OSError as error:
+        said = f"{FILE} was edited, and Dagster does not answer yet ({error}); it will be told again"
+        console.print(said, style="yellow", highlight=False, markup=False)
+        return False
     console.print(f"{FILE} was edited: Dagster has loaded it", highlight=False)
+    return True

@@ -16,6 +16,8 @@ PICTURES = Path(__file__).parents[1] / "docs" / "annotators"
 PATIENCE = 60_000
 """Milliseconds: the interface is a large script, and the machine may be busy."""
 
+expect.set_options(timeout=PATIENCE)
+
 
 @contextlib.contextmanager
 def running_label_studio(folder: Path) -> Iterator[server.Server]:
@@ -35,7 +37,7 @@ def chromium() -> Iterator[Browser]:
     """The system's Chromium, without a window."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS, timeout=2 * PATIENCE)
         yield browser
         browser.close()
 

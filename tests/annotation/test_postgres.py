@@ -3,12 +3,14 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,25 +54,35 @@ def cluster() -> Iterator[PostgresSettings]:
         folder.chmod(0o755)
         for path in (own, own / "password"):
             os.chown(path, user.pw_uid, user.pw_gid)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     data = own / "data"
     made = ["-D", data, "-U", "labels", "--pwfile", own / "password", "-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
     subprocess.run([programs() / "initdb", *made], check=True, capture_output=True, cwd=folder, **as_other)
-    options = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", own, "-c", "fsync=off"]
-    running = subprocess.Popen([programs() / "postgres", *options], cwd=folder, stderr=subprocess.DEVNULL, **as_other)
+    options = ["-D", data, "-h", "127.0.0.1", "-k", own, "-c", "fsync=off"]
+    running, port = started(options, folder, as_other)
     try:
-        for _ in range(200):
-            ready = subprocess.run([programs() / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], capture_output=True)
-            if ready.returncode == 0:
-                break
-            time.sleep(0.1)
         yield PostgresSettings("127.0.0.1", port, "postgres", "labels", password_file=str(secret))
     finally:
-        running.terminate()
-        running.wait(30)
+        running.send_signal(signal.SIGINT)  # it ends connections that somebody left open
+        running.wait(120)
         shutil.rmtree(folder)
+
+
+def started(options: list[object], folder: Path, as_other: dict[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
+    """The server when it answers, and its port: another one where somebody took the first before it could."""
+    log = folder / "log"
+    for _ in range(5):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        with log.open("ab") as output:
+            words = [programs() / "postgres", "-p", str(port), *options]
+            running = subprocess.Popen(words, cwd=folder, stderr=output, **as_other)
+        asks = [programs() / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        while running.poll() is None:
+            if subprocess.run(asks, capture_output=True).returncode == 0:
+                return running, port
+            time.sleep(0.1)
+    raise AssertionError(f"PostgreSQL did not start: {log.read_text()}")
 
 
 def connects(settings: PostgresSettings, folder: Path) -> subprocess.CompletedProcess[str]:

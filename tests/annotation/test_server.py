@@ -130,7 +130,7 @@ def test_a_start_that_was_cut_short_leaves_no_second_server(tmp_path, monkeypatc
     monkeypatch.setattr(server, "PROGRAM", "raise SystemExit(1)")
     with pytest.raises(LabelStudioError):
         server.start(SETTINGS, tmp_path)
-    assert hung.wait(timeout=10) in (-signal.SIGTERM, -signal.SIGKILL)
+    assert hung.wait(timeout=60) in (-signal.SIGTERM, -signal.SIGKILL)
 
 
 def test_a_server_that_dies_at_its_start_names_its_log(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
 from tests.end_to_end.test_daemon_workspace import wait
 from tests.end_to_end.workspaces import HEADWATER, edit, environment, heads, headwater
-from tests.label_studio import choice, choose_by_key, chromium, mend, open_labelling, sign_in, submit
+from tests.label_studio import PATIENCE, choice, choose_by_key, chromium, mend, open_labelling, sign_in, submit
 
 ANSWERS = ("A is clearly better", "B is slightly better", "A is slightly better", "Equally good", "B is clearly better")
 LABELS = 10
@@ -41,7 +41,7 @@ def people(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
             yield root, log.read_text()
         finally:
             command.send_signal(signal.SIGINT)
-            assert command.wait(90) == 0
+            assert command.wait(300) == 0
 
 
 def test_the_graph_is_shown(people: tuple[Path, str]) -> None:
@@ -49,6 +49,7 @@ def test_the_graph_is_shown(people: tuple[Path, str]) -> None:
     assert address is not None
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1600, "height": 900})
+        page.set_default_timeout(PATIENCE)
         page.goto(f"{address[1]}/asset-groups")
         for group in ("sources", "documents", "curation", "annotation", "datasets", "models", "evaluation"):
             expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
@@ -66,6 +67,7 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
     assert re.search(r"Label Studio\s+(\S+)", said)[1] == url
     with chromium() as browser:
         dagster = browser.new_page(viewport={"width": 1600, "height": 900})
+        dagster.set_default_timeout(PATIENCE)
         dagster.goto(f"{re.search(r'Dagster +(http://127[.]0[.]0[.]1:[0-9]+)', said)[1]}/assets/label_studio_projects")
         dagster.locator(f'a[href="{places["which"]}"]').first.click(timeout=60_000)
         anna, email = signed_in(browser, root, url, "anna")
@@ -88,8 +90,8 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
         for _ in range(2):  # one of them may be the known question
             choose_by_key(bob, "6", "Both are bad")
             submit(bob, keyboard=True)
-        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 3, "mend": 1}, seconds=240)
-        wait(lambda: heads(root)["adjudications"].notes.get("waiting", 0) > 0, seconds=120)
+        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 3, "mend": 1}, seconds=400)
+        wait(lambda: heads(root)["adjudications"].notes.get("waiting", 0) > 0, seconds=400)
         bob.goto(f"{url}/projects")
         expect(bob.get_by_text("Decide where others disagree").first).to_be_visible(timeout=60_000)
     store = Workspace(root).store

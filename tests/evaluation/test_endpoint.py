@@ -21,7 +21,7 @@ def ask(tmp_path, url, names=NAMES, **options):
     rows = [(name, "test", "none", [{"role": "user", "content": name}], None, "generate", 0) for name in names]
     questions = pl.DataFrame(rows, schema=QUESTIONS, orient="row").with_columns(asked=pl.col("sample_id"))
     questions.write_parquet(tmp_path / "samples.parquet")
-    options = {"pause": 0.01, "timeout": 5.0, **options}
+    options = {"pause": 0.01, "timeout": 60.0, **options}
     endpoint = EndpointSettings("big", url, "model-x", **options)
     out = tmp_path / "out.parquet"
     facts = run(

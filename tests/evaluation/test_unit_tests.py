@@ -2,8 +2,8 @@
 
 import os
 import resource
+import shutil
 import socket
-import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from evaluation.statistics import BootstrapSettings
 from evaluation.unit_tests import SandboxError, UnitTestSettings, Verdict, check, code_of, run_unit_tests, runner
 from tests.evaluation.tables import outputs, samples
 
-QUICK = UnitTestSettings(cpu_seconds=1, memory=256)
+SMALL = UnitTestSettings(memory=256)
 SQUARE = "def square(x):\n    return x * x\n"
 TESTS = "assert square(3) == 9\nassert square(-2) == 4"
 RIGHT, WRONG = Verdict(True), Verdict(False)
@@ -58,7 +58,7 @@ def catches(attack: str, error: str) -> str:
     ],
 )
 def test_an_answer_is_held_to_its_tests(answer, tests, verdict):
-    assert check(answer, tests, QUICK) == verdict
+    assert check(answer, tests, SMALL) == verdict
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_answer_is_held_to_its_tests(answer, tests, verdict):
     ],
 )
 def test_whoever_leaves_before_the_asserts_has_not_passed(leaving):
-    assert check(leaving, TESTS, QUICK) == WRONG
+    assert check(leaving, TESTS, SMALL) == WRONG
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_whoever_leaves_before_the_asserts_has_not_passed(leaving):
 )
 def test_what_an_answer_may_not_do_fails_for_it(attack, error):
     """The answer passes: it caught the very error that stopped it."""
-    assert check(catches(attack, error), TESTS, QUICK) == RIGHT
+    assert check(catches(attack, error), TESTS, SMALL) == RIGHT
 
 
 def test_neither_credentials_nor_the_workspace_nor_the_environment_can_be_read(tmp_path, monkeypatch):
@@ -119,9 +119,9 @@ def test_neither_credentials_nor_the_workspace_nor_the_environment_can_be_read(t
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LABEL_STUDIO_TOKEN", "a token")
     for path in (home / ".ssh" / "id_ed25519", tmp_path / "credentials.json", Path.home() / ".ssh", Path(__file__)):
-        assert check(catches(f"import os\nos.stat({str(path)!r})", "FileNotFoundError"), TESTS, QUICK) == RIGHT
+        assert check(catches(f"import os\nos.stat({str(path)!r})", "FileNotFoundError"), TESTS, SMALL) == RIGHT
     names = "import os\nassert set(os.environ) <= {'PWD', 'LC_CTYPE'}, os.environ\nassert os.listdir('/tmp') == []\n"
-    assert check(names + SQUARE, TESTS, QUICK) == RIGHT
+    assert check(names + SQUARE, TESTS, SMALL) == RIGHT
 
 
 def test_services_of_the_machine_cannot_be_reached():
@@ -129,7 +129,7 @@ def test_services_of_the_machine_cannot_be_reached():
         server.settimeout(0.2)
         port = server.getsockname()[1]
         attack = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)"
-        assert check(catches(attack, "OSError"), TESTS, QUICK) == RIGHT
+        assert check(catches(attack, "OSError"), TESTS, SMALL) == RIGHT
         with pytest.raises(TimeoutError):
             server.accept()
 
@@ -146,17 +146,28 @@ def test_services_of_the_machine_cannot_be_reached():
 )
 def test_work_without_end_and_a_flood_of_output_end_and_are_wrong_answers(loop):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert check(loop, TESTS, QUICK) == WRONG
+    assert check(loop, TESTS, replace(SMALL, cpu_seconds=1)) == WRONG
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "what it says is not kept"
 
 
 def test_what_sleeps_is_a_failed_check_and_leaves_nothing_behind():
     marker = f"sleeps {os.getpid()}"
     sleeping = f"import threading\nthreading.Thread(target=threading.Event().wait).start()\nimport time\n'{marker}'\ntime.sleep(600)"
-    verdict = check(sleeping, TESTS, replace(QUICK, patience=1))
+    verdict = check(sleeping, TESTS, replace(SMALL, patience=1))
     assert not verdict.passed and verdict.fault == "it waited for something, and was given up after 1 seconds"
-    children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True)
-    assert "bwrap" not in children.stdout
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+    assert "bwrap\n" not in [Path(f"/proc/{child}/comm").read_text() for child in children]
+
+
+def test_a_sandbox_that_is_slow_to_begin_is_no_answer_that_waits(monkeypatch, tmp_path):
+    """A machine that does other things: its delay is not counted against the answer."""
+    real = shutil.which("bwrap")
+    slow = tmp_path / "bwrap"
+    slow.write_text(f'#!/bin/sh\nsleep 1.5\nexec {real} "$@"\n')
+    slow.chmod(0o755)
+    sandbox = (str(slow), *unit_tests._sandbox()[1:])
+    monkeypatch.setattr(unit_tests, "_sandbox", lambda: sandbox)
+    assert check(SQUARE, TESTS, replace(SMALL, patience=1)) == RIGHT
 
 
 def test_many_at_a_time_give_what_each_gives_alone():
@@ -164,7 +175,7 @@ def test_many_at_a_time_give_what_each_gives_alone():
         (SQUARE + f"# {number}", f"assert square({number}) == {number * number + number % 2}") for number in range(8)
     ]
     told: list[int] = []
-    found = run_unit_tests([*pairs, *pairs], QUICK, lambda done, *_: told.append(done))
+    found = run_unit_tests([*pairs, *pairs], SMALL, lambda done, *_: told.append(done))
     assert found == [RIGHT if number % 2 == 0 else WRONG for number in range(8)] * 2
     assert told == list(range(1, 9)), "equal pairs are run once"
     assert threading.active_count() < 50
@@ -173,7 +184,7 @@ def test_many_at_a_time_give_what_each_gives_alone():
 @given(st.text(max_size=200))
 @settings(max_examples=10, deadline=None)
 def test_any_text_can_be_run_and_is_no_right_answer(text):
-    assert check(text, TESTS, QUICK) == WRONG
+    assert check(text, TESTS, SMALL) == WRONG
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="`\r"), max_size=80), st.sampled_from(["", "python", "py"]))
@@ -186,15 +197,15 @@ def test_without_the_sandbox_nothing_is_run_and_the_package_is_named(monkeypatch
     unit_tests._sandbox.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxError, match="apt install bubblewrap"):
-        check(SQUARE, TESTS, QUICK)
+        check(SQUARE, TESTS, SMALL)
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     broken.chmod(0o755)
     with pytest.raises(SandboxError, match="No permissions to create new namespace"):
-        check(SQUARE, TESTS, QUICK)
+        check(SQUARE, TESTS, SMALL)
     monkeypatch.undo()
     unit_tests._sandbox.cache_clear()
-    assert check(SQUARE, TESTS, QUICK) == RIGHT
+    assert check(SQUARE, TESTS, SMALL) == RIGHT
 
 
 def test_an_unknown_machine_is_an_error():
@@ -214,7 +225,7 @@ def test_scores_count_passes_and_a_failed_check_is_none_of_them():
         output=pl.Series(["def square(x): return 9", "import time\ntime.sleep(600)", SQUARE], dtype=pl.String)
     )
     both = {name: rows.with_columns(model_version=pl.lit("v")) for name, rows in (("good", good), ("bad", bad))}
-    quick = runner(replace(QUICK, patience=1))
+    quick = runner(replace(SMALL, patience=1))
     outcome = score_contestants(both, asked(), "d", BootstrapSettings(resamples=100, permutations=100), run_tests=quick)
     scored = outcome.table.select("model", "metric", "value", "n").rows()
     assert scored == [("good", "unit_test_pass", 1.0, 3), ("bad", "unit_test_pass", 0.5, 2)]

@@ -7,15 +7,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
+from rich.console import Console
 
 from pipelines.instance import dagster_home, write_dagster_yaml, write_workspace_yaml
 from pipelines.lost_runs import lock
 from pipelines.serving import Running, ServingError, query, start_dagster, wait_for_end, wait_until_ready
+from pipelines.up import _alive
+from pipelines.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 TOY = "tests.pipelines.toy_definitions"
@@ -107,11 +112,40 @@ def test_the_location_is_the_same_as_in_the_root(tmp_path: Path) -> None:
     assert yaml.safe_load((ROOT / "workspace.yaml").read_text()) == ours
 
 
+def test_an_edit_that_dagster_was_not_told_is_told_again_and_ends_nothing(workspace: Path) -> None:
+    """A busy Dagster answers late; `headwater up` must not end for that."""
+    settings = workspace / "headwater.yaml"
+    settings.write_text("sources: [{name: web, path: raw}]\n")
+    asked: list[str] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        """It cuts the first connection, and answers the next."""
+
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            if len(asked) > 1:
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + b'{"data": {}}')
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    said = StringIO()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server, subprocess.Popen(["sleep", "600"]) as process:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running = Running(dagster_home(workspace), server.server_port, process.pid, workspace / "log", process)
+        alive = _alive(Workspace(workspace), running, Console(file=said, width=200))
+        assert alive() and asked == []
+        settings.write_text("sources: [{name: files, path: raw}]\n")
+        assert all(alive() for _ in range(3)) and len(asked) == 2
+        server.shutdown()
+        process.kill()
+    assert "does not answer yet" in said.getvalue() and said.getvalue().count("Dagster has loaded it") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_end_is_waited_for(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
-    assert wait_for_end(lambda: True) == number
+    assert wait_for_end(lambda: not os.kill(os.getpid(), number)) == number, "sent once it waits, for before it kills"
     assert signal.getsignal(number) == before
     assert wait_for_end(lambda: False) == 0
 
