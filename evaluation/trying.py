@@ -10,7 +10,7 @@ import polars as pl
 from evaluation.inference import GenerationSettings, answer
 from evaluation.loading import load_model
 from evaluation.prompts import Prompt, render
-from records import MESSAGES, Message, silent
+from records import MESSAGES, Message, Progress, silent
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,14 @@ class Contestant:
 
 
 def try_prompt(
-    text: str, contestants: Sequence[Contestant], settings: GenerationSettings | None = None
+    text: str,
+    contestants: Sequence[Contestant],
+    settings: GenerationSettings | None = None,
+    progress: Progress = silent,
 ) -> list[tuple[str, str]]:
     """Each contestant's name and answer to `text` as a user's message, in the order given; one model is loaded at a time.
+
+    `progress` is told before each who is asked.
 
     Raises:
         LoadingError: a model cannot be loaded.
@@ -35,7 +40,11 @@ def try_prompt(
     if not text.strip():
         raise ValueError("there is nothing to answer: the text is empty")
     settings = settings or GenerationSettings()
-    return [(contestant.name, _answer(text, contestant, settings)) for contestant in contestants]
+    found = []
+    for place, contestant in enumerate(contestants):
+        progress(place, len(contestants), "models", contestant.name)
+        found.append((contestant.name, _answer(text, contestant, settings)))
+    return found
 
 
 def _answer(text: str, contestant: Contestant, settings: GenerationSettings) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import polars as pl
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from curation.release_kinds import KINDS
+from curation.tombstones import TAKEN_BACK
 from pipelines.commits import Commit
 from pipelines.graph import Graph
 from pipelines.settings import FILE
@@ -18,6 +22,10 @@ from pipelines.workspace import Workspace
 from proportions import told
 
 REASONS = 5
+NEAR = 2
+"""So many folders below where one stands a workspace is named from there."""
+RETOLD = frozenset({"corpus", "sample_facts", "sample_overlaps", "evaluation", "scores", "annotation_tasks"})
+"""Stages whose dropped rows are told by another stage, or only were not chosen: no reason to look at anything."""
 
 
 def summarise(console: Console, workspace: Workspace, graph: Graph, seconds: Mapping[str, float]) -> None:
@@ -26,13 +34,19 @@ def summarise(console: Console, workspace: Workspace, graph: Graph, seconds: Map
     console.print(_accounts(graph, heads, seconds))
     _print_reasons(console, {name: heads[name] for node in graph.stages() if (name := node.outputs[0].name) in heads})
     _print_results(console, workspace, heads)
-    console.print(f"\n[bold]Next:[/] {' · '.join(_next_steps(workspace, heads))}", highlight=False)
+    _print_next(console, list(_next_steps(workspace, heads)))
+
+
+def _table(title: str) -> Table:
+    """A table with little around its figures, so that they fit into eighty columns."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
 
 
 def _accounts(graph: Graph, heads: Mapping[str, Commit], seconds: Mapping[str, float]) -> Table:
-    table = Table(title="in = kept + dropped + failed", title_justify="left")
-    for name in ("stage", "unit", "in", "kept", "dropped", "failed", "seconds"):
-        table.add_column(name, justify="left" if name in {"stage", "unit"} else "right")
+    table = _table("in = kept + dropped + failed")
+    table.add_column("stage", overflow="fold")
+    for name in ("unit", "in", "kept", "dropped", "failed", "seconds"):
+        table.add_column(name, justify="left" if name == "unit" else "right", no_wrap=True)
     for node in graph.stages():
         head = heads.get(node.outputs[0].name)
         if head is not None and head.books is not None:
@@ -44,10 +58,10 @@ def _accounts(graph: Graph, heads: Mapping[str, Commit], seconds: Mapping[str, f
 
 
 def top_reasons(heads: Mapping[str, Commit], limit: int = REASONS) -> list[tuple[str, int]]:
-    """The most frequent reasons of all stages for which something was dropped or failed."""
+    """The most frequent reasons for which something was dropped or failed, each told by the stage that decided."""
     counts: Counter[str] = Counter()
     for head in heads.values():
-        if head.books is not None:
+        if head.books is not None and head.table not in RETOLD:
             for reason, count in (*head.books.dropped.items(), *head.books.failed.items()):
                 counts[f"{head.table}: {reason}"] = count
     return [(reason, count) for reason, count in counts.most_common(limit) if count]
@@ -84,29 +98,34 @@ def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, C
         console.print(comparisons_table(workspace.store.scan("comparisons").collect()))
         console.print("The base may have seen this text when it was trained; its scores can flatter it.", style="dim")
     if "evaluation_report" in heads and (verdict := heads["evaluation_report"].notes.get("verdict")):
-        console.print(f"\n[bold]Verdict[/] {escape(str(verdict))}", highlight=False)
+        said = f"\n[bold]Verdict[/] {escape(str(verdict))}"
+        console.print(said, highlight=False, soft_wrap=not console.is_terminal)
     if "label_studio_projects" in heads and "server" in heads["label_studio_projects"].notes:
         console.print(heads["label_studio_projects"].notes["server"], highlight=False)
 
 
 def scores_table(scores: pl.DataFrame) -> Table:
     """Scores with their intervals."""
-    table = Table(title="scores", title_justify="left")
-    for name in ("metric", "model", "prompt", "split"):
-        table.add_column(name)
+    splits = scores["split"].unique()
+    title = f"scores on the {splits[0]} split" if len(splits) == 1 else "scores"
+    table = _table(title)
+    for name in ("metric", "model", *(["split"] if len(splits) > 1 else [])):
+        table.add_column(name, overflow="fold")
     for name in ("value", "interval", "n", "contaminated", "in corpus"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in scores.sort("metric", "model").iter_rows(named=True):
         span = "" if row["low"] is None else f"{row['low']:.3g} – {row['high']:.3g}"
         value = "" if row["value"] is None else f"{row['value']:.3g}"
         known = [told(row.get(name), row["n"]) for name in ("contaminated", "in_corpus")]
-        table.add_row(row["metric"], row["model"], row["prompt"], row["split"], value, span, f"{row['n']:,}", *known)
+        model = row["model"] if row["prompt"] == "none" else f"{row['model']} ({row['prompt']})"
+        names = [row["metric"], model, *([row["split"]] if len(splits) > 1 else [])]
+        table.add_row(*(escape(name) for name in names), value, span, f"{row['n']:,}", *known)
     return table
 
 
 def rates_table(rates: pl.DataFrame) -> Table:
     """Of how many evaluation items too much stands in documents, in the corpus and in what is trained on."""
-    table = Table(title="evaluation items found elsewhere", title_justify="left")
+    table = _table("evaluation items found elsewhere")
     table.add_column("of")
     for name in ("items", "in documents", "in the corpus", "in training samples"):
         table.add_column(name, justify="right")
@@ -120,9 +139,11 @@ def rates_table(rates: pl.DataFrame) -> Table:
 
 def comparisons_table(comparisons: pl.DataFrame) -> Table:
     """Paired differences with their intervals and p-values."""
-    table = Table(title="paired comparisons", title_justify="left")
-    for name in ("metric", "comparison", "difference", "interval", "p among all", "n"):
-        table.add_column(name, justify="left" if name in {"metric", "comparison"} else "right")
+    table = _table("paired comparisons")
+    for name in ("metric", "comparison"):
+        table.add_column(name, overflow="fold")
+    for name in ("difference", "interval", "p among all", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in comparisons.sort("metric").iter_rows(named=True):
         shown = [
             f"{row[name]:.3g}" if row[name] is not None else "" for name in ("difference", "low", "high", "p_adjusted")
@@ -138,17 +159,47 @@ def comparisons_table(comparisons: pl.DataFrame) -> Table:
     return table
 
 
-def _next_steps(workspace: Workspace, heads: Mapping[str, Commit]) -> Iterator[str]:
-    option = f" -w {workspace.root}"
+def _print_next(console: Console, steps: list[tuple[str, str]]) -> None:
+    console.print("\n[bold]Next:[/]")
+    wide = max(len(command) for command, _ in steps)
+    for command, why in steps:
+        console.print(f"  {escape(command):<{wide}}  [dim]{escape(why)}[/]", highlight=False)
+
+
+def _next_steps(workspace: Workspace, heads: Mapping[str, Commit]) -> Iterator[tuple[str, str]]:
+    """Commands, each with what it is for."""
+    option = _option(workspace.root)
     if "documents" in heads and heads["documents"].books and not heads["documents"].books.taken:
         places = ", ".join(source.path for source in workspace.config.sources)
-        yield f"put files into {places} (none was found), or name another path in {workspace.root / FILE}"
-    elif "proposals" in heads:
-        yield f"headwater table proposals{option}"
+        yield f"put files into {places}", f"none was found; or name another path in {workspace.root / FILE}"
+    if unread := _unread(workspace, heads):
+        yield f"headwater table failures{option}", f"what could not be read, and why ({unread:,})"
+    if "proposals" in heads:
+        yield f"headwater table proposals{option}", "what the finetuned model answers where nobody has"
     elif "corpus" in heads:
-        yield f"headwater table corpus{option}"
-    if {"funnel", "evaluation_report"} & heads.keys():
-        yield f"headwater report --open{option}"
+        yield f"headwater table corpus{option}", "what was kept"
+    if "evaluation_report" in heads:
+        yield f"headwater report --open{option}", "the verdict with all its figures, and answers side by side"
+    elif "funnel" in heads:
+        yield f"headwater report --open{option}", "what was dropped, by which rule, with examples"
     if "models" in heads:
-        yield f"headwater try FILE{option}"
-    yield f"headwater up{option}"
+        yield f'headwater try "TEXT"{option}', "the models' answers to something of your own"
+    people = ", and Label Studio for people" if "label_studio_projects" in heads else ""
+    yield f"headwater up{option}", f"the graph in the Dagster UI{people}"
+
+
+def _option(root: Path) -> str:
+    """The option that names a workspace from where one stands: none within it, a short path below."""
+    here = Path.cwd()
+    if here == root:
+        return ""
+    below = root.relative_to(here) if root.is_relative_to(here) else root
+    return f" -w {shlex.quote(str(below if len(below.parts) <= NEAR else root))}"
+
+
+def _unread(workspace: Workspace, heads: Mapping[str, Commit]) -> int:
+    """Files and records that never became documents, but for those that were taken back."""
+    if "failures" not in heads:
+        return 0
+    failed = workspace.store.scan("failures").filter(pl.col("error") != TAKEN_BACK)
+    return int(failed.select(pl.len()).collect().item())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from pipelines.workspace import Workspace
 from records import Progress, silent
 
 CELL = 60
+DIGEST = re.compile("[0-9a-f]{16,64}")
+DIGITS = 12
+PLACES = {"doc_id": "place", "kept_id": "place that stays"}
+"""Columns that name a document, and what is printed beside each."""
 AT_FIRST = {
     "tombstones": "nothing was taken back yet; `headwater forget` does",
     "purges": "nothing was purged yet; `headwater forget --purge` does",
@@ -60,9 +65,10 @@ def _at(store: Store, name: str, version: str | None) -> Commit:
 
 
 def print_table(console: Console, store: Store, name: str, version: str | None, limit: int) -> None:
-    """Print a table's first rows; long texts are cut. Raises LookupError when there is no such table or version."""
+    """Print a table's first rows: long texts are cut, names by digest to the digits that commands take, and beside a
+    document's stands its place. Raises LookupError when there is no such table or version."""
     commit = _at(store, name, version)
-    rows = _rows(store, commit).head(limit).collect()
+    rows = _with_places(store, _rows(store, commit).head(limit).collect())
     table = Table(title=f"{name} {commit.version[:12]}: {commit.rows:,} rows", title_justify="left")
     for column in rows.columns:
         table.add_column(column, overflow="fold")
@@ -71,9 +77,23 @@ def print_table(console: Console, store: Store, name: str, version: str | None, 
     console.print(table)
 
 
+def _with_places(store: Store, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the places of the documents that they name, where they do not say them."""
+    named = [name for name in PLACES if name in rows.columns]
+    if not named or "locator" in rows.columns or store.head("documents") is None:
+        return rows
+    wanted = pl.concat([rows[name] for name in named]).drop_nulls().unique()
+    place = pl.format("{}:{}", "source", "locator").alias("place")
+    known = store.scan("documents").filter(pl.col("doc_id").is_in(wanted.implode())).select("doc_id", place).collect()
+    for name in named:
+        found = rows[[name]].join(known, left_on=name, right_on="doc_id", how="left", maintain_order="left")["place"]
+        rows = rows.insert_column(rows.get_column_index(name) + 1, found.alias(PLACES[name]))
+    return rows
+
+
 def _cell(value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-    return excerpt(text, CELL)
+    return text[:DIGITS] if DIGEST.fullmatch(text) else excerpt(text, CELL)
 
 
 def print_versions(console: Console, store: Store, name: str) -> None:

@@ -90,7 +90,7 @@ class TerminalWatcher:
         mark = "[red]✗[/]" if failed else "[green]✓[/]"
         compiled = self._compiled.get(node, 0.0)
         beside = f" ({compiled:.0f} s of it to compile, once)" if compiled >= 1 else ""
-        self._console.print(f"{mark} {node:<24} {self.seconds[node]:>7.1f} s  {books}{beside}", highlight=False)
+        self._console.print(f"{mark} {node:<33} {self.seconds[node]:>7.1f} s  {books}{beside}", highlight=False)
 
 
 def books_line(books: Books) -> str:

@@ -9,15 +9,16 @@ from evaluation.trying import Contestant as Asked
 from evaluation.trying import try_prompt
 from pipelines.contestants import Contestant, base_contestant, finetuned
 from pipelines.workspace import Workspace
+from records import Progress, silent
 
 
-def answers_of(workspace: Workspace, text: str) -> list[tuple[str, str, str]]:
+def answers_of(workspace: Workspace, text: str, progress: Progress = silent) -> list[tuple[str, str, str]]:
     """Model, prompt and answer of each contestant. Raises LookupError when there is no model yet."""
     if workspace.store.head("models") is None:
         raise LookupError("there is no model yet; `headwater run` makes what headwater.yaml declares under `models`")
     contestants = list(_contestants(workspace))
     asked = [Asked(each.name, each.base, each.adapter, each.prompt) for each in contestants]
-    answers = try_prompt(text, asked, workspace.config.evaluation.generation)
+    answers = try_prompt(text, asked, workspace.config.evaluation.generation, progress)
     return [(each.name, each.prompt_name, answer) for each, (_, answer) in zip(contestants, answers, strict=True)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.tree import Tree
 
 from pipelines.workspace import Workspace
 
@@ -17,13 +18,22 @@ if TYPE_CHECKING:
 
 
 class Lines(Console):
-    """A console that fits tables to its width, and breaks no other line: what is there to be copied must stay whole."""
+    """A console that fits tables and trees to its width, and breaks no other line: what is there to be copied must stay
+    whole. In a file a tree's lines stay whole too."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; see rich."""
-        super().print(*objects, **{"soft_wrap": not any(isinstance(each, Table) for each in objects), **options})
+        fitted = any(isinstance(each, Table | Tree) for each in objects)
+        width = self.width
+        if not self.is_terminal and any(isinstance(each, Tree) for each in objects):
+            self.width = WHOLE
+        try:
+            super().print(*objects, **{"soft_wrap": not fitted, **options})
+        finally:
+            self.width = width
 
 
+WHOLE = 10_000
 WIDTH = None if sys.stdout.isatty() else 120
 out = Lines(width=WIDTH)
 err = Lines(stderr=True)

@@ -23,7 +23,13 @@ def try_(
     is_file = len(text) < 4096 and "\n" not in text and Path(text).is_file()
     asked = Path(text).read_text(encoding="utf-8") if is_file else text
     shown = Table("model", "prompt", "answer", show_lines=True)
-    for contestant, prompt, answer in answers_of(find_workspace(workspace), asked):
+    with err.status("the models are loaded") as status:
+
+        def progress(done: int, total: int | None = None, unit: str = "models", beside: str = "") -> None:
+            status.update(f"{escape(beside)} is asked ({done + 1} of {total} {unit})")
+
+        answers = answers_of(find_workspace(workspace), asked, progress)
+    for contestant, prompt, answer in answers:
         shown.add_row(contestant, prompt, escape(answer))
     out.print(shown)
 

@@ -18,7 +18,9 @@ def base(tmp_path_factory):
 def test_each_contestant_answers_in_the_order_given(base):
     prompt = Prompt("loud", ({"role": "user", "content": "The quick brown fox: {{input}}"},), "d")
     asked = [Contestant("plain", base), Contestant("prompted", base, prompt=prompt), Contestant("again", base)]
-    found = try_prompt("def f(x): return x", asked, SETTINGS)
+    told = []
+    found = try_prompt("def f(x): return x", asked, SETTINGS, lambda *said: told.append(said))
+    assert told == [(place, 3, "models", each.name) for place, each in enumerate(asked)]
     assert [name for name, _ in found] == ["plain", "prompted", "again"]
     assert found[0][1] == found[2][1] != found[1][1]
 

@@ -66,8 +66,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def row(text: str, name: str) -> list[str]:
     """The cells of a printed table's row."""
-    line = next(line for line in text.splitlines() if re.match(rf"│ {name} ", line))
-    return [cell.strip() for cell in line.strip("│").split("│")]
+    line = next(line for line in text.splitlines() if re.match(rf"(│ )?{name} ", line)).strip("│ ")
+    return [cell.strip() for cell in (line.split("│") if "│" in line else re.split(" {2,}", line))]
 
 
 def test_the_first_run_ends_with_the_books_the_reasons_and_what_to_type_next(corpus: Path) -> None:
@@ -80,6 +80,8 @@ def test_the_first_run_ends_with_the_books_the_reasons_and_what_to_type_next(cor
     assert reasons.count("malformed PDF") == 1
     assert f"headwater table corpus -w {corpus}" in said.split("Next:")[1]
     assert f"headwater report --open -w {corpus}" in said.split("Next:")[1]
+    unread = rf"headwater table failures -w {corpus} +what could not be read, and why \(2\)"
+    assert re.search(unread, said.split("Next:")[1]), "a file, and a record of a file that was read"
     for name in ("documents", "signatures", "quality", "duplicates", "verdicts", "corpus"):
         assert re.search(rf"✓ {name} +\d", said), "a line for each stage as it ends"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -22,3 +23,16 @@ def test_signs_that_a_terminal_obeys_are_seen_and_not_sent(tmp_path: Path) -> No
     said = screen.getvalue()
     assert not {"\x1b", "\x07", "\u202e"} & set(said)
     assert "red ␛[31mred" in said and "[bold]kept[/bold]" in said and "<U+202E>" in said
+
+
+def test_a_document_stands_with_its_place_and_a_digest_with_the_digits_that_commands_take(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    names = [digit * 32 for digit in "abc"]
+    documents = pl.DataFrame({"doc_id": names, "source": "docs", "locator": ["1.md", "2.md", "3.md"]})
+    store.replace(documents, replace(draft(), table="documents"), None, ("doc_id",))
+    copies = pl.DataFrame({"doc_id": names[:2], "kept_id": [names[2], None], "jaccard": [1.0, 0.9]})
+    store.replace(copies, replace(draft(), table="duplicates"), None, ("doc_id",))
+    screen = io.StringIO()
+    print_table(Console(file=screen, width=200), store, "duplicates", None, 5)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in screen.getvalue().splitlines() if "│" in line]
+    assert rows == [["a" * 12, "docs:1.md", "c" * 12, "docs:3.md", "1"], ["b" * 12, "docs:2.md", "", "", "0.9"]]
