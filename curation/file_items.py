@@ -15,14 +15,14 @@ from curation.formats import (
     Unreadable,
     media_type,
     read_file,
+    read_items,
 )
+from curation.formats.care import is_careful
 from curation.formats.decoding import decode
-from curation.formats.extracts import Exhausted, NeedsPieces, checked, limited, may_die, reader_failed
-from curation.large_files import is_piecewise
+from curation.formats.extracts import TOO_MUCH, Exhausted, NeedsPieces, checked, limited, may_die, reader_failed
+from curation.large_files import is_halved, is_piecewise
 
-_TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude the file"
 NO_RECORD = Poison("", "no text", "no record of the file could be read; see its own failures, if any")
-_CRASHED = "its parser crashed{}: exclude {}, and report it"
 
 
 def items_of(file: File, fetch: Callable[[], bytes], settings: ReadingSettings) -> list[Item] | Table:
@@ -51,22 +51,19 @@ def failure_of(error: Exception) -> Poison:
     if isinstance(error, MemoryError):
         if not may_die.get():
             raise error
-        return Poison("", "over the limit", _TOO_MUCH)
+        return Poison("", "over the limit", TOO_MUCH.format("file"))
     named = error if isinstance(error, Unreadable) else reader_failed(error)
     return Poison("", named.error, named.detail)
-
-
-def died_of(signal: str, part: str = "", what: str = "the file") -> Poison:
-    """The failure of a file, or a part of it, that the process reading it died of."""
-    return Poison(part, "reader died", _CRASHED.format(f" ({signal})" if signal else "", what))
 
 
 def _healthy(file: File, data: bytes, settings: ReadingSettings) -> list[Item] | Table:
     """The file's items within the limits, each with text that a table can hold."""
     if not data or data.isspace():
         return [Extract("", media_type(data, file.path), decode(data))]
+    if is_careful() and is_halved(data, file.path):
+        raise NeedsPieces
     try:
-        found = read_file(data, file.path, settings)
+        found = (read_items if is_careful() else read_file)(data, file.path, settings)
         return found if isinstance(found, Table) else [checked(item) for item in limited(found, settings, Exhausted)]
     except Exhausted as error:
         if is_piecewise(data, file.path):

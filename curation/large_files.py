@@ -26,10 +26,11 @@ from curation.fetching import File, named_problems
 from curation.formats import Item, Poison, ReadingSettings, Table, media_type
 from curation.formats.archives import COMPRESSED, TAR, archive_stream, unfolding, without_ending
 from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_stream
+from curation.formats.care import died_at, reading
 from curation.formats.column_tables import group_tables, row_groups
 from curation.formats.decoding import is_plain_utf8
 from curation.formats.delimited import TSV, delimited_stream
-from curation.formats.extracts import checked, over_the_limit
+from curation.formats.extracts import checked, died, over_the_limit
 from curation.formats.json_files import json_stream, parsed_line
 from curation.formats.mail import MAILBOX, mailbox_stream
 from curation.formats.packages import ZIP
@@ -88,6 +89,11 @@ def is_large(file: File, settings: ReadingSettings) -> bool:
 def is_piecewise(data: bytes, path: str) -> bool:
     """Whether a file that is held already could be read in pieces."""
     return _kind(io.BytesIO(data), path).is_piecewise
+
+
+def is_halved(data: bytes, path: str) -> bool:
+    """Whether a file that is held already has pieces that are halved when a process dies of one."""
+    return _kind(io.BytesIO(data), path) in (Kind(JSON_LINES), Kind(PARQUET))
 
 
 def plan(file: File, settings: ReadingSettings) -> Plan:
@@ -260,15 +266,36 @@ def _lines(data: bytes, planned: Plan, piece: Piece, settings: ReadingSettings) 
 
 def _line_stream(content: BinaryIO, planned: Plan, settings: ReadingSettings) -> Iterator[Found]:
     """Lines of a stream, so many at a time as are few bytes; of what is compressed no place in bytes is known."""
-    for block in line_blocks(content, settings.max_bytes, PIECE_BYTES):
+    for block in _apart(line_blocks(content, settings.max_bytes, PIECE_BYTES)):
         if isinstance(block, Poison):
             yield [block]
             continue
         piece, data = block
-        found = _lines(data, planned, piece, settings)
+        with reading(_place(piece, data)):
+            found = _lines(data, planned, piece, settings)
         if planned.kind.compression and isinstance(found, Table):
             found = replace(found, extracts=found.extracts.drop(PLACES))
         yield found
+
+
+def _apart(blocks: Iterator[tuple[Piece, bytes] | Poison]) -> Iterator[tuple[Piece, bytes] | Poison]:
+    """The blocks; those that a process died of line by line, and of a line that one died of its failure."""
+    for block in blocks:
+        if isinstance(block, Poison) or died_at(_place(*block)) is None:
+            yield block
+            continue
+        piece, data = block
+        start = piece.end - len(data)
+        for number, line in enumerate(data.splitlines(keepends=True), piece.first):
+            signal = died_at(f"L{number}")
+            yield (Piece(start, start + len(line), number), line) if signal is None else died(f"L{number}", signal)
+            start += len(line)
+
+
+def _place(piece: Piece, data: bytes) -> str:
+    """The place of a block of lines, and of one line."""
+    more = data.count(b"\n", 0, len(data) - 1)
+    return f"L{piece.first}" + (f"-{piece.first + more}" if more else "")
 
 
 def _groups(opened: BinaryIO, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Found]:

@@ -7,6 +7,7 @@ in = read + failed.
 All cores read, each a batch of files at a time, in processes that may die: a file whose parser crashes is found by
 halving its batch, and is named. What is few bytes is read here, for processes take longer to start. A file of rows that
 is too large to be held is read in pieces (`curation.large_files`); a record of it that crashes is found and named alike.
+What cannot be halved (a mailbox, an archive, what is compressed) is read again with care (`curation.formats.care`).
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
+from pathlib import Path
 from posixpath import splitext
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import polars as pl
 
 from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locator
 from curation.fetching import File, fetching, files_of
-from curation.file_items import NO_RECORD, died_of, failure_of, items_of
+from curation.file_items import NO_RECORD, failure_of, items_of
 from curation.formats import NeedsWorker, Poison, ReadingSettings, Unreadable, ready
-from curation.formats.extracts import NeedsPieces, may_die
+from curation.formats.care import Care, care_after, careful
+from curation.formats.extracts import NeedsPieces, died, may_die
 from curation.inventory import Root
 from curation.large_files import Found, Plan, halves, is_large, named, plan, read_piece
 from curation.line_pieces import Piece
@@ -67,6 +71,7 @@ class _Batch:
 
     first: int
     files: tuple[File, ...]
+    care: Care | None = None
 
     @property
     def size(self) -> int:
@@ -86,6 +91,7 @@ class _Piece:
     plan: Plan | None = None
     piece: Piece = _WHOLE
     size: int = 0
+    care: Care | None = None
 
 
 _Task = _Batch | _Piece
@@ -161,7 +167,8 @@ def _read(
         tasks += _batches(files, workers, settings)
     endings = frozenset(splitext(file.path)[1] for file in files)
     found = results(partial(_work, settings, write), tasks, workers, settings.max_memory, partial(ready, endings))
-    yield from _read_by_workers(found, tasks, told)
+    with TemporaryDirectory(prefix="headwater-") as places:
+        yield from _read_by_workers(found, tasks, told, Path(places))
 
 
 @dataclass(slots=True)
@@ -211,9 +218,10 @@ def _held(rows: Rows) -> _Read:
 
 
 def _read_by_workers(
-    found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], told: _Told
+    found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], told: _Told, places: Path
 ) -> Iterator[tuple[int, _Read]]:
-    """Each batch and large file with what it gave; a batch that a process died of is halved, until a file is the cause."""
+    """Each batch and large file with what it gave; a batch that a process died of is halved, until a file is the cause, and
+    that is read again with care."""
     again: set[_Task] = set()
     opened: dict[int, _Opened] = {}
     for task, done in found:
@@ -221,7 +229,7 @@ def _read_by_workers(
             again.add(task)  # perhaps the machine's doing, for want of memory: once more
             tasks.append(task)
         elif isinstance(task, _Piece):
-            whole = opened.setdefault(task.first, _Opened(task.file)).take(task, done, tasks)
+            whole = opened.setdefault(task.first, _Opened(task.file, places)).take(task, done, tasks)
             told.of(whole is not None, task.size)
             if whole is not None:
                 yield task.first, whole
@@ -229,9 +237,14 @@ def _read_by_workers(
             half = len(task.files) // 2
             tasks.appendleft(_Batch(task.first + half, task.files[half:]))
             tasks.appendleft(_Batch(task.first, task.files[:half]))
+        elif (
+            isinstance(done, Died)
+            and (care := care_after(task.care, places / str(task.first), done.signal)) is not None
+        ):
+            tasks.appendleft(replace(task, care=care))
         elif isinstance(done, Died):
             told.of(1, task.size)
-            yield task.first, _failed(task.files[0], died_of(done.signal))
+            yield task.first, _failed(task.files[0], died("", done.signal, "the file"))
         else:
             apart = [_Piece(place, task.files[place - task.first]) for place in done.apart]
             tasks += apart
@@ -254,6 +267,7 @@ class _Opened:
     """A large file of which some pieces are read."""
 
     file: File
+    places: Path
     left: int = 0
     is_ended: bool = False
     found: dict[int, _Read] = field(default_factory=dict)
@@ -278,16 +292,21 @@ class _Opened:
             self.left -= 1
         return None if self.left else self._all()
 
-    def _without(self, task: _Piece, died: Died, tasks: deque[_Task]) -> _Read | Poison | None:
-        """A piece that a process died of is halved, until what stands alone fails, and the file only as a whole."""
-        if task.plan is None or (name := named(task.plan, task.piece)) is None:
-            return died_of(died.signal)
+    def _without(self, task: _Piece, dead: Died, tasks: deque[_Task]) -> _Read | Poison | None:
+        """A piece that a process died of is halved, until what stands alone fails; a stream is read again with care."""
+        if task.plan is None:
+            return died("", dead.signal, "the file")
+        if (name := named(task.plan, task.piece)) is None:
+            if (care := care_after(task.care, self.places / str(task.first), dead.signal)) is None:
+                return died("", dead.signal, "the file")
+            tasks.appendleft(replace(task, care=care, size=0))
+            return None
         try:
             parts = halves(task.file, task.plan, task.piece)
         except Unreadable as error:
             return failure_of(error)
         if not parts:
-            return _failed(self.file, died_of(died.signal, *name))
+            return _failed(self.file, died(name[0], dead.signal, name[1]))
         self.left -= 1
         self._give(replace(task, size=0), parts, tasks)
         return None
@@ -310,6 +329,11 @@ class _Opened:
 def _work(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> Any:
     """What a process that may die does: `_Read` of a batch; of a large file its Plan, `_Read` of a piece, or Poison."""
     may_die.set(True)
+    with careful(task.care):
+        return _read_task(settings, write, task)
+
+
+def _read_task(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> Any:
     if isinstance(task, _Batch):
         rows = Rows()
         apart = []

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Literal
 
+from curation.formats.care import crashed, died_at, reading
 from curation.formats.structure import Structure
 
 TEXT_COLUMNS = ("text", "content", "body", "document", "article", "markdown", "passage", "raw_content")
@@ -90,6 +91,9 @@ Reader = Callable[[bytes, str, ReadingSettings], Iterator[Item]]
 """A reader takes a file's bytes, its media type and the settings. It raises `Unreadable` for the whole file."""
 
 
+TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude the {}"
+
+
 class Unreadable(Exception):
     """A file that gives no document: `error` is the short reason that failures are counted by, `detail` the mend."""
 
@@ -154,12 +158,25 @@ def checked(item: Item) -> Item:
     return item
 
 
+def died(part: str, signal: str, what: str = "the record") -> Poison:
+    """The failure of what a process died of."""
+    return Poison(part, "reader died", crashed(signal, what))
+
+
 def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: ReadingSettings) -> Iterator[Item]:
     """The items of what lies within a file, each at its place below `part`, or one Poison there: it fails alone."""
+    if (signal := died_at(part)) is not None:
+        yield died(part, signal)
+        return
     try:
-        items = list(limited(read(), settings))
-    except (Exhausted, NeedsWorker, MemoryError, ConnectionError):
+        with reading(part, joint):
+            items = list(limited(read(), settings))
+    except (Exhausted, NeedsWorker, ConnectionError):
         raise
+    except MemoryError:
+        if not may_die.get():
+            raise
+        yield Poison(part, "over the limit", TOO_MUCH.format("record"))
     except Unreadable as error:
         yield Poison(part, error.error, error.detail)
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, its neighbours are read

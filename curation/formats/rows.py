@@ -18,7 +18,8 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import cast
 
-from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable
+from curation.formats.care import died_at, is_careful, reading
+from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable, died
 from curation.formats.metadata import as_json, iso_date
 from curation.formats.telemetry import Span, chat_of, is_telemetry, spans_of
 from records import Message
@@ -69,11 +70,39 @@ def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) ->
     Spans of calls of models (`curation.formats.telemetry`) are chats. Raises Unreadable when there are rows, but
     none of the first thousand holds any text.
     """
-    stream = chain.from_iterable(map(_unfolded, rows))
+    stream = chain.from_iterable(map(_unfolded, _watched(rows, media_type, settings) if is_careful() else rows))
     head = list(islice(stream, SAMPLE_ROWS))
     columns = (*settings.text_columns, *_sampled(head, media_type, settings))
     for row in chain(head, stream):
         yield row if isinstance(row, Poison) else extract(*row, columns, media_type)
+
+
+def _watched(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+    """The rows, each with its place noted while it is had and while it is looked at (`curation.formats.care`).
+
+    Where a process died of having a row there is no telling where the next one begins, so it is the last.
+    """
+    stream, number = iter(rows), 0
+    while True:
+        number += 1
+        place = f"row={number}"
+        if (signal := died_at(f"{place}>")) is not None:
+            yield died(place, signal, "the row: from here on no row can be told from the next")
+            return
+        with reading(f"{place}>"):
+            row = next(stream, None)
+        if row is None:
+            return
+        if isinstance(row, Poison) or (signal := died_at(row[0])) is None:
+            yield row if isinstance(row, Poison) else _looked_at(row, media_type, settings)
+        else:
+            yield died(row[0], signal)
+
+
+def _looked_at(row: tuple[str, object], media_type: str, settings: ReadingSettings) -> Row:
+    with reading(row[0]):
+        list(unfolded_items(row, settings.text_columns, media_type))
+    return row
 
 
 def sampled_column(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> tuple[str, ...]:

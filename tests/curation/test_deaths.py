@@ -1,0 +1,169 @@
+"""A record that a process dies of costs itself, also where the file can only be read as a stream."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import curation.reading
+from curation.formats import care
+from curation.inventory import Source, take_inventory
+from curation.reading import ReadingSettings, read_files
+
+CRASHING = """
+import os, signal
+import curation.formats as formats
+import curation.formats.rows as rows
+import curation.large_files as large
+from dataclasses import replace
+
+def dying(real, data, *rest):
+    if "crash" in str(data):
+        os.abort()
+    if "killed" in str(data):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "large" in str(data)[:99]:
+        bytes(1 << 44)
+    return real(data, *rest)
+
+plain, lines, extract = formats._FORMATS["text/plain"], large.json_lines, rows.extract
+formats._FORMATS["text/plain"] = replace(plain, read=lambda *given: dying(plain.read, *given))
+for kind in ("text/csv", "application/jsonl"):
+    table = formats._FORMATS[kind].table
+    formats._FORMATS[kind] = replace(formats._FORMATS[kind], table=lambda *given, table=table: dying(table, *given))
+large.json_lines = lambda *given: dying(lines, *given)
+rows.extract = lambda part, value, *rest: dying(lambda value: extract(part, value, *rest), value)
+large.PIECE_BYTES = 4_000
+"""
+TEXTS = [f"record number {number} of a file that is read as a stream" for number in range(1, 121)]
+FATAL = {3: "crash", 4: "crash", 60: "killed", 120: "crash"}
+
+
+def texts(fatal: dict[int, str]) -> list[str]:
+    return [fatal.get(number, text) for number, text in enumerate(TEXTS, 1)]
+
+
+def zipped(texts: list[str], inner: bytes = b"") -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for number, text in enumerate(texts, 1):
+            archive.writestr(f"{number}.txt", text)
+        if inner:
+            archive.writestr("inner.zip", inner)
+    return data.getvalue()
+
+
+def tarred(texts: list[str]) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for number, text in enumerate(texts, 1):
+            info = tarfile.TarInfo(f"{number}.txt")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return data.getvalue()
+
+
+def mailbox(texts: list[str]) -> bytes:
+    attached = 'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\nsaid\n--b\nContent-Disposition: attachment; filename="a.txt"\n\n'
+    return "".join(f"From a\nSubject: {n}\n{attached}{text}\n--b--\n\n" for n, text in enumerate(texts, 1)).encode()
+
+
+def table(texts: list[str]) -> bytes:
+    data = io.StringIO()
+    csv.writer(data).writerows([["id", "text"], *([str(n), text] for n, text in enumerate(texts, 1))])
+    return data.getvalue().encode()
+
+
+def lines(texts: list[str]) -> bytes:
+    return "\n".join(json.dumps({"text": text}) for text in texts).encode()
+
+
+FILES: dict[str, Callable[[list[str]], bytes]] = {
+    "a.zip": lambda texts: zipped(texts, zipped(texts[:4])),
+    "b.tar.gz": tarred,
+    "c.mbox": mailbox,
+    "d.csv": table,
+    "e.json": lambda texts: json.dumps([{"text": text} for text in texts]).encode(),
+    "f.jsonl.gz": lambda texts: gzip.compress(lines(texts), mtime=0),
+    "g.jsonl": lines,
+}
+PLACES = {
+    "a.zip": "{}.txt",
+    "b.tar.gz": "{}.txt",
+    "c.mbox": "message={}/attachment=1",
+    "d.csv": "row={}",
+    "e.json": "row={}",
+    "f.jsonl.gz": "L{}",
+    "g.jsonl": "L{}",
+}
+DEAD = {f"{name}#{place.format(number)}" for name, place in PLACES.items() for number in FATAL}
+DEAD |= {f"a.zip#inner.zip#{number}.txt" for number in (3, 4)}
+
+
+def written(folder: Path, fatal: dict[int, str]) -> pl.DataFrame:
+    folder.mkdir()
+    for name, data in FILES.items():
+        (folder / name).write_bytes(data(texts(fatal)))
+    return take_inventory(Source("raw", str(folder)), folder)
+
+
+@pytest.fixture
+def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(CRASHING)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(curation.reading, "FEW_BYTES", 0)
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes": 1_500, "max_unfolded": 1 << 20}, {}], ids=["streams", "small files"])
+@pytest.mark.usefixtures("crashing")
+def test_a_record_that_a_process_dies_of_costs_itself(tmp_path: Path, limits: dict[str, int]) -> None:
+    files, healthy = written(tmp_path / "raw", FATAL), written(tmp_path / "healthy", {})
+    whole, none = read_files(healthy, {"raw": tmp_path / "healthy"}, ReadingSettings(workers=2, **limits))
+    assert none.is_empty(), none
+    for workers in (1, 2):
+        settings = ReadingSettings(workers=workers, **limits)
+        documents, failures = read_files(files, {"raw": tmp_path / "raw"}, settings)
+        assert set(failures["locator"]) == DEAD
+        assert set(failures["error"]) == {"reader died"}
+        assert (
+            failures["detail"]
+            .str.contains(r"^its parser crashed \(SIG(ABRT|KILL)\): exclude the (record|line), ")
+            .all()
+        )
+        left = whole.filter(~pl.col("locator").is_in(DEAD)).drop("bytes_digest", "byte_offset")
+        assert documents.drop("bytes_digest", "byte_offset").sort("locator").equals(left.sort("locator"))
+
+
+@pytest.mark.usefixtures("crashing")
+def test_a_file_of_which_too_many_records_kill_fails_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(care, "MOST_DEATHS", 3)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.mbox").write_bytes(mailbox(texts(dict.fromkeys(range(2, 6), "crash"))))
+    (tmp_path / "raw" / "b.mbox").write_bytes(mailbox(texts(dict.fromkeys(range(2, 5), "crash"))))
+    files = take_inventory(Source("raw", str(tmp_path / "raw")), tmp_path)
+    documents, failures = read_files(files, {"raw": tmp_path / "raw"}, ReadingSettings())
+    assert failures.filter(path="a.mbox").select("locator", "error").rows() == [("a.mbox", "reader died")]
+    assert failures.filter(path="b.mbox").height == 3
+    assert set(documents["path"]) == {"b.mbox"}
+
+
+@pytest.mark.parametrize("name", ["a.zip", "b.tar.gz", "c.mbox"])
+@pytest.mark.usefixtures("crashing")
+def test_a_record_that_takes_too_much_memory_fails_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / name).write_bytes(FILES[name](texts({7: "large"})))
+    files = take_inventory(Source("raw", str(tmp_path / "raw")), tmp_path)
+    documents, failures = read_files(files, {"raw": tmp_path / "raw"}, ReadingSettings(max_bytes=1_500))
+    assert failures.select("locator", "error").rows() == [(f"{name}#{PLACES[name].format(7)}", "over the limit")]
+    assert documents.height >= len(TEXTS) - 1
