@@ -45,7 +45,7 @@ def headwater(
     *arguments: str | Path,
     folder: Path | None = None,
     command: Sequence[str] = (str(HEADWATER),),
-    seconds: float = 500,
+    seconds: float = 900,
 ) -> Said:
     """Run the command as a person does, in another folder than the project's."""
     begun = time.monotonic()

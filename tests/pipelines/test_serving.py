@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -52,15 +53,23 @@ def group(running: Running) -> list[int]:
         if folder.name.isdigit():
             try:
                 state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 continue
             found += [int(folder.name)] if int(its_group) == running.pid and state != "Z" else []
     return found
 
 
+def opened(pid: int) -> Iterator[str]:
+    """What a process has open; processes end, and files are closed, while one looks."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                yield str(fd.readlink())
+
+
 def listening(pids: list[int]) -> set[str]:
     """The addresses, in the kernel's own hexadecimal, at which any of the processes listens by TCP."""
-    inodes = {str(fd.readlink()) for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    inodes = {name for pid in pids for name in opened(pid)}
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     return {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
 
