@@ -2,7 +2,12 @@
 
 No test is timed: how long a case takes says more of the machine than of the code. No case is named by bytes: two processes
 run the tests and must find the same names, and compressed bytes hold a clock.
+
+Property tests draw new examples at each run, which finds what nobody thought of, at a time that nobody chose. Where the
+same tree must give the same answer twice (.ci/run), `HYPOTHESIS_PROFILE=repeatable` has them draw as many, and the same.
 """
+
+import os
 
 import pytest
 from hypothesis import settings
@@ -11,7 +16,8 @@ LONG_SECONDS = 7200
 """What a test that is marked `long` may take: a real model learns in some."""
 
 settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
