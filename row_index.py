@@ -11,6 +11,7 @@ again from the table, so nothing is lost with it; each file appears whole or not
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,8 +80,11 @@ class IndexedFile:
         return self.folder / f"{self.data.name}.{self.layout.name}.keys"
 
     def write(self, read: Callable[[Path], pl.DataFrame]) -> None:
-        """Write the index, unless it is there; `read` gives the narrow columns of the file."""
+        """Write the index, unless it is there; `read` gives the narrow columns of the file. Its time says when it was last
+        asked for."""
         if self.keys.exists() and self.rows.exists():
+            for place in (self.keys, self.rows):
+                os.utime(place)
             return
         frame = read(self.data).select(self.layout.columns)
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -120,9 +120,9 @@ def _ipc(frame: pl.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def _in_worker(module: str, name: str, data: bytes, options: Mapping[str, Any]) -> bytes:
+def _in_worker(module: str, name: str, data: bytes) -> bytes:
     stage: Stage = getattr(importlib.import_module(module), name)
-    return _ipc(_run(stage, pl.read_ipc(io.BytesIO(data)).to_arrow(), options))
+    return _ipc(_run(stage, pl.read_ipc(io.BytesIO(data)).to_arrow(), given))
 
 
 class _Workers:
@@ -148,11 +148,9 @@ class _Workers:
 
     def _submit(self, batch: pl.DataFrame) -> Future[bytes]:
         if self._pool is None:
-            around = dict(os.environ)
-            self._pool = ProcessPoolExecutor(self._cores, _forking(self._stage), _ready, initargs=(around,))
-        return self._pool.submit(
-            _in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch), dict(self._options)
-        )
+            around = dict(os.environ), dict(self._options)
+            self._pool = ProcessPoolExecutor(self._cores, _forking(self._stage), _ready, initargs=around)
+        return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch))
 
     def measured(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The evidence of each batch, as it comes; few more batches are held than there are workers."""
@@ -223,8 +221,13 @@ def _forking(stage: Stage) -> BaseContext:
     return context
 
 
-def _ready(around: Mapping[str, str]) -> None:
+given: dict[str, Any] = {}
+"""In a worker what the measure is given beside contents: some of it is large, and it is sent to each worker once."""
+
+
+def _ready(around: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """In the environment of the caller as it is now. Workers are parallel already: one thread each."""
+    given.update(options)
     os.environ.clear()
     os.environ.update(around)
     for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):

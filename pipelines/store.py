@@ -107,14 +107,19 @@ class Store:
         return set() if opened is None else set(map(str, _files(opened)))
 
     def index(self, table: str, number: int, layout: Layout) -> RowIndex:
-        """The index of a table as of a commit's number; where a file has none, because it is new or was lost, it is made."""
+        """The index of a table as of a commit's number; where a file has none, because it is new or was lost, it is made.
+
+        Those of files that are gone go, and what nobody asked for since the retention: other layouts, formats, halves.
+        """
         schema = self.scan(table, number).select(layout.columns).collect_schema()
         folder = self._indexes(table)
         files = [IndexedFile(Path(file), folder, layout) for file in sorted(self.files(table, number))]
         for file in files:
             file.write(lambda place: pl.read_parquet(place, columns=list(layout.columns)).cast(schema))
-        for other in folder.glob("[!.]*"):
-            if not (Path(self.location(table)) / other.name.rsplit(".", 2)[0]).exists():
+        oldest = time.time() - RETENTION_HOURS * 3600
+        for other in folder.glob("*"):
+            data = Path(self.location(table)) / other.name.rsplit(".", 2)[0]
+            if not (data.exists() or other.name.startswith(".")) or other.stat().st_mtime < oldest:
                 other.unlink(missing_ok=True)
         return RowIndex(files, layout, schema)
 

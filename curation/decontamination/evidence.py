@@ -19,7 +19,6 @@ from curation.decontamination.characters import character_table
 from curation.decontamination.index import ItemIndex, build_index, text_buffers
 from curation.decontamination.settings import MatchSettings
 from curation.spans import SPANS
-from records import digest
 
 MATCHES = pl.List(
     pl.Struct({"set": pl.String, "item": pl.String, "words": pl.Int64, "share": pl.Float64, "run": pl.Int64})
@@ -56,16 +55,14 @@ def contamination(contents: pa.RecordBatch, items: pl.DataFrame, settings: Match
     return found.to_batches()[0] if found.num_rows else pa.RecordBatch.from_pylist([], schema=found.schema)
 
 
-_kept: dict[tuple[str, MatchSettings], ItemIndex] = {}
+_kept: list[tuple[pl.DataFrame, MatchSettings, ItemIndex]] = []
 
 
 def _index(items: pl.DataFrame, settings: MatchSettings) -> ItemIndex:
-    """The index of the items; the last one is kept, for a worker measures many batches against the same."""
-    key = (digest(*items["item"].unique().sort()), settings)
-    if key not in _kept:
-        _kept.clear()
-        _kept[key] = build_index(items, settings)
-    return _kept[key]
+    """The index of the items; the last one is kept, for a worker measures many batches against the same table."""
+    if not _kept or _kept[0][0] is not items or _kept[0][1] != settings:
+        _kept[:] = [(items, settings, build_index(items, settings))]
+    return _kept[0][2]
 
 
 def find_items(

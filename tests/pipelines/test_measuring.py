@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,7 +108,8 @@ def test_a_pool_that_breaks_while_batches_are_handed_in(house: House, monkeypatc
     class Breaking(InProcess):
         pools = 0
 
-        def __init__(self, *_: object, **__: object) -> None:
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
             type(self).pools += 1
             self.first = type(self).pools == 1
 
@@ -185,6 +187,25 @@ def measured_at_once(
             parts.append(next(pieces))
         except StopIteration as ended:
             return pl.concat(parts).sort(stage.key), ended.value
+
+
+class Heavy(ScaleSettings):
+    """What a measure is given beside contents; it tells how often it was sent."""
+
+    sent = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        type(self).sent += 1
+        return ScaleSettings, (self.scale,)
+
+
+def test_what_a_measure_is_given_is_sent_to_each_worker_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines.measuring, "BATCH_ROWS", 1)
+    texts = [f"text {number}" for number in range(12)]
+    contents = pl.DataFrame({"content_digest": [content_digest(text) for text in texts], "text": texts})
+    found, count = measured_at_once(toy_stages.lengths, contents, None, {"settings": Heavy(3)})
+    assert count == 12 and set(found["length"]) == {18, 21}
+    assert 1 <= Heavy.sent <= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("wrong", ["fewer", "another order"])

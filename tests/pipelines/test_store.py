@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +24,8 @@ import pipelines.store
 from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyError
 from pipelines.digests import frame_version
 from pipelines.parts import Gathering, Parts
-from pipelines.store import Store
+from pipelines.store import RETENTION_HOURS, Store
+from row_index import Layout
 
 KEY = ("id",)
 SCHEMA = {"id": pl.Int64, "text": pl.String}
@@ -382,7 +385,8 @@ import pipelines.row_sets
 import pipelines.store
 from pipelines.commits import Change
 from pipelines.parts import Gathering
-from pipelines.store import Store
+from pipelines.store import RETENTION_HOURS, Store
+from row_index import Layout
 from tests.pipelines.test_store import KEY, draft, numbered, rows
 
 store, point, operation = Store(Path(sys.argv[1])), sys.argv[2], sys.argv[3]
@@ -463,3 +467,24 @@ def test_a_commit_killed_anywhere_is_whole_or_not_there(tmp_path: Path, point: s
     assert frame_version(store.scan("notes", old.number).collect()) == old.version
     again = store.replace(numbered(50), draft("again"), head, KEY)
     assert frame_version(store.scan("notes").collect()) == again.version == frame_version(numbered(50))
+
+
+def test_indexes_that_nobody_asks_for_any_more_go_and_those_in_use_stay(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    notes = pl.DataFrame({"name": ["a", "b"], "text": ["one", "two"]})
+    head = store.replace(notes, draft(), None, ["name"])
+    used, other = Layout(("name",), ("name",)), Layout(("name",), ("name", "text"))
+    for layout in (used, other):
+        store.index("notes", head.number, layout)
+    folder = tmp_path / "indexes" / "notes"
+    (folder / ".0123.draft").write_bytes(b"half")
+    names = {path.name for path in folder.iterdir()}
+    store.index("notes", head.number, used)
+    assert {path.name for path in folder.iterdir()} == names, "another stage may ask for the other layout"
+    long_ago = time.time() - RETENTION_HOURS * 3600 - 60
+    for path in folder.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    found = store.index("notes", head.number, used)
+    assert {path.name.split(".")[-2] for path in folder.iterdir()} == {used.name}
+    assert found.among("name", pl.Series(["b"])).rows() == [("b",)]
+    assert len(names) == 5 and len(list(folder.iterdir())) == 2

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+import pipelines.measuring
 from curation.inventory import Source
 from pipelines.commits import Books, Change
 from pipelines.digests import frame_version
@@ -239,8 +240,9 @@ class House:
 class InProcess:
     """Stands in for the pool of worker processes where nothing dies."""
 
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
+    def __init__(self, *_: object, initargs: tuple[object, Mapping[str, Any]], **__: object) -> None:
+        pipelines.measuring.given.clear()
+        pipelines.measuring.given.update(initargs[1])
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Do it now."""
