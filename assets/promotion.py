@@ -88,10 +88,12 @@ def _before(run: Run) -> tuple[str, str] | None:
 
 
 def _kept(run: Run) -> pl.DataFrame:
-    """What each sample gave for the model that is promoted, whatever has become of it since."""
-    store = run.workspace.store
+    """What each sample gave for the model that is promoted, whatever has become of it since: as it was written with that
+    decision, for a run may have been killed between the two tables of the next one."""
+    store, head = run.workspace.store, run.workspace.store.head("promoted_model")
+    made = [each for each in store.history("promoted_scores") if head and each.key == head.key]
     nothing = pl.DataFrame(schema=SAMPLE_SCORES).drop("model")
-    return nothing if store.head("promoted_scores") is None else store.scan("promoted_scores").collect()
+    return store.scan("promoted_scores", made[0].number).collect() if made else nothing
 
 
 def _failed(rules: pl.DataFrame) -> str:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import chain
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 import numpy as np
@@ -30,7 +30,6 @@ MOST_BLOCKS = 1024
 ORDERED_BYTES = 32 << 20
 """Bytes of rows that are put in order at a time."""
 _BITS, _BITS_IN_ALL = 7, 28
-_BLOCK = "block"
 _AHEAD = "POLARS_ROW_GROUP_PREFETCH_SIZE"
 
 
@@ -83,7 +82,7 @@ def blocks(
     with ExitStack() as files:
 
         def parted(pieces: Iterable[pl.DataFrame]) -> Parted:
-            return Parted(pieces, pl.col(on).hash() % n_blocks, n_blocks, files.enter_context(TemporaryFile()))
+            return Parted(pieces, pl.col(on).hash() % n_blocks, n_blocks, files.enter_context(_scratch()))
 
         others = {name: parted(parts_of(table, block_rows)) for name, table in tables.items()}
         own = parted(rows)
@@ -112,7 +111,7 @@ def _ordered(pieces: Iterable[pl.DataFrame], by: str, most_bytes: int, bit: int)
         yield pl.concat([first, *([] if more is None else [more]), *held])
         return
     place = pl.col(by).str.head(8).str.to_integer(base=16, dtype=pl.UInt32) // (16 << bit) % (1 << _BITS)
-    with TemporaryFile() as file:
+    with _scratch() as file:
         parted = Parted(chain([first, more], held), place, 1 << _BITS, file)
         del first, more
         for number in range(1 << _BITS):
@@ -133,6 +132,26 @@ def gathered(pieces: Iterable[pl.DataFrame], most_bytes: int) -> Iterator[pl.Dat
         yield pl.concat(held)
 
 
+@contextmanager
+def _scratch() -> Iterator[IO[bytes]]:
+    """A file without a name in the folder for temporary ones."""
+    file = TemporaryFile()  # noqa: SIM115 - closed below
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # of what a full disk did not take, which was told when it was written
+            file.close()
+
+
+@contextmanager
+def _told_of_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        told = f"{error.strerror}, in a temporary file in {gettempdir()}"
+        raise OSError(error.errno, f"{told}; make room there, or name another folder in TMPDIR") from error
+
+
 class Parted:
     """Rows that wait in a file, each in the block whose number an expression tells."""
 
@@ -141,16 +160,19 @@ class Parted:
         self._written, self._file = 0, file
         self._schema, writer = pl.Schema(), None
         for piece in pieces:
-            rows = piece.with_columns(by.alias(_BLOCK)).sort(_BLOCK)
-            ends = np.searchsorted(rows[_BLOCK].to_numpy(), np.arange(n_blocks + 1))
-            table = rows.drop(_BLOCK).to_arrow(compat_level=pl.CompatLevel.oldest())
-            if writer is None:
-                self._schema, writer = piece.schema, pa.ipc.new_file(file, table.schema)
-            for number, (start, end) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
-                self._write(writer, table.slice(start, end - start), number)
-        if writer is not None:
-            writer.close()
-        file.flush()
+            numbers = piece.select(by).to_series().to_numpy()
+            order = np.argsort(numbers, kind="stable")
+            ends = np.searchsorted(numbers[order], np.arange(n_blocks + 1))
+            table = piece[order].to_arrow(compat_level=pl.CompatLevel.oldest())
+            with _told_of_room():
+                if writer is None:
+                    self._schema, writer = piece.schema, pa.ipc.new_file(file, table.schema)
+                for number, (start, end) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+                    self._write(writer, table.slice(start, end - start), number)
+        with _told_of_room():
+            if writer is not None:
+                writer.close()
+            file.flush()
 
     def _write(self, writer: Any, rows: pa.Table, number: int) -> None:
         for batch in rows.to_batches():

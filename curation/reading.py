@@ -348,6 +348,8 @@ def _read_task(settings: ReadingSettings, write: Write[Any] | None, task: _Task)
             return plan(task.file, settings)
         found = read_piece(task.file, task.plan, task.piece, settings)
         return _written((_rows(task.file, one) for one in found), write)
+    except _Unwritten:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
         return failure_of(error)
 
@@ -366,10 +368,23 @@ def _written(tables: Iterable[Rows], write: Write[Any] | None) -> _Read:
     for table in tables:
         documents, failed = table.frames()
         many = write is not None and documents.estimated_size() > _PART_BYTES
-        kept.append(write(documents) if many and write else documents)
+        kept.append(_put(documents, write) if many and write else documents)
         failures.append(failed)
         rows += documents.height
     return _Read(tuple(kept), pl.concat(failures), rows)
+
+
+class _Unwritten(Exception):
+    """Documents could not be written: the disk's doing, and no fact about the file that they are from."""
+
+
+def _put(documents: pl.DataFrame, write: Write[Written]) -> Written:
+    try:
+        return write(documents)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _Unwritten(f"{type(error).__name__}: {error}") from error
 
 
 def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> Iterator[_Task]:

@@ -35,7 +35,7 @@ def verdict(
     ranked = rows.sort("value", "model", descending=[METRICS[metric].higher_is_better, False]).to_dicts()
     best, second = ranked[0], ranked[1]
     first = costs["model"][0] if costs.height else second["model"]
-    rival = second if best["model"] == first else next(row for row in ranked if row["model"] == first)
+    rival = next((row for row in ranked[1:] if row["model"] == first), second)
     advice = advised(ranked, comparisons.filter(metric=metric), costs, metric, worthwhile)
     said = [
         advice,

@@ -43,13 +43,19 @@ class PartWriter:
         name = f"part-{uuid.uuid4()}.zstd.parquet"
         place = Path(self.folder) / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        hashed.write_parquet(
-            place,
-            compression="zstd",
-            compression_level=LEVEL,
-            data_page_size=PAGE_BYTES,
-            row_group_size=GROUP_ROWS,
-        )
+        try:
+            hashed.write_parquet(
+                place,
+                compression="zstd",
+                compression_level=LEVEL,
+                data_page_size=PAGE_BYTES,
+                row_group_size=GROUP_ROWS,
+            )
+        except BaseException as error:
+            place.unlink(missing_ok=True)
+            if isinstance(error, pl.exceptions.ComputeError):  # what the system says of a file comes as this
+                raise OSError(f"{place}: not written: {error}; see that there is room, and run again") from error
+            raise
         return Part(name, place.stat().st_size, hashed.height, hash_sum(hashed[ROW_HASH]))
 
     def whole(self, frame: pl.DataFrame) -> Iterator[Part]:

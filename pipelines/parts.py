@@ -92,13 +92,16 @@ class Gathering:
             self._flush()
 
     def take(self, pieces: Generator[pl.DataFrame, None, Made]) -> Made:
-        """Take all that comes; what is told in the end."""
+        """Take all that comes; what is told in the end. Where that fails, what was written is removed: the next try writes its own."""
         while True:
             try:
                 self.add(next(pieces))
             except StopIteration as ended:
                 told: Made = ended.value
                 return told
+            except BaseException:
+                Parts(self._write.folder, tuple(self._parts), pl.Schema()).discard()
+                raise
 
     def done(self, schema: pl.Schema) -> Parts:
         """All rows, whose schema is this."""

@@ -97,7 +97,9 @@ def _funnel(workspace: Workspace, commits: Mapping[str, Commit]) -> pl.DataFrame
     if not _COUNTED.keys() <= tables.keys():
         return None
     made = commits["verdicts"].inputs | commits["corpus"].inputs
-    found = {name: each for name in _EVIDENCE for each in store.history(name) if each.version == made.get(name)}
+    found = {
+        name: each for name in _EVIDENCE for each in reversed(store.history(name)) if each.version == made.get(name)
+    }
     evidence = {name: store.scan(name, each.number) for name, each in found.items() if not store.missing_files(each)}
     order = [source.name for source in workspace.config.sources]
     return funnel(**tables, evidence=evidence, rules=rules_of(workspace.config.rules), source_order=order)

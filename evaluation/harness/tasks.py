@@ -93,11 +93,18 @@ def _read(file: Path, folder: Path, trusted: bool, above: tuple[Path, ...]) -> d
         raise TaskError(f"{above[-1] if above else folder}: `include` of {file}, which is no file within {folder}")
     config = _parsed(file, trusted)
     config = {**config, **_located(file, folder, config)}
-    includes = config.pop("include", ())
     merged: dict[str, Any] = {}
-    for name in [includes] if isinstance(includes, str) else includes:
+    for name in _included(file, config.pop("include", ())):
         merged |= _read(file.parent / name, folder, trusted, (*above, file))
     return merged | config
+
+
+def _included(file: Path, said: Any) -> list[str]:
+    """The names that `include` gives."""
+    names = [said] if isinstance(said, str) else said
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise TaskError(f"{file}: include: {said!r}: name a file, or a list of files")
+    return list(names)
 
 
 def _parsed(file: Path, trusted: bool) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def _parsed(file: Path, trusted: bool) -> dict[str, Any]:
     try:
         node = loader.get_single_node()
         if not trusted:
-            for line, said in _code(node) if node is not None else ():
+            for line, said in _code(node, set()) if node is not None else ():
                 raise TaskError(
                     f"{file}:{line}: {said} runs code, and code of task files is not run; read it, and if you trust it, set "
                     "trust_code: true in this entry of `harness`"
@@ -126,19 +133,24 @@ def _parsed(file: Path, trusted: bool) -> dict[str, Any]:
     return config
 
 
-def _code(node: yaml.Node) -> Iterator[tuple[int, str]]:
-    """The line and the text of everything in a tree of YAML that would run code."""
+def _code(node: yaml.Node, seen: set[int]) -> Iterator[tuple[int, str]]:
+    """The line and the text of everything in a tree of YAML that would run code: keys are values too, and by way of an alias
+    a node may hold itself."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     if node.tag == FUNCTION:
         yield node.start_mark.line + 1, f"{FUNCTION} {node.value}"
     if isinstance(node, yaml.SequenceNode):
         for each in node.value:
-            yield from _code(each)
+            yield from _code(each, seen)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             on = key.value in SWITCHES and str(value.value).lower() not in OFF
             if key.value in CODE or on:
                 yield key.start_mark.line + 1, f"{key.value}: {value.value}"
-            yield from _code(value)
+            yield from _code(key, seen)
+            yield from _code(value, seen)
 
 
 def _function(file: Path, named: str) -> Any:
@@ -173,8 +185,14 @@ def _placed(file: Path, folder: Path, said: Any) -> Any:
     path = (file.parent / str(said)).resolve()
     if "://" in str(said) or not path.is_relative_to(folder):
         raise TaskError(f"{file}: data {said!r} are not within {folder}, which alone is watched: put them there")
-    if not any(sign in str(said) for sign in "*?[") and not path.exists():
+    is_pattern = any(sign in str(said) for sign in "*?[")
+    if not is_pattern and not path.exists():
         raise TaskError(f"{file}: there are no data {path}")
+    for each in folder.rglob("*") if is_pattern or path.is_dir() else ():
+        if not each.resolve().is_relative_to(folder):
+            raise TaskError(
+                f"{file}: data {said!r}: {each} is a link out of {folder}: put the data there, or remove the link"
+            )
     return str(path)
 
 

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from contextvars import copy_context
 from dataclasses import replace
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from hypothesis import strategies as st
 
 import curation.formats.column_tables
 import curation.large_files
+import curation.reading
 from curation.document_rows import Rows
 from curation.fetching import File
 from curation.file_items import failure_of, items_of
@@ -370,6 +373,20 @@ def test_a_large_file_that_is_not_what_the_inventory_saw_fails_whole(tmp_path: P
     documents, failures = read_files(files, {"raw": tmp_path}, ReadingSettings(max_bytes=100))
     assert documents.is_empty()
     assert failures["error"].to_list() == ["changed while being read"]
+
+
+def test_a_full_disk_is_no_fact_about_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded as the file's failure, it would not be read again when there is room."""
+    monkeypatch.setattr(curation.reading, "_PART_BYTES", 0)
+    file = place(tmp_path, "a.jsonl", b'{"text": "one"}\n' * 9)
+    planned = plan(file, WHOLE)
+    task = curation.reading._Piece(0, file, replace(planned, pieces=()), planned.pieces[0])
+
+    def full(_: pl.DataFrame) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with pytest.raises(Exception, match=r"OSError: .*No space left on device"):
+        copy_context().run(curation.reading._work, WHOLE, full, task)
 
 
 def test_a_file_that_changes_between_two_pieces_fails(tmp_path: Path) -> None:

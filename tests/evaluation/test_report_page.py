@@ -75,6 +75,12 @@ def test_a_difference_that_may_be_chance_is_told_as_such():
     assert "nothing to compare" in verdict(report().scores.clear(), *[pl.DataFrame()] * 3, "chrf")
 
 
+def test_a_base_without_a_score_does_not_end_the_report():
+    made = report()
+    told = made.costs.with_columns(model=pl.Series(["silent", "tuned"]), against=pl.lit("silent"))
+    assert "tuned reaches chrf" in said_of(replace(made, costs=told))
+
+
 @pytest.mark.parametrize(
     ("tuned", "base", "worthwhile", "advice"),
     [

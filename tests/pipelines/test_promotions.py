@@ -30,9 +30,9 @@ def workspace(tmp_path):
     return here
 
 
-def commit(workspace, table, frame, key):
+def commit(workspace, table, frame, key, made="k"):
     store = workspace.store
-    store.replace(frame, Commit(table, "k", "r", {}, {}, "1", "", "", 0, "", 0, 0), store.head(table), (key,))
+    store.replace(frame, Commit(table, made, "r", {}, {}, "1", "", "", 0, "", 0, 0), store.head(table), (key,))
 
 
 def gave(**rights):
@@ -49,8 +49,8 @@ ASKED = samples(*({"sample_id": f"s{at:02}", "openness": "closed", "checker": "e
 FACTS = pl.DataFrame({"sample_id": ASKED["sample_id"], "language": "en", "topic": "all"})
 
 
-def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10):
-    """The promoted model, which stands in the store from then on."""
+def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10, killed=False):
+    """The promoted model, which stands in the store from then on, unless the run is killed between its tables."""
     answers = {
         name: outputs({"sample_id": "s"}, model=name, version=version)
         for name, version in (("base", "base-1"), ("tuned", tuned_version))
@@ -88,8 +88,10 @@ def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10):
         evaluation=EvaluationSettings(bootstrap=QUICK),
         run=Run(workspace, "promoted_model", "k", silent, lambda *_: {}),
     )
-    commit(workspace, "promoted_model", outcome.table, "model")
-    commit(workspace, "promoted_scores", outcome.others["promoted_scores"], "sample_id")
+    made = f"k {tuned_version} {base} {tuned}"
+    commit(workspace, "promoted_scores", outcome.others["promoted_scores"], "sample_id", made)
+    if not killed:
+        commit(workspace, "promoted_model", outcome.table, "model", made)
     return outcome.table.row(0, named=True)
 
 
@@ -122,6 +124,13 @@ def test_a_model_that_was_trained_anew_must_beat_its_predecessor(workspace):
     assert now("tuned-2", 10, 29) == ("tuned", "tuned-1", None, "kept"), "nor the second time"
     assert now("tuned-3", 10, 40) == ("tuned", "tuned-3", "tuned tuned-1", "rules")
     assert now("tuned-3", 10, 40) == ("tuned", "tuned-3", None, "kept")
+
+
+def test_a_run_that_is_killed_between_its_tables_takes_no_model_for_its_own_predecessor(workspace):
+    promoted(workspace, "tuned-1", 10, 30)
+    promoted(workspace, "tuned-2", 10, 40, killed=True)
+    row = promoted(workspace, "tuned-2", 10, 40)
+    assert (row["version"], row["over"], row["decision"]) == ("tuned-2", "tuned tuned-1", "rules")
 
 
 def test_nothing_is_decided_without_a_reason_or_about_nobody(workspace):

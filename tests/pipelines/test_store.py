@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pipelines.parts
 import pipelines.row_sets
 import pipelines.store
 from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyError
@@ -216,6 +218,29 @@ def test_rows_whose_numbers_agree_are_not_taken_for_one(store: Store, monkeypatc
     other = numbered(50, "other")
     assert store.replace(parts(store, other), draft(), head, KEY).version == frame_version(other)
     assert content(store) == sorted(other.rows(), key=repr)
+
+
+def test_what_fails_in_the_middle_leaves_no_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try writes its own; on a disk without room those of failed tries would keep it full."""
+    monkeypatch.setattr(pipelines.parts, "GATHERED_BYTES", 0)
+
+    def fails() -> Generator[pl.DataFrame, None, None]:
+        yield numbered(5)
+        assert len(list(Path(store.location("notes")).glob("*.parquet"))) == 1
+        raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        Gathering(store.writer("notes")).take(fails())
+    assert not list(Path(store.location("notes")).iterdir())
+
+    def full(_: pl.DataFrame, place: Path, **__: Any) -> None:
+        place.write_bytes(b"PAR1")
+        raise pl.exceptions.ComputeError("No space left on device (os error 28)")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(OSError, match=r"part-.*not written: No space left.*see that there is room"):
+        store.writer("notes")(numbered(5))
+    assert not list(Path(store.location("notes")).iterdir())
 
 
 def test_parts_that_share_a_key_are_refused(store: Store) -> None:

@@ -27,6 +27,8 @@ def read(folder, **settings):
         ("doc_to_text: !function helpers.text", "!function helpers.text"),
         ("metric_list: [{metric: !function helpers.text}]", "!function helpers.text"),
         ("class: !function helpers.text", "!function helpers.text"),
+        ("metadata: {!function helpers.text : 1}", "!function helpers.text"),
+        ("metadata: {? {a: [!function helpers.text]} : 1}", "!function helpers.text"),
         ("custom_dataset: x", "custom_dataset: x"),
         ("use_prompt: promptsource:x", "use_prompt: promptsource:x"),
         ("unsafe_code: true", "unsafe_code: true"),
@@ -54,6 +56,27 @@ def test_code_in_what_is_included_is_refused_too(folder):
     (folder / "base").write_text("doc_to_text: !function helpers.text\n")
     (folder / "plain.yaml").write_text(PLAIN + "include: base\n")
     with pytest.raises(TaskError, match=r"base:1: !function helpers.text runs code"):
+        read(folder)
+
+
+def test_what_holds_itself_is_read_once(folder):
+    (folder / "plain.yaml").write_text(PLAIN + "metadata: &all {own: *all}\n")
+    assert list(read(folder)) == ["plain"]
+
+
+@pytest.mark.parametrize("said", ["null", "5", "[{a: 1}]"])
+def test_an_include_that_names_no_file_says_so(folder, said):
+    (folder / "plain.yaml").write_text(PLAIN + f"include: {said}\n")
+    with pytest.raises(TaskError, match=r"plain\.yaml: include: .* name a file"):
+        read(folder)
+
+
+@pytest.mark.parametrize("data", ["{data_files: {test: '*.jsonl'}}", "{data_dir: '.'}"])
+def test_no_link_leads_out_of_the_folder(folder, data):
+    (folder / "plain.yaml").write_text(PLAIN.replace("{data_files: {test: docs.jsonl}}", data))
+    assert list(read(folder)) == ["plain"]
+    (folder / "more.jsonl").symlink_to(folder.parent / "outside.jsonl")
+    with pytest.raises(TaskError, match=r"more\.jsonl is a link out of"):
         read(folder)
 
 
