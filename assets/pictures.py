@@ -114,13 +114,13 @@ def of_personal_data(tables: Tables) -> list[Picture]:
 
 
 def of_duplicates(tables: Tables) -> list[Picture]:
-    """How similar the verified pairs are, and how many documents each one that stays stands for."""
+    """How similar the pairs that are near are, and how many documents each one that stays stands for."""
     measured = tables["pairs"].select("jaccard").collect().to_series()
     copies = tables["duplicates"].group_by("kept_id").len().select("len").collect().to_series()
     counts = {said: int(copies.is_between(low, high).sum()) for said, (low, high) in _COPIES.items()}
     title = "documents removed for one that is kept"
     return [
-        Picture("similarity of pairs", histogram(measured, "Jaccard similarity of the verified pairs")),
+        Picture("similarity of pairs", histogram(measured, "Jaccard similarity of near pairs")),
         Picture("removed for one", bars(counts, title, "documents that are kept")),
     ]
 

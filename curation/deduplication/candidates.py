@@ -14,7 +14,14 @@ from curation.deduplication.settings import EVIDENCE
 Fetch = Callable[[pl.Series], Iterable[pl.DataFrame]]
 """From digests of contents to their rows (content_digest, text), in any order and in parts; none twice."""
 
-SIGNATURE = {"content_digest": pl.String, "normal_digest": pl.String, "n_characters": pl.Int64, "bands": pl.Binary}
+SIGNATURE = {
+    "content_digest": pl.String,
+    "normal_digest": pl.String,
+    "n_characters": pl.Int64,
+    "n_words": pl.Int64,
+    "bands": pl.Binary,
+    "odd_sketch": pl.Binary,
+}
 
 
 class Corpus(NamedTuple):

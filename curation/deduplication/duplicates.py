@@ -41,7 +41,7 @@ def find_duplicates(
     progress: Progress = silent,
     evidence: Mapping[str, pl.DataFrame | pl.LazyFrame] = MappingProxyType({}),
 ) -> Outcome:
-    """The documents that double another: the table `DUPLICATES` by doc_id, beside it `survivors` and all verified `pairs`.
+    """The documents that double another: the table `DUPLICATES` by doc_id, beside it `survivors` and `pairs`.
 
     `contents` holds content_digest and text, `places` doc_id, source, locator and content_digest, `signatures` the
     evidence for each content (one without is a duplicate only of its own digest). A document is "exact" if it stands at
@@ -144,7 +144,7 @@ def _outcome(table: pl.DataFrame, survivors: pl.DataFrame, pairs: pl.DataFrame, 
         kept=n_places - len(table),
         dropped={kind: count for kind, count in counts.items() if count},
         others={"survivors": survivors, "pairs": pairs},
-        notes={"contents dropped": len(survivors), "pairs verified": len(pairs)},
+        notes={"contents dropped": len(survivors), "near pairs": len(pairs)},
     )
 
 

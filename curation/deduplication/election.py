@@ -28,7 +28,7 @@ MOST_BATCHES = 256
 class Election(NamedTuple):
     """By number of content: which are dropped, which stay in their stead, and how similar those are.
 
-    The pairs (one a row) are all that were verified: a content, a kept content before it; their Jaccard similarity.
+    The pairs (one a row) are all that reach the threshold: a content, a kept content before it; their Jaccard similarity.
     """
 
     dropped: Indices
@@ -63,7 +63,7 @@ def _verified(
     contents: Contents, candidates: Indices, source: WordSource, settings: DeduplicationSettings, progress: Progress
 ) -> tuple[Indices, npt.NDArray[np.float64], Indices, npt.NDArray[np.float64]]:
     """Decide on contents of the candidates, given in order: which stays in the stead of each (-1: it stays itself), how
-    similar it is, and what was verified. Numbers are places in that order."""
+    similar it is, and the pairs that are near. Numbers are places in that order."""
     n_rows, n = len(candidates), len(contents.candidates)
     kept, similarity = np.full(n_rows, -1, np.int32), np.zeros(n_rows)
     heads, kept_of = np.full(contents.n_buckets, -1, np.int32), np.full(n, -1, np.int32)

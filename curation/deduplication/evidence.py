@@ -1,7 +1,8 @@
 """The evidence of deduplication: one row per content, from which exact and near-duplicates are found without its text.
 
 Exact is a 128-bit digest of the normalised text. Near is the bands of a min-wise sketch over word shingles: only their
-hashes are kept (4 bytes a band, 72 bytes a content), for candidates are verified on the shingles themselves.
+hashes are kept (4 bytes a band, 72 bytes a content), for candidates are verified on the shingles themselves. An odd sketch
+of 64 bytes stands beside, which tells of most that are not near that they are not.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ SIGNATURES = pa.schema(
         "n_characters": pa.int64(),
         "n_words": pa.int64(),
         "bands": pa.binary(),
+        "odd_sketch": pa.binary(),
     }
 )
 """normal_digest: of the normalised text, null where the text is null. n_characters: code points of that text before its
-white space was folded. bands: one little-endian uint32 per band, empty where the text has no word."""
+white space was folded. bands: one little-endian uint32 per band, empty where the text has no word; odd_sketch:
+eight of uint64, likewise (`sketch_kernels`)."""
 
 
 def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
@@ -41,12 +44,17 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
     texts = texts_of(contents.column("text"))
-    found = signed(texts, settings)
+    odd = np.zeros((len(texts), sketch_kernels.ODD_WORDS), np.uint64)
+    found = signed(texts, settings, odd=odd)
     counts = found.words.counts
     names = contents.column("content_digest").cast(pa.string())
     numbers = _numbers(found.n_characters), _numbers(counts)
-    columns = [names, _hexadecimal(found.digests, texts.valid), *numbers, _binary(found.bands, counts > 0)]
+    sketches = _binary(found.bands, counts > 0), _binary(odd.view(np.uint32), counts > 0)
+    columns = [names, _hexadecimal(found.digests, texts.valid), *numbers, *sketches]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
+
+
+NO_SKETCHES = np.empty((0, sketch_kernels.ODD_WORDS), np.uint64)
 
 
 class Words(NamedTuple):
@@ -67,29 +75,34 @@ class Signed(NamedTuple):
     bands: Room
 
 
-def signed(texts: Texts, settings: SignatureSettings, room: Room | None = None) -> Signed:
+def signed(
+    texts: Texts, settings: SignatureSettings, room: Room | None = None, odd: npt.NDArray[np.uint64] = NO_SKETCHES
+) -> Signed:
     """The evidence for some texts. Their words are written to `room`, which is `aligned`, if that is
-    large enough, to be used again."""
+    large enough, to be used again; and odd sketches to `odd`, which holds a row of zeros for each, or none."""
     looked = _looked_through(texts, settings, room)
     keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
     bands, words = np.zeros((len(texts), settings.bands), np.uint32), looked.words
 
     def sketch(first: int, last: int) -> None:
         own = slice(first, last)
-        texts_own = words.hashes, words.starts[own], words.counts[own]
-        bins, dense, full, states, made = sketch_kernels.scratch(settings.bands * settings.rows, settings.bands)
+        bins, dense, full, states, made, cells = sketch_kernels.scratch(settings.bands * settings.rows, settings.bands)
         sketch_kernels.sketch_all(
-            *texts_own,
+            words.hashes,
+            words.starts[own],
+            words.counts[own],
             keys.multipliers,
             keys.key,
             keys.order,
             keys.rank,
             bands[own],
+            odd[own],
             bins,
             dense,
             full,
             states,
             made,
+            cells,
         )
 
     in_slices(texts, settings.threads, sketch)

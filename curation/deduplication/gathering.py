@@ -7,13 +7,13 @@ the stead of one of these. It grows while it is decided on, by what that comes u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.deduplication import band_kernels, lookups
+from curation.deduplication import band_kernels, lookups, region_kernels
 from curation.deduplication.lookups import Fates, Lookups, Pairs, Signatures, asked, digests_in, together, without
 from curation.deduplication.numbering import NO_DIGESTS, Digests, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
@@ -47,9 +47,7 @@ class Gathered(NamedTuple):
 def nothing_gathered(bands: int) -> Gathered:
     """An empty region."""
     no_flags, no_numbers = np.empty(0, np.bool_), np.empty(0)
-    signatures = Signatures(
-        NO_DIGESTS, NO_DIGESTS, no_flags, np.empty(0, np.int64), np.empty((0, bands), np.uint32), no_flags
-    )
+    signatures = lookups.no_signatures(0, bands)
     fates = Fates(NO_DIGESTS, NO_DIGESTS, no_flags, no_numbers)
     return Gathered(NO_DIGESTS, signatures, {}, no_flags, fates, Pairs(NO_DIGESTS, NO_DIGESTS, no_numbers))
 
@@ -62,11 +60,14 @@ class Gatherer(NamedTuple):
     settings: DeduplicationSettings
 
     def with_all_around(self, known: Gathered, contents: Digests, moved: Digests) -> Gathered:
-        """What is known, with all that these contents may be compared with; and the pairs with those that moved."""
+        """What is known, with all that these contents may be compared with; and the pairs with those that moved.
+
+        One that moved and has nobody about it that it may be near to is left out: there is nothing to decide.
+        """
         at = numbered(known.contents).places_of(contents)
         fresh = contents.at((at < 0) | ~known.complete[at] if len(known) else at < 0)
-        around = self._around(fresh)
-        new = without(together(around.contents, fresh), known.contents)
+        around, alone = self._around(fresh, moved)
+        new = without(without(together(around.contents, fresh), alone), known.contents)
         fates = lookups.fates(self.tables.survivors, "content_digest", new)
         kept = without(without(together(fates.kept), new), known.contents)
         others = self._signatures("content_digest", asked(kept))
@@ -89,34 +90,56 @@ class Gatherer(NamedTuple):
     def _signatures(self, column: str, wanted: lookups.Wanted) -> Signatures:
         return lookups.signatures(self.tables.signatures, column, wanted, self.settings.signature.bands)
 
-    def _around(self, contents: Digests) -> Signatures:
-        """The signatures of these contents, and of those that share a band or a normalised text with one."""
+    def _around(self, contents: Digests, moved: Digests) -> tuple[Signatures, Digests]:
+        """The signatures of these contents, and of those that share a normalised text with one, or a band, and may be near;
+        and those that moved to where there is none of these."""
         own = self._signatures("content_digest", asked(contents))
         by_bands = self._signatures("bands", own.bands[own.has_bands])
         by_form = self._signatures("normal_digest", asked(together(own.forms.at(own.is_form))))
-        return _joined_signatures(own, by_bands, by_form)
+        index, n = numbered(own.contents), len(own.contents)
+        others, copies = (rows.at(index.places_of(rows.contents) < 0) for rows in (by_bands, by_form))
+        sharing = _joined_signatures(own, others)
+        near = self._near(sharing, n)
+        several = _several(_joined_digests(own.forms, copies.forms))[:n]
+        alone = own.contents.at(~near[:n] & ~several)
+        near[:n] = True
+        return _joined_signatures(sharing.at(near), copies), alone.at(numbered(moved).places_of(alone) >= 0)
+
+    def _near(self, sharing: Signatures, n: int) -> Flags:
+        """Which may be near to another, of contents that share a band with one of the first n, these included."""
+        near, slots = np.zeros(len(sharing.contents), np.bool_), 1 << max(4, n.bit_length())
+        region_kernels.mark_near(
+            sharing.bands,
+            sharing.has_bands,
+            sharing.odd,
+            sharing.most_shingles(self.settings.signature.shingle_words),
+            self.settings.threshold,
+            np.empty(slots, np.int32),
+            np.empty(n, np.int32),
+            near,
+        )
+        return near
 
     def _placed(self, contents: Digests, signatures: Signatures) -> Gathered:
         """Those of the contents that stand anywhere; one without a signature is alone with its text."""
         index = numbered(contents)
         ranks, dates = self._places(contents)
         keys = {"source_rank": pl.Series(ranks), "date": dates}
-        n_characters, n = np.zeros(len(contents), np.int64), len(contents)
         forms = Digests(contents.high.copy(), contents.low.copy())
-        is_form, has_bands = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-        bands = np.zeros((n, self.settings.signature.bands), np.uint32)
         at = index.places_of(signatures.contents)
         there = at >= 0
         at = at[there]
         forms.high[at], forms.low[at] = signatures.forms.at(there)
-        n_characters[at], bands[at] = signatures.n_characters[there], signatures.bands[there]
-        is_form[at], has_bands[at] = signatures.is_form[there], signatures.has_bands[there]
-        keys["n_characters"] = pl.Series(n_characters)
+        whole = lookups.no_signatures(len(contents), self.settings.signature.bands)
+        numbers, theirs = cast(tuple[list[npt.NDArray[Any]], ...], (whole[2:], signatures[2:]))
+        for column, values in zip(numbers, theirs, strict=True):
+            column[at] = values[there]
+        whole = whole._replace(contents=contents, forms=forms)
+        keys["n_characters"] = pl.Series(whole.n_characters)
         for name in self.settings.policy:
             if name in EVIDENCE:
                 keys[_key(name).column] = self._evidence(name, contents)
         placed = np.flatnonzero(ranks < _LAST)
-        whole = Signatures(contents, forms, is_form, n_characters, bands, has_bands)
         own = whole.at(placed)
         few = {key.column: keys[key.column].gather(placed) for key in rank_keys(self.settings.policy)}
         empty = nothing_gathered(0)
@@ -142,6 +165,14 @@ class Gatherer(NamedTuple):
         table = found("content_digest", asked(contents), ("content_digest", column))
         at = numbered(contents).places_of(digests_in(table["content_digest"]))
         return _scattered(at, pl.Series(table[column]), len(contents)).cast(_key(name).dtype)
+
+
+def _several(forms: Digests) -> Flags:
+    """Which of them are there more than once."""
+    order, form_of = np.arange(len(forms), dtype=np.int32), np.empty(len(forms), np.int32)
+    n = band_kernels.number_forms(order, *forms, form_of, np.empty_like(form_of))
+    several: Flags = np.bincount(form_of, minlength=n)[form_of] > 1
+    return several
 
 
 def _key(name: str) -> RankKey:

@@ -3,8 +3,8 @@
 Any schedule of updates gives what one run over the whole gives, because a decision depends only on the contents before it
 in the order of the policy. So the contents that moved (came, went, or may have another rank), and those whose kept one
 did, are decided again in that order; one that is now kept makes those behind it that share a band be looked at again,
-one that no longer is, those that it stood for. Similarities that were measured stand in `pairs` and are not measured
-again; texts are fetched by digest, and only where a similarity is missing.
+one that no longer is, those that it stood for. Contents that were compared are not compared again: if they are near they
+stand in `pairs`. Texts are fetched by digest, and only where a similarity is missing.
 """
 
 from __future__ import annotations

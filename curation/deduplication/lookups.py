@@ -16,9 +16,10 @@ import polars as pl
 import pyarrow as pa
 
 from curation.deduplication.band_index import sharing_bands
-from curation.deduplication.candidates import Fetch
+from curation.deduplication.candidates import SIGNATURE, Fetch
 from curation.deduplication.forms import band_matrix
 from curation.deduplication.numbering import NO_DIGESTS, Digests, digests_of, distinct, names_of, numbered
+from curation.deduplication.sketch_kernels import ODD_WORDS
 from records import numbers_in, valid_in
 
 Wanted = npt.NDArray[np.uint64] | npt.NDArray[np.uint32]
@@ -129,19 +130,34 @@ class Pairs(NamedTuple):
 
 
 class Signatures(NamedTuple):
-    """Contents, the digest of the normalised text of each (its own where there is none), its characters, and its bands."""
+    """Contents, the digest of the normalised text of each (its own where there is none), its characters and words, its
+    bands, and its odd sketch."""
 
     contents: Digests
     forms: Digests
     is_form: npt.NDArray[np.bool_]
     n_characters: npt.NDArray[np.int64]
+    n_words: npt.NDArray[np.int64]
     bands: npt.NDArray[np.uint32]
     has_bands: npt.NDArray[np.bool_]
+    odd: npt.NDArray[np.uint64]
 
     def at(self, where: npt.NDArray[Any]) -> Signatures:
         """Some of them, by number or by flag."""
         names = self.contents.at(where), self.forms.at(where), self.is_form[where]
-        return Signatures(*names, self.n_characters[where], self.bands[where], self.has_bands[where])
+        sizes = self.n_characters[where], self.n_words[where]
+        return Signatures(*names, *sizes, self.bands[where], self.has_bands[where], self.odd[where])
+
+    def most_shingles(self, width: int) -> npt.NDArray[np.int64]:
+        """How many shingles of so many words each has, if none is repeated."""
+        return np.maximum(self.n_words - (width - 1), 1)
+
+
+def no_signatures(n: int, bands: int) -> Signatures:
+    """Of `n` contents without a signature, all but their digests."""
+    numbers, flags = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    sketches = np.zeros((n, bands), np.uint32), np.zeros(n, np.bool_), np.zeros((n, ODD_WORDS), np.uint64)
+    return Signatures(NO_DIGESTS, NO_DIGESTS, flags, numbers, numbers.copy(), *sketches)
 
 
 def asked(digests: Digests) -> Wanted:
@@ -168,16 +184,23 @@ def _named(table: pa.Table) -> tuple[Digests, Digests]:
 
 def signatures(rows: Rows, column: str, wanted: Wanted, bands: int) -> Signatures:
     """The rows of `signatures` by content, by normalised text, or by bands."""
-    table = rows(column, wanted, ("content_digest", "normal_digest", "n_characters", "bands"))
+    table = rows(column, wanted, tuple(SIGNATURE))
     contents, normal = digests_in(table["content_digest"]), table["normal_digest"]
     is_form = _there(normal)
     forms = Digests(contents.high.copy(), contents.low.copy())
     forms.high[is_form], forms.low[is_form] = _where_there(normal, is_form)
-    n_characters = np.where(_there(table["n_characters"]), numbers_of(table["n_characters"], np.int64), 0)
-    return Signatures(contents, forms, is_form, n_characters, *_bands_in(table["bands"], bands))
+    n_characters, n_words = (_counts_in(table[name]) for name in ("n_characters", "n_words"))
+    odd, _ = _hashes_in(table["odd_sketch"], 2 * ODD_WORDS)
+    return Signatures(
+        contents, forms, is_form, n_characters, n_words, *_hashes_in(table["bands"], bands), odd.view(np.uint64)
+    )
 
 
-def _bands_in(column: pa.ChunkedArray, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+def _counts_in(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.where(_there(column), numbers_of(column, np.int64), 0)
+
+
+def _hashes_in(column: pa.ChunkedArray, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
     """The band hashes of each row, and whether it has any; as they lie in memory where all have."""
     array = column.combine_chunks()
     if len(array) and not array.null_count and pa.types.is_large_binary(array.type):

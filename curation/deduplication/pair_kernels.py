@@ -19,6 +19,8 @@ Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 _LOW = np.uint64(0xFFFFFFFF)
+ROUNDED = 1 - 1e-9
+"""A bound is never so near to the threshold that rounding decides."""
 
 
 @compiled
@@ -128,8 +130,8 @@ def elect(
     """Decide on the contents `rows`, in order: who is kept (`kept[i]` = -1), or in whose stead i is dropped.
 
     Form f has the shingles shingles[starts[f] : starts[f] + sizes[f]]. `heads` (-1 for each bucket) and `kept_of_form`
-    (-1 for each form) are filled. Returns the pairs that were verified, a content and a kept one before it, and how
-    similar each is.
+    (-1 for each form) are filled. Returns the pairs that reach the threshold, a content and a kept one before it, and
+    how similar each is.
     """
     width = buckets.shape[1]
     members, following = np.empty(len(rows) * width, np.int32), np.empty(len(rows) * width, np.int32)
@@ -153,11 +155,15 @@ def elect(
                     if looked_at[there] == row:
                         continue
                     looked_at[there] = row
+                    if not can_reach(len(own), sizes[there], threshold * ROUNDED):
+                        continue
                     if not is_filled:
                         table, is_filled = filled_table(own), True
                     common = count_found(shingles[starts[there] : starts[there] + sizes[there]], table)
                     union = len(own) + sizes[there] - common
                     similar = common / union if union else 0.0
+                    if similar < threshold:
+                        continue
                     if n == len(pairs):
                         pairs = np.concatenate((pairs, np.empty_like(pairs)))
                         measured = np.concatenate((measured, np.empty_like(measured)))
@@ -165,7 +171,7 @@ def elect(
                     n += 1
                     if similar > highest or (similar == highest and other < best):
                         best, highest = other, similar
-        if best >= 0 and highest >= threshold:
+        if best >= 0:
             kept[row], similarity[row] = best, highest
             continue
         kept[row] = -1

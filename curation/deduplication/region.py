@@ -49,12 +49,16 @@ class _Before(NamedTuple):
 
 
 class _Region(NamedTuple):
-    """Contents in the order of the policy, as numbers of what was gathered, their forms and buckets (bands, then forms),
-    members by bucket, and what was known: who stayed in the stead of each, how similar that was, and the pairs."""
+    """Contents in the order of the policy, as numbers of what was gathered, their forms, odd sketches and at most how many
+    shingles they have, their buckets (bands, then forms),
+    members by bucket, and what was known: who stayed in the stead of each, how similar that was, which were compared with
+    all that were kept before them, and the pairs."""
 
     order: Indices
     forms: Indices
     is_first: Flags
+    odd: Keys
+    n_shingles: Ints
     buckets: Indices
     bucket_starts: Ints
     bucket_members: Indices
@@ -62,6 +66,7 @@ class _Region(NamedTuple):
     dirty: Flags
     kept: Indices
     similarity: Floats
+    compared: Flags
     known: Keys
     known_similarity: Floats
 
@@ -163,21 +168,41 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
     members = region_kernels.list_members(buckets, starts)
     dirty = numbered(before.dirty).places_of(gathered.contents)[order] >= 0
     complete, nothing_known = gathered.complete[order], (np.empty(0, np.uint64), np.empty(0))
-    fates = _fates(gathered, order, before)
-    return _Region(order, forms, is_first, buckets, starts, members, complete, dirty, *fates, *nothing_known)
+    kept, similarity, compared = _fates(gathered, order, before)
+    odd, n_shingles = signatures.odd[order], signatures.most_shingles(settings.signature.shingle_words)[order]
+    return _Region(
+        order,
+        forms,
+        is_first,
+        odd,
+        n_shingles,
+        buckets,
+        starts,
+        members,
+        complete,
+        dirty,
+        kept,
+        similarity,
+        compared,
+        *nothing_known,
+    )
 
 
-def _fates(gathered: Gathered, order: Indices, before: _Before) -> tuple[Indices, Floats]:
-    """Who stayed in the stead of each, and how similar: its place here, -1 for itself, -2 for one that is gone, or none yet."""
+def _fates(gathered: Gathered, order: Indices, before: _Before) -> tuple[Indices, Floats, Flags]:
+    """Who stayed in the stead of each, and how similar: its place here, -1 for itself, -2 for one that is gone, or none yet;
+    and which were compared, as those that came and those whose normalised text was kept were not."""
     index, place = numbered(gathered.contents), _places(order)
     kept, similarity = np.full(len(order), -1, np.int32), np.zeros(len(order))
+    compared = np.ones(len(order), np.bool_)
     own, theirs = (index.places_of(named) for named in (gathered.fates.contents, gathered.fates.kept))
     here = own >= 0
     own, theirs = own[here], theirs[here]
     kept[own], similarity[own] = np.where(theirs >= 0, place[theirs], -2), gathered.fates.jaccard[here]
+    compared[own] = ~gathered.fates.exact[here]
     moved = index.places_of(before.moved)
-    kept[moved[moved >= 0]] = -2
-    return kept[order], similarity[order]
+    moved = moved[moved >= 0]
+    kept[moved], compared[moved] = -2, False
+    return kept[order], similarity[order], compared[order]
 
 
 def _places(order: Indices) -> Indices:
@@ -208,8 +233,19 @@ def _decided(
 ) -> tuple[_Region, _Pass]:
     """A pass that lacks no text, and the region with what was measured on the way."""
     wanted: Flags = np.zeros(len(region.order), np.bool_)
-    n_buckets = len(region.bucket_starts) - 1
-    region_kernels.mark_compared(region.buckets, n_buckets, region.dirty, region.is_first, region.kept, wanted)
+    region_kernels.mark_compared(
+        region.bucket_starts,
+        region.bucket_members,
+        region.buckets,
+        region.dirty,
+        region.is_first,
+        region.kept,
+        region.compared,
+        region.odd,
+        region.n_shingles,
+        settings.threshold,
+        wanted,
+    )
     while True:
         reading.read(gathered, region.order[wanted], texts, settings.signature)
         set_of = reading.set_of[region.order]
@@ -242,8 +278,11 @@ def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float,
         sets.starts,
         sets.sizes,
         sets.hashes,
+        region.odd,
+        region.n_shingles,
         threshold,
         region.kept == -1,
+        region.compared,
         dirty,
         touched,
         kept,

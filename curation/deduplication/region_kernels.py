@@ -10,12 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import compiled, kernel, piece
+from curation.deduplication.pair_kernels import ROUNDED
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+MANY = 64
+"""Contents in a bucket that are not looked at pair by pair before they are compared."""
+_1, _2, _4, _56 = (np.uint64(n) for n in (1, 2, 4, 56))
+_TWOS, _FOURS, _EIGHTS, _ONES = (
+    np.uint64(n) for n in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101)
+)
 
 
 @compiled
@@ -56,29 +63,95 @@ def list_members(buckets: Indices, starts: Ints) -> Indices:
     return members
 
 
-@compiled
-def mark_compared(
-    buckets: Indices, n_buckets: int, dirty: Flags, is_first: Flags, kept: Indices, compared: Flags
+@piece
+def count_bits(x: np.uint64) -> np.uint64:
+    """How many bits of x are set; compilers know this for one instruction."""
+    x -= (x >> _1) & _TWOS
+    x = (x & _FOURS) + ((x >> _2) & _FOURS)
+    return (((x + (x >> _4)) & _EIGHTS) * _ONES) >> _56
+
+
+@piece
+def may_be_near(odd: Hashes, n_shingles: Ints, i: int, j: int, threshold: float) -> bool:
+    """Whether texts can be as similar as the threshold, given their odd sketches: no fewer shingles than bits that differ
+    stand in one alone. Repeated shingles are counted, which makes the bound higher, never wrong."""
+    alone = np.uint64(0)
+    for k in range(odd.shape[1]):
+        alone += count_bits(odd[i, k] ^ odd[j, k])
+    differing, both = np.int64(alone), n_shingles[i] + n_shingles[j]
+    return bool(both - differing >= threshold * ROUNDED * (both + differing))
+
+
+@kernel
+def mark_near(
+    bands: npt.NDArray[np.uint32],
+    has_bands: Flags,
+    odd: Hashes,
+    n_shingles: Ints,
+    threshold: float,
+    heads: Indices,
+    following: Indices,
+    near: Flags,
 ) -> None:
-    """Mark those to decide that are the first of their form and share a band, and those that share it with them, as kept
-    ones before or as near ones behind them."""
-    n, width = buckets.shape
-    earliest = np.full(n_buckets, n, np.int32)
-    for i in range(n):
-        if dirty[i] and is_first[i]:
-            for column in range(width - 1):
-                bucket = buckets[i, column]
-                if bucket >= 0:
-                    compared[i] = True
-                    earliest[bucket] = min(earliest[bucket], i)
-    for i in range(n):
-        before, form = n, buckets[i, width - 1]
-        for column in range(width - 1):
-            if buckets[i, column] >= 0:
-                before = min(before, earliest[buckets[i, column]])
-        exact = kept[i] >= 0 and form >= 0 and buckets[kept[i], width - 1] == form
-        compared[i] |= before < i and kept[i] >= -1 and not exact
-        compared[i] |= kept[i] == -1 and before < n
+    """Mark which of the contents may be near to one of the first, or of the first to any, and share a band with it.
+
+    The first are as many as there is room for in `following`; `heads` is as long as a power of two.
+    """
+    n, mask = len(following), np.uint64(len(heads) - 1)
+    for band in range(bands.shape[1]):
+        for i in range(len(heads)):
+            heads[i] = -1
+        for i in range(n):
+            if has_bands[i]:
+                slot = np.int64(np.uint64(bands[i, band]) & mask)
+                following[i], heads[slot] = heads[slot], i
+        for i in range(len(near)):
+            other = heads[np.int64(np.uint64(bands[i, band]) & mask)] if has_bands[i] else -1
+            while other >= 0:
+                asked = bands[other, band] == bands[i, band] and other != i and not (near[i] and near[other])
+                if asked and may_be_near(odd, n_shingles, i, other, threshold):
+                    near[i], near[other] = True, True
+                other = following[other]
+
+
+@kernel
+def mark_compared(
+    starts: Ints,
+    members: Indices,
+    buckets: Indices,
+    dirty: Flags,
+    is_first: Flags,
+    kept: Indices,
+    compared: Flags,
+    odd: Hashes,
+    n_shingles: Ints,
+    threshold: float,
+    wanted: Flags,
+) -> None:
+    """Mark those whose similarity will be asked for: one to decide that is the first of its form, and one that may be near
+    to it, as a kept one before it or behind it. In a bucket of many, each is taken to be near to one.
+
+    What is marked needlessly is read needlessly, and what is missed is found to be missing.
+    """
+    form = buckets.shape[1] - 1
+    for bucket in range(len(starts) - 1):
+        own = members[starts[bucket] : starts[bucket + 1]]
+        if len(own) == 0 or buckets[own[0], form] == bucket:
+            continue
+        for a in range(len(own)):
+            i = own[a]
+            if not (dirty[i] and is_first[i]):
+                continue
+            for b in range(len(own) if len(own) <= MANY or not wanted[i] else 0):
+                j = own[b]
+                if i == j or (wanted[i] and wanted[j]):
+                    continue
+                exact = kept[j] >= 0 and buckets[j, form] >= 0 and buckets[kept[j], form] == buckets[j, form]
+                matters = kept[j] == -1 or ((is_first[j] if dirty[j] else not exact) and (dirty[j] or j > i))
+                if matters and compared[max(i, j)] and kept[min(i, j)] == -1:
+                    matters = False
+                if matters and (len(own) > MANY or may_be_near(odd, n_shingles, i, j, threshold)):
+                    wanted[i], wanted[j] = True, True
 
 
 @piece
@@ -119,8 +192,11 @@ def repair(
     starts: Ints,
     sizes: Ints,
     shingles: Hashes,
+    odd: Hashes,
+    n_shingles: Ints,
     threshold: float,
     was_kept: Flags,
+    compared: Flags,
     dirty: Flags,
     touched: Flags,
     kept: Indices,
@@ -135,14 +211,15 @@ def repair(
     measured: Floats,
 ) -> int:
     """Decide again on the `dirty` contents, in order, and on those that their decisions touch: dirty, touched, kept and
-    similarity are brought up to date. How many `pairs` of the dirty ones there are, and of the touched ones that are new; what
-    there is no room for is counted, and the pass is to be made again.
+    similarity are brought up to date. How many `pairs` of the dirty ones reach the threshold, and of the touched ones that
+    are new; what there is no room for is counted, and the pass is to be made again.
 
     A content whose kept one is kept no longer becomes dirty: it is compared with all kept ones that it shares a band with.
     One before which another is newly kept is touched: it need be compared with that one alone.
 
     Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not
-    read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. A content that cannot be
+    read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. Those that were `compared`
+    before are not near to any other that was kept then, nor are those to each other whose odd sketches say so. A content that cannot be
     decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that share a
     bucket with it (it is not `complete`). What lies behind it is then a guess; fill the gap and begin again.
 
@@ -179,17 +256,21 @@ def repair(
                     a, b = set_of[row], set_of[other]
                     if at < len(known) and known[at] == key:
                         similar = known_similarity[at]
+                    elif (compared[row] and was_kept[other]) or not may_be_near(odd, n_shingles, row, other, threshold):
+                        similar = -1.0
                     elif a >= 0 and b >= 0:
                         similar = jaccard_at(shingles, starts[a], sizes[a], starts[b], sizes[b])
                     else:
                         unread[row], unread[other], undecided = True, True, True
+                        continue
+                    if similar < threshold:
                         continue
                     if total < len(pairs):
                         pairs[total, 0], pairs[total, 1], measured[total] = row, other, similar
                     total += 1
                     if similar > highest or (similar == highest and other < best):
                         best, highest = other, similar
-            stays = best < 0 or highest < threshold
+            stays = best < 0
             if was_kept[row] and not stays and not complete[row]:
                 unmet[row] = undecided = True
             if undecided:

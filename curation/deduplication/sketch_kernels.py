@@ -4,6 +4,10 @@ The sketch is one-permutation hashing (Li, Owen and Zhang, NIPS 2012): one hash 
 in and how it ranks there, and a bin keeps the lowest. A bin that got none borrows from one that did, by an order of
 preference fixed for each bin beforehand (optimal densification: Shrivastava, ICML 2017), so that two bins agree with a
 chance of exactly the Jaccard similarity, as in MinHash, for one hash a shingle instead of 126.
+
+The odd sketch (after Mitzenmacher, Pagh and Pham, WWW 2014) says of pairs that share a band which cannot be near, so that
+an update need not read them. Shingles mark cells, and each bit is the parity of the marked ones among 32 cells: a bit in
+which two sketches differ needs a shingle that only one text has, whatever is repeated in either.
 """
 
 from __future__ import annotations
@@ -28,6 +32,11 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _27, _30, _31, _32 = (np.uint64(n) for n in (27, 30, 31, 32))
 _RANK = np.uint64(0x7FFFFFFF)
+CELL_WORDS = 256
+"""64 cells each."""
+ODD_WORDS = 8
+"""Numbers of 64 bits in an odd sketch."""
+_CELL, _IN_WORD = np.uint64(50), np.uint64(63)
 
 
 @piece
@@ -60,6 +69,22 @@ def throw(shingles: Hashes, key: np.uint64, bins: Ranks) -> None:
         hashed = value * key
         at = np.int64((hashed >> _32) * n >> _32)
         bins[at] = min(bins[at], np.uint32(hashed & _RANK))
+
+
+@piece
+def mark_cells(shingles: Hashes, cells: Hashes) -> None:
+    """Mark the cell that the highest bits of each shingle name."""
+    for value in shingles:
+        cell = value >> _CELL
+        cells[np.int64(cell) >> 6] |= np.uint64(1) << (cell & _IN_WORD)
+
+
+@piece
+def fold_cells(cells: Hashes, odd: Hashes) -> None:
+    """The parities of the cells that are marked, and none marked any more."""
+    for i in range(len(cells)):
+        odd[i & (len(odd) - 1)] ^= cells[i]
+        cells[i] = 0
 
 
 @piece
@@ -119,10 +144,10 @@ def band_hashes(bins: Ranks, rows: int, states: Hashes, out: npt.NDArray[np.uint
         out[band] = np.uint32(mixed(states[band]) >> _32)
 
 
-def scratch(bins: int, bands: int) -> tuple[Ranks, Ranks, Places, Hashes, Hashes]:
+def scratch(bins: int, bands: int) -> tuple[Ranks, Ranks, Places, Hashes, Hashes, Hashes]:
     """What `sketch_all` works in, for one call at a time."""
     ranks, states, made = np.empty((2, bins), np.uint32), np.empty(bands, np.uint64), np.empty(BLOCK, np.uint64)
-    return *ranks, np.empty(bins, np.uint16), states, made
+    return *ranks, np.empty(bins, np.uint16), states, made, np.zeros(CELL_WORDS, np.uint64)
 
 
 @kernel
@@ -135,13 +160,16 @@ def sketch_all(
     order: Places,
     rank: Places,
     bands: npt.NDArray[np.uint32],
+    odd: Hashes,
     bins: Ranks,
     dense: Ranks,
     full: Places,
     states: Hashes,
     room: Hashes,
+    cells: Hashes,
 ) -> None:
-    """Hash the bands of the sketch of each text; those of a text without words stay as they are.
+    """Hash the bands of the sketch of each text; those of a text without words stay as they are. Add the odd sketch of each,
+    if there is room for any; it begins as zeros.
 
     Text i has the words words[starts[i] : starts[i] + counts[i]]; fewer than a shingle has are one shingle.
     """
@@ -156,6 +184,10 @@ def sketch_all(
             made = room[: min(len(room), behind - first)]
             shingle(words[first:], multipliers, width, made)
             throw(made, key, bins)
+            if len(odd):
+                mark_cells(made, cells)
             first += len(made)
         densify(bins, order, rank, full, dense)
         band_hashes(dense, len(bins) // bands.shape[1], states, bands[text])
+        if len(odd):
+            fold_cells(cells, odd[text])

@@ -15,8 +15,8 @@ SURVIVORS = pl.Schema({"content_digest": pl.String, "kept_digest": pl.String, "k
 a content of the corpus that has no row stays."""
 
 PAIRS = pl.Schema({"content_digest": pl.String, "kept_digest": pl.String, "jaccard": pl.Float64})
-"""What was verified: a content, a kept one before it that shares a band with it, and their true similarity; also where
-that is below the threshold. A content whose normalised text is kept already is compared with no other."""
+"""The kept neighbours of each content: a kept one before it that shares a band with it, and their true similarity, where
+that reaches the threshold. A content whose normalised text is kept already is compared with no other."""
 
 DUPLICATES = pl.Schema({"doc_id": pl.String, "kept_id": pl.String, "kind": pl.String, "jaccard": pl.Float64})
 """One row per removed document. kept_id: the first place of the content that stays; kind: exact or near."""

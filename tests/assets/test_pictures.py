@@ -103,7 +103,7 @@ def test_the_pictures_say_what_the_tables_hold():
     assert drawn.png == bars(counts, "documents by the rule that decided", "documents")
     removed = pl.LazyFrame({"kept_id": ["a", "a", "b"]})
     similar, copies = of_duplicates({"pairs": pl.LazyFrame({"jaccard": [0.4, 0.9]}), "duplicates": removed})
-    assert similar.png == histogram([0.4, 0.9], "Jaccard similarity of the verified pairs")
+    assert similar.png == histogram([0.4, 0.9], "Jaccard similarity of near pairs")
     expected = {"1": 1, "2": 1, "3 to 9": 0, "10 to 99": 0, "100 or more": 0}
     assert copies.png == bars(expected, "documents removed for one that is kept", "documents that are kept")
     (lengths,) = of_corpus({"corpus": pl.LazyFrame({"text": ["", "x" * 10, "y" * 1000]})})

@@ -117,7 +117,7 @@ def test_a_hundred_thousand_copies_cost_no_comparison():
     documents, contents, evidence = many(["the same words stand in every one of these files"] * 100_000)
     outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
     assert outcome.dropped == {"exact": 99_999}
-    assert outcome.notes["pairs verified"] == 0
+    assert outcome.notes["near pairs"] == 0
     assert outcome.table["kept_id"].unique().to_list() == [records.doc_id("first", "000")]
 
 
@@ -141,7 +141,7 @@ def test_near_copies_cost_one_comparison_each():
     documents, contents, evidence = many([" ".join([*words, f"n{i}"]) for i in range(3000)])
     outcome = find_duplicates(contents, documents, evidence, DeduplicationSettings(), SOURCES)
     assert outcome.dropped == {"near": 2999}
-    assert outcome.notes["pairs verified"] == 2999
+    assert outcome.notes["near pairs"] == 2999
     assert outcome.table["jaccard"].unique().to_list() == [pytest.approx(196 / 198)]
 
 

@@ -162,6 +162,26 @@ def test_bins_of_the_sketch_agree_as_often_as_the_texts_are_similar(size):
         assert abs(np.mean(left == right) - true) < 4 * (true * (1 - true) / 2000) ** 0.5
 
 
+@settings(max_examples=200, deadline=None)
+@given(*[st.lists(st.integers(0, 60), max_size=400)] * 2, st.integers(1, 3))
+def test_odd_sketches_differ_in_no_more_bits_than_shingles_stand_in_one_text_alone(a, b, repeats):
+    texts = [" ".join(map(str, words)) for words in (a * repeats, b)]
+    odd = [int.from_bytes(row, "little") for row in signed_rows(texts, SMALL)["odd_sketch"]]
+    alone = reference.shingles(texts[0], 2) ^ reference.shingles(texts[1], 2)
+    assert (odd[0] ^ odd[1]).bit_count() <= len(alone)
+
+
+def test_odd_sketches_of_texts_that_differ_much_differ_in_many_bits():
+    words = [str(i) for i in range(300)]
+    rows = signed_rows([" ".join(words), " ".join([*words[:150], *map(str, range(900, 1050))])])["odd_sketch"]
+    first, second = (int.from_bytes(row, "little") for row in rows)
+    assert 150 < (first ^ second).bit_count() <= 308  # 154 shingles in each alone, in 512 bits
+
+
+def signed_rows(texts, settings=None):
+    return signatures(batch(texts), settings or SignatureSettings()).to_pydict()
+
+
 def test_recall_of_pairs_at_the_threshold_is_what_the_bands_promise():
     seeded, texts = random.Random(5), []
     for _ in range(1500):

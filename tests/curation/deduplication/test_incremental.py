@@ -11,7 +11,7 @@ from curation.deduplication import DeduplicationSettings, SignatureSettings
 from curation.deduplication.candidates import Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import EMPTY, KEYS, Moved, State, update_duplicates
-from tests.curation.deduplication.reference import signed
+from tests.curation.deduplication.reference import share_a_band, signed
 
 # Few words, so that most texts share a band with many others and a change runs on through several of them.
 WORDS = st.lists(st.sampled_from("abcd"), min_size=3, max_size=8).map(" ".join)
@@ -232,17 +232,47 @@ def test_similarities_once_measured_are_not_measured_again():
     assert fetched == []
 
 
+def sharing(*texts):
+    """Whether the first text shares a band with each of the others."""
+    first, *others = signed(list(texts), LOOSE.signature)["bands"].to_list()
+    return [share_a_band(first, other) for other in others]
+
+
+def test_one_that_was_compared_before_is_not_read_when_its_kept_one_goes():
+    words = [f"w{i}" for i in range(10)]
+    text, hub = " ".join(words), " ".join([*words, "x"])
+    other = " ".join([*words[:6], *["z"] * 20, "z1", "z2", "z3"])  # repeats hide that 6 of 14 are too few
+    assert sharing(text, hub, other) == [True, True]
+    files = files_of(hub, text, other, *PLAIN[:20])
+    state = whole(files)
+    with never_the_whole():
+        update, fetched = updated(files, state, {("first", "0000"): None})
+    assert update.survivors.removed["content_digest"].to_list() == [records.content_digest(text)]
+    assert fetched == []
+
+
+def test_what_shares_a_band_with_an_addition_but_cannot_be_near_is_not_read():
+    shared = [" ".join(f"{5 if (i + j) % 30 < 15 else i}x{j}" for j in range(30)) for i in range(300, 340)]
+    assert any(sharing(PLAIN[5], *shared))
+    files = files_of(*shared)
+    state = whole(files)
+    update, fetched = updated(files, state, {("third", "new"): PLAIN[5]})
+    assert [len(rows) for change in update for rows in change] == [0] * 6
+    assert fetched == []
+
+
 def test_a_pair_goes_when_its_kept_content_stays_no_longer():
     fine = DeduplicationSettings(0.7, signature=SignatureSettings(shingle_words=1, bands=40, rows=1, threads=1))
-    texts = ["a b c d", "a b c d e", "e f g h"]  # the last shares a word, and so a band, with the second alone
+    texts = ["a b c d e f g", "a b c d e f g h", "b c d e f g h"]  # the last is near to the second alone
     first, second, third = (records.content_digest(text) for text in texts)
     with never_the_whole(), patch(f"{__name__}.LOOSE", fine):
         files = Files()
         files.put({("second", "b"): texts[1], ("third", "c"): texts[2]})
         state = whole(files)
-        assert state.pairs.collect().rows() == [(third, second, 1 / 8)]
+        assert state.pairs.collect().rows() == [(third, second, 7 / 8)]
         update, _ = updated(files, state, {("first", "a"): texts[0]})
-        assert applied(state, update).pairs.collect().rows() == [(second, first, 4 / 5)]
+        expected = sorted([(second, first, 7 / 8), (third, first, 6 / 8)])
+        assert applied(state, update).pairs.collect().rows() == expected
 
 
 def test_other_evidence_moves_survivors_and_reads_nothing_again():
