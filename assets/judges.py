@@ -35,7 +35,7 @@ def judge_instructions(entry: JudgeSettings, workspace: Workspace) -> Observatio
 
 @stage(
     group="evaluation",
-    code_version="2",
+    code_version="3",
     each="judges",
     needs=("judges",),
     primary_key=("sample_id", "purpose", "prompt"),
@@ -50,6 +50,7 @@ def judgements(
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
     endpoint_answers: dict[str, pl.DataFrame] | None,
+    experiment_winner: dict[str, pl.DataFrame] | None,
     samples: pl.DataFrame,
     base_model: dict[str, pl.DataFrame],
     endpoints: tuple[EndpointSettings, ...],
@@ -57,7 +58,7 @@ def judgements(
     run: Run,
 ) -> Outcome:
     """What a judge said of the contestants' answers, and of those that people compared; every try with its raw reply."""
-    contestants = contestants_of(base_answers, answers, endpoint_answers)
+    contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     pairs = pairs_of(contestants, samples, entry, judge_instructions.kind)
     if adjudicated_labels is not None:
         of_people = people_pairs if judge_instructions.kind == "pairwise" else people_rated

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from evaluation.costs import PriceSettings, Spent, costs
+from evaluation.costs import PriceSettings, Spent, costs, minutes_of
 from evaluation.endpoint import EndpointSettings
 from evaluation.report_page import Report, report_page, verdict_of
 from pipelines.contestants import contestants_of, token_prices
@@ -17,7 +17,7 @@ from pipelines.stages import Run, stage
 from records import Outcome
 
 
-@stage(group="evaluation", code_version="7", needs=("models",), primary_key="model", unit="contestants")
+@stage(group="evaluation", code_version="8", needs=("models",), primary_key="model", unit="contestants")
 def evaluation_report(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,
@@ -29,6 +29,8 @@ def evaluation_report(
     experiment_winner: dict[str, pl.DataFrame] | None,
     samples: pl.DataFrame,
     models: pl.DataFrame,
+    training_data: dict[str, pl.DataFrame],
+    named_demonstrations: pl.DataFrame | None,
     annotations: pl.DataFrame | None,
     win_rates: pl.DataFrame | None,
     ratings: pl.DataFrame | None,
@@ -46,7 +48,8 @@ def evaluation_report(
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
     ledgers = {name: _ledger(run, name) for name in models["model"]}
     versions = {name: rows["model_version"][0] for name, rows in contestants.items() if rows.height}
-    spent = _spent(versions, ledgers, models, annotations)
+    minutes = _minutes(training_data, samples, named_demonstrations, annotations)
+    spent = _spent(versions, ledgers, models, minutes)
     prices = replace(prices, million_tokens=token_prices(versions, endpoints, prices.million_tokens))
     table = costs(contestants, spent, prices, next(iter(contestants)))
     report = Report(
@@ -77,13 +80,25 @@ def _spent(
     versions: Mapping[str, str],
     ledgers: Mapping[str, Mapping[str, Any]],
     models: pl.DataFrame,
-    annotations: pl.DataFrame | None,
+    minutes: Mapping[str, float],
 ) -> dict[str, Spent]:
     """What was spent on each contestant that was trained: seconds of training, minutes of people."""
-    minutes = 0.0 if annotations is None else float(annotations["lead_time"].fill_null(0).sum()) / 60
     trained = models.select("version", "model").rows()
-    of_version = {version: Spent(_seconds(ledgers[name]), minutes) for version, name in trained}
+    of_version = {version: Spent(_seconds(ledgers[name]), minutes.get(name, 0.0)) for version, name in trained}
     return {name: of_version[version] for name, version in versions.items() if version in of_version}
+
+
+def _minutes(
+    training_data: Mapping[str, pl.DataFrame],
+    samples: pl.DataFrame,
+    written: pl.DataFrame | None,
+    annotations: pl.DataFrame | None,
+) -> dict[str, float]:
+    """The minutes of people by the name of the model that learned from what they wrote."""
+    if written is None or annotations is None:
+        return {}
+    learned = {name: rows.filter(pl.col("trained_tokens") > 0) for name, rows in training_data.items()}
+    return {name: minutes_of(rows, samples, written, annotations) for name, rows in learned.items()}
 
 
 def _ledger(run: Run, model: str) -> dict[str, Any]:

@@ -55,6 +55,17 @@ class Spent:
     annotation_minutes: float = 0.0
 
 
+def minutes_of(learned: pl.DataFrame, samples: pl.DataFrame, written: pl.DataFrame, answers: pl.DataFrame) -> float:
+    """The minutes that people spent on the texts that a model learned from, everybody's who had such a task.
+
+    `learned` (sample_id) was trained on; of the texts that people wrote (`written`: sample_id, reference) those count that stand
+    in `samples` (sample_id, reference) as references; `answers` are annotations (sample_id, kind, lead_time in seconds).
+    """
+    theirs = samples.join(written, on=("sample_id", "reference"), how="semi").join(learned, on="sample_id", how="semi")
+    spent = answers.filter(kind="demonstration").join(theirs, on="sample_id", how="semi")
+    return float(spent["lead_time"].fill_null(0).sum()) / 60
+
+
 def costs(
     contestants: Mapping[str, pl.DataFrame], spent: Mapping[str, Spent], prices: PriceSettings, against: str
 ) -> pl.DataFrame:

@@ -84,7 +84,7 @@ class Bm25:
     def scores(self, query: str) -> npt.NDArray[np.float64]:
         """The score of every text (n,)."""
         found = np.zeros(len(self.norm))
-        for word in set(_words(query)):
+        for word in dict.fromkeys(_words(query)):  # a set has another order in each process, and so another rounding
             places, often = self.postings.get(word, ([], []))
             if places:
                 idf = math.log(1 + (len(self.norm) - len(places) + 0.5) / (len(places) + 0.5))

@@ -31,7 +31,10 @@ LIBRARIES = (
     "evaluation",
     "records",
     "pipelines.contestants",
+    "pipelines.embedding",
+    "pipelines.experiments",
     "pipelines.harness",
+    "pipelines.judging",
 )
 """Whose code makes answers. The machinery of `pipelines` does not, but for the modules that ask models."""
 ALL = "*"

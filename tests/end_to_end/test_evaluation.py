@@ -106,7 +106,9 @@ def _grid(root: Path, tiny_base: Path, url: str, seen: list[dict[str, object]]) 
     levels = "models: [tiny_base, finetune, served], retrievers: [none, bm25]"
     grid = f"experiments:\n  - {{name: grid, {levels}, samples: 4}}\n"
     served = f"endpoints:\n  - {{name: served, url: '{url}', model: x, competes: false}}\n"
-    more = f"\n{served}{grid}embedding: {{model: {tiny_base}}}\npromotion: {{slice_margin: 1}}\n"
+    (root / "judge.yaml").write_text(TOLD)
+    judge = "judges:\n  - {name: strict, instructions: judge.yaml, endpoint: served, samples: 2, tries: 1}\n"
+    more = f"\n{served}{grid}{judge}embedding: {{model: {tiny_base}}}\npromotion: {{slice_margin: 1}}\n"
     edit(root, lambda text: text + more)
     ran = headwater("run", "-w", root)
     assert ran.code == 0, ran.out + ran.err
@@ -125,6 +127,8 @@ def _grid(root: Path, tiny_base: Path, url: str, seen: list[dict[str, object]]) 
     assert {"base", "finetune", "grid"} <= set(scores["model"]) and set(
         scores.filter(metric="similarity")["model"]
     ) == {"base", "finetune", "grid"}
+    judged = store.scan("judgements_strict").collect()["pair"]
+    assert set(judged) == {"base/finetune", "base/grid", "finetune/grid"}, "the winner is judged like the others"
     samples = store.scan("samples").select("sample_id", "split").collect()
     sources = store.scan("retrieval_index").collect().join(samples, left_on="passage_id", right_on="sample_id")
     assert set(sources["split"]) == {"train"}, "no question finds its own answer"

@@ -1,8 +1,9 @@
 """Prices times what was measured, and from where on it pays."""
 
+import polars as pl
 import pytest
 
-from evaluation.costs import COSTS, PriceSettings, Spent, costs
+from evaluation.costs import COSTS, PriceSettings, Spent, costs, minutes_of
 from tests.evaluation.tables import outputs
 
 PRICES = PriceSettings(machine_hour=3.6, person_hour=60.0, million_tokens={"big": 10.0})
@@ -38,3 +39,23 @@ def test_what_costs_no_less_never_pays():
     assert row_of(table, "tuned")["break_even"] is None
     nothing = costs({"base": outputs()}, {}, PRICES, "base")
     assert nothing["per_answer"].to_list() == [None]
+
+
+def test_a_model_is_charged_for_the_texts_that_it_learned_from_and_for_no_other_label():
+    samples = pl.DataFrame({"sample_id": ["a", "b", "c", "d"], "reference": ["theirs", "theirs", "its own", None]})
+    written = pl.DataFrame({"sample_id": ["a", "b", "c"], "reference": ["theirs", "theirs", "another"]})
+    answers = pl.DataFrame(
+        [
+            ("a", "demonstration", 60.0),
+            ("a", "demonstration", 30.0),
+            ("a", "preference", 600.0),
+            ("a", "demonstration", None),
+            ("b", "demonstration", 600.0),
+            ("c", "demonstration", 600.0),
+        ],
+        schema=["sample_id", "kind", "lead_time"],
+        orient="row",
+    )
+    learned = pl.DataFrame({"sample_id": ["a", "c", "d"]})
+    assert minutes_of(learned, samples, written, answers) == 1.5, "two wrote for a, b was held out, c has its own"
+    assert minutes_of(learned.clear(), samples, written, answers) == 0

@@ -1,6 +1,8 @@
 """Passages: found by rare words, put before the question, and never the question's own answer."""
 
 import math
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -23,6 +25,20 @@ def test_a_rare_word_finds_its_text():
     texts = [f"the boat number {number} goes down the river" for number in range(50)]
     texts[31] += " with a heron"
     assert top(Bm25(texts).scores("where does the heron go?"), 1) == [31]
+
+
+def test_scores_are_the_same_to_the_last_bit_in_every_process():
+    """Texts that differ by a rounding would stand in another order before the question, which would be asked again."""
+    code = (
+        "from evaluation.retrieval import Bm25\n"
+        "texts = [' '.join(f'w{word}' for word in range(place + 1)) for place in range(61)]\n"
+        "print(Bm25(texts).scores(' '.join(f'w{place}' for place in range(61))).tobytes().hex())"
+    )
+    runs = (
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True)
+        for seed in ("0", "1", "2")
+    )
+    assert len({run.stdout for run in runs}) == 1
 
 
 def test_passages_are_of_training_alone():
