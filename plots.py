@@ -76,6 +76,7 @@ def bars(counts: Mapping[str, int], title: str, unit: str = "rows") -> bytes:
         for place, number in enumerate(numbers):
             axes.annotate(f" {number:,}", (number, place), fontsize=8, va="center", color=INK)
         axes.set_xlabel(unit, fontsize=9)
+        axes.locator_params(axis="x", integer=True)  # counts have no halves
     else:
         _nothing(axes)
     axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")

@@ -239,8 +239,16 @@ FOUND = {
     code_version="3",
     outputs=(
         Output("duplicates", ("doc_id",)),
-        Output("survivors", ("content_digest",)),
-        Output("pairs", ("content_digest", "kept_digest")),
+        Output(
+            "survivors",
+            ("content_digest",),
+            about="Of each content that has a near copy: the one that stays, and whether that is the content itself.",
+        ),
+        Output(
+            "pairs",
+            ("content_digest", "kept_digest"),
+            about="The verified pairs of contents, with the similarity that was measured.",
+        ),
     ),
     asks=lambda config: config.deduplication.evidence,
     finds=FOUND,

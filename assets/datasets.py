@@ -80,7 +80,10 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 @stage(
     group="datasets",
     code_version="6",
-    outputs=(Output("samples", ("sample_id",), ("doc_id",)), Output("openness", ("sample_id",))),
+    outputs=(
+        Output("samples", ("sample_id",), ("doc_id",)),
+        Output("openness", ("sample_id",), about="Whether each sample is open or closed, what decided that, and why."),
+    ),
     unit="samples",
     needs=("task",),
     checks=("no_leak",),
@@ -163,7 +166,11 @@ def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Pro
     code_version="1",
     outputs=(
         Output("corpus_overlaps", ("content_digest", "held_out_id")),
-        Output("contamination_rates", ("kind", "name")),
+        Output(
+            "contamination_rates",
+            ("kind", "name"),
+            about="Of how many evaluation items, for each set and split, too much stands in documents, in the corpus and in training.",
+        ),
     ),
     asks=lambda config: {"documents", "evaluation_items", "contamination"} if config.evaluation_sets else set(),
     counts="corpus",

@@ -48,7 +48,14 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     of="source",
     key=FILE,
     follows=("tombstones",),
-    outputs=(Output("documents", ("doc_id",)), Output("failures", ("source", "locator"))),
+    outputs=(
+        Output("documents", ("doc_id",)),
+        Output(
+            "failures",
+            ("source", "locator"),
+            about="Files, and records of files, that could not be read, each with its reason and the mend.",
+        ),
+    ),
     books=_books,
     uses=(
         "resiliparse",

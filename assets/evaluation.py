@@ -145,9 +145,21 @@ def endpoint_answers(
     unit="samples",
     outputs=(
         Output("scores", ("model", "prompt", "split", "metric")),
-        Output("sample_scores", ("sample_id", "model", "prompt", "split", "metric")),
-        Output("comparisons", ("metric", "split", "model_a", "model_b")),
-        Output("slices", ("sliced_by", "slice", "metric", "split", "model_a", "model_b")),
+        Output(
+            "sample_scores",
+            ("sample_id", "model", "prompt", "split", "metric"),
+            about="What each answer of each contestant reached, sample by sample.",
+        ),
+        Output(
+            "comparisons",
+            ("metric", "split", "model_a", "model_b"),
+            about="Paired differences between two contestants on the samples that both answered, with interval and p-value.",
+        ),
+        Output(
+            "slices",
+            ("sliced_by", "slice", "metric", "split", "model_a", "model_b"),
+            about="The same comparisons within each slice, source, language, topic and length; where one is surely worse stands regression.",
+        ),
     ),
 )
 def scores(
@@ -192,8 +204,23 @@ def scores(
     table = pl.concat([outcome.table, *_of_people(annotations, evaluation, instructions, in_corpus), *harness])
     visible = "; ".join(f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items())
     regressions = _regressions(outcome.others["slices"])
-    notes = {**outcome.notes, **_against(table, run), **regressions, "what could be seen": visible}
+    notes = {
+        "scores": _as_markdown(table),
+        **outcome.notes,
+        **_against(table, run),
+        **regressions,
+        "what could be seen": visible,
+    }
     return replace(outcome, table=table, notes=notes, pictures=_pictures(table))
+
+
+def _as_markdown(scores: pl.DataFrame) -> str:
+    """The scores with their intervals, to be read on the asset's page."""
+    rows = [
+        f"| {row['metric']} | {row['model']} | {row['value']:.3g} | {row['low']:.3g} – {row['high']:.3g} |"
+        for row in scores.drop_nulls(["value", "low", "high"]).sort("metric", "model").iter_rows(named=True)
+    ]
+    return "\n".join(["| metric | model | score | interval |", "| --- | --- | ---: | ---: |", *rows])
 
 
 def _of_people(

@@ -84,7 +84,14 @@ def experiment_answers(
     code_version="3",
     each="experiments",
     unit="cells",
-    outputs=(Output("experiment_cells", ("cell",)), Output("experiment_effects", ("factor", "level"))),
+    outputs=(
+        Output("experiment_cells", ("cell",)),
+        Output(
+            "experiment_effects",
+            ("factor", "level"),
+            about="What each level of a factor does against the first of its factor, over all cells that differ in it alone.",
+        ),
+    ),
 )
 def experiment_cells(
     entry: ExperimentSettings,

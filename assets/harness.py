@@ -42,9 +42,21 @@ def harness_tasks(entry: HarnessSettings, workspace: Workspace) -> Observation:
     uses=("torch", "transformers", "peft", "lm-eval"),
     outputs=(
         Output("harness_answers", ("model", "asked")),
-        Output("harness_items", ("model", "task", "metric", "doc")),
-        Output("harness_scores", ("model", "task", "metric")),
-        Output("harness_comparisons", ("metric", "split", "model_a", "model_b")),
+        Output(
+            "harness_items",
+            ("model", "task", "metric", "doc"),
+            about="What each document of each task of the harness gave, for each model.",
+        ),
+        Output(
+            "harness_scores",
+            ("model", "task", "metric"),
+            about="The scores of the tasks of the harness, with intervals.",
+        ),
+        Output(
+            "harness_comparisons",
+            ("metric", "split", "model_a", "model_b"),
+            about="Paired differences between two models on the documents of each task.",
+        ),
     ),
 )
 def harness_answers(

@@ -79,9 +79,13 @@ def judgements(
     unit="judges",
     outputs=(
         Output("win_rates", ("judge", "model_a", "model_b")),
-        Output("ratings", ("judge", "model")),
-        Output("rubric_scores", ("judge", "model")),
-        Output("judge_agreement", ("judge", "sliced_by", "slice")),
+        Output("ratings", ("judge", "model"), about="Bradley-Terry ratings of the models by each judge, with ties."),
+        Output("rubric_scores", ("judge", "model"), about="The mean level that each rating judge gave to each model."),
+        Output(
+            "judge_agreement",
+            ("judge", "sliced_by", "slice"),
+            about="How far each judge agrees with people, over all and by slice.",
+        ),
     ),
 )
 def win_rates(

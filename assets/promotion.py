@@ -27,8 +27,12 @@ def overruling(workspace: Workspace) -> Observation:
     unit="models",
     outputs=(
         Output("promoted_model", ("model",)),
-        Output("promotion_rules", ("candidate", "rule")),
-        Output("promoted_scores", ("sample_id", "prompt", "split", "metric")),
+        Output("promotion_rules", ("candidate", "rule"), about="What each rule of promotion found of each candidate."),
+        Output(
+            "promoted_scores",
+            ("sample_id", "prompt", "split", "metric"),
+            about="What the promoted version reached sample by sample, kept for the next candidate.",
+        ),
     ),
 )
 def promoted_model(

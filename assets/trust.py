@@ -76,7 +76,11 @@ def adjudications(
     unit="annotations",
     outputs=(
         Output("annotator_quality", ("project", "criterion", "annotator")),
-        Output("annotator_pairs", ("project", "criterion", "annotator_a", "annotator_b")),
+        Output(
+            "annotator_pairs",
+            ("project", "criterion", "annotator_a", "annotator_b"),
+            about="How far each two annotators agree.",
+        ),
     ),
 )
 def annotator_quality(annotations: pl.DataFrame, trust: TrustSettings) -> Outcome:

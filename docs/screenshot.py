@@ -1,6 +1,6 @@
-"""The picture of the lineage in the README: the Dagster UI as it shows a workspace, taken by a headless Chromium.
+"""The pictures in the README and for ML engineers: the Dagster UI as it shows a workspace, taken by a headless Chromium.
 
-`make screenshot` takes it of the workspace `demo`; `python docs/screenshot.py WORKSPACE` of another one.
+`make screenshot` takes them of the workspace `demo`; `python docs/screenshot.py WORKSPACE` of another one.
 """
 
 from __future__ import annotations
@@ -8,16 +8,18 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import quote, unquote
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from pipelines.serving import start_dagster, wait_until_ready
 
-PICTURE = Path(__file__).with_name("lineage.png")
-SIZE = {"width": 2000, "height": 2000}
-GRAPH = {"x": 375, "y": 115, "width": 1475, "height": 1700}
-"""Where the graph lies in the window, without the lists and buttons around it."""
+FOLDER = Path(__file__).parent
+SIZE = {"width": 2050, "height": 1250}
+GRAPH = {"x": 385, "y": 430, "width": 1610, "height": 430}
+"""Where the groups lie in the window, without the lists and buttons around them."""
+NARROW = {"width": 1300, "height": 1400}
+PAGE = {"x": 70, "y": 365, "width": 835, "height": 840}
+"""Where the first things that an asset tells of itself lie, in a narrow window."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 
 
@@ -35,27 +37,32 @@ def main(workspace: Path) -> int:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
             page = browser.new_page(viewport=SIZE, device_scale_factor=1)
-            page.goto(f"{running.url}/asset-groups")
-            _take(page)
+            _take_lineage(page, running.url)
+            _take_scores(page, running.url)
             browser.close()
     finally:
         running.stop()
     return 0
 
 
-def _take(page: Page) -> None:
-    """Every asset in its group; the sources stay folded, since a box per setting would hide what they lead to."""
-    page.wait_for_selector("svg", timeout=60_000)
-    page.wait_for_timeout(4_000)
-    page.keyboard.press("Alt+e")
-    page.wait_for_url("**expanded=**", timeout=10_000)
-    address, _, groups = page.url.partition("expanded=")
-    opened = [group for group in unquote(groups).split(",") if not group.endswith(":sources")]
-    page.goto(f"{address}expanded={quote(','.join(opened))}")
+def _take_lineage(page: Page, url: str) -> None:
+    """The groups, each folded: a box per asset would be too small to be read."""
+    page.goto(f"{url}/asset-groups")
     page.wait_for_selector("svg", timeout=60_000)
     page.get_by_role("button", name="Hide navigation").click()
-    page.wait_for_timeout(4_000)
-    page.screenshot(path=PICTURE, clip=GRAPH)
+    page.reload()
+    page.wait_for_timeout(3_000)
+    expect(page.get_by_text("fetching statuses")).to_have_count(0, timeout=60_000)
+    page.screenshot(path=FOLDER / "lineage.png", clip=GRAPH)
+
+
+def _take_scores(page: Page, url: str) -> None:
+    """The page of the scores, from its description on."""
+    page.set_viewport_size(NARROW)
+    page.goto(f"{url}/assets/scores")
+    page.get_by_text("exact_match").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(3_000)
+    page.screenshot(path=FOLDER / "scores.png", clip=PAGE)
 
 
 if __name__ == "__main__":

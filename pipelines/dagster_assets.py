@@ -5,22 +5,21 @@ Dagster's own lineage, staleness and history speak of data, not of runs. Law 1 i
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from pipelines.asset_pages import metadata_of
 from pipelines.automation import out_of_date
-from pipelines.commits import Commit
+from pipelines.commits import Books, Commit
 from pipelines.engine import Ran, libraries, run_node
 from pipelines.graph import SETTINGS, Graph, Input, Node
 from pipelines.inputs import observe
 from pipelines.launch import dagster_context
-from pipelines.previews import books_markdown, picture_markdown, preview_rows, write_preview
-from pipelines.reports import REPORT
-from pipelines.settings import settings_version
-from pipelines.stages import Observation
+from pipelines.settings import canonical, settings_version
+from pipelines.stages import Observation, Output
 from pipelines.staleness import SAMPLES, report_moves, staleness_of, staleness_specs
 from pipelines.watching import LogWatcher, is_watched, watched_by
 from pipelines.workspace import Workspace
@@ -29,8 +28,6 @@ OWNER = "team:headwater"
 FORCE_TAG = "headwater/force"
 """The run tag by which the UI forces a computation: `headwater/force: true`."""
 CHECK = "accounted"
-UNEQUAL = "warning"
-"""The metadata of an asset that was computed again from the same inputs, and came out different."""
 
 
 def observables(graph: Graph, workspace: Workspace) -> dict[str, Callable[[], str]]:
@@ -49,11 +46,15 @@ def observables(graph: Graph, workspace: Workspace) -> dict[str, Callable[[], st
 
 
 def _version_of_part(workspace: Workspace, node: Node, given: Input) -> str:
-    config = workspace.reload().config
+    return settings_version(_part(workspace.reload(), node, given))
+
+
+def _part(workspace: Workspace, node: Node, given: Input) -> Any:
+    """The part of the settings that an input of a node names."""
     if given.role == "settings":
-        return settings_version(config.part(given.name))
-    entries = getattr(config, node.stage.each)
-    return settings_version(next((entry for entry in entries if entry.name == node.entry_name), None))
+        return workspace.config.part(given.name)
+    entries = getattr(workspace.config, node.stage.each)
+    return next((entry for entry in entries if entry.name == node.entry_name), None)
 
 
 def _version_seen(workspace: Workspace, node: Node) -> str:
@@ -66,34 +67,50 @@ Load = Callable[[], Loaded]
 
 
 def source_assets(graph: Graph, load: Load) -> list[dg.SourceAsset]:
-    """The observable source assets: settings, raw data, prompts."""
+    """The observable source assets: settings, raw data, prompts, each with what headwater.yaml says of it."""
+    workspace, _ = load()
+    parts = {
+        given.name: _part(workspace, node, given)
+        for node in graph
+        for given in node.inputs
+        if given.role in {"settings", "entry"}
+    }
     specs = [
-        (SETTINGS + section, f"The part `{section.replace('__', '.')}` of headwater.yaml.", "sources", "yaml")
+        (
+            SETTINGS + section,
+            f"The part {section.replace('__', '.')} of headwater.yaml.",
+            "sources",
+            "yaml",
+            parts[section],
+        )
         for section in graph.sections
     ]
     specs += [
-        (node.name, node.stage.description, node.stage.group, "files")
+        (node.name, node.stage.description, node.stage.group, "files", node.entry)
         for node in graph
         if node.stage.kind == "observable"
     ]
     return [_source(*spec, load) for spec in specs]
 
 
-def _source(name: str, description: str, group: str, kind: str, load: Load) -> dg.SourceAsset:
+def _source(name: str, description: str, group: str, kind: str, part: Any, load: Load) -> dg.SourceAsset:
     def look() -> dg.DataVersion:
         workspace, graph = load()
         return dg.DataVersion(observables(graph, workspace)[name]())
 
     tags = {f"dagster/kind/{kind}": ""}
+    shown = {} if part is None else {"settings": dg.MetadataValue.json(canonical(part))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
-        decorate = dg.observable_source_asset(name=name, description=description, group_name=group, tags=tags)
+        decorate = dg.observable_source_asset(
+            name=name, description=description, group_name=group, tags=tags, metadata=shown
+        )
         return decorate(look)
 
 
 def asset_of(node: Node, load: Load) -> dg.AssetsDefinition:
     """The Dagster asset of a node; of several tables, one asset each, made together."""
-    specs = [_spec(node, output.name) for output in node.outputs]
+    specs = [_spec(node, output) for output in node.outputs]
 
     @dg.multi_asset(
         name=node.name,
@@ -126,12 +143,12 @@ def _watched(node: Node, graph: Graph, workspace: Workspace, force: bool, contex
         dagster_context.reset(token)
 
 
-def _spec(node: Node, table: str) -> dg.AssetSpec:
+def _spec(node: Node, output: Output) -> dg.AssetSpec:
     used = [f"{name} {version}" for name, version in libraries(node).items()]
     return dg.AssetSpec(
-        table,
+        output.name,
         deps=node.dependencies(),
-        description=node.stage.description,
+        description=output.about or node.stage.description,
         group_name=node.stage.group,
         code_version=", ".join([node.stage.code_version, *used]),
         owners=[OWNER],
@@ -188,45 +205,10 @@ def _check(commit: Commit) -> dg.AssetCheckResult:
         asset_key=commit.table,
         check_name=CHECK,
         passed=missing == 0,
-        metadata={"said": said, **({"in": books.taken} if books else {})},
+        metadata={"said": said, **(_counts(books) if books else {})},
     )
 
 
-def metadata_of(ran: Ran, commit: Commit, workspace: Workspace) -> Mapping[str, dg.MetadataValue]:
-    """What a person wants to see beside an asset; never text of the data."""
-    preview = write_preview(workspace, commit)
-    rows = preview_rows(workspace.store.scan(commit.table, commit.number).head(5).collect())
-    found: dict[str, dg.MetadataValue] = {
-        "outcome": dg.MetadataValue.text("computed" if ran.computed else "unchanged"),
-        "dagster/row_count": dg.MetadataValue.int(commit.rows),
-        "rows came": dg.MetadataValue.int(commit.added if ran.computed else 0),
-        "rows went": dg.MetadataValue.int(commit.removed if ran.computed else 0),
-        "seconds": dg.MetadataValue.float(round(ran.seconds, 3)),
-        "settings": dg.MetadataValue.json(commit.settings),
-        "rows in full": dg.MetadataValue.path(str(preview)),
-    }
-    if rows:
-        found["preview"] = dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
-    if commit.books:
-        found["books"] = dg.MetadataValue.md(books_markdown(commit.books))
-    for name, value in commit.notes.items():
-        found[name] = dg.MetadataValue.path(str(workspace.state / value)) if name == REPORT else _note(value)
-    for picture in ran.pictures:
-        found[picture.title] = dg.MetadataValue.md(picture_markdown(picture))
-    if ran.unequal:
-        found[UNEQUAL] = dg.MetadataValue.md(
-            "**Computed again from the same inputs, and different**: this stage is not deterministic."
-        )
-    return found
-
-
-def _note(value: Any) -> dg.MetadataValue:
-    if isinstance(value, bool):
-        return dg.MetadataValue.bool(value)
-    if isinstance(value, int):
-        return dg.MetadataValue.int(value)
-    if isinstance(value, float):
-        return dg.MetadataValue.float(value)
-    if isinstance(value, str):
-        return dg.MetadataValue.md(value)
-    return dg.MetadataValue.json(value)
+def _counts(books: Books) -> dict[str, int]:
+    dropped, failed = sum(books.dropped.values()), sum(books.failed.values())
+    return {"in": books.taken, "kept": books.kept, "dropped": dropped, "failed": failed}

@@ -19,10 +19,10 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 
-LOCK = "headwater/lock"
-"""The tag of a run of our own process: the name of the lock it holds, in `locks` of Dagster's home."""
+LOCK = f"{HIDDEN_TAG_PREFIX}headwater_lock"
+"""The tag of a run of our own process: the name of the lock it holds, in `locks` of Dagster's home. The UI does not show it."""
 
 ON = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 

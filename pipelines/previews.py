@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,41 @@ from pipelines.workspace import Workspace
 from records import Picture
 
 ROWS = 10
+DIGEST = re.compile("[0-9a-f]{16,64}")
+DIGITS = 12
+"""So many digits of a digest are shown: as many as commands need, and more."""
+WIDTH = 30
 PLAIN = frozenset(
     [
+        "annotation_id",
         "annotator",
+        "annotator_a",
+        "annotator_b",
+        "base",
+        "better",
         "bytes_digest",
+        "checker",
         "chosen",
+        "chosen_model",
         "config_digest",
         "content_digest",
-        "doc_id",
+        "criterion",
+        "dataset_version",
+        "decided_by",
         "digest",
+        "doc_id",
+        "draft_model",
+        "fate",
+        "finish",
+        "folder",
+        "held_out_id",
+        "held_out_split",
+        "how",
         "jaccard",
+        "kept_digest",
         "kept_id",
         "kind",
+        "language",
         "line",
         "locator",
         "media_type",
@@ -39,23 +63,33 @@ PLAIN = frozenset(
         "model_a",
         "model_b",
         "model_version",
+        "normal_digest",
         "openness",
         "path",
         "phase",
+        "policy",
         "project",
         "prompt",
         "purpose",
+        "reason",
+        "rejected_model",
         "rule",
         "sample_id",
+        "set",
         "slice",
+        "sliced_by",
         "source",
         "split",
         "stage",
+        "state",
         "status",
+        "step",
+        "strength",
         "task",
+        "task_digest",
+        "used_by",
         "verdict",
         "version",
-        "dataset_version",
     ]
 )
 """String columns that hold names, never text of the data."""
@@ -70,11 +104,20 @@ def preview_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _shown(name: str, value: Any) -> str | int | float | bool | None:
-    if value is None or isinstance(value, (bool, int, float)):
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
-        return value[:60] if name in PLAIN else f"({len(value):,} characters)"
+        return name_of(value) if name in PLAIN else f"({len(value):,} characters)"
     return f"({len(value):,} items)" if hasattr(value, "__len__") else str(value)
+
+
+def name_of(value: str) -> str:
+    """A name, short enough for a narrow column: of a digest the first digits, of a longer name its end."""
+    if DIGEST.fullmatch(value):
+        return value[:DIGITS]
+    return value if len(value) <= WIDTH else "…" + value[-WIDTH:]
 
 
 def write_preview(workspace: Workspace, commit: Commit) -> Path:
@@ -91,7 +134,7 @@ def write_preview(workspace: Workspace, commit: Commit) -> Path:
 def books_markdown(books: Books) -> str:
     """The accounting of a stage as a Markdown table."""
     lines = [
-        f"| {books.unit} | rows |",
+        f"| {books.unit} | |",
         "| --- | ---: |",
         f"| **in** | {books.taken:,} |",
         f"| kept | {books.kept:,} |",

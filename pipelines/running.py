@@ -92,7 +92,8 @@ def _run(workspace: Workspace, graph: Graph, names: Sequence[str], force: bool) 
 def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -> Report:
     import dagster as dg
 
-    from pipelines.dagster_assets import FORCE_TAG, UNEQUAL, observables
+    from pipelines.asset_pages import UNEQUAL
+    from pipelines.dagster_assets import FORCE_TAG, observables
     from pipelines.definitions import definitions_of
     from pipelines.instance import write_dagster_yaml
     from pipelines.lost_runs import fail_lost_runs, run_tags

@@ -27,11 +27,13 @@ Group = Literal["sources", "documents", "curation", "annotation", "datasets", "m
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A table that a stage writes: its name, its primary key, and the columns that do not count in its digest."""
+    """A table that a stage writes: its name, its primary key, the columns that do not count in its digest, and what it holds,
+    where the stage's own description is of another one."""
 
     name: str
     primary_key: tuple[str, ...]
     outside: tuple[str, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from curation.release_export import export_to
 from pipelines.commits import Commit
+from pipelines.previews import DIGEST, DIGITS
 from pipelines.releases import find_release
 from pipelines.shown import excerpt
 from pipelines.store import RETENTION_HOURS, Store
@@ -22,8 +22,6 @@ from pipelines.workspace import Workspace
 from records import Progress, silent
 
 CELL = 60
-DIGEST = re.compile("[0-9a-f]{16,64}")
-DIGITS = 12
 PLACES = {"doc_id": "place", "kept_id": "place that stays"}
 """Columns that name a document, and what is printed beside each."""
 AT_FIRST = {

@@ -71,7 +71,8 @@ def _label_studio(workspace: Workspace, console: Console) -> Server:
 
 def _introduce(console: Console, running: Running, server: Server | None) -> None:
     console.print(
-        f"[bold]Dagster[/]       {running.url}{'' if running.started else '  (ran already)'}", highlight=False
+        f"[bold]Dagster[/]       {running.url}/asset-groups{'' if running.started else '  (ran already)'}",
+        highlight=False,
     )
     console.print(f"              log: {running.log}", highlight=False)
     if server is not None:

@@ -52,7 +52,7 @@ def shown_metadata(tmp_path_factory):
         result = job.execute_in_process(instance=instance, asset_selection=made)
     assert result.success
     events = [event.materialization for event in result.get_asset_materialization_events()]
-    return {event.asset_key.to_user_string(): event.metadata for event in events}
+    return {event.asset_key.to_user_string(): {**event.metadata, "root": root} for event in events}
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def shown(shown_metadata):
 
 
 def pictures(metadata):
-    found = {name: PICTURE.fullmatch(str(value.value)) for name, value in metadata.items()}
-    return {name: base64.b64decode(match.group(2)) for name, match in found.items() if match}
+    shown = metadata.get("pictures")
+    return {title: base64.b64decode(png) for title, png in PICTURE.findall(shown.value)} if shown else {}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,8 @@ def test_each_asset_of_curation_shows_where_its_numbers_lie(shown, asset, titles
 
 def test_the_gist_of_the_report_is_beside_its_place_and_no_text_is(shown_metadata):
     said = shown_metadata["funnel"]
-    page = Path(said["report"].value)
+    page = said["root"] / said["report"].value
+    assert said["opened by"].value == "headwater report curation --open"
     assert page.name == "curation.html" and page.stat().st_mode & 0o777 == 0o600
     assert "The river rises" in page.read_text() and "river" not in str(said)
 

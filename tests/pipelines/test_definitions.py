@@ -17,7 +17,8 @@ import yaml
 
 import pipelines.definitions
 import pipelines.measuring
-from pipelines.dagster_assets import CHECK, FORCE_TAG, OWNER, UNEQUAL, asset_of, observables, source_assets
+from pipelines.asset_pages import UNEQUAL
+from pipelines.dagster_assets import CHECK, FORCE_TAG, OWNER, asset_of, observables, source_assets
 from pipelines.definitions import definitions_of
 from pipelines.graph import Graph, build_graph
 from pipelines.observation import observe
@@ -73,6 +74,9 @@ def test_every_asset_is_explained_owned_grouped_versioned_and_checked(tmp_path: 
     seen = [graph.get(key) for key in graph.observable_asset_keys]
     named = {f"source_{source['name']}" for source in yaml.safe_load((root / "headwater.yaml").read_text())["sources"]}
     assert named and named <= {each.key.to_user_string() for each in seen}
+    settings = {each.key.to_user_string(): each.metadata.get("settings") for each in seen}
+    assert all(settings[name].value["path"] for name in named), "a source's page says where it is"
+    assert all(shown is not None for name, shown in settings.items() if name.startswith("settings_sources"))
     assert all(each.description and each.group_name for each in seen)
 
 
@@ -197,6 +201,14 @@ def test_a_lost_record_fails_the_check_and_blocks_what_is_below(toys: Toys, wron
     assert toys.materialise().success
 
 
+def test_a_check_tells_the_books(toys: Toys) -> None:
+    checks = [each for each in toys.materialise().get_asset_check_evaluations() if each.check_name == CHECK]
+    said = {each.asset_key.to_user_string(): each for each in checks}
+    numbers = {name: value.value for name, value in said["long_lines"].metadata.items() if name != "said"}
+    assert set(numbers) == {"in", "kept", "dropped", "failed"}
+    assert numbers["in"] == numbers["kept"] + numbers["dropped"] + numbers["failed"] > 0
+
+
 def test_a_poison_record_is_in_the_books(toys: Toys) -> None:
     toys.house.write("c", "raise")
     assert toys.materialise().success
@@ -208,9 +220,12 @@ def test_what_a_person_wants_to_see_without_the_text_of_the_data(toys: Toys) -> 
     result = toys.materialise()
     found = toys.metadata("shown")
     assert (found["dagster/row_count"], found["n"], found["share"], found["yes"]) == (2, 1, 0.5, True)
-    assert found["a plot"].startswith("![a plot](data:image/png;base64,")
-    assert {record.data["said"] for record in found["preview"].records} != set()
-    in_full = Path(found["rows in full"])
+    assert found["pictures"].startswith("![a plot](data:image/png;base64,")
+    assert [record.data["column"] for record in found["preview"].records] == ["content_digest", "said"]
+    assert list(found)[:2] == ["outcome", "books"] and list(found)[-1] == "settings", (
+        "the gist is first, the longest last"
+    )
+    in_full = toys.house.workspace.root / found["rows in full"]
     assert "a secret of fifteen" in in_full.read_text() and in_full.stat().st_mode & 0o077 == 0
     for event in result.all_events:
         assert "a secret of fifteen" not in dg.serialize_value(event)
