@@ -43,7 +43,8 @@ def verdict(
         _sure(comparisons.filter(metric=metric), best["model"], rival["model"], metric),
     ]
     said.append(_others(comparisons.filter(pl.col("metric") != metric), best["model"], rival["model"]))
-    said += [_losses(slices, best["model"], rival["model"]), _seen(best), _price(costs, best["model"])]
+    told = _losses(slices.filter(metric=metric), best["model"], rival["model"])
+    said += [told, _seen(best), _price(costs, best["model"])]
     return " ".join(sentence for sentence in said if sentence)
 
 
@@ -130,6 +131,7 @@ def _others(comparisons: pl.DataFrame, best: str, rival: str) -> str:
 
 
 def _losses(slices: pl.DataFrame, best: str, rival: str) -> str:
+    """In which slices the best is worse all the same, by the metric of the verdict."""
     names = [best, rival]
     of_two = slices.filter(
         pl.col("model_a").is_in(names) & pl.col("model_b").is_in(names) & pl.col("p_adjusted").is_not_null()
@@ -137,8 +139,9 @@ def _losses(slices: pl.DataFrame, best: str, rival: str) -> str:
     worse = of_two.filter((pl.col("better") == rival) & (pl.col("p_adjusted") < SURE))
     if worse.height:
         row = worse.row(0, named=True)
-        return f"It is surely worse in {worse.height} slices, among them {row['sliced_by']} {row['slice']}."
-    return "It is surely worse in no slice." if of_two.height else ""
+        named = "slices" if worse.height > 1 else "slice"
+        return f"{best} is surely worse in {worse.height} {named} of {of_two.height}: {row['sliced_by']} {row['slice']}{' and others' * (worse.height > 1)}."
+    return f"{best} is surely worse in no slice." if of_two.height else ""
 
 
 def _seen(best: dict[str, Any]) -> str:
@@ -158,7 +161,8 @@ def _price(costs: pl.DataFrame, best: str) -> str:
         return ""
     row = rows.row(0, named=True)
     spent = row["training"] + row["annotation"]
-    said = f"A thousand of its answers cost {1_000 * row['per_answer']:.3g}, and {spent:.3g} were spent on it before."
+    before = f"{spent:.3g} were" if spent else "nothing was"
+    said = f"A thousand of its answers cost {1_000 * row['per_answer']:.3g}, and {before} spent on it before."
     if row["against"] == best or not spent:
         return said
     if row["break_even"] is None:

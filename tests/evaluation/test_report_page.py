@@ -75,6 +75,17 @@ def test_a_difference_that_may_be_chance_is_told_as_such():
     assert "nothing to compare" in verdict(report().scores.clear(), *[pl.DataFrame()] * 3, "chrf")
 
 
+def test_slices_are_counted_once_by_the_metric_of_the_verdict():
+    made = report()
+    asked = [("rouge_l", "short"), ("rouge_l", "long"), ("chrf", "short"), ("chrf", "long")]
+    rows = [{"metric": metric, "sliced_by": "length", "slice": part} for metric, part in asked]
+    known = pl.DataFrame(rows).with_columns(model_a=pl.lit("base"), model_b=pl.lit("tuned"), p_adjusted=pl.lit(0.001))
+    lost = known.with_columns(better=pl.lit("base"))
+    assert "tuned is surely worse in 2 slices of 2: length short and others." in said_of(replace(made, slices=lost))
+    elsewhere = known.with_columns(better=pl.when(metric="rouge_l").then(pl.lit("base")))
+    assert "tuned is surely worse in no slice." in said_of(replace(made, slices=elsewhere))
+
+
 def test_a_base_without_a_score_does_not_end_the_report():
     made = report()
     told = made.costs.with_columns(model=pl.Series(["silent", "tuned"]), against=pl.lit("silent"))

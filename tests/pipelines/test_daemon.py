@@ -147,6 +147,10 @@ def test_it_listens_on_loopback_alone(house: House) -> None:
     assert listening(group(house.running)) == {"0100007F"}
 
 
+def test_a_tick_that_asks_for_nothing_leaves_no_line_in_the_log(house: House) -> None:
+    assert "Prefetching" not in house.running.log.read_text()
+
+
 def test_it_is_found_running_and_not_ended_by_the_finder(house: House) -> None:
     found = start_dagster(house.workspace, module=TOY)
     assert (found.url, found.pid, found.started) == (house.running.url, house.running.pid, False)
