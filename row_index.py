@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,7 +83,7 @@ class IndexedFile:
     def write(self, read: Callable[[Path], pl.DataFrame]) -> None:
         """Write the index, unless it is there; `read` gives the narrow columns of the file. Its time says when it was last
         asked for."""
-        if self.keys.exists() and self.rows.exists():
+        with suppress(FileNotFoundError):
             for place in (self.keys, self.rows):
                 os.utime(place)
             return

@@ -81,7 +81,7 @@ def experiment_answers(
 
 @stage(
     group="evaluation",
-    code_version="3",
+    code_version="4",
     each="experiments",
     unit="cells",
     outputs=(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+import numpy as np
 import polars as pl
 
 from evaluation.comparisons import DIGITS, adjusted, estimated, fields, unless_alike
@@ -165,11 +166,22 @@ def score_cells(
         found = sample_metrics(outputs.filter(cell=cell.name), samples, run_tests=run_tests)
         values[cell.name] = found.filter(metric=metric).drop_nulls("value").sort("sample_id")
     rows = [_cell(cell, values[cell.name], outputs.filter(cell=cell.name), metric, settings) for cell in cells]
-    sign = -1 if METRICS[metric].higher_is_better else 1
-    scored = [row for row in rows if row["value"] is not None]
-    best = min(scored, key=lambda row: (sign * row["value"], row["cell"])) if scored else None  # type: ignore[operator]
-    table = pl.DataFrame([row | {"chosen": row is best} for row in rows], schema=CELLS)
+    best = _best(values, metric)
+    table = pl.DataFrame([row | {"chosen": row["cell"] == best} for row in rows], schema=CELLS)
     return table, adjusted(pl.DataFrame(list(_effects(cells, values, metric, settings)), schema=EFFECTS))
+
+
+def _best(values: Mapping[str, pl.DataFrame], metric: str) -> str | None:
+    """The cell with the best score on the samples that all answered who answered any; on its own ones, where there are none
+    in common. By its own alone a cell would win that fails where others are wrong."""
+    answered = {name: rows for name, rows in values.items() if rows.height}
+    sign = -1 if METRICS[metric].higher_is_better else 1
+    common = set.intersection(*(set(rows["sample_id"]) for rows in answered.values())) if answered else set()
+    scores: dict[str, float] = {}
+    for name, rows in answered.items():
+        own = rows.filter(pl.col("sample_id").is_in(list(common))) if common else rows
+        scores[name] = float(np.average(own["value"].to_numpy(), weights=own["weight"].to_numpy()))
+    return min(scores, key=lambda name: (sign * round(scores[name], DIGITS), name), default=None)
 
 
 def _cell(

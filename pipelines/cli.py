@@ -35,15 +35,7 @@ def main() -> None:
     from annotation.errors import LabelStudioError
     from pipelines.extras import with_mend
 
-    known = (
-        ValueError,
-        LookupError,
-        FileNotFoundError,
-        FileExistsError,
-        PermissionError,
-        ConnectionError,
-        LabelStudioError,
-    )
+    known = (ValueError, LookupError, OSError, LabelStudioError)
     try:
         app()
     except ModuleNotFoundError as error:

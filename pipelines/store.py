@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -119,8 +120,9 @@ class Store:
         oldest = time.time() - RETENTION_HOURS * 3600
         for other in folder.glob("*"):
             data = Path(self.location(table)) / other.name.rsplit(".", 2)[0]
-            if not (data.exists() or other.name.startswith(".")) or other.stat().st_mtime < oldest:
-                other.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process has just put a draft in its place, or removed the same
+                if not (data.exists() or other.name.startswith(".")) or other.stat().st_mtime < oldest:
+                    other.unlink()
         return RowIndex(files, layout, schema)
 
     def _indexes(self, table: str) -> Path:

@@ -57,6 +57,17 @@ def test_a_cell_whose_answers_failed_is_counted_and_not_chosen():
     assert table.select("failed", "n", "chosen").rows() == [(0, 40, True), (40, 0, False)] and effects.is_empty()
 
 
+def test_no_cell_wins_by_failing_where_others_are_wrong():
+    cells = grid(ExperimentSettings("g", ("base", "tuned")), ["base", "tuned"], [])
+    rows = answers_of(cells, lambda cell: 1.0)
+    is_hard = ~pl.col("sample_id").is_in(NAMES[:10])
+    wrong = pl.when(is_hard & (pl.col("cell") == cells[0].name)).then(pl.lit("no")).otherwise("output")
+    failed = pl.when(is_hard & (pl.col("cell") == cells[1].name)).then(pl.lit("too long"))
+    table, _ = score_cells(cells, rows.with_columns(output=wrong, error=failed), ASKED, "chrf", QUICK)
+    assert table.select("failed", "n", "chosen").rows() == [(0, 40, True), (30, 10, False)]
+    assert table["value"][1] == 100 and table["value"][0] < 50
+
+
 def test_levels_that_are_not_there_are_named():
     for wrong, told in (
         (ExperimentSettings("g", ("nobody",)), "models: there is no 'nobody'; there are: base"),

@@ -171,6 +171,7 @@ WRONG = {
     "a version that is not there": (["table", "corpus", "--version", "zz"], "--versions` lists them"),
     "an ending that is none": (["table", "corpus", "-o", "x.txt"], "end the name in one of .parquet, .csv, .jsonl"),
     "a folder that is not there": (["table", "corpus", "-o", "/absent/x.csv"], "/absent/x.csv"),
+    "a file where a folder should be": (["table", "corpus", "-o", "/dev/null/x.csv"], "/dev/null/x.csv"),
     "an asset that is not there": (["run", "nope"], "there is no asset 'nope' in this workspace; there are: corpus"),
     "no release": (
         ["export", "instructions", "-o", "absent"],

@@ -513,3 +513,5 @@ def test_indexes_that_nobody_asks_for_any_more_go_and_those_in_use_stay(tmp_path
     assert {path.name.split(".")[-2] for path in folder.iterdir()} == {used.name}
     assert found.among("name", pl.Series(["b"])).rows() == [("b",)]
     assert len(names) == 5 and len(list(folder.iterdir())) == 2
+    (folder / ".4567.draft").symlink_to("gone")  # as a draft that another process has put in its place meanwhile
+    assert store.index("notes", head.number, used).among("name", pl.Series(["a"])).rows() == [("a",)]
