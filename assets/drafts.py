@@ -14,7 +14,7 @@ from evaluation.judging import JUDGEMENTS, PAIRS, Instructions, JudgeSettings, q
 from evaluation.preferences import verdicts_of
 from evaluation.selection import open_questions
 from evaluation.settings import EvaluationSettings
-from pipelines.contestants import Contestant, answered, ask, base_contestant, finetuned, forget_parts, served
+from pipelines.contestants import Contestant, answered, ask, base_contestant, finetuned, served
 from pipelines.judging import ask_judge, judge_of
 from pipelines.settings import Config
 from pipelines.stages import Run, stage
@@ -66,7 +66,7 @@ def drafts(
         for each in (base, tuned, *others)
         for number, generation in enumerate(samplings(routing, evaluation.generation))
     ]
-    return answered(run, pl.concat(rows))
+    return answered(pl.concat(rows))
 
 
 def samplings(routing: RoutingSettings, generation: GenerationSettings) -> list[GenerationSettings]:
@@ -119,7 +119,6 @@ def draft_judgements(
     pairs = pairs.with_columns(pair=pl.lit("drafts"), reference=nothing).select(PAIRS.keys())
     contestant = judge_of(judge, base_model, endpoints, run)
     table = ask_judge(run, contestant, pairs, judge_instructions[judge.name], judge)
-    forget_parts(run)
     silent = int(table["verdict"].null_count())
     failed = {"the reply is no verdict": silent} if silent else {}
     return Outcome(table, kept=table.height - silent, failed=failed, notes={"judge": judge.name})

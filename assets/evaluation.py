@@ -32,7 +32,6 @@ from pipelines.contestants import (
     base_contestant,
     contestants_of,
     finetuned,
-    forget_parts,
     prompts_of,
     served,
 )
@@ -73,9 +72,7 @@ def prompt_trials(
 ) -> Outcome:
     """The base's answers to a few validation samples under every prompt."""
     questions = trial_questions(samples, evaluation, prompts_of(prompts))
-    return answered(
-        run, ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation)
-    )
+    return answered(ask(run, base_contestant(base_model, None, None, run.workspace), questions, evaluation.generation))
 
 
 @stage(group="evaluation", code_version="3", each="bases", primary_key="prompt", unit="prompts")
@@ -107,7 +104,7 @@ def base_answers(
     """The base's answers on the test split, under the best prompt, and how likely it finds the references."""
     contestant = base_contestant(base_model, best_prompt, prompts, run.workspace)
     questions = held_out_questions(samples, evaluation, contestant.prompt)
-    return answered(run, ask(run, contestant, questions, evaluation.generation))
+    return answered(ask(run, contestant, questions, evaluation.generation))
 
 
 @stage(each="models", joins={"base_model": "base_name"}, **ANSWERS)
@@ -121,7 +118,7 @@ def answers(
 ) -> Outcome:
     """The finetuned model's answers on the test split, and how likely it finds the references."""
     questions = held_out_questions(samples, evaluation, None)
-    return answered(run, ask(run, finetuned(model, base_model, run.workspace), questions, evaluation.generation))
+    return answered(ask(run, finetuned(model, base_model, run.workspace), questions, evaluation.generation))
 
 
 @stage(each="competing", **ANSWERS)
@@ -135,7 +132,7 @@ def endpoint_answers(
     """The answers on the test split of a model behind an endpoint."""
     contestant = served(entry, prompts)
     questions = served_questions(samples, evaluation, contestant.prompt)
-    return answered(run, ask(run, contestant, questions, evaluation.generation))
+    return answered(ask(run, contestant, questions, evaluation.generation))
 
 
 @stage(
@@ -250,7 +247,6 @@ def proposals(
     )
     contestant = finetuned(model[entry.name], base_model[entry.base_name], run.workspace)
     rows = ask(run, contestant, open_questions(waiting, "proposal", None), evaluation.generation)
-    forget_parts(run)
     return propose(rows, samples)
 
 

@@ -76,7 +76,7 @@ def experiment_answers(
     """The answers of every cell to the same validation samples; a cell that was asked before is not asked again."""
     places = Places(retrieval_index, retrieval, embedding, embedding_model)
     bench = bench_of(base_model, model, endpoints, prompts, places, evaluation, run)
-    return answered(run, ask_cells(bench, cells_of(entry, prompts, endpoints, run), samples, entry, run))
+    return answered(ask_cells(bench, cells_of(entry, prompts, endpoints, run), samples, entry, run))
 
 
 @stage(
@@ -152,7 +152,7 @@ def experiment_winner(
     names = experiment_cells.filter("chosen")["cell"].to_list()
     chosen = [cell for cell in cells_of(entry, prompts, endpoints, run) if cell.name in names]
     rows = ask_cells(bench, chosen, samples, entry, run, test=True)
-    return answered(run, rows.with_columns(model=pl.lit(entry.name)))
+    return answered(rows.with_columns(model=pl.lit(entry.name)))
 
 
 STAGES = [retrieval_index, experiment_answers, experiment_cells, experiment_winner]

@@ -18,7 +18,7 @@ from evaluation.preferences import (
 )
 from evaluation.preferences import win_rates as preferred
 from evaluation.settings import EvaluationSettings
-from pipelines.contestants import contestants_of, forget_parts
+from pipelines.contestants import contestants_of
 from pipelines.judging import ask_judge, judge_of
 from pipelines.stages import Observation, Output, Run, observable, stage
 from pipelines.workspace import Workspace
@@ -64,7 +64,6 @@ def judgements(
         of_people = people_pairs if judge_instructions.kind == "pairwise" else people_rated
         pairs = pl.concat([pairs, of_people(adjudicated_labels)])
     table = ask_judge(run, judge_of(entry, base_model, endpoints, run), pairs, judge_instructions, entry)
-    forget_parts(run)
     silent = table["verdict"].is_null() & table["rating"].is_null()
     errors = dict(table.drop_nulls("error")["error"].value_counts().sort("error").rows())
     garbage = int(silent.sum()) - sum(errors.values())

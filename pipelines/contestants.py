@@ -8,7 +8,6 @@ what a process had answered before it was killed lies in parts beside, from whic
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,7 +135,7 @@ def with_asked(questions: pl.DataFrame, recipe: str, settings: object) -> pl.Dat
 def known_answers(run: Run, questions: pl.DataFrame) -> pl.DataFrame:
     """Answers (OUTPUTS and `asked`) to some of the questions: from the stage's own table, and from parts that were left."""
     store, table = run.workspace.store, run.node
-    parts = [pl.read_parquet(path) for path in sorted(parts_of(run).glob("*.parquet"))]
+    parts = [pl.read_parquet(path) for path in sorted(run.parts.glob("*.parquet"))]
     if store.head(table) and "asked" in (rows := store.scan(table)).collect_schema().names():
         parts.insert(0, rows.collect())
     columns = [*OUTPUTS, "asked"]
@@ -148,36 +147,24 @@ def known_answers(run: Run, questions: pl.DataFrame) -> pl.DataFrame:
     return placed.join(known.drop("sample_id", "purpose", "prompt"), on="asked", how="inner").select(columns)
 
 
-def parts_of(run: Run) -> Path:
-    """Where a process leaves what it has answered so far."""
-    folder: Path = run.workspace.artifacts / run.node / "parts"
-    return folder
-
-
 def _launched(run: Run, contestant: Contestant, questions: pl.DataFrame, settings: GenerationSettings) -> pl.DataFrame:
     folder = run.folder()
     asked, answered = folder / f"{contestant.name}-questions.parquet", folder / f"{contestant.name}-answers.parquet"
     questions.write_parquet(asked)
     places = str(asked), str(answered)
     if contestant.endpoint is None:
-        job = AnswerJob(contestant.base, contestant.adapter, *places, settings, str(parts_of(run)))
+        job = AnswerJob(contestant.base, contestant.adapter, *places, settings, str(run.parts))
         run.launch("evaluation.inference", job)
     else:
-        run.launch("evaluation.endpoint", EndpointJob(contestant.endpoint, *places, settings, str(parts_of(run))))
+        run.launch("evaluation.endpoint", EndpointJob(contestant.endpoint, *places, settings, str(run.parts)))
     answers = pl.read_parquet(answered)
     _forget(asked, answered)
     placed = questions.select("sample_id", "purpose", "prompt", "asked")
     return answers.join(placed, on=("sample_id", "purpose", "prompt")).select([*OUTPUTS, "asked"])
 
 
-def forget_parts(run: Run) -> None:
-    """Remove what processes left: all answers are there."""
-    shutil.rmtree(parts_of(run), ignore_errors=True)
-
-
-def answered(run: Run, rows: pl.DataFrame) -> Outcome:
+def answered(rows: pl.DataFrame) -> Outcome:
     """All answers of a stage with their books: an answer that could not be had counts as failed, by its error."""
-    forget_parts(run)
     failed = rows.drop_nulls("error").group_by("error").len()
     return Outcome(rows, kept=rows["error"].null_count(), failed=dict(failed.iter_rows()))
 

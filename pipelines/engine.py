@@ -9,6 +9,7 @@ again; see its issues 14842 and 25439).
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -150,6 +151,7 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     except BaseException:
         watcher().ended(node.name, failed=True)
         raise
+    shutil.rmtree(run.parts, ignore_errors=True)  # not before: what a model said was paid for, and a commit may fail
     watcher().ended(node.name)
     unequal = hit and any(commits[name].version != head.version for name, head in heads.items() if head)
     return Ran(

@@ -17,7 +17,7 @@ from evaluation.harness.scores import ITEMS, compare_tasks, scores_of
 from evaluation.harness.settings import HarnessJob, HarnessSettings
 from evaluation.inference import GenerationSettings
 from evaluation.settings import EvaluationSettings
-from pipelines.contestants import Contestant, base_contestant, finetuned, forget_parts, parts_of, served
+from pipelines.contestants import Contestant, base_contestant, finetuned, served
 from pipelines.settings import canonical
 from pipelines.stages import Run
 from records import Outcome, digest
@@ -78,7 +78,6 @@ def ask_tasks(
     found = _Found()
     for contestant, how in contestants:
         _ask(found, contestant, how, tasks, version, evaluation, run)
-    forget_parts(run)
     others = {
         "harness_items": pl.concat(
             [
@@ -121,7 +120,7 @@ def _ask(
         known=str(known),
         answers=str(answers),
         items=str(items),
-        parts=str(parts_of(run)),
+        parts=str(run.parts),
         tasks=tasks,
         settings=how,
         endpoint=contestant.endpoint,

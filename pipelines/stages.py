@@ -95,6 +95,12 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    @property
+    def parts(self) -> Path:
+        """The folder for what its programs have done so far, which a run that is begun again finds. It goes after the commit."""
+        path: Path = self.workspace.artifacts / self.node / "parts"
+        return path
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:

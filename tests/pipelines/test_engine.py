@@ -15,6 +15,7 @@ import pipelines.measuring
 from pipelines.commits import Books, Commit, CommitConflict
 from pipelines.engine import reasons, run_node
 from pipelines.inputs import MissingInput
+from pipelines.stages import Run
 from pipelines.store import Store
 from pipelines.watching import Nobody, watched_by
 from records import Outcome
@@ -271,7 +272,7 @@ def test_a_stage_that_fails_leaves_the_old_table(house: House) -> None:
     assert {"long_lines", "report"} <= house.computed()
 
 
-def another_writer(house: House, table: str) -> Callable[[], Commit]:
+def another_writer(house: House, table: str, key: str = "content_digest") -> Callable[[], Commit]:
     def write() -> Commit:
         store = house.workspace.store
         head = store.head(table)
@@ -281,7 +282,7 @@ def another_writer(house: House, table: str) -> Callable[[], Commit]:
             else pl.DataFrame({"content_digest": ["x"], "file": ["f"], "text": ["t"]})
         )
         draft = Commit(table, f"another {head.number if head else None}", "another", {}, {}, "1", "", "", 0, "", 0, 0)
-        return store.replace(rows.head(1), draft, head, ("content_digest",))
+        return store.replace(rows.head(1), draft, head, (key,))
 
     return write
 
@@ -315,6 +316,26 @@ def test_who_loses_three_times_gives_up(house: House) -> None:
     with pytest.raises(CommitConflict, match="long_lines"):
         house.run()
     assert toy_stages.calls.count("long_lines") == 3
+
+
+def test_what_programs_have_done_stays_until_it_is_committed(house: House) -> None:
+    """What a model said was paid for: the commit may fail, or the process be killed before it."""
+    function, seen, parts = toy_stages.report.function, list[bool](), list[Path]()
+
+    def with_parts(long_lines: pl.DataFrame, run: Run) -> Outcome:
+        seen.append(run.parts.exists())
+        parts.append(run.parts)
+        run.parts.mkdir(parents=True, exist_ok=True)
+        if len(seen) == 1:
+            another_writer(house, "report", "name")()
+        outcome: Outcome = function(long_lines, run)
+        return outcome
+
+    house.run()
+    house.write("a", "one", "three", "sixteen")
+    house.revise("report", function=with_parts)
+    house.run()
+    assert seen == [False, True] and not parts[0].exists()
 
 
 def test_two_at_the_same_work_the_second_takes_what_the_first_made(house: House) -> None:

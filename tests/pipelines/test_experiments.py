@@ -53,7 +53,7 @@ def bench_at(url):
 def asking(workspace, url, cells=CELLS, test=False):
     """Ask the cells as the stage does, and commit the answers."""
     run = Run(workspace, "answers_grid", "k" * 32, silent, lambda _, job: json.loads(json.dumps(endpoint.run(job, silent))))  # fmt: skip
-    rows = answered(run, ask_cells(bench_at(url), cells, ASKED, GRID, run, test)).table
+    rows = answered(ask_cells(bench_at(url), cells, ASKED, GRID, run, test)).table
     commit = Commit("answers_grid", "k", "r", {}, {}, "1", "", "", 0, "", 0, 0)
     workspace.store.replace(
         rows, commit, workspace.store.head("answers_grid"), ("sample_id", "purpose", "prompt", "model")

@@ -1,6 +1,7 @@
 """A judge behind an endpoint, asked by the pipeline: changed instructions judge again, a new pair is judged alone."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import polars as pl
@@ -10,7 +11,6 @@ from evaluation import endpoint
 from evaluation.endpoint import EndpointSettings
 from evaluation.judging import JudgeSettings, load_instructions, pairs_of
 from pipelines.commits import Commit
-from pipelines.contestants import forget_parts
 from pipelines.judging import ask_judge, judge_of
 from pipelines.stages import Run
 from pipelines.workspace import Workspace
@@ -46,7 +46,7 @@ def judge_all(workspace, url, names, told=TOLD, tries=2):
     instructions = load_instructions(workspace.root / "judge.yaml")
     pairs = pairs_of(rivals, samples(*({"sample_id": name} for name in names)), judge, instructions.kind)
     rows = ask_judge(run, judge_of(judge, {}, (served,), run), pairs, instructions, judge)
-    forget_parts(run)
+    shutil.rmtree(run.parts, ignore_errors=True)
     store, table = workspace.store, "judgements_strict"
     store.replace(
         rows,
