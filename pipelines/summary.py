@@ -18,6 +18,7 @@ from curation.tombstones import TAKEN_BACK
 from pipelines.commits import Commit
 from pipelines.graph import Graph
 from pipelines.settings import FILE
+from pipelines.shown import shown
 from pipelines.workspace import Workspace
 from proportions import told
 
@@ -119,7 +120,7 @@ def scores_table(scores: pl.DataFrame) -> Table:
         known = [told(row.get(name), row["n"]) for name in ("contaminated", "in_corpus")]
         model = row["model"] if row["prompt"] == "none" else f"{row['model']} ({row['prompt']})"
         names = [row["metric"], model, *([row["split"]] if len(splits) > 1 else [])]
-        table.add_row(*(escape(name) for name in names), value, span, f"{row['n']:,}", *known)
+        table.add_row(*(escape(shown(name)) for name in names), value, span, f"{row['n']:,}", *known)
     return table
 
 

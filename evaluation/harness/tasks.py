@@ -73,6 +73,10 @@ def _tasks(configs: Mapping[Path, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             raise TaskError(f"{file}: `class`: a task that is a class of Python is not asked here: write it as YAML")
         _check_data(file, config)
         found[name], places[name] = config, file
+    for file, config in configs.items():
+        if (group := str(config["group"]) if "group" in config else "") in places:
+            raise TaskError(f"{file}: the group {group!r} has a name that stands in {places[group]} too: rename one")
+        places |= {group: file} if group else {}
     return found
 
 

@@ -43,6 +43,12 @@ def test_several_splits_are_told_apart() -> None:
     assert {"test", "harness"} <= set(on_screen(scores_table(scores(["test", "harness"])), 100).split())
 
 
+def test_a_task_s_name_is_shown_and_not_obeyed() -> None:
+    evil = scores(["harness"]).with_columns(metric=pl.lit("\x1b]0;renamed\x07 acc"))
+    said = on_screen(scores_table(evil), 120)
+    assert "␛]0;renamed" in said and "\x1b" not in said
+
+
 def test_a_reason_is_told_once_by_the_stage_that_decided() -> None:
     def head(table: str, dropped: dict[str, int]) -> Commit:
         books = Books("documents", 9, 9 - sum(dropped.values()), dropped)

@@ -140,6 +140,16 @@ def test_a_circle_of_includes_and_an_empty_folder_say_so(folder, tmp_path):
         read(tmp_path / "empty")
 
 
+@pytest.mark.parametrize("name", ["plain", "many"])
+def test_a_group_has_a_name_of_its_own(folder, name):
+    """Two scores under one name would be refused when all was asked and answered."""
+    (folder / "plain.yaml").write_text(PLAIN)
+    for file in ("one.yaml", "other.yaml"):
+        (folder / file).write_text(f"group: {name}\ntask: [plain]\n")
+    with pytest.raises(TaskError, match=rf"the group '{name}' has a name that stands in .*yaml too: rename one"):
+        read(folder)
+
+
 GROUP = "group: {}\ntask: [{}]\naggregate_metric_list: [{{metric: acc, aggregation: mean, weight_by_size: {}}}]\n"
 
 
