@@ -93,8 +93,8 @@ def pull_changes(
     `adjudication`, of that one project alone.
 
     `desired` are the tasks that are asked now (`routing.TASK_SCHEMA`): labels of others are `withdrawn`. `known` is the
-    table of the pull before, and `marks` are what that gave; its labels are kept where the server has lost them. Raises LabelStudioError when the server
-    cannot be reached or a configuration was edited by hand.
+    table of the pull before, and `marks` are what that gave; its labels are kept where the server has lost them. Raises
+    LabelStudioError when the server cannot be reached or a configuration was edited by hand.
     """
     ours, emails = our_projects(client, secret.workspace, adjudication), api.users(client)
     looks = [_look(client, project, known, marks, _owners(secret, emails), progress) for project in ours]

@@ -5,8 +5,8 @@
   the mean of sentence chrF, since intervals and paired tests need one number per sample; corpus chrF is another number.
 - ROUGE-L (`rouge.py`), 0 to 100: words in common, in the same order.
 - similarity: the cosine of the two texts' embeddings by a local model (`embedding.py`), where the settings name one.
-- what a checker says of a closed answer, 0 to 1: `checkers.py`, and `unit_tests.py` where code is run; and of a multiple choice also whether the right option is
-  the likeliest: `options.py`.
+- what a checker says of a closed answer, 0 to 1: `checkers.py`, and `unit_tests.py` where code is run; and of a multiple
+  choice also whether the right option is the likeliest: `options.py`.
 - perplexity: exp of the NLL per reference token. Which tokens count is said in `likelihood.py`. It compares models of
   one tokenizer; across tokenizers compare bits per byte, NLL in bits per UTF-8 byte of the reference.
 

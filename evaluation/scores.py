@@ -98,8 +98,8 @@ def score_contestants(
     given a comparison's `model_a` stands before its `model_b`. `seen` has, by contestant, the samples that were found in
     what it was finetuned on (sample_id, contaminated), `in_corpus` those that stand in other documents (sample_id). The books
     count samples of `samples`: kept are scored for every contestant, failed have an error or no row from one of them, or a
-    reference that their checker cannot use; dropped nobody was asked. `vectors` are embeddings of answers and references, for `similarity`; `run_tests` runs answers against
-    unit tests.
+    reference that their checker cannot use; dropped nobody was asked. `vectors` are embeddings of answers and references,
+    for `similarity`; `run_tests` runs answers against unit tests.
     """
     rows = {name: outputs.filter(pl.col("purpose") == split) for name, outputs in contestants.items()}
     faulty = faulty_references(samples, run_tests is not None)

@@ -39,8 +39,9 @@ OFFLINE = {
 def run(job: HarnessJob, progress: Progress) -> dict[str, object]:
     """Ask all tasks, and write answers and items, each whole or not at all; the figures of the run.
 
-    `wholes` are the scores of metrics that look at all documents at once; `groups` those groups of which all tasks were asked; `unasked` are tasks that an endpoint cannot answer;
-    `failed` counts documents by the error of their request; `cut` contexts whose beginning was too long for the model.
+    `wholes` are the scores of metrics that look at all documents at once; `groups` those groups of which all tasks were
+    asked; `unasked` are tasks that an endpoint cannot answer; `failed` counts documents by the error of their request; `cut`
+    contexts whose beginning was too long for the model.
 
     Raises:
         TaskError: a task cannot be asked; the message names its file and the mend.
