@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.fingerprints import CHUNK, RUN, WINDOW, Base, Hunt, fingerprints, hashes_of
@@ -21,13 +21,15 @@ def prose(seed: int, size: int) -> str:
 
 
 @settings(max_examples=40)
+@example(828, 129, 0)
 @given(st.integers(0, 4000), st.integers(0, 300), st.integers(0, 300))
 def test_any_passage_is_found_again(start: int, before: int, after: int) -> None:
     text = prose(1, 5000)
     hunt = Hunt(fingerprints([text], KEY), KEY)
     passage = text.encode()[start : start + PASSAGE]
     assert len(hunt.found(prose(2, before).encode() + passage + prose(3, after).encode()))
-    assert not len(hunt.found(prose(2, before + 500).encode() + passage[: RUN - 1] + prose(3, after).encode()))
+    short = b"|" + passage[: RUN - 1] + b"|"  # a sign that no text has: a neighbour by chance would make it a whole run
+    assert not len(hunt.found(prose(2, before + 500).encode() + short + prose(3, after).encode()))
 
 
 def test_a_passage_over_the_edge_of_a_chunk_is_found() -> None:
