@@ -30,7 +30,7 @@ def people(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     folder = tmp_path_factory.mktemp("people")
     root = built.copy(folder).root
     (root / "gold.yaml").write_text(GOLD)
-    edit(root, lambda text: text.replace("annotation:", f"annotation:\n  projects: {PROJECTS}", 1))
+    edit(root, lambda text: re.sub(r"(?s)  projects:\n.*?(?=  routing:)", f"  projects: {PROJECTS}\n", text))
     log = folder / "up.log"
     with log.open("w") as file:
         command = subprocess.Popen(
