@@ -67,6 +67,7 @@ class Gatherer(NamedTuple):
         at = numbered(known.contents).places_of(contents)
         fresh = contents.at((at < 0) | ~known.complete[at] if len(known) else at < 0)
         around, alone = self._around(fresh, moved)
+        fresh = without(fresh, alone)
         new = without(without(together(around.contents, fresh), alone), known.contents)
         fates = lookups.fates(self.tables.survivors, "content_digest", new)
         kept = without(without(together(fates.kept), new), known.contents)
@@ -74,7 +75,7 @@ class Gatherer(NamedTuple):
         came = self._placed(_joined_digests(new, kept), _joined_signatures(around, others))
         pairs = [known.pairs, lookups.pairs(self.tables.pairs, "content_digest", fresh)]
         if len(moved):
-            pairs.append(lookups.pairs(self.tables.pairs, "kept_digest", moved))
+            pairs.append(lookups.pairs(self.tables.pairs, "kept_digest", without(moved, alone)))
         grown = Gathered(
             _joined_digests(known.contents, came.contents),
             _joined_signatures(known.signatures, came.signatures),

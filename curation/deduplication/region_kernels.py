@@ -129,9 +129,9 @@ def mark_compared(
     wanted: Flags,
 ) -> None:
     """Mark those whose similarity will be asked for: one to decide that is the first of its form, and one that may be near
-    to it, as a kept one before it or behind it. In a bucket of many, each is taken to be near to one.
+    to it and is to be decided too, or is a kept one before it. In a bucket of many, each is taken to be near to one.
 
-    What is marked needlessly is read needlessly, and what is missed is found to be missing.
+    What is marked needlessly is read needlessly, and what is missed is found to be missing: those behind one that stays.
     """
     form = buckets.shape[1] - 1
     for bucket in range(len(starts) - 1):
@@ -146,10 +146,7 @@ def mark_compared(
                 j = own[b]
                 if i == j or (wanted[i] and wanted[j]):
                     continue
-                exact = kept[j] >= 0 and buckets[j, form] >= 0 and buckets[kept[j], form] == buckets[j, form]
-                matters = kept[j] == -1 or ((is_first[j] if dirty[j] else not exact) and (dirty[j] or j > i))
-                if matters and compared[max(i, j)] and kept[min(i, j)] == -1:
-                    matters = False
+                matters = is_first[j] if dirty[j] else kept[j] == -1 and j < i and not compared[i]
                 if matters and (len(own) > MANY or may_be_near(odd, n_shingles, i, j, threshold)):
                     wanted[i], wanted[j] = True, True
 
