@@ -18,14 +18,14 @@ from curation.blocks import height_of, parts_of
 from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch
 from curation.deduplication.evidence import Signed, signed
 from curation.deduplication.incremental import NOTHING, update_duplicates
-from curation.deduplication.memory import give_back
+from curation.deduplication.memory import give_back, keep_for_the_next
 from curation.deduplication.numbering import Digests, digests_in, digests_of, distinct, numbered
 from curation.deduplication.scratch import aligned, scratch
 from curation.deduplication.set_sources import KeptWords
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.texts import texts_of
 from curation.deduplication.whole import decide_whole
-from curation.deduplication.whole_corpus import PlaceRows, Rows, SignatureRows, ranks_and_dates
+from curation.deduplication.whole_corpus import PLACE, PlaceRows, Rows, SignatureRows, ranks_and_dates
 from records import Outcome, Progress, silent
 
 FETCH_ROWS = 4_096
@@ -88,15 +88,16 @@ def _keep(
     """The rows of all batches; their places go to a file, and their words to where these are kept."""
     columns = ["source", *(["date"] if "newest" in settings.policy else [])]
     places, signatures, room = list[PlaceRows](), list[SignatureRows](), aligned(0)
+    keep_for_the_next()
     with ExitStack() as stack:
         file: pa.ipc.RecordBatchFileWriter | None = None
         for batch in batches:
-            texts, place = texts_of(batch["text"]), batch.drop_columns(["text"])
+            texts, place = texts_of(batch["text"]), batch.select(PLACE)
             found = signed(texts, settings.signature, room)
             room = found.words.hashes
             words.add(found.words)
-            ranked = ranks_and_dates(_frame(place, columns), source_order)
-            places.append(PlaceRows(digests_in(place["content_digest"]), *ranked))
+            ranked = ranks_and_dates(_frame(batch, columns), source_order)
+            places.append(PlaceRows(digests_in(batch["content_digest"]), *ranked))
             signatures.append(_signature_rows(places[-1].contents, found, texts.valid))
             file = file or stack.enter_context(pa.ipc.new_file(path, place.schema))
             file.write(place)
@@ -112,7 +113,7 @@ def _read(path: Path, written: pa.ipc.RecordBatchFileWriter | None) -> Iterator[
     with pa.OSFile(str(path)) as file:
         batches = pa.ipc.open_file(file)
         for number in range(batches.num_record_batches):
-            yield _frame(batches.get_batch(number), list(PLACES))
+            yield _frame(batches.get_batch(number), PLACE)
 
 
 def _frame(batch: pa.RecordBatch, columns: Sequence[str]) -> pl.DataFrame:

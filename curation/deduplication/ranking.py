@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from curation.deduplication.settings import POLICY
@@ -60,6 +61,8 @@ def ranked_places(places: pl.DataFrame, source_order: Sequence[str]) -> pl.DataF
 def source_ranks(sources: pl.Series, source_order: Sequence[str]) -> pl.Series:
     """The rank of each source. Raises ValueError for one that is not in the order."""
     known = {source: rank for rank, source in enumerate(source_order)}
+    if sources.n_unique() == 1 and sources[0] in known:  # as in nearly every batch, for sources are read one by one
+        return pl.Series(np.full(len(sources), known[sources[0]]))
     ranks = sources.replace_strict(known, default=None, return_dtype=pl.Int64)
     if ranks.null_count():
         stray = sources.filter(ranks.is_null())[0]

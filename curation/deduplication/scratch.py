@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 Words = npt.NDArray[np.uint32]
 PAGE_WORDS = PAGESIZE // 4
+TOGETHER = 1024
+"""Stretches that the kernel takes in one call (IOV_MAX of Linux)."""
 
 
 def aligned(n_words: int) -> Words:
@@ -27,21 +29,22 @@ def aligned(n_words: int) -> Words:
 
 
 class Scratch:
-    """A file of stretches, each of whole pages, and known by its place: the byte at which it begins."""
+    """A file of stretches, each of whole pages, and known by its place: the byte at which it begins. Those that are written
+    together lie one behind the other."""
 
     def __init__(self, file: int) -> None:
         self._file, self._end = file, 0
 
-    def write(self, stretch: Words) -> int:
-        """Write whole pages of memory; their place. Raises OSError where the disk is full."""
-        begin, left = self._end, memoryview(stretch.data).cast("B")
-        while len(left):
+    def write(self, *stretches: Words) -> int:
+        """Write whole pages of memory; the place of the first. Raises OSError where the disk is full."""
+        begin, left = self._end, [memoryview(stretch.data).cast("B") for stretch in stretches]
+        while left:
             try:
-                done = os.pwrite(self._file, left, self._end)
+                done = os.pwritev(self._file, left[:TOGETHER], self._end)
             except OSError as error:
                 told = f"{error.strerror}, after {self._end:,} bytes of a temporary file in {gettempdir()}"
                 raise OSError(error.errno, f"{told}; make room there, or name another folder in TMPDIR") from error
-            self._end, left = self._end + done, left[done:]
+            self._end, left = self._end + done, _behind(left, done)
         return begin
 
     def read(self, place: int, into: Words) -> None:
@@ -52,6 +55,15 @@ class Scratch:
             if not done:
                 raise OSError(f"a temporary file in {gettempdir()} ends before what was written to its byte {begin}")
             place, left = place + done, left[done:]
+
+
+def _behind(views: list[memoryview], done: int) -> list[memoryview]:
+    """What is left when the first bytes are done."""
+    for number, view in enumerate(views):
+        if done < len(view):
+            return [view[done:], *views[number + 1 :]]
+        done -= len(view)
+    return []
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from curation.deduplication.candidates import Fetch
-from curation.deduplication.evidence import Words, words_of
+from curation.deduplication.evidence import Room, Words, words_of
 from curation.deduplication.numbering import Digests, Indices, digests_of, names_of, numbered
 from curation.deduplication.scratch import PAGE_WORDS, Scratch, aligned
 from curation.deduplication.settings import SignatureSettings
@@ -44,20 +44,13 @@ def read_again(fetch: Fetch, settings: SignatureSettings) -> WordSource:
     return words
 
 
-class _Run(NamedTuple):
-    """Where pages of words lie in the file and in the room, and how many words they hold."""
-
-    place: int
-    at: int
-    size: int
-
-
 class _Batch(NamedTuple):
-    """The first row of a batch; the pages of its words; for each text where it begins when these lie one behind the other,
-    and how many words it has."""
+    """The first row of a batch; where its words lie in the file, and how many, with what stands between them; for each text
+    where it begins among these, and how many words it has."""
 
     first: int
-    runs: list[_Run]
+    place: int
+    size: int
     starts: Indices
     counts: Indices
 
@@ -74,25 +67,24 @@ class KeptWords:
 
     def add(self, words: Words) -> None:
         """Keep the words of a batch of contents. They stand in `aligned` memory."""
-        runs, starts, at = list[_Run](), np.empty(len(words.starts), np.int32), 0
+        pages, starts, size = list[Room](), np.empty(len(words.starts), np.int32), 0
         for texts, begin, end in _runs(words):
-            place = self._file.write(words.hashes[begin:end])
-            runs.append(_Run(place, at, end - begin))
-            starts[texts] = words.starts[texts] - begin + at
-            at += end - begin
-        self._batches.append(_Batch(self._n_rows, runs, starts, words.counts.astype(np.int32)))
+            pages.append(words.hashes[begin:end])
+            starts[texts] = words.starts[texts] - begin + size
+            size += end - begin
+        place = self._file.write(*pages)
+        self._batches.append(_Batch(self._n_rows, place, size, starts, words.counts.astype(np.int32)))
         self._n_rows += len(starts)
 
     def __call__(self, wanted: Wanted) -> Iterator[tuple[Indices, Words]]:
         """The words of the contents that are wanted."""
-        room = aligned(max((sum(run.size for run in batch.runs) for batch in self._batches), default=0))
+        room = aligned(max((batch.size for batch in self._batches), default=0))
         order = np.argsort(wanted.rows, kind="stable").astype(np.int32)
         cuts = np.searchsorted(wanted.rows[order], [batch.first for batch in self._batches])
         for batch, places in zip(self._batches, np.split(order, cuts)[1:], strict=True):
             own = wanted.rows[places] - batch.first
             starts, counts = batch.starts[own].astype(np.int64), batch.counts[own].astype(np.int64)
-            for place, at, size in batch.runs:
-                self._file.read(place, room[at : at + size])
+            self._file.read(batch.place, room[: batch.size])
             yield places, Words(room, starts, counts)
 
 

@@ -15,11 +15,12 @@ import pyarrow as pa
 from curation.deduplication.candidates import Corpus
 from curation.deduplication.election import Election, elect
 from curation.deduplication.memory import give_back
-from curation.deduplication.numbering import Digests, Indices, digests_of, numbered, views_of
+from curation.deduplication.numbering import Digests, Indices, views_of
+from curation.deduplication.ranking import source_ranks
 from curation.deduplication.set_sources import WordSource, read_again
 from curation.deduplication.settings import DeduplicationSettings
-from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS, removed_documents
-from curation.deduplication.whole_corpus import CHUNK, PLACE, Rows, contents_of, rows_of
+from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
+from curation.deduplication.whole_corpus import PLACE, Rows, contents_of, rows_of
 from records import Progress
 
 
@@ -34,7 +35,7 @@ def decide_whole(
     texts are fetched."""
     rows = rows or rows_of(corpus, settings.policy, settings.signature.bands)
     contents = contents_of(corpus, settings.policy, settings.signature.bands, rows)
-    digests, several, form_of = contents.digests, contents.several, contents.form_of
+    digests, of, several, form_of = contents.digests, contents.of, contents.several, contents.form_of
     give_back()
     election = elect(contents, source or read_again(corpus.fetch, settings.signature), settings, progress)
     del contents, source
@@ -42,7 +43,8 @@ def decide_whole(
     several[election.dropped] = several[election.stays] = True
     fates = _fates(election, form_of)
     del form_of
-    removed = _removed(rows.table, digests, several, fates, corpus.source_order)
+    removed = _removed(rows.table, of, several, fates, corpus.source_order)
+    del of, several
     give_back()
     survivors = _survivors(digests, fates)
     give_back()
@@ -53,41 +55,52 @@ def _fates(election: Election, form_of: Indices) -> pl.DataFrame:
     """`SURVIVORS`, with the numbers of contents for their digests, in the order of its key."""
     order = np.argsort(election.dropped)
     dropped, stays = election.dropped[order], election.stays[order]
-    exact = pl.Series(form_of[dropped] == form_of[stays])
-    kinds = pl.select(pl.when(exact).then(pl.lit("exact")).otherwise(pl.lit("near"))).to_series()
-    columns = [dropped, stays, kinds, election.similarity[order]]
+    columns = [dropped, stays, _kinds(form_of[dropped] != form_of[stays]), election.similarity[order]]
     return pl.DataFrame(dict(zip(SURVIVORS.names(), columns, strict=True)))
 
 
 def _removed(
     places: Iterable[pl.DataFrame],
-    digests: Digests,
+    of: Indices,
     several: npt.NDArray[np.bool_],
     fates: pl.DataFrame,
     source_order: Sequence[str],
 ) -> pl.DataFrame:
-    """The documents that are removed, given the contents that stand at several places or double others.
-
-    Contents that belong together are looked at together, and not many of those at a time, for what Polars needs to join
-    strings it keeps.
-    """
-    index, stays = numbered(digests), np.arange(len(digests), dtype=np.int32)
+    """`DUPLICATES`, given the content of each place, and which contents stand at several places or double others."""
+    touched, own = _touched(places, several[of]), of[several[of]]
+    ranks = source_ranks(touched.get_column("source"), source_order)
+    order = touched.select(pl.arg_sort_by(ranks, "locator", "doc_id")).to_series().to_numpy()
+    first, stays = np.full(len(several), -1, np.int32), np.arange(len(several), dtype=np.int32)
+    first[own[order[::-1]]] = order[::-1]  # of the places of a content the first is written last
     stays[fates.get_column("content_digest").to_numpy()] = fates.get_column("kept_digest").to_numpy()
-    none = pl.DataFrame(schema={**dict.fromkeys(PLACE, pl.String), "content_digest": pl.Int32})
-    parts = [none.to_arrow(compat_level=pl.CompatLevel.oldest())]
+    kept = first[stays[own]]
+    del first, stays
+    gone = np.flatnonzero(kept != np.arange(len(own)))
+    near, similarity = np.zeros(len(several), np.bool_), np.ones(len(several))
+    dropped = fates.filter(pl.col("kind") == "near")
+    near[dropped.get_column("content_digest").to_numpy()] = True
+    similarity[dropped.get_column("content_digest").to_numpy()] = dropped.get_column("jaccard").to_numpy()
+    names, own = touched.get_column("doc_id"), own[gone]
+    columns = [names[gone], names[kept[gone]], _kinds(near[own]), pl.Series(similarity[own])]
+    return pl.DataFrame(dict(zip(DUPLICATES.names(), columns, strict=True)), schema=DUPLICATES).sort("doc_id")
+
+
+def _touched(places: Iterable[pl.DataFrame], wanted: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """Those of the places that are wanted."""
+    parts, begin = [pl.DataFrame(schema=dict.fromkeys(PLACE, pl.String)).to_arrow(compat_level=_COPIED)], 0
     for part in places:
-        at = index.places_of(digests_of(part.get_column("content_digest")))
-        found = part.select(PLACE).with_columns(content_digest=at).filter(pl.Series(several[at]))
-        parts.append(found.to_arrow(compat_level=pl.CompatLevel.oldest()))  # a copy: views would hold the whole part
-    touched = pl.DataFrame(pa.concat_tables(parts))
-    del index, parts
-    block = pl.Series(stays[touched.get_column("content_digest").to_numpy()] // CHUNK)
-    fate_block = pl.Series(stays[fates.get_column("content_digest").to_numpy()] // CHUNK)
-    blocks = [
-        removed_documents(touched.filter(block == number), fates.filter(fate_block == number), source_order)
-        for number in range(-(-len(digests) // CHUNK))
-    ]
-    return pl.concat([DUPLICATES.to_frame(), *blocks]).sort("doc_id")
+        own = np.flatnonzero(wanted[begin : begin + len(part)])
+        parts.append(part[own].to_arrow(compat_level=_COPIED))
+        begin += len(part)
+    return pl.DataFrame(pa.concat_tables(parts))
+
+
+_COPIED = pl.CompatLevel.oldest()
+"""Strings one behind the other: views would hold the whole part that they look into."""
+
+
+def _kinds(near: npt.NDArray[np.bool_]) -> pl.Series:
+    return pl.select(pl.when(pl.Series(near)).then(pl.lit("near")).otherwise(pl.lit("exact"))).to_series()
 
 
 def _survivors(digests: Digests, fates: pl.DataFrame) -> pl.DataFrame:

@@ -33,13 +33,14 @@ _LAST = np.iinfo(np.int64).max
 class Contents(NamedTuple):
     """The contents of a corpus, by number.
 
-    several: which stand at several places. order: the numbers in the order of the policy. form_of: the form of each content.
-    first: the first content of each form, and so the forms in the order of the policy. candidates: the forms that share a
+    of: the content of each place, in the order in which places came. several: which stand at several places. order: the
+    numbers in the order of the policy. form_of: the form of each content. first: the first content of each form, and so the forms in the order of the policy. candidates: the forms that share a
     band with another, in order; for each the row of the table of signatures that its first content has, its characters, and
     the number of its bucket in each band, -1 where it is alone; `n_buckets` of them.
     """
 
     digests: Digests
+    of: Indices
     several: npt.NDArray[np.bool_]
     order: Indices
     form_of: Indices
@@ -72,7 +73,7 @@ class SignatureRows(NamedTuple):
 
 class Rows(NamedTuple):
     """The places and the signatures of a corpus, in parts, each of which is let go when the next is taken; how many
-    signatures there are; and the places once more, as a table with `PLACE` and content_digest."""
+    signatures there are; and the places once more, in the same order, as a table with `PLACE`."""
 
     places: Iterable[PlaceRows]
     signatures: Iterable[SignatureRows]
@@ -107,7 +108,7 @@ def contents_of(corpus: Corpus, policy: Sequence[str], bands: int, rows: Rows) -
         "source_rank": _least(at, ranks, len(digests)),
         "date": _latest(at, dates, len(digests)),
     }
-    del names, at, ranks, dates
+    del names, ranks, dates
     give_back()
     read = _scattered_signatures(rows, index, bands)
     columns["n_characters"] = read.n_characters
@@ -116,7 +117,7 @@ def contents_of(corpus: Corpus, policy: Sequence[str], bands: int, rows: Rows) -
     del columns, keys
     form_of, first = np.empty_like(order), np.empty_like(order)
     first = first[: band_kernels.number_forms(order, *read.forms, form_of, first)]
-    return Contents(digests, several, order, form_of, first, *_candidates(read, first))
+    return Contents(digests, at, several, order, form_of, first, *_candidates(read, first))
 
 
 def _candidates(read: _Signatures, first: Indices) -> tuple[Indices, Indices, npt.NDArray[np.int64], Indices, int]:
@@ -140,7 +141,7 @@ def rows_of(corpus: Corpus, policy: Sequence[str], bands: int) -> Rows:
     columns = corpus.signatures.select("content_digest", "normal_digest", "n_characters", "bands")
     signatures = (_signature_rows(part, bands) for part in parts_of(columns, CHUNK))
     n_signatures = int(corpus.signatures.select(pl.len()).collect().item())
-    return Rows(places, signatures, n_signatures, parts_of(corpus.places.select(*PLACE, "content_digest"), CHUNK))
+    return Rows(places, signatures, n_signatures, parts_of(corpus.places.select(PLACE), CHUNK))
 
 
 def place_rows(part: pl.DataFrame, source_order: Sequence[str]) -> PlaceRows:
