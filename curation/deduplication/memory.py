@@ -1,8 +1,9 @@
 """Memory that allocators keep after its use: taken again by the next batch, and given back to the machine between steps.
 
 The C library asks the machine anew for each large piece, until one as large has come back to it once; then every page is
-cleared by the kernel again, a fifth of a CPU second a gigabyte. Between two steps of a whole run that is most of what a process has: what held batches of texts, or columns that were
-sorted, lies in pieces too small for the C library to return by itself.
+cleared by the kernel again, a fifth of a CPU second a gigabyte. Between two steps of a whole run that is most of what a
+process has: what held batches of texts, or columns that were sorted, lies in pieces too small for the C library to return
+by itself.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ CURATION = [
     "survivors",
     "verdicts",
 ]
+FEW = 12
 ABOVE_CORPUS = {*CURATION, "base_model_tiny_base"}
 
 
@@ -44,6 +45,8 @@ class Row:
     computed: list[str]
     changed: list[str]
     seconds: float
+    tables: list[str]
+    """All that there are."""
 
 
 class House:
@@ -60,7 +63,11 @@ class House:
         after = heads(self.built.root)
         was, now = versions(before), versions(after)
         row = Row(
-            name, computed(before, after), sorted(table for table in now if was[table] != now[table]), said.seconds
+            name,
+            computed(before, after),
+            sorted(table for table in now if was[table] != now[table]),
+            said.seconds,
+            sorted(now),
         )
         self.rows[name] = row
         return row
@@ -140,12 +147,21 @@ def as_markdown(rows: list[Row]) -> str:
         "| --- | --- | --- | ---: |",
     ]
     for row in rows:
-        lines.append(f"| {row.change} | {named(row.computed)} | {named(row.changed)} | {row.seconds:.0f} |")
+        made, other = named(row.computed, row.tables), named(row.changed, row.computed)
+        lines.append(f"| {row.change} | {made} | {other} | {row.seconds:.0f} |")
     return "\n".join(lines)
 
 
-def named(tables: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in tables) or "nothing"
+def named(tables: list[str], of: list[str]) -> str:
+    """Tables by name, or where that is shorter, by those of all that are not among them."""
+    left = [name for name in of if name not in tables]
+    if len(tables) > FEW and len(left) < len(tables):
+        return f"{len(tables)} of {len(of)}: all but {backticked(left)}" if left else f"all {len(of)}"
+    return backticked(tables) or "nothing"
+
+
+def backticked(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def without_seconds(table: str) -> list[str]:
