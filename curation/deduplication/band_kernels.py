@@ -9,33 +9,35 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
+from curation.compilation import kernel, piece
+from curation.deduplication.digest_index import slots_for
 
 Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint32]
+_ONE, _6, _32, _63 = (np.uint64(n) for n in (1, 6, 32, 63))
 _LOW = np.uint64(0xFFFFFFFF)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 NOWHERE = np.uint32(0xFFFFFFFF)
 """The number of no bucket; -1, if it has a sign."""
 
 
-@compiled
-def number_forms(order: Indices, high: Hashes, low: Hashes, form_of: Indices, first: Indices) -> int:
+@kernel
+def number_forms(order: Indices, high: Hashes, low: Hashes, form_of: Indices, first: Indices, table: Indices) -> int:
     """Number the forms of contents, whose digests are given in two halves, as they come in `order`; how many there are.
 
-    `form_of` gets the form of each content, and `first` (as long) the first content of each form.
+    `form_of` gets the form of each content, and `first` (as long) the first content of each form. `table` is filled with -1,
+    and has a power of two of slots, more than there are contents.
     """
-    size = 16
-    while size < 2 * len(order):
-        size *= 2
-    table, n = np.full(size, -1, np.int32), 0
+    mask, n = np.uint64(len(table) - 1), 0
     for content in order:
-        slot = int(np.int64(high[content] & np.uint64(size - 1)))
+        slot = np.int64(high[content] & mask)
         while table[slot] >= 0:
             other = first[table[slot]]
             if high[other] == high[content] and low[other] == low[content]:
                 break
-            slot = (slot + 1) & (size - 1)
+            slot = np.int64(np.uint64(slot + 1) & mask)
         if table[slot] < 0:
             table[slot], first[n] = n, content
             n += 1
@@ -43,70 +45,87 @@ def number_forms(order: Indices, high: Hashes, low: Hashes, form_of: Indices, fi
     return n
 
 
-@compiled
-def share_bands(bands: npt.NDArray[np.uint32], asked: Flags, sharing: Flags) -> int:
-    """Number the buckets of two or more of the columns that are `asked`, and mark those that are in one; how many there are.
+def scratch(n: int) -> tuple[Hashes, Hashes, Indices, Indices, Hashes]:
+    """What `share_band` works in, for bands of n columns."""
+    bits = min(max((8 * n - 1).bit_length(), 10), 32)
+    seen, twice = (np.empty((1 << bits) // 64, np.uint64) for _ in range(2))
+    several, slots = (np.empty(n, np.int32) for _ in range(2))
+    return seen, twice, several, slots, np.empty(slots_for(n), np.uint64)
 
-    Each row of `bands` is a band, whose hashes are overwritten by numbers of buckets (all bits set: in none). Nearly all
-    hashes stand alone, so two bits for each are looked at first, which stay in the processor's cache.
+
+@kernel
+def share_band(
+    hashes: Words,
+    asked: Flags,
+    sharing: Flags,
+    total: int,
+    seen: Hashes,
+    twice: Hashes,
+    several: Indices,
+    slots: Indices,
+    table: Hashes,
+) -> int:
+    """Number, from `total` on, the buckets of two or more of the columns that are `asked`, and mark those that are in one.
+
+    The hashes of the band are overwritten by numbers of buckets (`NOWHERE`: in none). Returns the new total.
     """
-    width, n = bands.shape
-    bits = 10
-    while bits < 32 and 1 << bits < 8 * n:
-        bits += 1
-    seen, twice = np.empty((1 << bits) >> 6, np.uint64), np.empty((1 << bits) >> 6, np.uint64)
-    several, numbers, total = np.empty(n, np.int32), np.empty(n, np.int32), 0
-    for band in range(width):
-        hashes = bands[band]
-        seen[:] = 0
-        twice[:] = 0
-        for i in range(n):
-            if asked[i]:
-                place = np.uint64(hashes[i]) >> np.uint64(32 - bits)
-                bit = np.uint64(1) << (place & np.uint64(63))
-                at = np.int64(place >> np.uint64(6))
-                twice[at] |= seen[at] & bit
-                seen[at] |= bit
-        left = 0
-        for i in range(n):
-            place = np.uint64(hashes[i]) >> np.uint64(32 - bits)
-            bit = np.uint64(1) << (place & np.uint64(63))
-            several[left] = i
-            is_left = asked[i] and twice[np.int64(place >> np.uint64(6))] & bit != 0
-            hashes[i] = hashes[i] if is_left else NOWHERE
-            left += is_left
-        total = number_equal(hashes, several[:left], numbers, sharing, total)
-    return total
+    left = leave_several(hashes, asked, seen, twice, several)
+    return number_equal(hashes, several, left, slots, table, sharing, total)
 
 
-@part
-def number_equal(hashes: npt.NDArray[np.uint32], several: Indices, slots: Indices, sharing: Flags, total: int) -> int:
-    """Number, from `total` on, the groups of two or more equal hashes among `several`, in their stead; the new total."""
+@piece
+def leave_several(hashes: Words, asked: Flags, seen: Hashes, twice: Hashes, several: Indices) -> int:
+    """Overwrite hashes that stand alone, and list where the others stand (and a few that are alone); how many those are.
+
+    Nearly all hashes stand alone, so two bits for each are looked at first, which stay in the processor's cache.
+    """
+    n_bits, left = np.uint64(64 * len(seen)), 0
+    for i in range(len(seen)):
+        seen[i] = twice[i] = 0
+    for i in range(len(hashes)):
+        if asked[i]:
+            place = np.uint64(hashes[i]) * n_bits >> _32
+            bit, at = np.uint64(1) << (place & _63), place >> _6
+            twice[at] |= seen[at] & bit
+            seen[at] |= bit
+    for i in range(len(hashes)):
+        place = np.uint64(hashes[i]) * n_bits >> _32
+        is_left = asked[i] and twice[place >> _6] >> (place & _63) & _ONE != 0
+        several[left] = i
+        hashes[i] = hashes[i] if is_left else NOWHERE
+        left += is_left
+    return left
+
+
+@piece
+def number_equal(
+    hashes: Words, several: Indices, n: int, slots: Indices, table: Hashes, sharing: Flags, total: int
+) -> int:
+    """Number, from `total` on, the groups of two or more equal hashes at several[:n], in their stead; the new total."""
     size = 16
-    while size < 2 * len(several):
+    while size < 2 * n:
         size *= 2
-    table = np.zeros(size, np.uint64)  # a hash, and beneath it how many have it, then the number of its bucket
-    for at in range(len(several)):
+    for place in range(size):  # a hash, and beneath it how many have it, then the number of its bucket
+        table[place] = 0
+    for at in range(n):
         key = np.uint64(hashes[several[at]])
-        slot = int(np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32))) & (size - 1)
-        while table[slot] != 0 and table[slot] >> np.uint64(32) != key:
+        slot = np.int64(key * _SPREAD >> _32) & (size - 1)
+        while table[slot] != 0 and table[slot] >> _32 != key:
             slot = (slot + 1) & (size - 1)
-        table[slot] = (key << np.uint64(32)) | ((table[slot] & _LOW) + np.uint64(1))
+        table[slot] = (key << _32) | ((table[slot] & _LOW) + _ONE)
         slots[at] = slot
-    for slot in range(size):
-        if table[slot] & _LOW > np.uint64(1):
-            table[slot] = np.uint64(total)
-            total += 1
-        else:
-            table[slot] = np.uint64(NOWHERE)
-    for at in range(len(several)):
+    for place in range(size):
+        is_shared = table[place] & _LOW > _ONE
+        table[place] = np.uint64(total if is_shared else NOWHERE)
+        total += is_shared
+    for at in range(n):
         number = np.uint32(table[slots[at]])
         hashes[several[at]] = number
         sharing[several[at]] |= number != NOWHERE
     return total
 
 
-@part
+@piece
 def root(parents: Indices, i: int) -> int:
     """The head of the tree that i is in, halving the path to it."""
     while parents[i] != i:
@@ -115,26 +134,31 @@ def root(parents: Indices, i: int) -> int:
     return i
 
 
-@part
+@piece
 def join(parents: Indices, i: int, j: int) -> int:
     """Make one tree of two, headed by the lower number."""
     a, b = root(parents, i), root(parents, j)
-    low, high = min(a, b), max(a, b)
+    low, high = (a, b) if a < b else (b, a)
     parents[high] = low
     return low
 
 
-@compiled
-def components(buckets: Indices, n_buckets: int, parents: Indices) -> None:
-    """Join the forms that share a bucket, directly or through others: `parents` holds the first form of each component."""
-    first = np.full(n_buckets, -1, np.int32)
-    for form in range(len(buckets)):
+@kernel
+def components(buckets: Indices, first: Indices, parents: Indices) -> None:
+    """Join the forms that share a bucket, directly or through others: `parents` holds the first form of each component.
+
+    `first` is scratch, filled with -1, of a number for each bucket.
+    """
+    n, width = buckets.shape
+    for form in range(n):
         parents[form] = form
-        for bucket in buckets[form]:
-            if bucket >= 0:
-                if first[bucket] < 0:
-                    first[bucket] = form
-                else:
-                    join(parents, first[bucket], form)
-    for form in range(len(buckets)):
+        for band in range(width):
+            bucket = buckets[form, band]
+            if bucket < 0:
+                continue
+            if first[bucket] < 0:
+                first[bucket] = form
+            else:
+                join(parents, first[bucket], form)
+    for form in range(n):
         parents[form] = root(parents, form)

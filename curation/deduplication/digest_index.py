@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, piece
+from curation.compilation import kernel, piece
 from curation.deduplication.lanes import eight_bytes
 
 Hashes = npt.NDArray[np.uint64]
@@ -36,7 +36,7 @@ def sixteen_digits(data: npt.NDArray[np.uint8], at: int) -> tuple[np.uint64, np.
     return first << np.uint64(32) | second, wrong | wrong_too
 
 
-@compiled
+@kernel
 def read_hexadecimal(data: npt.NDArray[np.uint8], high: Hashes, low: Hashes) -> int:
     """Read digests of 32 digits, one behind the other, as two numbers each: the first that is none, or -1."""
     for i in range(len(high)):
@@ -47,22 +47,23 @@ def read_hexadecimal(data: npt.NDArray[np.uint8], high: Hashes, low: Hashes) -> 
     return -1
 
 
-@compiled
-def filled_index(high: Hashes) -> Indices:
-    """A table in which the number of each digest stands in the slot that its lowest bits name, or behind it; -1 elsewhere."""
-    size = 16
-    while size < 2 * len(high):
-        size *= 2
-    table = np.full(size, -1, np.int32)
+def slots_for(n: int) -> int:
+    """The slots of a table for n numbers: a power of two, at least half of them free."""
+    return max(16, 1 << (2 * n - 1).bit_length())
+
+
+@kernel
+def fill_index(high: Hashes, table: Indices) -> None:
+    """Put the number of each digest into the slot of the table that its lowest bits name, or behind it; -1 stands elsewhere."""
+    mask = np.uint64(len(table) - 1)
     for i in range(len(high)):
-        slot = np.int64(high[i] & np.uint64(size - 1))
+        slot = np.int64(high[i] & mask)
         while table[slot] >= 0:
-            slot = (slot + 1) & (size - 1)
+            slot = np.int64(np.uint64(slot + 1) & mask)
         table[slot] = i
-    return table
 
 
-@compiled
+@kernel
 def look_up(table: Indices, high: Hashes, low: Hashes, wanted_high: Hashes, wanted_low: Hashes, at: Indices) -> None:
     """Where each wanted digest stands among those of the table; -1 where it does not."""
     mask = np.uint64(len(table) - 1)

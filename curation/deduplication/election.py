@@ -25,6 +25,10 @@ MOST_BATCHES = 256
 """Each has a file that is open until it is decided; more would meet the limit of open files."""
 
 
+PAIRS = 1 << 12
+"""Pairs of a batch for which there is room, beside two for each of its contents."""
+
+
 class Election(NamedTuple):
     """By number of content: which are dropped, which stay in their stead, and how similar those are.
 
@@ -64,43 +68,60 @@ def _verified(
 ) -> tuple[Indices, npt.NDArray[np.float64], Indices, npt.NDArray[np.float64]]:
     """Decide on contents of the candidates, given in order: which stays in the stead of each (-1: it stays itself), how
     similar it is, and the pairs that are near. Numbers are places in that order."""
-    n_rows, n = len(candidates), len(contents.candidates)
+    n_rows = len(candidates)
     kept, similarity = np.full(n_rows, -1, np.int32), np.zeros(n_rows)
-    heads, kept_of = np.full(contents.n_buckets, -1, np.int32), np.full(n, -1, np.int32)
     batches, component = _batches(contents, settings.fetch_bytes)
     rows_of = _split(batches[candidates], component[candidates])
-    pairs: list[Indices] = [np.empty((0, 2), np.int32)]
-    jaccard: list[npt.NDArray[np.float64]] = [np.empty(0)]
+    longest = max(map(len, rows_of), default=0)
+    lists, found, similar = _lists(contents, longest), *_room_for_pairs(2 * longest + PAIRS)
+    pairs, jaccard = ([part] for part in _room_for_pairs(0))
     done = 0
     wanted = Wanted(contents.digests.at(contents.first[contents.candidates]), contents.rows)
     with spilled(source, wanted, batches, settings.signature) as sets:
         for number, rows in enumerate(rows_of):
-            shingles = sets.of_batch(number)
-            found, similar = pair_kernels.elect(
-                rows,
-                candidates,
-                contents.buckets,
-                heads,
-                kept_of,
-                sets.starts,
-                sets.sizes,
-                shingles,
-                settings.threshold,
-                kept,
-                similarity,
-            )
-            pairs.append(found)
-            jaccard.append(similar)
+            shingles, at = sets.of_batch(number), 0
+            table = pair_kernels.table_of(int(sets.sizes[candidates[rows]].max()))
+            while at < len(rows):
+                at, n = pair_kernels.elect(
+                    at,
+                    rows,
+                    candidates,
+                    contents.buckets,
+                    *lists,
+                    sets.starts,
+                    sets.sizes,
+                    shingles,
+                    table,
+                    settings.threshold,
+                    kept,
+                    similarity,
+                    found,
+                    similar,
+                )
+                pairs.append(found[:n].copy())
+                jaccard.append(similar[:n].copy())
             done += len(rows)
             progress(done, n_rows, "contents that share a band")
     return kept, similarity, np.concatenate(pairs), np.concatenate(jaccard)
+
+
+def _lists(contents: Contents, longest: int) -> tuple[Indices, Indices, Indices, Indices]:
+    """By bucket the last of its kept contents, by row of a batch the one before; by candidate who is kept of it, and by whom it
+    was looked at."""
+    n, width = contents.buckets.shape
+    heads, following = np.full(contents.n_buckets, -1, np.int32), np.empty((longest, width), np.int32)
+    return heads, following, np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+
+
+def _room_for_pairs(n: int) -> tuple[Indices, npt.NDArray[np.float64]]:
+    return np.empty((n, 2), np.int32), np.empty(n)
 
 
 def _batches(contents: Contents, fetch_bytes: int) -> tuple[Indices, Indices]:
     """The batch of each candidate, from 0 on: whole components, about `fetch_bytes` of text together; and its component."""
     n = len(contents.candidates)
     component = np.empty(n, np.int32)
-    band_kernels.components(contents.buckets, contents.n_buckets, component)
+    band_kernels.components(contents.buckets, np.full(contents.n_buckets, -1, np.int32), component)
     size_of_component = np.bincount(component, contents.n_characters, minlength=n)
     room = max(fetch_bytes, int(size_of_component.sum()) // MOST_BATCHES)
     before = (np.cumsum(size_of_component) - size_of_component).astype(np.int64) // room

@@ -9,7 +9,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.deduplication import pair_kernels
+from curation.deduplication import band_kernels, pair_kernels
+from curation.deduplication.digest_index import slots_for
+from curation.deduplication.numbering import Digests, Indices
 
 
 class Forms(NamedTuple):
@@ -35,6 +37,14 @@ def forms_of(signatures: pl.DataFrame, bands: int) -> Forms:
     buckets = np.empty(hashes.shape, np.int32)
     n_buckets = pair_kernels.bucket_numbers(hashes, has_bands, buckets)
     return Forms(of.to_numpy().astype(np.int32), first, buckets, n_buckets)
+
+
+def numbered_forms(order: Indices, forms: Digests) -> tuple[Indices, Indices]:
+    """The form of each content, numbered as they come in `order`, and the first content of each form, given the digest of the
+    normalised text of each content."""
+    form_of, first = np.empty_like(order), np.empty_like(order)
+    table = np.full(slots_for(len(order)), -1, np.int32)
+    return form_of, first[: band_kernels.number_forms(order, *forms, form_of, first, table)]
 
 
 def band_matrix(column: pl.Series, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.deduplication import band_kernels, lookups, region_kernels
+from curation.deduplication import lookups, region_kernels
+from curation.deduplication.forms import numbered_forms
 from curation.deduplication.lookups import Fates, Lookups, Pairs, Signatures, asked, digests_in, together, without
 from curation.deduplication.numbering import NO_DIGESTS, Digests, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
@@ -170,9 +171,8 @@ class Gatherer(NamedTuple):
 
 def _several(forms: Digests) -> Flags:
     """Which of them are there more than once."""
-    order, form_of = np.arange(len(forms), dtype=np.int32), np.empty(len(forms), np.int32)
-    n = band_kernels.number_forms(order, *forms, form_of, np.empty_like(form_of))
-    several: Flags = np.bincount(form_of, minlength=n)[form_of] > 1
+    form_of, first = numbered_forms(np.arange(len(forms), dtype=np.int32), forms)
+    several: Flags = np.bincount(form_of, minlength=len(first))[form_of] > 1
     return several
 
 
@@ -223,8 +223,7 @@ def _sortable(values: pl.Series, key: RankKey) -> Ints:
 
 def forms_in(order: Indices, forms: Digests) -> tuple[Indices, Flags]:
     """The number of each content's normalised text, and which contents are the first of theirs; both in order."""
-    form_of, first = np.empty_like(order), np.empty_like(order)
-    n = band_kernels.number_forms(order, *forms, form_of, first)
+    form_of, first = numbered_forms(order, forms)
     is_first = np.zeros(len(order), np.bool_)
-    is_first[first[:n]] = True
+    is_first[first] = True
     return form_of[order], is_first[order]

@@ -146,4 +146,6 @@ class Numbered(NamedTuple):
 
 def numbered(digests: Digests) -> Numbered:
     """The digests, ready to be looked up."""
-    return Numbered(digests, digest_index.filled_index(digests.high))
+    table = np.full(digest_index.slots_for(len(digests)), -1, np.int32)
+    digest_index.fill_index(digests.high, table)
+    return Numbered(digests, table)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
+from curation.compilation import compiled, kernel, part, piece
 from curation.deduplication.band_kernels import join, root
 from curation.deduplication.lanes import is_among_four
 
@@ -18,7 +18,7 @@ Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-_LOW = np.uint64(0xFFFFFFFF)
+_ZERO, _ONE, _LOW, _ALL = (np.uint64(n) for n in (0, 1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
 ROUNDED = 1 - 1e-9
 """A bound is never so near to the threshold that rounding decides."""
 
@@ -69,119 +69,174 @@ def jaccard(a: Hashes, b: Hashes) -> float:
     return common / union if union else 0.0
 
 
-@part
-def filled_table(values: Hashes) -> Hashes:
-    """A table of rows of four, in which each hash stands in the row that its highest bits name; the rest are zeros.
+def table_of(most: int) -> Hashes:
+    """Room for a table of that many hashes."""
+    return np.empty(4 << max(4, (most - 1).bit_length()), np.uint64)
 
-    As many rows as there are hashes, at least; more where five would meet in one.
+
+@piece
+def fill_table(hashes: Hashes, begin: int, size: int, table: Hashes) -> np.uint64:
+    """Put hashes[begin : begin + size] into rows of four: into the row that its highest bits name, or behind it where that is
+    full; the rest are zeros. How far a hash is to be shifted to name its row, of which there are no fewer than hashes."""
+    end, shift = 64, np.uint64(60)
+    while end < 4 * size:
+        end, shift = 2 * end, shift - _ONE
+    for place in range(end):
+        table[place] = 0
+    for i in range(begin, begin + size):
+        at = np.int64(hashes[i] >> shift) * 4
+        while table[at] != 0:
+            at = (at + 1) & (end - 1)
+        table[at] = hashes[i]
+    return shift
+
+
+@piece
+def count_found(hashes: Hashes, begin: int, size: int, table: Hashes, shift: np.uint64) -> int:
+    """How many of hashes[begin : begin + size] are in a table.
+
+    No step waits for the one before it, as in a merge, and hardly a branch has to be foreseen: few rows are full.
     """
-    bits = 4
-    while 1 << bits < len(values):
-        bits += 1
-    while True:
-        table, full, shift = np.zeros((1 << bits, 4), np.uint64), False, np.uint64(64 - bits)
-        for value in values:
-            row = table[int(np.int64(value >> shift))]
-            at = 0
-            while at < 4 and row[at] != 0:
-                at += 1
-            full |= at == 4
-            row[min(at, 3)] = value
-        if not full:
-            return table
-        bits += 1
-
-
-@part
-def count_found(values: Hashes, table: Hashes) -> int:
-    """How many of some hashes are in a table made by `filled_table`.
-
-    No step waits for the one before it, as in a merge, and no branch has to be foreseen.
-    """
-    bits, found = 0, 0
-    while 1 << bits < len(table):
-        bits += 1
-    shift = np.uint64(64 - bits)
-    for value in values:
-        found += is_among_four(table, np.int64(value >> shift), value)
+    found, last = 0, np.int64(_ALL >> shift)
+    for i in range(begin, begin + size):
+        row = np.int64(hashes[i] >> shift)
+        is_there = is_among_four(table, row, hashes[i])
+        while not is_there and table[4 * row + 3] != 0:
+            row = (row + 1) & last
+            is_there = is_among_four(table, row, hashes[i])
+        found += is_there
     return found
 
 
-@part
+@piece
 def can_reach(a: int, b: int, threshold: float) -> bool:
     """Whether sets of these sizes can be as similar as the threshold."""
-    return min(a, b) >= threshold * max(a, b)
+    return a >= threshold * b and b >= threshold * a
 
 
-@compiled
-def elect(
+@piece
+def meet(
+    form: int,
+    row: int,
     rows: Indices,
     forms: Indices,
     buckets: Indices,
     heads: Indices,
-    kept_of_form: Indices,
+    following: Indices,
+    looked_at: Indices,
+    sizes: Ints,
+    threshold: float,
+    pairs: Indices,
+    n: int,
+) -> int:
+    """List from pairs[n] on the content `row` with each kept one that shares a bucket with its form, and whose set is of a size
+    that may be near; how many pairs there are."""
+    for band in range(buckets.shape[1]):
+        bucket = buckets[form, band]
+        at = heads[bucket] if bucket >= 0 else -1
+        while at >= 0:
+            there = forms[rows[at]]
+            if looked_at[there] != row:
+                looked_at[there] = row
+                if can_reach(sizes[form], sizes[there], threshold * ROUNDED):
+                    pairs[n, 0], pairs[n, 1] = row, rows[at]
+                    n += 1
+            at = following[at, band]
+    return n
+
+
+@piece
+def leave_near(
+    form: int,
+    forms: Indices,
     starts: Ints,
     sizes: Ints,
     shingles: Hashes,
+    table: Hashes,
+    threshold: float,
+    pairs: Indices,
+    measured: Floats,
+    first: int,
+    n: int,
+) -> int:
+    """Measure how similar the pairs[first:n] of one content are, and leave those that reach the threshold; how many pairs
+    there are then."""
+    left, shift = first, _ZERO
+    if first < n:
+        shift = fill_table(shingles, starts[form], sizes[form], table)
+    for pair in range(first, n):
+        there = forms[pairs[pair, 1]]
+        common = count_found(shingles, starts[there], sizes[there], table, shift)
+        union = sizes[form] + sizes[there] - common
+        similar = common / union if union else 0.0
+        if similar >= threshold:
+            pairs[left, 0], pairs[left, 1], measured[left] = pairs[pair, 0], pairs[pair, 1], similar
+            left += 1
+    return left
+
+
+@piece
+def nearest(pairs: Indices, measured: Floats, first: int, n: int) -> int:
+    """Which of pairs[first:n] is the most similar, and of such the one whose kept content goes first; `first`, if there is none."""
+    best = first
+    for pair in range(first + 1, n):
+        is_as_near = measured[pair] == measured[best] and pairs[pair, 1] < pairs[best, 1]
+        best = pair if measured[pair] > measured[best] or is_as_near else best
+    return best
+
+
+@kernel
+def elect(
+    begin: int,
+    rows: Indices,
+    forms: Indices,
+    buckets: Indices,
+    heads: Indices,
+    following: Indices,
+    kept_of_form: Indices,
+    looked_at: Indices,
+    starts: Ints,
+    sizes: Ints,
+    shingles: Hashes,
+    table: Hashes,
     threshold: float,
     kept: Indices,
     similarity: Floats,
-) -> tuple[Indices, Floats]:
-    """Decide on the contents `rows`, in order: who is kept (`kept[i]` = -1), or in whose stead i is dropped.
+    pairs: Indices,
+    measured: Floats,
+) -> tuple[int, int]:
+    """Decide on the contents rows[begin:], in order: who is kept (`kept[i]` stays -1), or in whose stead i is dropped.
 
-    Form f has the shingles shingles[starts[f] : starts[f] + sizes[f]]. `heads` (-1 for each bucket) and `kept_of_form`
-    (-1 for each form) are filled. Returns the pairs that reach the threshold, a content and a kept one before it, and
-    how similar each is.
+    Form f has the shingles shingles[starts[f] : starts[f] + sizes[f]]. The pairs that reach the threshold, a content and a
+    kept one before it, and how similar each is, are written to `pairs` and `measured`, of more room than there are rows. Returns
+    where to go on, when that may not do for the next content, and how many pairs there are.
+
+    In each bucket the kept contents are a list: the place in `rows` of the last of them is in `heads`, and of the one before it
+    in `following`. `heads` (for each bucket), `kept_of_form` and `looked_at` (for each form) begin as -1. `table` has room
+    for the largest set.
     """
-    width = buckets.shape[1]
-    members, following = np.empty(len(rows) * width, np.int32), np.empty(len(rows) * width, np.int32)
-    looked_at = np.full(len(kept_of_form), -1, np.int32)
-    pairs: Indices = np.empty((64, 2), np.int32)
-    measured: Floats = np.empty(64, np.float64)
-    entries, n = 0, 0
-    table: Hashes = np.zeros((0, 4), np.uint64)
-    for row in rows:
+    n = 0
+    for at in range(begin, len(rows)):
+        if n + at > len(pairs):
+            return at, n
+        row, first = rows[at], n
         form = forms[row]
-        best, highest = kept_of_form[form], 1.0
-        if best < 0:
-            highest = -1.0
-            own, is_filled = shingles[starts[form] : starts[form] + sizes[form]], False
-            for bucket in buckets[form]:
-                entry = heads[bucket] if bucket >= 0 else -1
-                while entry >= 0:
-                    other = members[entry]
-                    entry = following[entry]
-                    there = forms[other]
-                    if looked_at[there] == row:
-                        continue
-                    looked_at[there] = row
-                    if not can_reach(len(own), sizes[there], threshold * ROUNDED):
-                        continue
-                    if not is_filled:
-                        table, is_filled = filled_table(own), True
-                    common = count_found(shingles[starts[there] : starts[there] + sizes[there]], table)
-                    union = len(own) + sizes[there] - common
-                    similar = common / union if union else 0.0
-                    if similar < threshold:
-                        continue
-                    if n == len(pairs):
-                        pairs = np.concatenate((pairs, np.empty_like(pairs)))
-                        measured = np.concatenate((measured, np.empty_like(measured)))
-                    pairs[n, 0], pairs[n, 1], measured[n] = row, other, similar
-                    n += 1
-                    if similar > highest or (similar == highest and other < best):
-                        best, highest = other, similar
-        if best >= 0:
-            kept[row], similarity[row] = best, highest
+        if kept_of_form[form] >= 0:
+            kept[row], similarity[row] = kept_of_form[form], 1.0
             continue
-        kept[row] = -1
+        n = meet(form, row, rows, forms, buckets, heads, following, looked_at, sizes, threshold, pairs, first)
+        n = leave_near(form, forms, starts, sizes, shingles, table, threshold, pairs, measured, first, n)
+        if n > first:
+            best = nearest(pairs, measured, first, n)
+            kept[row], similarity[row] = pairs[best, 1], measured[best]
+            continue
         kept_of_form[form] = row
-        for bucket in buckets[form]:
+        for band in range(buckets.shape[1]):
+            bucket = buckets[form, band]
             if bucket >= 0:
-                members[entries], following[entries] = row, heads[bucket]
-                heads[bucket] = entries
-                entries += 1
-    return pairs[:n], measured[:n]
+                following[at, band] = heads[bucket]
+                heads[bucket] = at
+    return len(rows), n
 
 
 @compiled

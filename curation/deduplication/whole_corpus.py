@@ -17,7 +17,7 @@ import polars as pl
 from curation.blocks import parts_of
 from curation.deduplication import band_kernels
 from curation.deduplication.candidates import Corpus, evidence_of
-from curation.deduplication.forms import band_matrix
+from curation.deduplication.forms import band_matrix, numbered_forms
 from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, Numbered, digests_of, distinct, joined, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
@@ -115,8 +115,7 @@ def contents_of(corpus: Corpus, policy: Sequence[str], bands: int, rows: Rows) -
     keys = [_sortable(key, columns, corpus, name, index) for key, name in zip(rank_keys(policy), policy, strict=True)]
     order = _in_order(keys, len(digests))
     del columns, keys
-    form_of, first = np.empty_like(order), np.empty_like(order)
-    first = first[: band_kernels.number_forms(order, *read.forms, form_of, first)]
+    form_of, first = numbered_forms(order, read.forms)
     return Contents(digests, at, several, order, form_of, first, *_candidates(read, first))
 
 
@@ -125,7 +124,10 @@ def _candidates(read: _Signatures, first: Indices) -> tuple[Indices, Indices, np
     rows, n_rows = read.row_of[first], read.bands.shape[1]
     asked, sharing = np.zeros(n_rows, np.bool_), np.zeros(n_rows, np.bool_)
     asked[rows[rows >= 0]] = True
-    n_buckets = band_kernels.share_bands(read.bands, asked, sharing)
+    n_buckets, room = 0, band_kernels.scratch(n_rows)
+    for hashes in read.bands:
+        n_buckets = band_kernels.share_band(hashes, asked, sharing, n_buckets, *room)
+    del room
     candidates = np.flatnonzero((rows >= 0) & sharing[rows] if n_rows else rows >= 0).astype(np.int32)
     own = rows[candidates]
     buckets = np.empty((len(candidates), len(read.bands)), np.int32)
