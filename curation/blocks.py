@@ -82,7 +82,7 @@ def blocks(
     with ExitStack() as files:
 
         def parted(pieces: Iterable[pl.DataFrame]) -> Parted:
-            return Parted(pieces, pl.col(on).hash() % n_blocks, n_blocks, files.enter_context(_scratch()))
+            return Parted(pieces, pl.col(on).hash() % n_blocks, n_blocks, files.enter_context(scratch()))
 
         others = {name: parted(parts_of(table, block_rows)) for name, table in tables.items()}
         own = parted(rows)
@@ -111,7 +111,7 @@ def _ordered(pieces: Iterable[pl.DataFrame], by: str, most_bytes: int, bit: int)
         yield pl.concat([first, *([] if more is None else [more]), *held])
         return
     place = pl.col(by).str.head(8).str.to_integer(base=16, dtype=pl.UInt32) // (16 << bit) % (1 << _BITS)
-    with _scratch() as file:
+    with scratch() as file:
         parted = Parted(chain([first, more], held), place, 1 << _BITS, file)
         del first, more
         for number in range(1 << _BITS):
@@ -133,7 +133,7 @@ def gathered(pieces: Iterable[pl.DataFrame], most_bytes: int) -> Iterator[pl.Dat
 
 
 @contextmanager
-def _scratch() -> Iterator[IO[bytes]]:
+def scratch() -> Iterator[IO[bytes]]:
     """A file without a name in the folder for temporary ones."""
     file = TemporaryFile()  # noqa: SIM115 - closed below
     try:

@@ -19,12 +19,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
 from typing import TypeAlias
 
 import polars as pl
 
-from curation.blocks import BLOCK_ROWS, MOST_BLOCKS, Parted, blocks, gathered, height_of, ordered, parts_of
+from curation.blocks import BLOCK_ROWS, MOST_BLOCKS, Parted, blocks, gathered, height_of, ordered, parts_of, scratch
 from curation.redaction import rewritten
 from curation.spans import SPANS, spans_by_content
 from records import Outcome
@@ -148,7 +147,7 @@ def _contents(
     """`CORPUS`, some contents at a time."""
     height = height_of(documents)
     rows = max(BLOCK_ROWS, -(-height // MOST_BLOCKS))
-    with TemporaryFile() as file:
+    with scratch() as file:
         firsts = _firsts(documents, height, verdicts, source_order, marks, books)
         chosen = Parted(firsts, pl.col("row") // rows, height // rows + 1, file)
         texts = gathered(_with_texts(documents, chosen, rows), TEXT_BYTES)

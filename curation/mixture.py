@@ -147,15 +147,3 @@ def _achieved(there: pl.DataFrame, taken: pl.DataFrame, settings: MixtureSetting
 def _part_of(column: str) -> pl.Expr:
     whole = pl.col(column).sum()
     return pl.when(whole > 0).then(pl.col(column) / whole).otherwise(0.0)
-
-
-def mix_markdown(mix: pl.DataFrame) -> str:
-    """The achieved mix as a table that people read."""
-    lines = ["| part | rows | tokens | wanted | achieved | copies |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
-    for row in mix.iter_rows(named=True):
-        part = row["part"].replace("|", "\\|")
-        lines.append(
-            f"| {part} | {row['rows_taken']:,} of {row['rows']:,} | {row['tokens_taken']:,} of {row['tokens']:,} | "
-            f"{row['wanted_share']:.1%} | {row['share']:.1%} | {row['copies']:.2f} |"
-        )
-    return "\n".join(lines)

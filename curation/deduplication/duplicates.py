@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.blocks import height_of, parts_of
-from curation.deduplication.candidates import SIGNATURE, Corpus, Fetch
+from curation.deduplication.corpus import SIGNATURE, Corpus, Fetch
 from curation.deduplication.evidence import Signed, signed
 from curation.deduplication.incremental import NOTHING, update_duplicates
 from curation.deduplication.memory import give_back, keep_for_the_next

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from curation.deduplication.candidates import Corpus
+from curation.deduplication.corpus import Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, Update, update_duplicates
 from curation.deduplication.lookups import Found, indexed, texts_of

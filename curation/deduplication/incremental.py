@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from curation.deduplication import lookups as found_by
-from curation.deduplication.candidates import Corpus
+from curation.deduplication.corpus import Corpus
 from curation.deduplication.lookups import Fates, Lookups, Pairs, Texts, asked, fetched, scanning, together
 from curation.deduplication.numbering import Digests, digests_of, distinct, names_of, numbered
 from curation.deduplication.region import Settled, settle

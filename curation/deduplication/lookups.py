@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.deduplication.band_index import sharing_bands
-from curation.deduplication.candidates import SIGNATURE, Fetch
+from curation.deduplication.corpus import SIGNATURE, Fetch
 from curation.deduplication.forms import band_matrix
 from curation.deduplication.numbering import NO_DIGESTS, Digests, digests_of, distinct, names_of, numbered
 from curation.deduplication.sketch_kernels import ODD_WORDS

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from curation.deduplication.candidates import Fetch
+from curation.deduplication.corpus import Fetch
 from curation.deduplication.evidence import Room, Words, words_of
 from curation.deduplication.numbering import Digests, Indices, digests_of, names_of, numbered
 from curation.deduplication.scratch import PAGE_WORDS, Scratch, aligned

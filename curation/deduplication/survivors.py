@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from curation.deduplication.ranking import ranked_places
@@ -20,29 +18,6 @@ that reaches the threshold. A content whose normalised text is kept already is c
 
 DUPLICATES = pl.Schema({"doc_id": pl.String, "kept_id": pl.String, "kind": pl.String, "jaccard": pl.Float64})
 """One row per removed document. kept_id: the first place of the content that stays; kind: exact or near."""
-
-
-def dropped_contents(
-    contents: pl.DataFrame, kept: npt.NDArray[np.int32], similarity: npt.NDArray[np.float64]
-) -> pl.DataFrame:
-    """`SURVIVORS`, given the number of the content that stays in the stead of each (-1 for itself)."""
-    rows = np.flatnonzero(kept >= 0)
-    own, theirs = (contents.select("content_digest", form=FORM)[at] for at in (rows, kept[rows]))
-    exact = own["form"] == theirs["form"]
-    kind = pl.select(pl.when(exact).then(pl.lit("exact")).otherwise(pl.lit("near"))).to_series()
-    columns = [own["content_digest"], theirs["content_digest"], kind, pl.Series(similarity[rows])]
-    return pl.DataFrame(dict(zip(SURVIVORS.names(), columns, strict=True)), schema=SURVIVORS)
-
-
-FORM = pl.coalesce("normal_digest", "content_digest")
-"""The name of a content's normalised text; a content without a signature is a form of its own."""
-
-
-def named_pairs(contents: pl.DataFrame, pairs: npt.NDArray[np.int32], jaccard: npt.NDArray[np.float64]) -> pl.DataFrame:
-    """`PAIRS`, given the numbers of either content."""
-    digests = contents.get_column("content_digest")
-    columns = [digests.gather(pairs[:, 0]), digests.gather(pairs[:, 1]), pl.Series(jaccard)]
-    return pl.DataFrame(dict(zip(PAIRS.names(), columns, strict=True)), schema=PAIRS)
 
 
 def removed_documents(places: pl.DataFrame, survivors: pl.DataFrame, source_order: Sequence[str]) -> pl.DataFrame:

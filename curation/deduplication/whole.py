@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curation.deduplication.candidates import Corpus
+from curation.deduplication.corpus import Corpus
 from curation.deduplication.election import Election, elect
 from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, views_of

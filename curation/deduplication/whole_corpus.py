@@ -16,7 +16,7 @@ import polars as pl
 
 from curation.blocks import parts_of
 from curation.deduplication import band_kernels
-from curation.deduplication.candidates import Corpus, evidence_of
+from curation.deduplication.corpus import Corpus, evidence_of
 from curation.deduplication.forms import band_matrix, numbered_forms
 from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, Numbered, digests_of, distinct, joined, numbered

@@ -6,7 +6,7 @@ whatever comes and goes beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
@@ -169,8 +169,3 @@ def failed_examples(failures: Frame, most: int, seed: int) -> dict[str, list[tup
 def _frequent_first(chosen: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     counted = rows.group_by("error").len()
     return chosen.join(counted, on="error").sort("len", "error", _NEAR, "name", descending=[True, False, False, False])
-
-
-def rules_drawn(found: Mapping[str, list[Example]], order: Iterable[str]) -> list[str]:
-    """The rules that have examples, in the order given."""
-    return [name for name in order if name in found]

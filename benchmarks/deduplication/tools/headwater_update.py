@@ -17,7 +17,7 @@ import polars as pl
 from headwater_run import rows_of
 
 from curation.deduplication import DeduplicationSettings, signatures
-from curation.deduplication.candidates import SIGNATURE, Corpus
+from curation.deduplication.corpus import SIGNATURE, Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, update_duplicates
 from curation.deduplication.lookups import Lookups, asked, digests_in

@@ -14,7 +14,7 @@ from curation.deduplication import (
     find_duplicates_in,
     numbering,
 )
-from curation.deduplication.candidates import Corpus
+from curation.deduplication.corpus import Corpus
 from curation.deduplication.duplicates import FETCH_ROWS, fetching
 from curation.deduplication.election import elect
 from curation.deduplication.set_sources import read_again

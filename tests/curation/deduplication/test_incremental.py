@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import records
 from curation.deduplication import DeduplicationSettings, SignatureSettings
-from curation.deduplication.candidates import Corpus
+from curation.deduplication.corpus import Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import EMPTY, KEYS, Moved, State, update_duplicates
 from tests.curation.deduplication.reference import share_a_band, signed
