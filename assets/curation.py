@@ -247,7 +247,7 @@ FOUND = {
         Output(
             "pairs",
             ("content_digest", "kept_digest"),
-            about="The verified pairs of contents, with the similarity that was measured.",
+            about="A content and each kept one before it that is near enough to stand in its stead, with their similarity as measured.",
         ),
     ),
     asks=lambda config: config.deduplication.evidence,
