@@ -4,6 +4,7 @@
 
 Prints Markdown tables, and writes them to `benchmarks/results`, one for each size, and one of what grows from size to
 size and what new documents cost; and a picture of CPU seconds by size. What each is told stands in its file under `tools`.
+A run of a few seconds is repeated, and the cheapest counts, whoever's it is: what else a machine does only adds to it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,8 @@ ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 TOOLS = Path(__file__).parent / "tools"
 EMPTY = 10
+TIMES = 3
+SHORT_SECONDS = 15  # of all cores together: what takes longer runs once
 SIZES = (20_000, 100_000, 400_000)
 OURS = "headwater"
 PEERS = (
@@ -40,6 +44,11 @@ PEERS = (
 )
 COLUMNS = "CPU s | wall s | beyond empty s | docs / core s | MB / core s | peak MB | bytes / doc beyond empty and batch | removed"
 SHARES = "recall at 0.8 | removals ≥ 0.8 | ≥ 0.7 | named kept one ≥ 0.8"
+NOTES = f"""
+Each tool stands in a process of its own; of runs under {SHORT_SECONDS} CPU seconds the cheapest of {TIMES} counts, whoever's it is.
+Headwater's goes from texts to duplicates in one call, which keeps words on disk where the stages of a workspace read the
+texts of candidates again. daft has 20 bands of 6, Headwater 18 of 7.
+"""
 
 Costs = dict[str, dict[int, Cost]]
 
@@ -51,6 +60,14 @@ class Found(NamedTuple):
     costs: Costs
     rows: dict[int, dict[str, str]]
     failures: list[str]
+
+
+def cheapest(attempt: Callable[[Corpus], tuple[Cost, Answer]], given: Corpus) -> tuple[Cost, Answer]:
+    """The run that took the least CPU seconds, of several where they are short."""
+    attempts = [attempt(given)]
+    while len(attempts) < TIMES and attempts[0][0].cpu < SHORT_SECONDS:
+        attempts.append(attempt(given))
+    return min(attempts, key=lambda each: each[0].cpu)
 
 
 def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
@@ -132,7 +149,7 @@ def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
     """What one hundredth of new documents costs, beside the whole. Raises RuntimeError where it gives another answer."""
     size = max(costs[OURS])
     cache = CACHE / "deduplication"
-    (nothing, _), (cost, found) = update(corpus(EMPTY, seed, cache)), update(corpus(size, seed, cache))
+    (nothing, _), (cost, found) = (cheapest(update, corpus(n, seed, cache)) for n in (EMPTY, size))
     _, expected = run(OURS, corpus(size, seed, cache))
     if not (np.array_equal(found.removed, expected.removed) and np.array_equal(found.kept, expected.kept)):
         raise RuntimeError("the last hundredth, added to the others, gives other duplicates than all documents at once")
@@ -151,17 +168,19 @@ def write(found: Found, given: Sequence[Corpus], names: Sequence[str], added: Se
             (RESULTS / f"deduplication-{own.documents}.md").write_text(table(own, rows))
     costs = {name: found.costs[name] for name in names if found.costs.get(name)}
     lines = [*(growth(costs, found.empty) if OURS in costs else []), *added, *found.failures]
-    (RESULTS / "deduplication.md").write_text("\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n")
+    told = "\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n" + NOTES
+    (RESULTS / "deduplication.md").write_text(told)
     (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
     return lines
 
 
 def contest(name: str, smallest: Corpus, given: Sequence[Corpus], found: Found) -> None:
     """Run one contestant on all corpora; where it fails, say so, and leave the larger ones."""
-    found.empty[name], found.costs[name] = run(name, smallest)[0], {}
+    attempt = partial(run, name)
+    found.empty[name], found.costs[name] = cheapest(attempt, smallest)[0], {}
     for own in given:
         try:
-            cost, answer = run(name, own)
+            cost, answer = cheapest(attempt, own)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1]
             found.failures.append(f"\n{name} did not end at {own.documents:,} documents: {reason}")
