@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.dataset_card import dataset_card
@@ -41,6 +44,10 @@ STUB = "TAKEN_BACK.json"
 
 SHARD_ROWS = 200_000
 """Most rows of a file."""
+GROUP_ROWS = 10_000
+"""Rows that are written at a time; in a file they are a row group."""
+HASHED_ROWS = 2_000
+"""Rows that are hashed at a time: as JSON a row takes several times what it takes in a frame."""
 INSTRUCTIONS, PREFERENCES, PRETRAINING, EVALUATION = (
     FRAMES[kind] for kind in ("instructions", "preferences", "pretraining", "evaluation")
 )
@@ -58,21 +65,39 @@ def instructions(samples: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
 
 
 def release_name(hashes: Iterable[bytes]) -> str:
-    """The version of the rows with these hashes, in any order: SHA-256, 64 hexadecimal digits."""
-    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
+    """The version of the rows with these hashes, in any order: SHA-256, 64 hexadecimal digits.
+
+    Of a row no more is held than the 32 bytes of its hash.
+    """
+    return _name(_held(hashes))
 
 
-def row_hashes(frame: pl.DataFrame) -> list[bytes]:
+def _held(hashes: Iterable[bytes]) -> bytearray:
+    """Hashes, one after the other; `join` would make a list of them first."""
+    held = bytearray()
+    for each in hashes:
+        held += each
+    return held
+
+
+def _name(hashes: bytearray) -> str:
+    np.frombuffer(hashes, "S32").sort()
+    return hashlib.sha256(hashes).hexdigest()
+
+
+def row_hashes(frame: pl.DataFrame) -> Iterator[bytes]:
     """SHA-256 of each row as canonical JSON (keys sorted, no blanks, UTF-8); `copies` counts where it is not 1."""
-    if COPIES not in frame.columns:
-        return _hashed(frame)
-    both = zip(frame[COPIES], _hashed(frame.drop(COPIES)), _hashed(frame), strict=True)
-    return [once if copies == 1 else more for copies, once, more in both]
+    for rows in frame.iter_slices(HASHED_ROWS):
+        if COPIES not in rows.columns:
+            yield from _hashed(rows)
+            continue
+        once, more = _hashed(rows.drop(COPIES)), _hashed(rows)
+        yield from (few if copies == 1 else many for copies, few, many in zip(rows[COPIES], once, more, strict=True))
 
 
-def _hashed(frame: pl.DataFrame) -> list[bytes]:
+def _hashed(frame: pl.DataFrame) -> Iterator[bytes]:
     rows = canonical_json(frame.select(row=pl.struct(frame.columns)).to_series())
-    return [hashlib.sha256(row).digest() for row in concatenated([large_binary(rows)])]
+    return (hashlib.sha256(row).digest() for row in concatenated([large_binary(rows)]))
 
 
 def keys_of(kind: Kind) -> tuple[str, ...]:
@@ -117,14 +142,14 @@ def write_release(
     version = version or release_name(row_hashes(frame))
     if folder.exists():
         return _check_same(folder, version)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    counts = _write_splits(frame, partial, kind)
-    (partial / "README.md").write_text(dataset_card(kind, version, counts, facts), encoding="utf-8")
-    manifest = {"kind": kind, "version": version, "splits": counts, "facts": dict(facts), "files": _files(partial)}
-    (partial / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    partial.rename(folder)
+    draft = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    counts = _write_splits(frame, draft, kind)
+    (draft / "README.md").write_text(dataset_card(kind, version, counts, facts), encoding="utf-8")
+    manifest = {"kind": kind, "version": version, "splits": counts, "facts": dict(facts), "files": _files(draft)}
+    (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    draft.rename(folder)
     return None
 
 
@@ -138,10 +163,10 @@ def _write_splits(frame: pl.DataFrame, folder: Path, kind: Kind) -> dict[str, in
     for split in SPLITS:
         rows = _repeated(frame.filter(split=split).sort(KEYS[kind]))
         if rows.height:
-            _write_shards(stored(rows, kind), folder / PAIRS, split, LAYOUTS[kind])
+            _write_shards(rows, partial(stored, kind=kind), folder / PAIRS, split, LAYOUTS[kind])
             counts[split] = rows.height
             if kind == "preferences":
-                _write_shards(singles(rows), folder / SINGLES, split, KTO)
+                _write_shards(singles(rows), _as_it_is, folder / SINGLES, split, KTO)
     if set(frame["split"].unique()) - set(SPLITS):
         raise ValueError(f"release {folder}: a row has a split that is none of {', '.join(SPLITS)}")
     return counts
@@ -153,13 +178,20 @@ def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
     return rows[np.repeat(np.arange(rows.height), rows[COPIES].to_numpy())].drop(COPIES)
 
 
-def _write_shards(rows: pl.DataFrame, folder: Path, split: str, layout: Any) -> None:
+def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows
+
+
+def _write_shards(
+    rows: pl.DataFrame, written: Callable[[pl.DataFrame], pl.DataFrame], folder: Path, split: str, layout: pa.Schema
+) -> None:
     folder.mkdir(exist_ok=True)
     count = -(-rows.height // SHARD_ROWS)
-    for shard in range(count):
-        part = rows[shard * SHARD_ROWS : (shard + 1) * SHARD_ROWS]
+    for shard, part in enumerate(rows.iter_slices(SHARD_ROWS)):
         path = folder / f"{split}-{shard:05}-of-{count:05}.parquet"
-        pq.write_table(part.to_arrow().cast(layout), path, compression="zstd")
+        with pq.ParquetWriter(path, layout, compression="zstd") as file:
+            for group in part.iter_slices(GROUP_ROWS):
+                file.write_table(written(group).to_arrow().cast(layout))
 
 
 def read_release(folder: Path, without: Collection[str] = ()) -> pl.DataFrame:
@@ -170,17 +202,18 @@ def read_release(folder: Path, without: Collection[str] = ()) -> pl.DataFrame:
     """
     manifest = read_manifest(folder)
     kind = manifest["kind"]
-    parts = [
-        pl.scan_parquet(path).with_columns(split=pl.lit(split))
-        for split in manifest["splits"]
-        for path in sorted(folder.glob(f"{PAIRS}/{split}-*.parquet"))
-    ]
+    parts = [pl.scan_parquet(path).with_columns(split=pl.lit(split)) for split, path in _data_of(folder, manifest)]
     keys = list(KEYS[kind])
     rows = framed(pl.concat(parts), kind).drop(without, strict=False).collect().sort(keys)
     once = rows.unique(keys, keep="first", maintain_order=True)
     if once.height == rows.height:
         return rows
     return once.join(rows.group_by(keys).agg(pl.len().cast(pl.Int64).alias(COPIES)), on=keys, maintain_order="left")
+
+
+def _data_of(folder: Path, manifest: Mapping[str, Any]) -> list[tuple[str, Path]]:
+    """The files of a release's rows, each with its split."""
+    return [(split, path) for split in manifest["splits"] for path in sorted(folder.glob(f"{PAIRS}/{split}-*.parquet"))]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -225,14 +258,51 @@ def verify_release(folder: Path) -> None:
     if found != manifest["files"]:
         names = sorted(name for name in {*found, *manifest["files"]} if found.get(name) != manifest["files"].get(name))
         raise ValueError(f"release {folder} is damaged: {', '.join(names)}; remove the folder and write it again")
-    if release_name(row_hashes(read_release(folder))) != manifest["version"]:
+    if _name_of(folder, manifest) != manifest["version"]:
         raise ValueError(f"release {folder} is not what it is named after; remove the folder and write it again")
+
+
+def _name_of(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """The name of a release by the rows that lie there: of each its hash is held, and nothing else.
+
+    What stands there more than once is one row with `copies`, and is gone through a second time for that.
+    """
+    lying = _held(row for rows in _pieces(folder, manifest) for row in row_hashes(rows))
+    hashes, copies = np.unique(np.frombuffer(lying, "S32"), return_counts=True)
+    if len(hashes) == len(lying) // 32:
+        return _name(lying)
+    counted = hashes.copy()
+    for rows in _pieces(folder, manifest):
+        places = np.searchsorted(hashes, np.fromiter(row_hashes(rows), "S32", rows.height))
+        several = rows.with_columns(pl.Series(COPIES, copies[places], pl.Int64))
+        counted[places] = np.fromiter(row_hashes(several), "S32", rows.height)
+    return _name(bytearray(counted))
+
+
+def _pieces(folder: Path, manifest: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
+    """The rows of a release as they lie there, some at a time.
+
+    Row groups are read one by one: a reader of several keeps the bytes of all that it has been through.
+    """
+    for split, path in _data_of(folder, manifest):
+        with pq.ParquetFile(path) as file:
+            batches = chain.from_iterable(
+                file.iter_batches(HASHED_ROWS, row_groups=[group]) for group in range(file.num_row_groups)
+            )
+            for batch in batches:
+                rows = pl.DataFrame(pl.from_arrow(batch)).with_columns(split=pl.lit(split))
+                yield framed(rows.lazy(), manifest["kind"]).collect()
 
 
 def _files(folder: Path) -> dict[str, str]:
     """SHA-256 of each file by its path in the folder, the manifest left out."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {path.relative_to(folder).as_posix(): _digest_of(path) for path in paths}
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def export_release(folder: Path, destination: Path) -> None:

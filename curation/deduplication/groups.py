@@ -16,6 +16,9 @@ from curation.deduplication.forms import forms_of
 from curation.deduplication.settings import GroupSettings
 from curation.deduplication.shingles import shingle_sets
 
+_TEXTS = 10_000
+"""Texts that are signed at a time."""
+
 
 def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.DataFrame:
     """The group of each distinct content of `texts` (content_digest, text): columns content_digest, group, by digest.
@@ -38,8 +41,10 @@ def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.Da
 
 
 def _evidence(contents: pl.DataFrame, settings: GroupSettings) -> pl.DataFrame:
-    table = contents.to_arrow().cast(pa.schema({"content_digest": pa.string(), "text": pa.large_string()}))
-    batch = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-    frame = pl.from_arrow(signatures(batch[0], settings.signature))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    """The signatures, made of some texts at a time."""
+    schema = pa.schema({"content_digest": pa.string(), "text": pa.large_string()})
+    found = [signatures(pa.RecordBatch.from_pylist([], schema), settings.signature)]
+    for some in contents.iter_slices(_TEXTS):
+        table = some.to_arrow().cast(schema).combine_chunks()
+        found += [signatures(batch, settings.signature) for batch in table.to_batches()]
+    return pl.DataFrame(pl.from_arrow(pa.Table.from_batches(found)))

@@ -31,6 +31,7 @@ from curation.releases import (
     write_release,
 )
 from records import MESSAGES
+from tests.memory import growth, peak_of
 from tests.tiny_model import make_tiny_tokenizer
 
 FACTS = {"sources": "standard library | packages", "task": "docstrings"}
@@ -142,7 +143,7 @@ def test_the_canonical_json_is_that_of_the_standard_library(text: str) -> None:
     (row,) = rows(1).with_columns(reference=pl.lit(text.encode("utf-8", "replace").decode())).to_dicts()
     said = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     frame = pl.DataFrame([row], schema=rows(1).schema)
-    assert row_hashes(frame) == [hashlib.sha256(said).digest()]
+    assert list(row_hashes(frame)) == [hashlib.sha256(said).digest()]
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
@@ -319,6 +320,26 @@ def test_a_row_that_a_mixture_takes_twice_stands_there_twice_and_is_read_once(tm
     verify_release(tmp_path / "one")
 
 
+def test_a_mixture_is_verified_by_how_often_its_rows_stand_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releases, "HASHED_ROWS", 2)
+    monkeypatch.setattr(releases, "GROUP_ROWS", 3)
+    copies = pl.when(sample_id="s0").then(3).when(sample_id="s3").then(2).otherwise(1).cast(pl.Int64)
+    mixed = rows(40).with_columns(copies=copies)
+    write_release(mixed, tmp_path / "one", "instructions", FACTS)
+    verify_release(tmp_path / "one")
+    write_release(
+        mixed.with_columns(copies=pl.col("copies").clip(1, 2)),
+        tmp_path / "two",
+        "instructions",
+        FACTS,
+        release_name(row_hashes(mixed)),
+    )
+    with pytest.raises(ValueError, match="not what it is named after"):
+        verify_release(tmp_path / "two")
+
+
 def test_a_large_split_is_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(releases, "SHARD_ROWS", 1)
     write_release(rows(), tmp_path / "one", "instructions", FACTS)
@@ -331,3 +352,32 @@ def test_the_card_tells_licences_and_languages_to_the_hub(tmp_path: Path) -> Non
     write_release(rows(), tmp_path / "one", "instructions", {"licences": "CC0-1.0, MIT", "languages": "en"})
     header = yaml.safe_load((tmp_path / "one" / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     assert (header["license"], header["language"]) == (["cc0-1.0", "mit"], ["en"]) and header["tags"] == ["sft", "trl"]
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from random import Random
+import polars as pl
+from curation import releases
+from records import digests
+
+noise = Random(0).randbytes(2_000_000).hex()
+for count in map(int, sys.argv[2:]):
+    name = pl.int_range(count, eager=True).cast(pl.String)
+    text = pl.Series([noise[at * 37 % 3_900_000 :][:1_000] for at in range(count)]) + name
+    rows = {"content_digest": digests("content", of=text), "text": text, "media_type": "text/plain", "split": "train"}
+    releases.write_release(pl.DataFrame(rows), Path(sys.argv[1]) / str(count), "pretraining", {})
+"""
+VERIFYING = """
+import sys
+from pathlib import Path
+from curation.releases import verify_release
+
+verify_release(Path(sys.argv[2]) / sys.argv[1])
+"""
+
+
+def test_a_release_of_any_size_is_verified_some_rows_at_a_time(tmp_path: Path) -> None:
+    peak_of(WRITING, tmp_path, 15_000, 60_000)
+    assert growth(VERIFYING, 15_000, tmp_path) < 2_000, "bytes a row; with all rows in a frame it was five thousand"
