@@ -13,6 +13,7 @@ import curation.pretraining
 from annotation.routing import decide_openness
 from assets.curation import decides
 from curation import releases
+from curation.blocks import height_of
 from curation.decontamination import (
     DecontaminationSettings,
     HeldOutSettings,
@@ -41,6 +42,8 @@ from pipelines.stages import Observation, Output, Run, measure, observable, stag
 from pipelines.workspace import Workspace
 from plots import histogram
 from records import Outcome, Picture, Progress
+
+IS_TRAINING = pl.col("split") == "train"
 
 
 @observable(group="sources", needs=("task",))
@@ -155,10 +158,10 @@ def _prompt_lengths(table: pl.DataFrame) -> pl.Series:
     needs=("task",),
     uses=("python",),
 )
-def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Progress) -> Outcome:
+def sample_overlaps(samples: pl.LazyFrame, matches: MatchSettings, progress: Progress) -> Outcome:
     """Which held-out samples stand in training samples, how much of each, and where."""
-    held_out = samples.filter(pl.col("split") != "train").height
-    return Outcome(overlaps(samples, matches, progress), kept=samples.height - held_out, dropped={"held out": held_out})
+    training, held_out = (height_of(samples.filter(side)) for side in (IS_TRAINING, ~IS_TRAINING))
+    return Outcome(overlaps(samples, matches, progress), kept=training, dropped={"held out": held_out})
 
 
 @stage(
@@ -180,8 +183,8 @@ def sample_overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Pro
 )
 def corpus_overlaps(
     corpus: pl.LazyFrame,
-    candidates: pl.DataFrame,
-    samples: pl.DataFrame,
+    candidates: pl.LazyFrame,
+    samples: pl.LazyFrame,
     sample_overlaps: pl.DataFrame,
     documents: pl.LazyFrame | None,
     evaluation_items: pl.DataFrame | None,
@@ -192,12 +195,12 @@ def corpus_overlaps(
 ) -> Outcome:
     """Which held-out samples stand in documents that none was found in; and of how many items too much stands anywhere."""
     found = find_in_corpus(corpus, samples, candidates, decontamination.matches, progress)
-    answered = releases.instructions(samples)
+    answered = releases.answered(samples)
     rates = [rates_of_splits(samples, seen_in_training(sample_overlaps, answered, held_out), found, held_out)]
     if documents is not None and evaluation_items is not None and contamination is not None:
         training = training_samples(answered, sample_overlaps, held_out)
         rates += [rates_of_sets(evaluation_items, contamination, documents, corpus, training, decontamination)]
-    contents = corpus.select(pl.len()).collect().item()
+    contents = height_of(corpus)
     others = {"contamination_rates": pl.concat(rates)}
     return Outcome(found, kept=contents, others=others, notes={"over the limits": leaking(found, held_out).height})
 

@@ -55,13 +55,17 @@ INSTRUCTIONS, PREFERENCES, PRETRAINING, EVALUATION = (
 
 
 def instructions(samples: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """The samples that have an answer as their reference, as columns `INSTRUCTIONS`, sorted by sample_id.
+    """The samples that have an answer as their reference (`answered`), sorted by sample_id."""
+    return answered(samples).sort("sample_id").collect()
+
+
+def answered(samples: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
+    """The samples that have an answer as their reference, as columns `INSTRUCTIONS`.
 
     A pattern, a schema or unit tests are no answer: a model that learnt them would write tests where code is wanted.
     """
     is_answer = pl.col("checker").is_in(CHECKED_BY).fill_null(value=False).not_()
-    answered = samples.lazy().filter(pl.col("reference").is_not_null() & is_answer)
-    return answered.select(INSTRUCTIONS).sort("sample_id").collect()
+    return samples.lazy().filter(pl.col("reference").is_not_null() & is_answer).select(INSTRUCTIONS)
 
 
 def release_name(hashes: Iterable[bytes]) -> str:

@@ -129,17 +129,20 @@ def _notes(settled: pl.DataFrame, table: pl.DataFrame) -> dict[str, object]:
     return notes
 
 
-def held_out_contents(samples: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+def held_out_contents(samples: pl.DataFrame | pl.LazyFrame, candidates: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """The contents in which held-out samples stand (content_digest), with the rank in `SPLITS` of the most protected of
     these (held_out).
 
-    `samples` has messages and split, `candidates` content_digest and samples.
+    `samples` has messages and split, `candidates` content_digest and samples; of both the prompts of held-out samples alone
+    are held.
     """
     rank = pl.col("split").replace_strict({name: place for place, name in enumerate(SPLITS)}, return_dtype=pl.Int64)
-    asked = samples.filter(pl.col("split") != "train").select(_prompt("messages").alias("asked"), held_out=rank)
-    found = candidates.select("content_digest", "samples").explode("samples").drop_nulls("samples").unnest("samples")
-    standing = found.select("content_digest", _prompt("messages").alias("asked")).join(asked, on="asked")
-    return standing.group_by("content_digest").agg(pl.col("held_out").min())
+    held_out = samples.lazy().filter(pl.col("split") != "train")
+    asked = held_out.select(_prompt("messages").alias("asked"), held_out=rank).collect(engine="streaming")
+    found = candidates.lazy().select("content_digest", "samples").explode("samples").drop_nulls("samples")
+    prompts = found.unnest("samples").select("content_digest", _prompt("messages").alias("asked"))
+    standing = prompts.join(asked.lazy(), on="asked").group_by("content_digest").agg(pl.col("held_out").min())
+    return standing.collect(engine="streaming")
 
 
 def _prompt(messages: str) -> pl.Expr:

@@ -8,13 +8,14 @@ learn from, and it is dropped.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
+from curation.blocks import parts_of
 from curation.decontamination.evidence import contamination
-from curation.decontamination.held_out import sample_texts
+from curation.decontamination.held_out import BATCH, Frame, sample_texts
 from curation.decontamination.rules import contaminated
 from curation.decontamination.settings import DecontaminationSettings, HeldOutSettings
 from curation.redaction import rewrite
@@ -78,16 +79,25 @@ def _says(row: dict[str, Any]) -> list[bool]:
     return [bool(text.strip()) for text in said]
 
 
-def training_samples(answered: pl.DataFrame, found: pl.DataFrame, settings: HeldOutSettings) -> pl.DataFrame:
-    """Of the samples that have an answer, those of the training split as they are released."""
-    return cleaned(answered.filter(split="train"), found, settings)
+def training_samples(
+    answered: Frame, found: pl.DataFrame, settings: HeldOutSettings, columns: Sequence[str] = ()
+) -> Iterator[pl.DataFrame]:
+    """Of the samples that have an answer, those of the training split as they are released, some at a time; in no order.
+
+    Other `columns` than all can be asked for.
+    """
+    for some in parts_of(answered.lazy().filter(split="train"), BATCH):
+        clean = cleaned(some, found, settings)
+        yield clean.select(columns) if columns else clean
 
 
-def seen_in_training(found: pl.DataFrame, answered: pl.DataFrame, settings: HeldOutSettings) -> pl.DataFrame:
+def seen_in_training(found: pl.DataFrame, answered: Frame, settings: HeldOutSettings) -> pl.DataFrame:
     """The held-out samples of which a part stands in what is released to train on: sample_id and `contaminated`, whether
     that is too much of one. `answered` are the samples that have an answer, and so are released.
     """
-    left = found.join(training_samples(answered, found, settings), on="sample_id", how="semi")
+    holding = answered.lazy().join(found.lazy().select("sample_id").unique(), on="sample_id", how="semi")
+    names = [found.select("sample_id").head(0), *training_samples(holding, found, settings, ["sample_id"])]
+    left = found.join(pl.concat(names), on="sample_id", how="semi")
     if settings.samples == "cut":
         left = left.filter(~contaminated(settings))
     over = left.select(sample_id="held_out_id", contaminated=contaminated(settings))
@@ -95,17 +105,19 @@ def seen_in_training(found: pl.DataFrame, answered: pl.DataFrame, settings: Held
 
 
 def rates_of_splits(
-    samples: pl.DataFrame, seen: pl.DataFrame, in_corpus: pl.DataFrame, settings: HeldOutSettings
+    samples: Frame, seen: pl.DataFrame, in_corpus: pl.DataFrame, settings: HeldOutSettings
 ) -> pl.DataFrame:
     """`RATES` of the held-out splits: `seen` in training samples (`seen_in_training`), `in_corpus` in documents (`IN_CORPUS`)."""
     trained = seen.filter("contaminated")["sample_id"].to_list()
     corpus = leaking(in_corpus, settings)["held_out_id"].unique().to_list()
-    told = samples.filter(pl.col("split") != "train").select(
-        "split", in_corpus=pl.col("sample_id").is_in(corpus), in_training=pl.col("sample_id").is_in(trained)
+    told = (
+        samples.lazy()
+        .filter(pl.col("split") != "train")
+        .select("split", in_corpus=pl.col("sample_id").is_in(corpus), in_training=pl.col("sample_id").is_in(trained))
     )
     rows = told.group_by("split").agg(pl.len().alias("n"), pl.col("in_corpus", "in_training").sum())
     about = {"kind": pl.lit("split"), "name": pl.col("split"), "in_documents": pl.lit(None)}
-    return rows.with_columns(**about).select(RATES.names()).cast(RATES).sort("name")
+    return rows.with_columns(**about).select(RATES.names()).cast(RATES).sort("name").collect()
 
 
 def rates_of_sets(
@@ -113,24 +125,22 @@ def rates_of_sets(
     evidence: pl.LazyFrame,
     documents: pl.LazyFrame,
     corpus: pl.LazyFrame,
-    training: pl.DataFrame,
+    training: Iterable[pl.DataFrame],
     settings: DecontaminationSettings,
 ) -> pl.DataFrame:
     """`RATES` of the evaluation sets: `items` are theirs, `evidence` is the table `contamination`, `training` the samples as
-    they are released. A document that was cut holds no more of an item than the limit.
+    they are released, in any pieces. A document that was cut holds no more of an item than the limit.
     """
     places = documents.select("doc_id", "content_digest")
     kept = (
         corpus.select("doc_id") if settings.documents != "cut" else corpus.select("doc_id").filter(pl.lit(value=False))
     )
-    texts = sample_texts(training).select("text", content_digest="sample_id").to_arrow().combine_chunks()
-    of_samples = [
-        pl.DataFrame(pl.from_arrow(contamination(batch, items, settings.matches))) for batch in texts.to_batches()
-    ]
     counted = {
-        "in_documents": _found(evidence, settings),
-        "in_corpus": _found(evidence.join(places.join(kept, on="doc_id"), on="content_digest", how="semi"), settings),
-        "in_training": _found(pl.concat(of_samples).lazy(), settings) if of_samples else {},
+        "in_documents": _counted(_over(evidence, settings)),
+        "in_corpus": _counted(
+            _over(evidence.join(places.join(kept, on="doc_id"), on="content_digest", how="semi"), settings)
+        ),
+        "in_training": _counted(_over_in(training, items, settings)),
     }
     long_enough = items.filter(pl.col("n_words") >= settings.matches.min_words)
     sets = items.select(name="set").unique().join(long_enough.group_by(name="set").len("n"), on="name", how="left")
@@ -146,8 +156,23 @@ def rates_of_sets(
     )
 
 
-def _found(evidence: pl.LazyFrame, settings: DecontaminationSettings) -> dict[str, int]:
-    """Of how many items of each set too much stands in one of the contents."""
+def _over_in(training: Iterable[pl.DataFrame], items: pl.DataFrame, settings: DecontaminationSettings) -> pl.DataFrame:
+    """The items of which too much stands in one of these samples: set and item."""
+    found = [pl.DataFrame(schema={"set": pl.String, "item": pl.String})]
+    for some in training:
+        texts = sample_texts(some).select("text", content_digest="sample_id").to_arrow().combine_chunks()
+        for batch in texts.to_batches():
+            evidence = pl.DataFrame(pl.from_arrow(contamination(batch, items, settings.matches)))
+            found.append(_over(evidence.lazy(), settings))
+    return pl.concat(found).unique()
+
+
+def _over(evidence: pl.LazyFrame, settings: DecontaminationSettings) -> pl.DataFrame:
+    """The items of which too much stands in one of the contents: set and item."""
     rows = evidence.select(match="matches").explode("match").drop_nulls().unnest("match").rename({"run": "longest_run"})
-    over = rows.filter(contaminated(settings)).select("set", "item").unique()
-    return dict(over.group_by("set").len().collect().iter_rows())
+    return rows.filter(contaminated(settings)).select("set", "item").unique().collect(engine="streaming")
+
+
+def _counted(over: pl.DataFrame) -> dict[str, int]:
+    """Of how many items of each set."""
+    return dict(over.group_by("set").len().iter_rows())

@@ -13,12 +13,12 @@ the task's recipe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 import pyarrow as pa
 
-from curation.blocks import parts_of
+from curation.blocks import height_of, parts_of
 from curation.decontamination.evidence import find_items
 from curation.decontamination.index import Form, ItemIndex, build_index, item_name, words_of
 from curation.decontamination.settings import MatchSettings
@@ -45,9 +45,15 @@ FORM_SAMPLES = 2000
 FORM_SHARE, FORM_TEXTS = 0.02, 8
 """What stands in more of the texts than this is a task's form. A task may be asked in many forms, so that each has a small
 share; a sample that leaked stands in a few others."""
-BATCH = 10_000
-"""Training samples that are looked through at a time."""
-_CONTENTS = 2_000
+BATCH = 2_000
+"""Samples, or contents, that are looked at a time."""
+
+
+_SAID = ("sample_id", "split", "messages", "reference")
+_EMPTY = pl.DataFrame(
+    schema={"held_out_id": pl.String, "held_out_split": pl.String, "item": pl.String, "words": pl.Binary}
+)
+Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 
 
 class _Sought(NamedTuple):
@@ -74,32 +80,39 @@ class _Sought(NamedTuple):
         return best.join(splits, on="held_out_id").sort("content_digest", "held_out_id")
 
 
-def _sought(samples: pl.DataFrame, matches: MatchSettings) -> _Sought:
+def _sought(samples: pl.LazyFrame, matches: MatchSettings) -> _Sought:
     items = _items(samples.filter(pl.col("split") != "train"))
-    training = samples.filter(split="train").sort("sample_id")
-    others = words_of(sample_texts(training.head(FORM_SAMPLES))["text"])
+    training = samples.filter(split="train")
+    first = training.select("sample_id").collect(engine="streaming").to_series().sort().head(FORM_SAMPLES)
+    told = training.select(*_SAID).filter(pl.col("sample_id").is_in(first.implode())).collect(engine="streaming")
+    others = words_of(sample_texts(told)["text"])
     return _Sought(items, build_index(items, matches, Form(FORM_SHARE, FORM_TEXTS, others, strict=True)), matches)
 
 
-def overlaps(samples: pl.DataFrame, matches: MatchSettings, progress: Progress = silent) -> pl.DataFrame:
-    """`OVERLAPS` of samples (sample_id, messages, reference, split), by sample_id and held_out_id."""
-    training, sought = samples.filter(split="train").sort("sample_id"), _sought(samples, matches)
+def overlaps(samples: Frame, matches: MatchSettings, progress: Progress = silent) -> pl.DataFrame:
+    """`OVERLAPS` of samples (sample_id, messages, reference, split), by sample_id and held_out_id.
+
+    Of training samples a batch is held at a time, of held-out ones the words.
+    """
+    rows = samples.lazy()
+    training, sought, done = rows.filter(split="train").select(*_SAID), _sought(rows, matches), 0
     found = [pl.DataFrame(schema=OVERLAPS)]
-    for start in range(0, training.height if sought.items.height else 0, BATCH):
-        batch = training[start : start + BATCH]
-        rows = sought.within(sample_texts(batch).select("text", content_digest="sample_id"))
-        told = rows.rename({"content_digest": "sample_id"}).join(batch, on="sample_id", maintain_order="left")
+    total = height_of(training) if sought.items.height else 0
+    for batch in parts_of(training, BATCH) if total else ():
+        within = sought.within(sample_texts(batch).select("text", content_digest="sample_id"))
+        told = within.rename({"content_digest": "sample_id"}).join(batch, on="sample_id", maintain_order="left")
         places = [_places(row) for row in told.iter_rows(named=True)]
         told = told.with_columns(places=pl.Series(places, dtype=PLACES))
         found.append(told.select(OVERLAPS.names()).cast(OVERLAPS))
-        progress(min(start + BATCH, training.height), training.height, "training samples")
-    return pl.concat(found)
+        done += batch.height
+        progress(done, total, "training samples")
+    return pl.concat(found).sort("sample_id", "held_out_id")
 
 
 def find_in_corpus(
     corpus: pl.LazyFrame,
-    samples: pl.DataFrame,
-    candidates: pl.DataFrame,
+    samples: Frame,
+    candidates: Frame,
     matches: MatchSettings,
     progress: Progress = silent,
 ) -> pl.DataFrame:
@@ -109,26 +122,26 @@ def find_in_corpus(
     """
     own = held_out_contents(samples, candidates).select("content_digest").lazy()
     others = corpus.join(own, on="content_digest", how="anti").select("content_digest", "text")
-    sought, found, done = _sought(samples, matches), [pl.DataFrame(schema=IN_CORPUS)], 0
+    sought, found, done = _sought(samples.lazy(), matches), [pl.DataFrame(schema=IN_CORPUS)], 0
     if sought.items.is_empty():
         return found[0]
-    for batch in parts_of(others, _CONTENTS):
+    for batch in parts_of(others, BATCH):
         found.append(sought.within(batch).select(IN_CORPUS.names()).cast(IN_CORPUS))
         done += batch.height
         progress(done, None, "contents")
     return pl.concat(found).sort("content_digest", "held_out_id")
 
 
-def _items(held_out: pl.DataFrame) -> pl.DataFrame:
+def _items(held_out: pl.LazyFrame) -> pl.DataFrame:
     """The items of held-out samples: item, words, and whose they are; a sample has one or two."""
-    parts = []
-    for with_reference in (False, True):
-        texts = sample_texts(held_out, with_reference).filter(pl.col("text").str.contains(r"\S"))
-        words = words_of(texts["text"])
-        names = pl.Series("item", [item_name(own) for own in words], pl.String)
-        whose = texts.select(held_out_id="sample_id", held_out_split="split")
-        parts.append(whose.with_columns(names, words))
-    return pl.concat(parts).unique(["held_out_id", "item"], maintain_order=True)
+    parts = [_EMPTY]
+    for some in parts_of(held_out.select(*_SAID), BATCH):
+        for with_reference in (False, True):
+            texts = sample_texts(some, with_reference).filter(pl.col("text").str.contains(r"\S"))
+            words = words_of(texts["text"])
+            names = pl.Series("item", [item_name(own) for own in words], pl.String)
+            parts.append(texts.select(held_out_id="sample_id", held_out_split="split").with_columns(names, words))
+    return pl.concat(parts).unique(["held_out_id", "item"])
 
 
 def sample_texts(samples: pl.DataFrame, with_reference: bool = True) -> pl.DataFrame:

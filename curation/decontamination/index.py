@@ -25,6 +25,8 @@ POSTED = 64
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -81,14 +83,15 @@ def build_index(items: pl.DataFrame, settings: MatchSettings, form: Form = Form(
     n_items = long_enough.height
     words, bounds = _joined(pl.concat([long_enough["words"], *([] if form.others is None else [form.others])]))
     limit = max(form.items, int(form.share * (len(bounds) - 1)))
-    runs = _runs(words, bounds).with_columns(form=pl.col("items") > limit)
-    weights = _weights(bounds, runs, settings, form.strict)
+    runs = _runs(words, bounds)
+    weights = _weights(bounds, runs, runs.items > limit, settings, form.strict)
     words, weights, bounds = words[: bounds[n_items]], weights[: bounds[n_items]], bounds[: n_items + 1]
-    leads = (pl.col("item") < n_items) & ~(pl.col("form") & form.strict)
-    runs, whole = runs.filter(leads), np.diff(bounds) < settings.ngram
+    leads = (runs.item < n_items) & (runs.items <= min(POSTED, limit if form.strict else POSTED))
+    whole = np.diff(bounds) < settings.ngram
     totals = np.add.reduceat(np.append(weights, 0), bounds[:-1], dtype=np.int64) if len(bounds) > 1 else bounds[:0]
-    posted = _posted(runs, whole, totals >= settings.min_words)
-    seeds, starts = _grouped(posted)
+    posted = _posted(runs.those(leads), whole, totals >= settings.min_words)
+    del runs, leads
+    seeds, starts = np.unique(posted.seed, return_index=True)
     table, bloom = _tables(seeds)
     kernel = (
         words,
@@ -96,13 +99,13 @@ def build_index(items: pl.DataFrame, settings: MatchSettings, form: Form = Form(
         weights,
         whole.astype(np.uint8),
         seeds,
-        starts,
-        posted["item"].to_numpy().astype(np.int32),
-        posted["place"].to_numpy().astype(np.int32),
+        np.append(starts, len(posted.seed)).astype(np.int64),
+        posted.item,
+        posted.place,
         table,
         bloom,
     )
-    only_form = long_enough.height - posted["item"].n_unique()
+    only_form = long_enough.height - len(np.unique(posted.item))
     left_out = {"fewer words than are looked for": short, "nothing but the form of its set": only_form}
     return ItemIndex(
         tuple(_fixed(np.ascontiguousarray(part)) for part in kernel),
@@ -118,48 +121,69 @@ def _joined(words: pl.Series) -> tuple[Hashes, Ints]:
     return data[offsets[0] : offsets[-1]].view("<u8").astype(np.uint64), (offsets - offsets[0]) // 8
 
 
-def _runs(words: Hashes, bounds: Ints) -> pl.DataFrame:
-    """Every run of four words: its hash, item and place, and in how many items it stands."""
+class _Runs(NamedTuple):
+    """Runs of four words by their hashes: the item and the place in it, in how many items the run stands, and whether this is
+    its first place in the item."""
+
+    seed: Hashes
+    item: Int32s
+    place: Int32s
+    items: Int32s
+    first: Flags
+
+    def those(self, wanted: Flags) -> _Runs:
+        """Some of them."""
+        return _Runs(self.seed[wanted], self.item[wanted], self.place[wanted], self.items[wanted], self.first[wanted])
+
+
+def _runs(words: Hashes, bounds: Ints) -> _Runs:
+    """Every run of four words, by its hash, item and place. Holds some forty bytes a word while they are sorted."""
     from curation.decontamination import kernels
 
     count = int(np.maximum(np.diff(bounds) - SEED_WORDS + 1, 0).sum())
-    seeds, items, places = np.empty(count, np.uint64), np.empty(count, np.int32), np.empty(count, np.int32)
+    seeds: Hashes = np.empty(count, np.uint64)
+    items: Int32s = np.empty(count, np.int32)
+    places: Int32s = np.empty(count, np.int32)
     kernels.seeds_of(_fixed(words), _fixed(bounds), seeds, items, places)
-    frame = pl.DataFrame({"seed": seeds, "item": items, "place": places})
-    return frame.with_columns(items=pl.col("item").n_unique().over("seed"))
+    order = np.argsort(seeds, kind="stable")
+    seeds, items, places = seeds[order], items[order], places[order]
+    del order
+    begins = np.append(True, seeds[1:] != seeds[:-1])[:count]
+    first = begins | np.append(True, items[1:] != items[:-1])[:count]
+    starts = np.flatnonzero(begins)
+    sizes = np.diff(np.append(starts, count))
+    standing = np.add.reduceat(first, starts, dtype=np.int32) if count else np.empty(0, np.int32)
+    return _Runs(seeds, items, places, np.repeat(standing, sizes), first)
 
 
-def _weights(bounds: Ints, runs: pl.DataFrame, settings: MatchSettings, strict: bool) -> Bytes:
+def _weights(bounds: Ints, runs: _Runs, form: Flags, settings: MatchSettings, strict: bool) -> Bytes:
     """1 for each word that counts; of short items all do."""
     is_short = np.repeat(np.diff(bounds) < settings.ngram, np.diff(bounds))
-    counts = _covered(bounds, runs.filter(~pl.col("form")))
+    counts = _covered(bounds, runs, ~form)
     if strict:
-        counts &= ~_covered(bounds, runs.filter("form"))
+        counts &= ~_covered(bounds, runs, form)
     return (counts | is_short).astype(np.uint8)
 
 
-def _covered(bounds: Ints, runs: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Whether each word stands in one of the runs."""
-    at = bounds[runs["item"].to_numpy()] + runs["place"].to_numpy()
+def _covered(bounds: Ints, runs: _Runs, those: Flags) -> Flags:
+    """Whether each word stands in one of those runs."""
+    at = bounds[runs.item[those]] + runs.place[those]
     covered = np.zeros(bounds[-1], np.bool_)
     for shift in range(SEED_WORDS):
         covered[at + shift] = True
     return covered
 
 
-def _posted(runs: pl.DataFrame, whole: npt.NDArray[np.bool_], searched: npt.NDArray[np.bool_]) -> pl.DataFrame:
+def _posted(runs: _Runs, whole: Flags, searched: Flags) -> _Runs:
     """The runs that lead to items, in the order of their hashes: each once per item, of a short item the rarest alone."""
-    rare = runs.filter(pl.col("items") <= POSTED).unique(["seed", "item"], keep="first", maintain_order=True)
-    rare = rare.filter(pl.Series(searched, dtype=pl.Boolean).gather(rare["item"]))
-    is_short = pl.Series(whole, dtype=pl.Boolean).gather(rare["item"])
-    rarest = rare.filter(is_short).sort("items", "item", "place").unique("item", keep="first", maintain_order=True)
-    return pl.concat([rare.filter(~is_short), rarest]).sort("seed", "item")
-
-
-def _grouped(posted: pl.DataFrame) -> tuple[Hashes, Ints]:
-    """The distinct seeds, and where the items of each begin."""
-    groups = posted.group_by("seed", maintain_order=True).len()
-    return groups["seed"].to_numpy(), np.concatenate([[0], np.cumsum(groups["len"].to_numpy())]).astype(np.int64)
+    runs = runs.those(runs.first & searched[runs.item])
+    is_short = whole[runs.item]
+    short = np.flatnonzero(is_short)
+    ordered = short[np.lexsort((runs.place[short], runs.items[short], runs.item[short]))]
+    _, rarest = np.unique(runs.item[ordered], return_index=True)
+    leads = ~is_short
+    leads[ordered[rarest]] = True
+    return runs.those(leads)
 
 
 def _tables(seeds: Hashes) -> tuple[npt.NDArray[np.int32], Hashes]:

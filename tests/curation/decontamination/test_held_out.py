@@ -28,6 +28,7 @@ from curation.decontamination.evidence import GAP
 from curation.inventory import Source, root_of, take_inventory
 from curation.tasks.candidates import CANDIDATE
 from records import MESSAGES
+from tests.memory import growth
 
 DRAW = random.Random(0)
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("amo", "elu", "ito", "ora") for c in ("", "n", "sk", "lia")]
@@ -263,5 +264,32 @@ def test_of_each_evaluation_set_it_is_told_how_much_stands_where(way, in_corpus,
     ]
     training = samples(asked=("train", f"{text(9)} {items[3]}", "yes"), **clean(3))
     corpus = read.filter(pl.col("content_digest") != "two") if way == "drop" else read
-    rates = rates_of_sets(sought, pl.concat(evidence).lazy(), read.lazy(), corpus.lazy(), training, limits)
+    rates = rates_of_sets(sought, pl.concat(evidence).lazy(), read.lazy(), corpus.lazy(), [training], limits)
     assert rates.rows() == [("set", "quiz", 4, 2, in_corpus, 1)]
+
+
+LOOKING = """
+import sys
+from pathlib import Path
+from random import Random
+import polars as pl
+from curation.decontamination import MatchSettings, overlaps
+from records import MESSAGES
+from tests.memory import growth
+
+count, path = int(sys.argv[1]), Path(sys.argv[2]) / sys.argv[1]
+noise = Random(0).randbytes(1_000_000).hex(" ", 3)
+for start in range(0, count, 3_000):
+    number = range(start, start + 3_000)
+    turns = [[{"role": "user", "content": noise[at * 47 % 2_600_000 :][:4_000]}] for at in number]
+    rows = pl.DataFrame({"sample_id": [f"{at:032}" for at in number], "messages": pl.Series(turns, dtype=MESSAGES)})
+    split = pl.when(pl.int_range(pl.len()) % 1_000 == 0).then(pl.lit("test")).otherwise(pl.lit("train"))
+    rows.with_columns(split=split, reference=pl.lit("so")).write_parquet(f"{path}-{start}.parquet")
+assert overlaps(pl.scan_parquet(f"{path}-*.parquet"), MatchSettings()).height
+"""
+
+
+def test_memory_does_not_grow_with_the_training_samples(tmp_path) -> None:
+    assert growth(LOOKING, 12_000, tmp_path) < 2_000, (
+        "bytes a sample, which says two thousand; held as a table it is more"
+    )
