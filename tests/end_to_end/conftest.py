@@ -9,6 +9,7 @@ import pytest
 from tests.end_to_end.code_base import write_code_base
 from tests.end_to_end.workspaces import Said, edit, headwater, make_small
 from tests.evaluation.lively_model import make_lively_model
+from tests.forked_commands import HEADWATER
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ def built(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Built:
     assert headwater("init", root, "--code", code).code == 0
     make_small(root, tiny_base)
     edit(root, lambda text: text.replace(f"path: {code}", "path: ../code").replace("group_depth: 99", "group_depth: 1"))
-    first = headwater("run", "-w", root)
+    first = headwater("run", "-w", root, command=(str(HEADWATER),))
     assert first.code == 0, first.out + first.err
     return Built(root, code, first)

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.extras import extras
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import HEADWATER
+from tests.forked_commands import HEADWATER
 
 BLOCK = """
 import sys

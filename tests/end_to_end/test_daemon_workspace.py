@@ -13,7 +13,8 @@ import pytest
 
 from pipelines.serving import Running, query, start_dagster, wait_until_ready
 from tests.end_to_end.code_base import write_code_base
-from tests.end_to_end.workspaces import HEADWATER, computed, edit, environment, heads, headwater
+from tests.end_to_end.workspaces import computed, edit, heads, headwater
+from tests.forked_commands import HEADWATER, environment
 from tests.pipelines.test_daemon import SWITCH_ON, House
 from tests.pipelines.test_serving import group
 

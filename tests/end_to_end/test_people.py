@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
 from tests.end_to_end.test_daemon_workspace import wait
-from tests.end_to_end.workspaces import HEADWATER, edit, environment, heads, headwater
+from tests.end_to_end.workspaces import edit, heads, headwater
+from tests.forked_commands import HEADWATER, environment
 from tests.label_studio import PATIENCE, choice, choose_by_key, chromium, mend, open_labelling, sign_in, submit
 
 ANSWERS = ("A is clearly better", "B is slightly better", "A is slightly better", "Equally good", "B is clearly better")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.end_to_end.workspaces import HEADWATER, headwater
+from tests.end_to_end.workspaces import headwater
+from tests.forked_commands import HEADWATER
 
 FILES = Path(__file__).parents[1] / "curation" / "formats" / "files"
 GOOD = "The harbour lies where the river meets the sea."

@@ -1,9 +1,6 @@
 """A workspace as a person has it: made by `headwater init`, its settings small, and run by the command in a process."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +8,9 @@ from pathlib import Path
 
 from pipelines.commits import Commit
 from pipelines.workspace import Workspace
+from tests import forked_commands
+from tests.forked_commands import environment
 
-HEADWATER = Path(sys.executable).with_name("headwater")
 SMALL = {
     "steps": "3",
     "batch": "4",
@@ -42,29 +40,15 @@ class Said:
 
 
 def headwater(
-    *arguments: str | Path,
-    folder: Path | None = None,
-    command: Sequence[str] = (str(HEADWATER),),
-    seconds: float = 900,
+    *arguments: str | Path, folder: Path | None = None, command: Sequence[str] = (), seconds: float = 900
 ) -> Said:
-    """Run the command as a person does, in another folder than the project's."""
-    begun = time.monotonic()
-    done = subprocess.run(
-        [*command, *map(str, arguments)],
-        cwd=folder or "/",
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+    """Run the command as a person does, in another folder than the project's; or another program, from scratch."""
+    begun, words = time.monotonic(), list(map(str, arguments))
+    if command:
+        done = forked_commands.from_scratch([*command, *words], folder or "/", environment(), seconds)
+    else:
+        done = forked_commands.run(words, folder or "/", environment(), seconds)
     return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
-
-
-def environment() -> dict[str, str]:
-    """Nothing but what is local: no hub is asked, no other workspace is meant."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"HEADWATER_WORKSPACE", "DAGSTER_HOME"}}
-    return {**kept, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
 
 
 def edit(root: Path, change: Callable[[str], str]) -> None:

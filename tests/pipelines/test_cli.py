@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,22 +20,15 @@ from pipelines.running import plan
 from pipelines.settings_file import load_config
 from pipelines.templates import TEMPLATES
 from pipelines.workspace import VARIABLE, Workspace, WorkspaceError, find_workspace
-
-HEADWATER = Path(sys.executable).with_name("headwater")
-Done = subprocess.CompletedProcess[str]
+from tests.forked_commands import HEADWATER, Done, environment, from_scratch, run
 
 
-def headwater(*words: object, folder: Path | None = None, **variables: str) -> Done:
-    """Run the command in another folder than the project's."""
-    kept = {name: value for name, value in os.environ.items() if name not in {VARIABLE, "DAGSTER_HOME"}}
-    return subprocess.run(
-        [HEADWATER, *map(str, words)],
-        cwd=folder or "/",
-        env={**kept, "COLUMNS": "200", **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def headwater(*words: object, folder: Path | None = None, scratch: bool = False, **variables: str) -> Done:
+    """Run the command in another folder than the project's; from scratch, or forked from a process that has its modules."""
+    around, given = {**environment(), **variables}, list(map(str, words))
+    if scratch:
+        return from_scratch([str(HEADWATER), *given], folder or "/", around)
+    return run(given, folder or "/", around)
 
 
 def fill(folder: Path) -> None:
@@ -55,10 +47,10 @@ def fill(folder: Path) -> None:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace that was made and run by the command."""
     root = tmp_path_factory.mktemp("home") / "corpus"
-    made = headwater("init", root)
+    made = headwater("init", root, scratch=True)
     assert made.returncode == 0 and f"next: headwater run -w {root}" in made.stdout, made.stderr
     fill(root / "data")
-    ran = headwater("run", "-w", root)
+    ran = headwater("run", "-w", root, scratch=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     (root / "first-run.txt").write_text(ran.stdout)
     return root

@@ -22,7 +22,8 @@ from pipelines.engine import run_node
 from pipelines.graph import build_graph
 from pipelines.releases import releases_of
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import HEADWATER, environment, heads, versions
+from tests.end_to_end.workspaces import heads, versions
+from tests.forked_commands import HEADWATER, environment
 from tests.pipelines.commands.test_purge import assert_whole
 from tests.pipelines.test_cli import headwater
 

@@ -1,0 +1,122 @@
+"""The command in a process of its own that imports nothing: it is forked from one that has.
+
+Half of what a command takes is importing, and the tests run some hundreds. So each process of the tests keeps one that has
+imported what `headwater run` needs, and does nothing else; a command is a fork of it, in its own folder and environment, and
+ends as any program does. The modules that it has from its start tell it apart from a person's. So
+`tests/pipelines/test_cli.py` runs each command from scratch too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = "from tests.forked_commands import serve; serve(); from pipelines.cli import main; main()"
+NEEDED = ("alembic.config", "matplotlib.figure", "pandas", "scipy.special", "sqlalchemy.dialects.sqlite")
+"""What a run imports beside our own modules, and late."""
+PACKAGES = ("curation", "pipelines/commands")
+EARLY = ("COLUMNS", "FORCE_COLOR", "LD_", "MPL", "NO_COLOR", "NUMBA_", "OMP_", "POLARS_", "PYTHON", "RAYON_", "TERM")
+"""How variables begin that are read by what is imported: who has others of these than the tests is run from scratch."""
+HEADWATER = Path(sys.executable).with_name("headwater")
+
+Done = subprocess.CompletedProcess[str]
+
+
+def environment() -> dict[str, str]:
+    """Nothing but what is local: no hub is asked, no other workspace is meant."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"HEADWATER_WORKSPACE", "DAGSTER_HOME"}}
+    return {**kept, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+
+
+AT_FIRST = environment()
+
+
+def run(words: Sequence[str], folder: str | Path, variables: dict[str, str], seconds: float = 900) -> Done:
+    """Run `headwater` with these words in a folder, with these variables and no others.
+
+    Raises subprocess.TimeoutExpired, after it has killed the command.
+    """
+    if _read_early(variables) != _read_early(AT_FIRST):
+        return from_scratch([str(HEADWATER), *words], folder, variables, seconds)
+    pipe = _server()
+    with TemporaryDirectory() as said:
+        out, err = Path(said, "out"), Path(said, "err")
+        pipe.send((words, str(folder), variables, str(out), str(err)))
+        pid = pipe.recv()
+        late = not pipe.poll(seconds)
+        if late:
+            os.kill(pid, signal.SIGKILL)
+        done = Done([str(HEADWATER), *words], pipe.recv(), out.read_text(), err.read_text())
+    if late:
+        raise subprocess.TimeoutExpired(done.args, seconds, done.stdout, done.stderr)
+    return done
+
+
+def from_scratch(words: Sequence[str], folder: str | Path, variables: dict[str, str], seconds: float = 900) -> Done:
+    """Run any program; raises subprocess.TimeoutExpired."""
+    return subprocess.run(
+        words, cwd=folder, env=variables, capture_output=True, text=True, timeout=seconds, check=False
+    )
+
+
+def _read_early(variables: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith(EARLY)}
+
+
+@cache
+def _server() -> Connection:
+    """The process that commands are forked from, as its only caller sees it; it ends with this one."""
+    ours, theirs = Pipe()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(theirs.fileno())],
+            cwd=ROOT,
+            env=AT_FIRST,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+    atexit.register(process.wait)
+    atexit.register(ours.close)
+    return ours
+
+
+def serve() -> None:
+    """The life of the process that is forked; returns in each fork, which then is the command."""
+    for name in (*NEEDED, "pipelines.definitions", *_own_modules()):
+        import_module(name)
+    gc.freeze()  # what is imported is never garbage, and to look through it would copy its pages
+    pipe = Connection(int(sys.argv[1]))
+    while True:
+        try:
+            words, folder, variables, out, err = pipe.recv()
+        except EOFError:
+            os._exit(0)
+        if not (pid := os.fork()):
+            break
+        pipe.send(pid)
+        pipe.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    pipe.close()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    for name, descriptor in ((out, 1), (err, 2)):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
+    sys.path[0], sys.argv = str(HEADWATER.parent), [str(HEADWATER), *words]
+
+
+def _own_modules() -> list[str]:
+    files = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+    return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
