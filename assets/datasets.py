@@ -82,7 +82,7 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 
 @stage(
     group="datasets",
-    code_version="6",
+    code_version="7",
     outputs=(
         Output("samples", ("sample_id",), ("doc_id",)),
         Output("openness", ("sample_id",), about="Whether each sample is open or closed, what decided that, and why."),
@@ -301,7 +301,7 @@ def evaluation(samples: pl.DataFrame, run: Run) -> Outcome:
 
 @stage(
     group="datasets",
-    code_version="2",
+    code_version="3",
     primary_key="content_digest",
     unit="contents",
     counts="corpus",

@@ -80,45 +80,24 @@ def signed(
 ) -> Signed:
     """The evidence for some texts. Their words are written to `room`, which is `aligned`, if that is
     large enough, to be used again; and odd sketches to `odd`, which holds a row of zeros for each, or none."""
-    looked = _looked_through(texts, settings, room)
-    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
-    bands, words = np.zeros((len(texts), settings.bands), np.uint32), looked.words
-
-    def sketch(first: int, last: int) -> None:
-        own = slice(first, last)
-        bins, dense, full, states, made, cells = sketch_kernels.scratch(settings.bands * settings.rows, settings.bands)
-        sketch_kernels.sketch_all(
-            words.hashes,
-            words.starts[own],
-            words.counts[own],
-            keys.multipliers,
-            keys.key,
-            keys.order,
-            keys.rank,
-            bands[own],
-            odd[own],
-            bins,
-            dense,
-            full,
-            states,
-            made,
-            cells,
-        )
-
-    in_slices(texts, settings.threads, sketch)
-    return looked._replace(bands=bands)
+    return _looked_through(texts, settings, room, np.zeros((len(texts), settings.bands), np.uint32), odd)
 
 
 def words_of(texts: Texts, settings: SignatureSettings) -> Words:
     """The words of each text."""
-    return _looked_through(texts, settings, None).words
+    return _looked_through(texts, settings, None, NO_BANDS, NO_SKETCHES).words
 
 
-def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None) -> Signed:
-    """All but the bands."""
+NO_BANDS = np.empty((0, 0), np.uint32)
+
+
+def _looked_through(
+    texts: Texts, settings: SignatureSettings, room: Room | None, bands: Room, odd: npt.NDArray[np.uint64]
+) -> Signed:
+    """The evidence for some texts; of sketches, what there is room for."""
     own = _room_for(texts)
     room = room if room is not None and len(room) >= own else aligned(own + own // 8)
-    found, doubtful = _read(texts, settings, room, 0)
+    found, doubtful = _read(texts, settings, room, 0, bands, odd)
     if not (settings.normalise and doubtful.any()):
         return found
     rows, changed = composed(texts, doubtful)
@@ -126,18 +105,27 @@ def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None
     if len(room) < more:
         room, before = aligned(more), room
         room[:own] = before[:own]
-    other, _ = _read(changed, settings, room, own)
+    odd_of_changed = np.zeros((len(changed) if len(odd) else 0, sketch_kernels.ODD_WORDS), np.uint64)
+    bands_of_changed = np.zeros((len(changed) if len(bands) else 0, bands.shape[1]), np.uint32)
+    other, _ = _read(changed, settings, room, own, bands_of_changed, odd_of_changed)
     for mine, theirs in ((found.digests, other.digests), (found.n_characters, other.n_characters)):
         mine[rows] = theirs
+    if len(bands):
+        bands[rows] = bands_of_changed
+    if len(odd):
+        odd[rows] = odd_of_changed
     found.words.starts[rows], found.words.counts[rows] = other.words.starts, other.words.counts
     return found._replace(words=found.words._replace(hashes=room))
 
 
-def _read(texts: Texts, settings: SignatureSettings, room: Room, begin: int) -> tuple[Signed, npt.NDArray[np.bool_]]:
-    """What stands in texts, whose words go to room[begin:]; and which may not be in NFC."""
+def _read(
+    texts: Texts, settings: SignatureSettings, room: Room, begin: int, bands: Room, odd: npt.NDArray[np.uint64]
+) -> tuple[Signed, npt.NDArray[np.bool_]]:
+    """What stands in texts, whose words go to room[begin:], and sketches to rows of zeros, if there are any; and which may not
+    be in NFC. A slice is sketched while its words are still in the processor's cache."""
     n, tables = len(texts), unicode_tables()
     digests, n_characters, doubtful = np.empty((n, 2), np.uint64), np.empty(n, np.int64), np.empty(n, np.bool_)
-    starts, counts = np.empty(n, np.int64), np.empty(n, np.int64)
+    words = Words(room, np.empty(n, np.int64), np.empty(n, np.int64))
 
     def read(first: int, last: int) -> None:
         own, at = slice(first, last), begin + first + int(texts.offsets[first] - texts.offsets[0]) // 2
@@ -152,17 +140,42 @@ def _read(texts: Texts, settings: SignatureSettings, room: Room, begin: int) -> 
             n_characters[own],
             doubtful[own],
             room[at:],
-            counts[own],
+            words.counts[own],
             low,
             bounds,
             folded,
             line,
             state,
         )
-        starts[own] = at + np.cumsum(counts[own]) - counts[own]
+        words.starts[own] = at + np.cumsum(words.counts[own]) - words.counts[own]
+        if len(bands):
+            _sketch(words, own, settings, bands[own], odd[own])
 
     in_slices(texts, settings.threads, read)
-    return Signed(digests, n_characters, Words(room, starts, counts), room[:0]), doubtful
+    return Signed(digests, n_characters, words, bands), doubtful
+
+
+def _sketch(words: Words, own: slice, settings: SignatureSettings, bands: Room, odd: npt.NDArray[np.uint64]) -> None:
+    """Hash the bands of some of the texts, and their odd sketches."""
+    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
+    bins, dense, full, states, made, cells = sketch_kernels.scratch(settings.bands * settings.rows, settings.bands)
+    sketch_kernels.sketch_all(
+        words.hashes,
+        words.starts[own],
+        words.counts[own],
+        keys.multipliers,
+        keys.key,
+        keys.order,
+        keys.rank,
+        bands,
+        odd,
+        bins,
+        dense,
+        full,
+        states,
+        made,
+        cells,
+    )
 
 
 def _room_for(texts: Texts) -> int:

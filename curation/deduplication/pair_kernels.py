@@ -19,6 +19,8 @@ Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 _ZERO, _ONE, _LOW, _ALL = (np.uint64(n) for n in (0, 1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
+STRETCH = 32
+"""Hashes that are looked up before it is asked whether to go on."""
 ROUNDED = 1 - 1e-9
 """A bound is never so near to the threshold that rounding decides."""
 
@@ -92,26 +94,31 @@ def fill_table(hashes: Hashes, begin: int, size: int, table: Hashes) -> np.uint6
 
 
 @piece
-def count_found(hashes: Hashes, begin: int, size: int, table: Hashes, shift: np.uint64) -> int:
-    """How many of hashes[begin : begin + size] are in a table.
+def count_found(hashes: Hashes, begin: int, size: int, table: Hashes, shift: np.uint64, least: int) -> int:
+    """How many of hashes[begin : begin + size] are in a table; or fewer than `least`, as soon as it is certain that they are.
 
     No step waits for the one before it, as in a merge, and hardly a branch has to be foreseen: few rows are full.
     """
-    found, last = 0, np.int64(_ALL >> shift)
-    for i in range(begin, begin + size):
-        row = np.int64(hashes[i] >> shift)
-        is_there = is_among_four(table, row, hashes[i])
-        while not is_there and table[4 * row + 3] != 0:
-            row = (row + 1) & last
+    found, last, at, behind = 0, np.int64(_ALL >> shift), begin, begin + size
+    while at < behind and found + behind - at >= least:
+        stop = min(at + STRETCH, behind)
+        for i in range(at, stop):
+            row = np.int64(hashes[i] >> shift)
             is_there = is_among_four(table, row, hashes[i])
-        found += is_there
+            while not is_there and table[4 * row + 3] != 0:
+                row = (row + 1) & last
+                is_there = is_among_four(table, row, hashes[i])
+            found += is_there
+        at = stop
     return found
 
 
 @piece
 def can_reach(a: int, b: int, threshold: float) -> bool:
-    """Whether sets of these sizes can be as similar as the threshold."""
-    return a >= threshold * b and b >= threshold * a
+    """Whether sets of these sizes can be as similar as the threshold: as one is that lies in the other, by the same division as
+    what is measured, whose rounding keeps the order of quotients."""
+    smaller, larger = min(a, b), max(a, b)
+    return larger > 0 and smaller / larger >= threshold
 
 
 @piece
@@ -138,7 +145,7 @@ def meet(
             there = forms[rows[at]]
             if looked_at[there] != row:
                 looked_at[there] = row
-                if can_reach(sizes[form], sizes[there], threshold * ROUNDED):
+                if can_reach(sizes[form], sizes[there], threshold):
                     pairs[n, 0], pairs[n, 1] = row, rows[at]
                     n += 1
             at = following[at, band]
@@ -166,8 +173,10 @@ def leave_near(
         shift = fill_table(shingles, starts[form], sizes[form], table)
     for pair in range(first, n):
         there = forms[pairs[pair, 1]]
-        common = count_found(shingles, starts[there], sizes[there], table, shift)
-        union = sizes[form] + sizes[there] - common
+        both = sizes[form] + sizes[there]
+        least = int(threshold * both / (1.0 + threshold)) - 1  # one fewer, for rounding
+        common = count_found(shingles, starts[there], sizes[there], table, shift, least)
+        union = both - common
         similar = common / union if union else 0.0
         if similar >= threshold:
             pairs[left, 0], pairs[left, 1], measured[left] = pairs[pair, 0], pairs[pair, 1], similar

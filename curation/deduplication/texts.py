@@ -8,8 +8,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
-from os import sched_getaffinity
+from os import getpid, sched_getaffinity
 from typing import NamedTuple
 
 import numpy as np
@@ -63,12 +64,25 @@ def in_slices(texts: Texts, threads: int, work: Callable[[int, int], None]) -> N
     goals = np.linspace(texts.offsets[0], texts.offsets[-1], pieces + 1)[1:-1]
     cuts = sorted({0, *np.searchsorted(texts.offsets, goals).tolist(), len(texts)})
     slices = list(pairwise(cuts)) or [(0, 0)]
-    if len(slices) < 2:
-        for first, last in slices:
+    left = iter(slices)
+
+    def take() -> None:
+        for first, last in left:
             work(first, last)
-        return
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda bounds: work(*bounds), slices))
+
+    others = [_pool(count, getpid()).submit(take) for _ in slices[1:count]]
+    try:
+        take()
+    finally:
+        for other in others:
+            other.result()
+
+
+@cache
+def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
+    """Threads that wait for the next batch, since to start them for each costs as much as a tenth of the work; a process that
+    was forked has none of its parent's."""
+    return ThreadPoolExecutor(threads)
 
 
 def _as_bytes(array: pa.Array) -> pa.Array:

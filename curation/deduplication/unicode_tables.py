@@ -19,6 +19,7 @@ from curation.deduplication.text_kernels import COMPOSES, EXPANDS, SPACE
 
 TABLED = 0x40000
 _CASED = 0x20000
+_STRETCH = 64
 _MAY_COMPOSE = (
     (0x300, 0x3400),
     (0xA000, 0xAC00),
@@ -55,9 +56,11 @@ def _folds(every: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     for run in re.finditer(r"\w+", every):
         kinds[run.start() : run.end()] = np.arange(run.start(), run.end())
     expansions = [(0, 0, 0)]
-    folded = map(str.casefold, every[:_CASED])
-    for point, (character, text) in enumerate(zip(every, folded, strict=False)):
-        if text == character or not kinds[point]:
+    stretches = ((begin, every[begin : begin + _STRETCH]) for begin in range(0, _CASED, _STRETCH))
+    cased = (begin + at for begin, text in stretches if text.casefold() != text for at in range(_STRETCH))
+    for point in cased:
+        text = every[point].casefold()
+        if text == every[point] or not kinds[point]:
             continue
         if len(text) == 1:
             kinds[point] = ord(text)
@@ -78,7 +81,8 @@ def _composing(every: str) -> list[int]:
         composing.update(
             first + i for i, (own, other) in enumerate(zip(stable, classes, strict=True)) if other or not own
         )
-    for decomposition in filter(None, map(unicodedata.decomposition, every[0xA0:_CASED])):
+    accented = every[0xA0:0x300] + "".join(every[first:last] for first, last in _MAY_COMPOSE)
+    for decomposition in filter(None, map(unicodedata.decomposition, accented)):
         parts = decomposition.split()
         if len(parts) == 2 and not parts[0].startswith("<"):
             composing.add(int(parts[1], 16))

@@ -24,7 +24,7 @@ def rows_of(corpus):
 def with_places(rows):
     """Rows whose doc_id is a name, by which they sort as by number, of one source."""
     doc_id = named(pl.Series(rows["doc_id"]).to_numpy())
-    place = [doc_id, *(pl.repeat(name, len(rows), eager=True).to_arrow() for name in ("documentation", "doc_id"))]
+    place = [doc_id, *(pa.repeat(name, len(rows)) for name in ("documentation", "doc_id"))]
     texts = [rows[name].chunk(0) for name in (NAME, "text")]
     return pa.RecordBatch.from_arrays([*place, *texts], ["doc_id", "source", "locator", NAME, "text"])
 

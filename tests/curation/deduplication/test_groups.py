@@ -52,3 +52,10 @@ def test_many_alike_are_one_group_and_the_rest_stand_alone():
     found = near_duplicate_groups(frame(alike + others), GroupSettings())
     assert found["group"].n_unique() == 201
     assert found.group_by("group").len()["len"].max() == 2000
+
+
+def test_texts_at_exactly_the_threshold_belong_together():
+    words = [f"w{i}" for i in range(25)]
+    settings = GroupSettings(0.56, SignatureSettings(shingle_words=1, bands=160, rows=1))
+    found = near_duplicate_groups(frame([" ".join(words[:14]), " ".join(words)]), settings)
+    assert found["group"].n_unique() == 1
