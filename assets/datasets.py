@@ -93,7 +93,7 @@ def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.
 )
 def samples(
     corpus: pl.LazyFrame,
-    candidates: pl.DataFrame,
+    candidates: pl.LazyFrame,
     task: TaskSettings,
     splits: SplitSettings,
     sources: tuple[Source, ...],
@@ -310,9 +310,9 @@ def evaluation(samples: pl.DataFrame, run: Run) -> Outcome:
     kinds=("parquet",),
 )
 def pretraining(
-    corpus: pl.DataFrame,
-    samples: pl.DataFrame | None,
-    candidates: pl.DataFrame | None,
+    corpus: pl.LazyFrame,
+    samples: pl.LazyFrame | None,
+    candidates: pl.LazyFrame | None,
     pretraining: PretrainingSettings,
     run: Run,
 ) -> Outcome:

@@ -8,14 +8,17 @@ deduplication's own threshold are gone by then; what lies between that and `LEAK
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import polars as pl
 
 from curation.deduplication import GroupSettings, SignatureSettings, near_duplicate_groups
 from curation.mixture import MixtureSettings, mixed
 from curation.release_kinds import FRAMES
-from curation.splits import LEAK, SPLITS, SplitSettings, held_out_contents, side, straddling_texts
+from curation.splits import LEAK, SPLITS, SplitSettings, held_out_contents, sides, straddling_texts
 from records import Outcome
+
+Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 
 SEEN = SignatureSettings(bands=128, rows=4)
 """How documents are seen: in runs of five words, as deduplication does. At 0.5 all but 3 pairs in 10,000 are found."""
@@ -44,19 +47,18 @@ class PretrainingSettings:
 
 
 def pretraining(
-    corpus: pl.DataFrame,
+    corpus: Frame,
     settings: PretrainingSettings,
-    samples: pl.DataFrame | None = None,
-    candidates: pl.DataFrame | None = None,
+    samples: Frame | None = None,
+    candidates: Frame | None = None,
 ) -> Outcome:
     """The contents of the corpus as columns `PRETRAINING`, with `copies` where a mixture takes some more than once.
 
     `corpus` has content_digest, source, media_type and text; `samples` messages and split, `candidates` content_digest and
     samples. Books in contents. The check `no_leak` searches afresh, with another seed.
     """
-    ranked = corpus.select("content_digest", "text", "source", "media_type").sort("content_digest")
-    own = [SPLITS.index(side(digest, _sides(settings))) for digest in ranked["content_digest"].to_list()]
-    ranked = ranked.with_columns(own=pl.Series(own, dtype=pl.Int64))
+    contents = corpus.lazy().select("content_digest", "text", "source", "media_type").sort("content_digest").collect()
+    ranked = contents.with_columns(sides(contents["content_digest"], _sides(settings)).alias("own"))
     ranked = ranked.join(_of_held_out(samples, candidates), on="content_digest", how="left", maintain_order="left")
     groups = near_duplicate_groups(ranked.select("content_digest", "text"), GroupSettings(settings.threshold, SEEN))
     ranked = ranked.join(groups, on="content_digest", maintain_order="left").with_columns(
@@ -89,8 +91,8 @@ def _sides(settings: PretrainingSettings) -> SplitSettings:
     return replace(SplitSettings(), seed=settings.seed, test=settings.test, validation=settings.validation)
 
 
-def _of_held_out(samples: pl.DataFrame | None, candidates: pl.DataFrame | None) -> pl.DataFrame:
+def _of_held_out(samples: Frame | None, candidates: Frame | None) -> pl.DataFrame:
     """The contents in which samples stand (content_digest), with the rank of the most protected of these (held_out)."""
-    if samples is None or candidates is None or samples.is_empty():
+    if samples is None or candidates is None:
         return pl.DataFrame(schema={"content_digest": pl.String, "held_out": pl.Int64})
     return held_out_contents(samples, candidates)

@@ -63,11 +63,11 @@ class SplitSettings:
 
 def side(group: str, settings: SplitSettings) -> str:
     """A group's own split: a function of seed and name alone."""
-    return SPLITS[_sides(pl.Series([group]), settings)[0]]
+    return SPLITS[sides(pl.Series([group]), settings)[0]]
 
 
-def _sides(groups: pl.Series, settings: SplitSettings) -> pl.Series:
-    """The rank of each group's own split."""
+def sides(groups: pl.Series, settings: SplitSettings) -> pl.Series:
+    """The rank in `SPLITS` of each group's own split."""
     drawn = digests("split", str(settings.seed), of=groups).str.head(12).str.to_integer(base=16) / 16**12
     limits = (settings.test, settings.test + settings.validation)
     return sum(((drawn >= limit).cast(pl.Int64) for limit in limits), pl.zeros(len(groups), pl.Int64, eager=True))
@@ -93,8 +93,8 @@ def assign_splits(samples: pl.DataFrame, settings: SplitSettings) -> Outcome:
 def _ranked(samples: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
     """With `own`, the rank of the most protected side of each sample's groups, and `rank`, which is that to begin with."""
     named = samples.select(pl.col("groups").explode().drop_nulls().unique()).to_series()
-    sides = pl.DataFrame({"groups": named, "own": _sides(named, settings)})
-    each = samples.select("sample_id", "groups").explode("groups").join(sides, on="groups")
+    own = pl.DataFrame({"groups": named, "own": sides(named, settings)})
+    each = samples.select("sample_id", "groups").explode("groups").join(own, on="groups")
     own = each.group_by("sample_id").agg(pl.col("own").min())
     return samples.join(own, on="sample_id", how="left", maintain_order="left").with_columns(rank="own")
 

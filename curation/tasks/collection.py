@@ -40,20 +40,26 @@ COPY = "copy of another sample"
 
 
 def collect_samples(
-    corpus: pl.DataFrame, extracted: pl.DataFrame, settings: TaskSettings, sources: Sequence[str] = ()
+    corpus: pl.DataFrame,
+    extracted: pl.DataFrame | pl.LazyFrame,
+    settings: TaskSettings,
+    sources: Sequence[str] = (),
 ) -> Outcome:
     """Samples (columns `SAMPLES`) of the kept contents, sorted by sample_id.
 
     `corpus` has one row per content, `extracted` is the output of `extract_samples`; evidence of contents outside the
-    corpus is passed over. Of equal samples the first stays, by source in the order of `sources` (others after them, by
-    name), then locator, then position in the content.
+    corpus is passed over, and what has no samples is counted and not held. Of equal samples the first stays, by source in
+    the order of `sources` (others after them, by name), then locator, then position in the content.
     Books, in samples: kept + dropped are the candidates found, by the rule that each one broke (rules of the recipe,
     then test code for docstrings, then copies); a content that could not be read counts as one failed.
     """
-    joined = corpus.select("doc_id", "source", "locator", "content_digest").join(
-        extracted.select("content_digest", pl.col("samples").cast(pl.List(CANDIDATE)), "error"), on="content_digest"
+    places = corpus.select("doc_id", "source", "locator", "content_digest")
+    n_found = pl.col("samples").list.len()
+    told = extracted.lazy().select("content_digest", "error", n=n_found).collect(engine="streaming")
+    told = places.select("content_digest").join(told, on="content_digest")
+    found = _judged(
+        _named(_exploded(places, extracted.lazy().filter(n_found > 0), settings), settings), settings, sources
     )
-    found = _judged(_named(_exploded(joined, settings), settings), settings, sources)
     everywhere = found.filter(pl.col("dropped").is_null() | pl.col("dropped").eq(COPY)).group_by("sample_id")
     samples = (
         found.filter(pl.col("dropped").is_null())
@@ -65,24 +71,30 @@ def collect_samples(
     return Outcome(
         samples,
         dropped=_counts(found["dropped"]),
-        failed=_counts(joined["error"].str.split(": ").list.first()),
+        failed=_counts(told["error"].str.split(": ").list.first()),
         notes={
-            "contents without samples": joined.filter(pl.col("samples").list.len() == 0).height,
+            "contents without samples": told.filter(n=0).height,
             "samples by slice": _counts(samples["slice"]),
             "samples with a reference": samples["reference"].count(),
         },
     )
 
 
-def _exploded(joined: pl.DataFrame, settings: TaskSettings) -> pl.DataFrame:
-    """One row per candidate, with its position in the content and the group that it belongs to."""
+def _exploded(places: pl.DataFrame, extracted: pl.LazyFrame, settings: TaskSettings) -> pl.DataFrame:
+    """One row per candidate, with its position in the content, its place, and the group that it belongs to.
+
+    They are parted before they are joined: a join copies a list for its row, and takes many times what stands in it.
+    """
+    samples = pl.col("samples").cast(pl.List(CANDIDATE))
     rows = (
-        joined.filter(pl.col("samples").list.len() > 0)
+        extracted.select("content_digest", samples)
         .with_columns(position=pl.int_ranges(pl.col("samples").list.len()))
         .explode("samples", "position")
         .unnest("samples")
+        .collect(engine="streaming")
     )
-    return rows.with_columns(group=pl.coalesce("group", group_of(settings.depth)), task=pl.lit(settings.task))
+    placed = rows.join(places, on="content_digest")
+    return placed.with_columns(group=pl.coalesce("group", group_of(settings.depth)), task=pl.lit(settings.task))
 
 
 def group_of(depth: int) -> pl.Expr:
