@@ -137,7 +137,7 @@ def endpoint_answers(
 
 @stage(
     group="evaluation",
-    code_version="9",
+    code_version="10",
     counts="samples",
     unit="samples",
     outputs=(
@@ -179,11 +179,14 @@ def scores(
 ) -> Outcome:
     """What each contestant reached, with intervals, and paired tests between them; people's preferences beside them.
 
-    Beside each score stands how many of its samples were found in the corpus, and of a finetune in what it learnt from. The
+    Beside each score stands how many of its samples were found in the corpus, and of a finetune (alone, or as the cell of an
+    experiment) in what it learnt from. The
     base may have seen such text when it was trained: its scores can flatter it.
     """
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
-    seen = dict.fromkeys(answers, seen_in_training(sample_overlaps, instructions_of(samples), held_out))
+    learned = {str(rows["model_version"][0]) for rows in answers.values() if rows.height}
+    trained = [name for name, rows in contestants.items() if learned.intersection(rows["model_version"])]
+    seen = dict.fromkeys(trained, seen_in_training(sample_overlaps, instructions_of(samples), held_out))
     in_corpus = leaking(corpus_overlaps, held_out).select(sample_id="held_out_id").unique()
     vectors = None if embeddings is None else vectors_of(embeddings)
     told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")

@@ -14,7 +14,7 @@ from evaluation.settings import EvaluationSettings
 from evaluation.unit_tests import UnitTestSettings, runner
 from pipelines.contestants import answered
 from pipelines.embedding import embedded, named_texts
-from pipelines.experiments import Places, ask_cells, bench_of, cells_of
+from pipelines.experiments import Places, ask_cells, bench_of, cell_version, cells_of
 from pipelines.stages import Output, Run, stage
 from plots import intervals
 from records import Outcome, Picture
@@ -130,7 +130,7 @@ def _levels(effects: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@stage(each="experiments", **ANSWERS)
+@stage(each="experiments", **(ANSWERS | {"code_version": "4"}))
 def experiment_winner(
     entry: ExperimentSettings,
     experiment_cells: pl.DataFrame,
@@ -146,13 +146,18 @@ def experiment_winner(
     endpoints: tuple[EndpointSettings, ...],
     run: Run,
 ) -> Outcome:
-    """The answers of the chosen cell on the test split: the only one that meets it."""
+    """The answers of the chosen cell on the test split: the only one that meets it. `model_version` names its weights,
+    `cell_version` all that answers: weights, prompt, passages and sampling together."""
     places = Places(retrieval_index, retrieval, embedding, embedding_model)
     bench = bench_of(base_model, model, endpoints, prompts, places, evaluation, run)
     names = experiment_cells.filter("chosen")["cell"].to_list()
     chosen = [cell for cell in cells_of(entry, prompts, endpoints, run) if cell.name in names]
     rows = ask_cells(bench, chosen, samples, entry, run, test=True)
-    return answered(rows.with_columns(model=pl.lit(entry.name)))
+    versions = {cell.name: cell_version(bench, cell) for cell in chosen}
+    named = rows.with_columns(
+        cell="model", cell_version=pl.col("model").replace_strict(versions, return_dtype=pl.String)
+    )
+    return answered(named.with_columns(model=pl.lit(entry.name)))
 
 
 STAGES = [retrieval_index, experiment_answers, experiment_cells, experiment_winner]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import polars as pl
 
 from evaluation.endpoint import EndpointSettings
-from evaluation.judging import Instructions, JudgeSettings, load_instructions, pairs_of, people_pairs, people_rated
+from evaluation.judging import (
+    Instructions,
+    JudgeSettings,
+    load_instructions,
+    pairs_of,
+    people_pairs,
+    people_rated,
+    unanswered,
+)
 from evaluation.preferences import (
     AGREEMENT,
     PEOPLE,
@@ -35,7 +43,7 @@ def judge_instructions(entry: JudgeSettings, workspace: Workspace) -> Observatio
 
 @stage(
     group="evaluation",
-    code_version="3",
+    code_version="4",
     each="judges",
     needs=("judges",),
     primary_key=("sample_id", "purpose", "prompt"),
@@ -68,7 +76,8 @@ def judgements(
     errors = dict(table.drop_nulls("error")["error"].value_counts().sort("error").rows())
     garbage = int(silent.sum()) - sum(errors.values())
     failed = errors | ({"the reply is no verdict": garbage} if garbage else {})
-    return Outcome(table, kept=table.height - int(silent.sum()), failed=failed)
+    notes = {"left out": unanswered(contestants, samples) or "nobody"}
+    return Outcome(table, kept=table.height - int(silent.sum()), failed=failed, notes=notes)
 
 
 @stage(

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from evaluation.promotion import PROMOTED, Evidence, PromotionSettings, decide, predecessor, with_predecessor
+from evaluation.promotion import (
+    PROMOTED,
+    Evidence,
+    Overruling,
+    PromotionSettings,
+    decide,
+    predecessor,
+    with_predecessor,
+)
 from evaluation.scores import SAMPLE_SCORES
 from evaluation.settings import EvaluationSettings
 from pipelines import promotions
-from pipelines.contestants import contestants_of
+from pipelines.contestants import contestants_of, version_of
 from pipelines.stages import Observation, Output, Run, observable, stage
 from pipelines.workspace import Workspace
 from records import Outcome
@@ -22,7 +32,7 @@ def overruling(workspace: Workspace) -> Observation:
 
 @stage(
     group="evaluation",
-    code_version="4",
+    code_version="5",
     needs=("promotion", "models"),
     unit="models",
     outputs=(
@@ -45,6 +55,7 @@ def promoted_model(
     base_answers: dict[str, pl.DataFrame],
     answers: dict[str, pl.DataFrame],
     endpoint_answers: dict[str, pl.DataFrame] | None,
+    experiment_winner: dict[str, pl.DataFrame] | None,
     win_rates: pl.DataFrame | None,
     judge_agreement: pl.DataFrame | None,
     overruling: pl.DataFrame,
@@ -53,28 +64,20 @@ def promoted_model(
     run: Run,
 ) -> Outcome:
     """The model that is promoted, and what every rule found of every candidate; another takes its place only when all pass."""
-    contestants = contestants_of(base_answers, answers, endpoint_answers)
-    versions = {name: str(rows["model_version"][0]) for name, rows in contestants.items() if rows.height}
+    contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
+    versions = {name: version_of(rows) for name, rows in contestants.items() if rows.height}
     seconds = {name: rows.drop_nulls("output")["seconds"].mean() for name, rows in contestants.items()}
     known = {name: float(value) for name, value in seconds.items() if isinstance(value, float)}
     evidence = Evidence(scores, comparisons, slices, known, win_rates, judge_agreement)
-    before = _before(run)
+    row = _before(run)
+    before = None if row is None else (str(row["model"]), str(row["version"]))
     kept = _kept(run)
     if gone := predecessor(versions, before):
         told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")
         evidence = with_predecessor(evidence, gone, kept, sample_scores, told, evaluation.bootstrap)
-    decided, rules = decide(evidence, versions, before, promotion)
-    last = overruling.to_dicts()
-    if last and versions.get(last[0]["model"]) == last[0]["version"]:
-        over = before[0] if before and before[0] != last[0]["model"] else None
-        decided = {
-            "model": last[0]["model"],
-            "version": last[0]["version"],
-            "over": over,
-            "decision": "overruled",
-            "reason": last[0]["reason"],
-        }
-    table = pl.DataFrame([decided], schema=PROMOTED)
+    last = [Overruling(*each) for each in overruling.select("model", "version", "reason", "stood").iter_rows()]
+    decided, rules = decide(evidence, versions, before, promotion, last[-1] if last else None)
+    table = pl.DataFrame([decided | _answering(contestants, versions, decided, row or {})], schema=PROMOTED)
     notes = {"promoted": f"{decided['model']} ({decided['decision']})", "failed rules": _failed(rules)}
     own = sample_scores.filter(model=decided["model"])
     of_it = own if versions.get(str(decided["model"])) == decided["version"] else kept
@@ -82,13 +85,28 @@ def promoted_model(
     return Outcome(table, kept=1, others=others, notes=notes)
 
 
-def _before(run: Run) -> tuple[str, str] | None:
-    """The model and version that are promoted."""
+def _answering(
+    contestants: Mapping[str, pl.DataFrame],
+    versions: Mapping[str, str],
+    decided: Mapping[str, str | None],
+    before: Mapping[str, str | None],
+) -> dict[str, str | None]:
+    """What answers when the promoted model is asked, and what a person set it over: as it was written, where it stays."""
+    model, version = str(decided["model"]), decided["version"]
+    stays = (before.get("model"), before.get("version")) == (model, version)
+    known = before if stays else {}
+    over = {"over": known.get("over")} if stays and decided["decision"] == "overruled" else {}
+    if versions.get(model) != version:
+        return over | {name: known.get(name) for name in ("weights", "asked_as")}
+    rows = contestants[model]
+    asked_as = rows["cell" if "cell" in rows.columns else "prompt"][0]
+    return over | {"weights": rows["model_version"][0], "asked_as": asked_as}
+
+
+def _before(run: Run) -> dict[str, str | None] | None:
+    """What was promoted."""
     store = run.workspace.store
-    if store.head("promoted_model") is None:
-        return None
-    row = store.scan("promoted_model").collect().row(0, named=True)
-    return row["model"], row["version"]
+    return None if store.head("promoted_model") is None else store.scan("promoted_model").collect().row(0, named=True)
 
 
 def _kept(run: Run) -> pl.DataFrame:

@@ -76,7 +76,7 @@ class JudgeSettings:
     base: str = ""
     # or an entry of `endpoints` that judges
     endpoint: str = ""
-    # test samples that are judged, of those that all contestants answered
+    # test samples on which two contestants are compared, of those that both answered; for a rubric, of those that all did
     samples: int = 60
     # draws them
     seed: int = 0
@@ -160,18 +160,38 @@ def _kind(path: Path, messages: Sequence[Message]) -> Kind:
 def pairs_of(
     contestants: Mapping[str, pl.DataFrame], samples: pl.DataFrame, settings: JudgeSettings, kind: Kind
 ) -> pl.DataFrame:
-    """What is judged (PAIRS): on open test samples that all answered, every two contestants, or for a rubric each one."""
-    answers = {
-        name: rows.filter((pl.col("purpose") == "test") & pl.col("output").is_not_null())
-        for name, rows in contestants.items()
-    }
-    asked = samples.filter(pl.col("openness") == "open")
-    for rows in answers.values():
-        asked = asked.join(rows, on="sample_id", how="semi")
-    chosen = drawn(asked, settings.seed, settings.samples).select("sample_id", "reference", question=question_text())
-    groups = combinations(answers, 2) if kind == "pairwise" else ((name,) for name in answers)
-    parts = [_group(chosen, answers, group) for group in groups]
-    return pl.concat([pl.DataFrame(schema=PAIRS), *parts])
+    """What is judged (PAIRS): every two contestants on open test samples that both answered, the first ones of one drawn order.
+
+    For a rubric it is each contestant, on samples that all answered who answered any: mean levels stand side by side, and who
+    fails on hard samples would have the better one.
+    """
+    answers = _answers(contestants)
+    open_ones = samples.filter(pl.col("openness") == "open")
+    order = drawn(open_ones, settings.seed, open_ones.height).select("sample_id", "reference", question=question_text())
+    groups = list(combinations(answers, 2)) if kind == "pairwise" else [(name,) for name in answers]
+    whole = [name for name, rows in answers.items() if rows.height]
+    parts = [pl.DataFrame(schema=PAIRS)]
+    for group in groups:
+        chosen = order
+        for name in group if kind == "pairwise" else whole:
+            chosen = chosen.join(answers[name], on="sample_id", how="semi", maintain_order="left")
+        parts.append(_group(chosen.head(settings.samples), answers, group))
+    return pl.concat(parts)
+
+
+def unanswered(contestants: Mapping[str, pl.DataFrame], samples: pl.DataFrame) -> str:
+    """Whom no judge compares on how many samples, since it did not answer what another one answered; "" when all did."""
+    open_ones = samples.filter(pl.col("openness") == "open").select("sample_id")
+    answers = {name: open_ones.join(rows, on="sample_id", how="semi") for name, rows in _answers(contestants).items()}
+    asked = pl.concat([open_ones.clear(), *answers.values()]).n_unique()
+    missing = [f"{name} {asked - rows.height:,}" for name, rows in answers.items() if rows.height < asked]
+    return f"Of {asked:,} open test samples without an answer: {', '.join(missing)}" if missing else ""
+
+
+def _answers(contestants: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """What each contestant said of the test split."""
+    said = (pl.col("purpose") == "test") & pl.col("output").is_not_null()
+    return {name: rows.filter(said) for name, rows in contestants.items()}
 
 
 def question_text() -> pl.Expr:

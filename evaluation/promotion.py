@@ -3,12 +3,13 @@
 A candidate takes the place of the model that stands there now when every rule passes: it is better with confidence (by
 the p-value among all comparisons), no slice is surely worse than by a margin, little of its test samples was seen in training,
 and it answers fast enough. A rule about which nothing is known fails. What a person decides over the rules stands beside
-them, with its reason, and holds for that version of the model alone.
+them, with its reason. It holds for that version of the model, against all that stood when it was decided: the rules had
+their say of those. A version that came since is a candidate, and takes the place when every rule passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,11 +24,14 @@ SURE = 0.05
 PROMOTED = {
     "model": pl.String(),
     "version": pl.String(),
+    "weights": pl.String(),
+    "asked_as": pl.String(),
     "over": pl.String(),
     "decision": pl.String(),
     "reason": pl.String(),
 }
-"""The schema of the promoted model: one row. `over` is the model that it was held against; `decision` is `rules` (all passed),
+"""The schema of the promoted model: one row. `weights` is the version of the weights that answer, `asked_as` the prompt around
+them, or the cell of an experiment. `over` is the model that it was held against; `decision` is `rules` (all passed),
 `overruled` (a person's), `kept` (no candidate passed) or `first` (there was none before)."""
 
 RULES = {
@@ -66,6 +70,29 @@ class PromotionSettings:
 
 
 @dataclass(frozen=True)
+class Overruling:
+    """What a person decided over the rules: a version of a model is promoted, and why.
+
+    `stood` are the versions that could be had then; None where that was not written down, and it holds against all.
+    """
+
+    model: str
+    version: str
+    reason: str
+    stood: Collection[str] | None = None
+
+    def holds(self, versions: Mapping[str, str], before: tuple[str, str] | None) -> bool:
+        """Whether it still does: its version is there or promoted, and nothing that came since was promoted over it."""
+        stands = self.model in versions and before == (self.model, self.version)
+        since = before is not None and self.stood is not None and before[1] not in self.stood
+        return stands or (versions.get(self.model) == self.version and not since)
+
+    def allows(self, version: str) -> bool:
+        """Whether a version may be promoted by the rules: it came since."""
+        return self.stood is not None and version not in self.stood
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The tables that rules look at; those of judges may be None."""
 
@@ -78,15 +105,20 @@ class Evidence:
 
 
 def decide(
-    evidence: Evidence, versions: Mapping[str, str], before: tuple[str, str] | None, settings: PromotionSettings
+    evidence: Evidence,
+    versions: Mapping[str, str],
+    before: tuple[str, str] | None,
+    settings: PromotionSettings,
+    overruling: Overruling | None = None,
 ) -> tuple[dict[str, str | None], pl.DataFrame]:
-    """The promoted model (PROMOTED) and what every rule found (RULES).
+    """The promoted model (of PROMOTED all but `weights` and `asked_as`) and what every rule found (RULES).
 
     `versions` has the contestants in their order, the first of which stands until another passes; `before` is the model
     and version that were promoted, which stay unless there is no contestant of that name any more. A model that was trained
     anew is a candidate like any other, and its predecessor is what must be beaten: the evidence has it under the name that
-    `predecessor` gives. Of several candidates that pass, the one with the best score is promoted.
+    `predecessor` gives. Of several candidates that pass, the one with the best score is promoted; of equal ones the first.
     """
+    holding = overruling if overruling is not None and overruling.holds(versions, before) else None
     stays = before is not None and before[0] in versions
     standing = before if before is not None and stays else next(iter(versions.items()))
     incumbent = predecessor(versions, before) or standing[0]
@@ -97,21 +129,35 @@ def decide(
         for row in _rules(name, versions[name], incumbent, evidence, settings)
     ]
     table = pl.DataFrame(rows, schema=RULES)
-    passed = table.group_by("candidate").agg(pl.col("passed").all()).filter("passed")["candidate"].to_list()
-    if not passed:
-        decision = "kept" if stays else "first"
-        said = "no candidate passed all rules" if table.height else "there is no candidate"
-        return {
-            "model": standing[0],
-            "version": standing[1],
-            "over": None,
-            "decision": decision,
-            "reason": said,
-        }, table
+    if holding is not None and before != (holding.model, holding.version):
+        over = incumbent if incumbent != holding.model else None
+        return _decided(holding.model, holding.version, over, "overruled", holding.reason), table
+    best = _best(table, evidence, versions, settings, holding)
+    if best is not None:
+        said = "; ".join(table.filter(candidate=best)["said"])
+        return _decided(best, versions[best], incumbent, "rules", said), table
+    if holding is not None:
+        return _decided(*standing, None, "overruled", holding.reason), table
+    said = "no candidate passed all rules" if table.height else "there is no candidate"
+    return _decided(*standing, None, "kept" if stays else "first", said), table
+
+
+def _decided(model: str, version: str, over: str | None, decision: str, reason: str) -> dict[str, str | None]:
+    return {"model": model, "version": version, "over": over, "decision": decision, "reason": reason}
+
+
+def _best(
+    rules: pl.DataFrame,
+    evidence: Evidence,
+    versions: Mapping[str, str],
+    settings: PromotionSettings,
+    holding: Overruling | None,
+) -> str | None:
+    """The candidate with the best score of those that passed all rules, and that what a person decided leaves open."""
+    passed = rules.group_by("candidate", maintain_order=True).agg(pl.col("passed").all()).filter("passed")["candidate"]
+    may = [name for name in passed if holding is None or holding.allows(versions[name])]
     sign = 1 if METRICS[settings.metric].higher_is_better else -1
-    best = max(passed, key=lambda name: (sign * (_score(evidence.scores, name, settings.metric)["value"]), name))
-    said = "; ".join(table.filter(candidate=best)["said"])
-    return {"model": best, "version": versions[best], "over": incumbent, "decision": "rules", "reason": said}, table
+    return max(may, key=lambda name: sign * _score(evidence.scores, name, settings.metric)["value"], default=None)
 
 
 def predecessor(versions: Mapping[str, str], before: tuple[str, str] | None) -> str | None:

@@ -14,6 +14,10 @@ ORDERS = (
     "How often the second is preferred, a tie as half. Every pair is shown in both orders, and who wins in one alone has not won; at "
     "equal length is what is left of a preference when the lengths of answers are taken out. What is no verdict counts nowhere."
 )
+MISSING = (
+    "Two are compared on samples that both answered, so pairs differ in number; rubrics rate samples that all answered who "
+    "answered any."
+)
 EFFECTS = (
     "On validation: what a level does against the first of its factor, over all cells that differ in this alone. The p-value is "
     "among all effects of the experiment (Holm)."
@@ -80,10 +84,16 @@ def preferred(
     ratings: pl.DataFrame | None,
     rubric_scores: pl.DataFrame | None,
     agreement: pl.DataFrame | None,
+    left_out: str = "",
 ) -> Iterator[Part]:
-    """Who is preferred by whom, ratings of both kinds, and how far each judge agrees with people."""
-    if win_rates is not None and win_rates.height:
+    """Who is preferred by whom, ratings of both kinds, and how far each judge agrees with people; `left_out` says who did not
+    answer what others did."""
+    judged = any(rows is not None and rows.height for rows in (win_rates, rubric_scores))
+    if judged:
         yield tag("h2", "Preferred")
+    if judged and left_out:
+        yield tag("p", f"{left_out}. {MISSING}")
+    if win_rates is not None and win_rates.height:
         yield tag("p", ORDERS, class_="quiet")
         yield _win_rates(win_rates)
     for title, rows, columns in (

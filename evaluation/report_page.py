@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from evaluation.costs import PriceSettings
+from evaluation.judging import unanswered
 from evaluation.metrics import METRICS
 from evaluation.report_examples import SHOWN, losses, side_by_side
 from evaluation.report_figures import claim, ends, figure, visible
@@ -91,7 +92,13 @@ def report_page(report: Report) -> str:
         tag("p", "The line joins those whom no other beats in both (the Pareto front).", class_="quiet"),
         *_curve(report, metric),
         *effects(report.cells, report.effects),
-        *preferred(report.win_rates, report.ratings, report.rubric_scores, report.agreement),
+        *preferred(
+            report.win_rates,
+            report.ratings,
+            report.rubric_scores,
+            report.agreement,
+            unanswered(report.contestants, report.samples),
+        ),
         tag("h2", "Slices that are worse"),
         _regressions(report.slices),
         folded(f"Every slice by {metric}", _every_slice(report.slices, metric), opened=False),

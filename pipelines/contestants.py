@@ -101,6 +101,11 @@ def contestants_of(
     return bases | dict(answers) | dict(endpoint_answers or {}) | dict(experiment_winner or {})
 
 
+def version_of(rows: pl.DataFrame) -> str:
+    """The version of a contestant by its answers: that of its weights, or of the cell of an experiment that it is."""
+    return str(rows["cell_version" if "cell_version" in rows.columns else "model_version"][0])
+
+
 def token_prices(
     versions: Mapping[str, str], endpoints: Sequence[EndpointSettings], prices: Mapping[str, float]
 ) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,8 +21,9 @@ from evaluation.selection import drawn, held_out_questions, prompted, questions,
 from evaluation.settings import EvaluationSettings
 from pipelines.contestants import Contestant, ask, base_contestant, finetuned, prompts_of, served
 from pipelines.embedding import embedded, named_texts
+from pipelines.settings import canonical
 from pipelines.stages import Run
-from records import Message
+from records import Message, digest
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,6 +79,24 @@ def cells_of(
     models = [entry.name for entry in (*config.bases, *config.models)]
     named = [] if prompts is None else prompts["prompt"].to_list()
     return grid(experiment, models, named, [entry.name for entry in endpoints])
+
+
+def cell_version(bench: Bench, cell: Cell) -> str:
+    """What names a cell as it answers, beyond the name of its weights: prompt, passages and how they are found, sampling."""
+    prompt = bench.prompts.get(cell.prompt)
+    around = "" if prompt is None else prompt.digest
+    said = json.dumps([canonical(cell.sampling), cell.retriever], sort_keys=True)
+    return digest("cell", bench.models[cell.model].recipe, around, said, _passages_version(bench, cell))[:16]
+
+
+def _passages_version(bench: Bench, cell: Cell) -> str:
+    """What names the passages that a cell may be given, and how they are found."""
+    if cell.retriever == "none":
+        return ""
+    places = bench.places
+    named = digest("passages", *places.passages.sort("passage_id")["text"])
+    by = [canonical(places.embedding), places.embedding_model] if cell.retriever == "embedding" else []
+    return digest("found", json.dumps([canonical(places.retrieval), *by], sort_keys=True), named)
 
 
 def ask_cells(

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from pipelines.commits import Change, Commit
+from pipelines.commits import Commit
+from pipelines.contestants import version_of
 from pipelines.stages import Observation
 from pipelines.store import Store
 from pipelines.workspace import Workspace
@@ -16,19 +17,28 @@ from records import digest
 OVERRULED = "overruled"
 """The table of what people decided."""
 SCHEMA = pl.Schema(
-    {"place": pl.Int64, "model": pl.String, "version": pl.String, "reason": pl.String, "by": pl.String, "at": pl.String}
+    {
+        "place": pl.Int64(),
+        "model": pl.String(),
+        "version": pl.String(),
+        "reason": pl.String(),
+        "by": pl.String(),
+        "at": pl.String(),
+        "stood": pl.List(pl.String()),
+    }
 )
-"""One row per decision, in their order: who decided (`by`) and when (`at`, UTC) stand beside it."""
+"""One row per decision, in their order: who decided (`by`), when (`at`, UTC), and the versions that could be had then (`stood`)."""
 
 
 def decisions(store: Store) -> pl.DataFrame:
     """All that people decided (`SCHEMA`), the first decision first."""
     head = store.head(OVERRULED)
-    return SCHEMA.to_frame() if head is None else store.scan(OVERRULED, head.number).sort("place").collect()
+    rows = [] if head is None else [store.scan(OVERRULED, head.number).sort("place").collect()]
+    return pl.concat([SCHEMA.to_frame(), *rows], how="diagonal")
 
 
 def overrule(workspace: Workspace, model: str, reason: str) -> str:
-    """Decide that a model is promoted, as its scores stand now; its version.
+    """Decide that a model is promoted, as its scores stand now, over all that stands now; its version.
 
     Raises:
         LookupError: there is no such model among the scores.
@@ -36,12 +46,7 @@ def overrule(workspace: Workspace, model: str, reason: str) -> str:
     """
     if not reason.strip():
         raise ValueError('say why: --reason "..."; it stands beside the decision')
-    store = workspace.store
-    known: dict[str, str] = (
-        {}
-        if store.head("scores") is None
-        else dict(store.scan("scores").select("model", "model_version").drop_nulls().collect().rows())
-    )
+    store, known = workspace.store, _contestants(workspace)
     if model not in known:
         raise LookupError(f"there is no model {model!r} with scores; there are: {', '.join(known) or 'none yet'}")
     head, before = store.head(OVERRULED), decisions(store)
@@ -52,18 +57,33 @@ def overrule(workspace: Workspace, model: str, reason: str) -> str:
         reason.strip(),
         getpass.getuser(),
         datetime.now(UTC).isoformat(timespec="seconds"),
+        sorted({*known.values(), *_promoted(store)}),
     )
     draft = Commit(OVERRULED, "", "", {}, {}, "", "", "", 0, "", 0, 0)
-    added = pl.DataFrame([row], schema=SCHEMA, orient="row")
-    if head is None:
-        store.replace(added, draft, None, ("place",))
-    else:
-        store.change(Change(added), draft, head, ("place",))
+    store.replace(pl.concat([before, pl.DataFrame([row], schema=SCHEMA, orient="row")]), draft, head, ("place",))
     return known[model]
+
+
+def _contestants(workspace: Workspace) -> dict[str, str]:
+    """The versions of the contestants that have scores."""
+    store = workspace.store
+    if store.head("scores") is None:
+        return {}
+    known: dict[str, str] = dict(store.scan("scores").select("model", "model_version").drop_nulls().collect().rows())
+    for entry in workspace.config.experiments:
+        table = f"experiment_winner_{entry.name}"
+        if entry.name in known and store.head(table) is not None:
+            known[entry.name] = version_of(store.scan(table).head(1).collect())
+    return known
+
+
+def _promoted(store: Store) -> list[str]:
+    """The version that is promoted, if there is one."""
+    return [] if store.head("promoted_model") is None else store.scan("promoted_model").collect()["version"].to_list()
 
 
 def observed(workspace: Workspace) -> Observation:
     """The last decision, by what it says."""
     last = decisions(workspace.store).tail(1)
-    said = "" if last.is_empty() else "\0".join(last.select("model", "version", "reason").row(0))
-    return Observation(digest("overruled", said), last)
+    said = [(*row[:3], *(row[3] or ())) for row in last.select("model", "version", "reason", "stood").rows()]
+    return Observation(digest("overruled", "".join(map("\0".join, said))), last)

@@ -151,9 +151,26 @@ def _grid(root: Path, tiny_base: Path, url: str, seen: list[dict[str, object]]) 
 
     promoted = store.scan("promoted_model").collect().row(0, named=True)
     rules = store.scan("promotion_rules").collect()
-    assert (promoted["model"], promoted["decision"]) == ("base", "first") and not rules["passed"].all()
+    assert (promoted["model"], promoted["decision"]) == ("base", "kept") and not rules["passed"].all()
     assert headwater("promote", "finetune", "-w", root).code != 0, "not without a reason"
     said = headwater("promote", "finetune", "--reason", "It writes our format.", "-w", root)
     assert said.code == 0 and headwater("run", "-w", root).code == 0, said.err
     row = store.scan("promoted_model").collect().row(0, named=True)
     assert (row["model"], row["decision"], row["reason"]) == ("finetune", "overruled", "It writes our format.")
+    known = rules.filter(candidate="grid")
+    assert (
+        known["version"].n_unique() == 1
+        and known["rule"].to_list() == rules.filter(candidate="finetune")["rule"].to_list()
+    )
+    said = headwater("promote", "grid", "--reason", "It may look things up.", "-w", root)
+    assert said.code == 0 and headwater("run", "-w", root).code == 0, said.err
+    row = store.scan("promoted_model").collect().row(0, named=True)
+    chosen = store.scan("experiment_cells_grid").filter("chosen").collect()["cell"].item()
+    winner = store.scan("experiment_winner_grid").head(1).collect().row(0, named=True)
+    assert (row["model"], row["over"], row["asked_as"], row["weights"]) == (
+        "grid",
+        "finetune",
+        chosen,
+        winner["model_version"],
+    )
+    assert row["version"] == winner["cell_version"] == known["version"][0] != row["weights"]

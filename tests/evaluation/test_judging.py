@@ -1,5 +1,7 @@
 """Judges: what is asked in both orders, which replies count, and who has won."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from evaluation.judging import (
     people_rated,
     questions_of,
     rating,
+    unanswered,
     verdict,
 )
 from evaluation.preferences import (
@@ -54,6 +57,26 @@ def replied(questions, reply):
     about = {"sample_id", "purpose", "prompt", "output"}
     table = outputs(*({k: v for k, v in row.items() if k in about} for row in rows))
     return table.with_columns(asked=pl.lit("x"))
+
+
+def test_two_are_compared_on_what_both_answered_whoever_else_did_not():
+    """One contestant that failed on most samples took them from all the others, and nothing said so."""
+    names = [f"s{at}" for at in range(8)]
+    asked = samples(*({"sample_id": name} for name in names))
+    rivals = {
+        who: outputs(*({"sample_id": name, "output": f"{who} {name}"} for name in has), model=who)
+        for who, has in {"base": names, "tuned": names[:6], "big": names[5:]}.items()
+    }
+    judge = replace(JUDGE, samples=5)
+    pairs = pairs_of(rivals, asked, judge, "pairwise")
+    count = dict(pairs["pair"].value_counts().rows())
+    assert count == {"base/tuned": 5, "base/big": 3, "tuned/big": 1}
+    alone = pairs_of({name: rivals[name] for name in ("base", "tuned")}, asked, judge, "pairwise")
+    assert pairs.filter(pair="base/tuned").equals(alone), "a third contestant changes nothing between two"
+    assert unanswered(rivals, asked) == "Of 8 open test samples without an answer: tuned 2, big 5"
+    assert not unanswered({"base": rivals["base"]}, asked)
+    rated = pairs_of(rivals | {"dumb": rivals["base"].clear()}, asked, judge, "rubric")
+    assert dict(rated["pair"].value_counts().rows()) == {"base": 1, "tuned": 1, "big": 1}
 
 
 def test_both_orders_are_asked_and_marks_in_answers_are_text(tmp_path):

@@ -49,13 +49,18 @@ ASKED = samples(*({"sample_id": f"s{at:02}", "openness": "closed", "checker": "e
 FACTS = pl.DataFrame({"sample_id": ASKED["sample_id"], "language": "en", "topic": "all"})
 
 
-def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10, killed=False):
+def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10, killed=False, grid=None):
     """The promoted model, which stands in the store from then on, unless the run is killed between its tables."""
     answers = {
         name: outputs({"sample_id": "s"}, model=name, version=version)
         for name, version in (("base", "base-1"), ("tuned", tuned_version))
     }
-    given = gave(base=base, tuned=tuned)
+    rights = {"base": base, "tuned": tuned}
+    if grid is not None:
+        rights["grid"] = grid
+        cell = {"cell": pl.lit("base | few_shot | bm25 | bfloat16 t0"), "cell_version": pl.lit("cell-1")}
+        answers["grid"] = outputs({"sample_id": "s"}, model="grid", version="base-1").with_columns(**cell)
+    given = gave(**rights)
     found = {name: by_metric(part, ASKED) for (name,), part in given.group_by("model", maintain_order=True)}
     compared = {"comparisons": compare(found, "test", QUICK), "slices": compare_slices(found, ASKED, "test", QUICK)}
     outcome = promoted_model(
@@ -69,7 +74,7 @@ def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10, killed=False
                     "n": 40,
                     "contaminated": 0,
                 }
-                for name, right in (("base", base), ("tuned", tuned))
+                for name, right in rights.items()
             ],
             schema=SCORES,
         ),
@@ -81,6 +86,7 @@ def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10, killed=False
         base_answers={"x": answers["base"]},
         answers={"tuned": answers["tuned"]},
         endpoint_answers=None,
+        experiment_winner={"grid": answers["grid"]} if "grid" in answers else None,
         win_rates=None,
         judge_agreement=None,
         overruling=observed(workspace).value,
@@ -88,7 +94,7 @@ def promoted(workspace, tuned_version="tuned-1", base=10, tuned=10, killed=False
         evaluation=EvaluationSettings(bootstrap=QUICK),
         run=Run(workspace, "promoted_model", "k", silent, lambda *_: {}),
     )
-    made = f"k {tuned_version} {base} {tuned}"
+    made = f"k {tuned_version} {rights}"
     commit(workspace, "promoted_scores", outcome.others["promoted_scores"], "sample_id", made)
     if not killed:
         commit(workspace, "promoted_model", outcome.table, "model", made)
@@ -104,9 +110,10 @@ def test_a_person_overrules_with_a_reason_and_for_that_version_alone(workspace):
     row = promoted(workspace)
     assert (row["model"], row["decision"], row["reason"]) == ("tuned", "overruled", "The house wants its format.")
     row = promoted(workspace, "tuned-2")
-    assert (row["model"], row["version"], row["decision"]) == ("tuned", "tuned-1", "kept"), (
+    assert (row["model"], row["version"], row["decision"]) == ("tuned", "tuned-1", "overruled"), (
         "trained anew it must pass the rules"
     )
+    assert row["over"] == "base", "whom it was put over is said as long as it stands"
     overrule(workspace, "base", "It was a mistake.")
     assert promoted(workspace)["model"] == "base" and decisions(workspace.store)["model"].to_list() == ["tuned", "base"]
 
@@ -124,6 +131,37 @@ def test_a_model_that_was_trained_anew_must_beat_its_predecessor(workspace):
     assert now("tuned-2", 10, 29) == ("tuned", "tuned-1", None, "kept"), "nor the second time"
     assert now("tuned-3", 10, 40) == ("tuned", "tuned-3", "tuned tuned-1", "rules")
     assert now("tuned-3", 10, 40) == ("tuned", "tuned-3", None, "kept")
+
+
+def test_what_a_person_decided_holds_against_what_stood_then_and_ends_with_a_better_one_that_came_since(workspace):
+    assert promoted(workspace, base=10, tuned=30)["model"] == "tuned"
+    overrule(workspace, "base", "The licence of the other.")
+    for _ in range(2):
+        row = promoted(workspace, base=10, tuned=30)
+        assert (row["model"], row["decision"]) == ("base", "overruled"), "the rules had their say of that one"
+    row = promoted(workspace, "tuned-2", base=10, tuned=11)
+    assert (row["model"], row["decision"]) == ("base", "overruled"), "not surely better"
+    for decision in ("rules", "kept"):
+        row = promoted(workspace, "tuned-2", base=10, tuned=35)
+        assert (row["model"], row["version"], row["decision"]) == ("tuned", "tuned-2", decision)
+
+
+def test_the_winner_of_an_experiment_is_a_candidate_and_its_cell_is_named(workspace):
+    row = promoted(workspace, base=10, tuned=11, grid=35)
+    assert (row["model"], row["version"], row["decision"]) == ("grid", "cell-1", "rules")
+    assert (row["weights"], row["asked_as"]) == ("base-1", "base | few_shot | bm25 | bfloat16 t0")
+    row = promoted(workspace, base=10, tuned=11, grid=35)
+    assert (row["model"], row["decision"], row["weights"]) == ("grid", "kept", "base-1")
+
+
+def test_a_decision_that_was_written_before_says_no_whom_it_stood_against_and_holds(workspace):
+    overrule(workspace, "base", "It is ours.")
+    old = decisions(workspace.store).drop("stood")
+    commit(workspace, "overruled", old, "place")
+    assert decisions(workspace.store)["stood"].to_list() == [None]
+    assert promoted(workspace, base=10, tuned=35)["decision"] == "overruled"
+    overrule(workspace, "tuned", "It is better.")
+    assert decisions(workspace.store)["stood"].to_list() == [None, ["base-1", "tuned-1"]]
 
 
 def test_a_run_that_is_killed_between_its_tables_takes_no_model_for_its_own_predecessor(workspace):
