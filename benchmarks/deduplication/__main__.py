@@ -78,6 +78,7 @@ def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         around = {"HF_HUB_OFFLINE": "1", "HF_HOME": folder, "PYTHONPATH": "" if peer else str(ROOT)}
+        around["OPENBLAS_NUM_THREADS"] = "1"  # nobody multiplies matrices, and idle threads spin
         cost = measure([python, tool, given.path, place / "answer.npz"], place / "log", around, place)
         with np.load(place / "answer.npz") as held:
             return cost, Answer(held["removed"], held["kept"])
@@ -86,10 +87,10 @@ def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
 def update(given: Corpus) -> tuple[Cost, Answer]:
     """What the last hundredth of a corpus costs Headwater, with the tables of the others on disk; and what they hold then."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        place = Path(folder)
+        place, around = Path(folder), {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
         command: list[str | Path] = [sys.executable, TOOLS / "headwater_update.py"]
         costs = {
-            step: measure([*command, step, given.path, place], place / "log", {"PYTHONPATH": str(ROOT)}, place)
+            step: measure([*command, step, given.path, place], place / "log", around, place)
             for step in ("prepare", "update", "answer")
         }
         with np.load(place / "answer.npz") as held:

@@ -1,5 +1,10 @@
 """Headwater with its defaults, from texts to duplicates in one call: every candidate is verified before anything is removed."""
 
+# ruff: noqa: E402
+import gc
+
+gc.disable()  # what is imported is never garbage, and to look through it again and again is a seventh of an empty run
+
 import sys
 
 import numpy as np
@@ -8,6 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.deduplication import DeduplicationSettings, find_duplicates_in
+
+gc.freeze()
+gc.enable()
 
 NAME = "content_digest"
 # What a batch leaves, the next one takes; Arrow's own pool gives it back each time.
@@ -23,8 +31,8 @@ def rows_of(corpus):
 
 def with_places(rows):
     """Rows whose doc_id is a name, by which they sort as by number, of one source."""
-    doc_id = named(pl.Series(rows["doc_id"]).to_numpy())
-    place = [doc_id, *(pa.repeat(name, len(rows)) for name in ("documentation", "doc_id"))]
+    numbers = pl.Series(rows["doc_id"]).to_numpy()
+    place = [named(numbers), *(repeated(name, len(rows)) for name in (b"documentation", b"doc_id"))]
     texts = [rows[name].chunk(0) for name in (NAME, "text")]
     return pa.RecordBatch.from_arrays([*place, *texts], ["doc_id", "source", "locator", NAME, "text"])
 
@@ -34,8 +42,19 @@ def named(numbers):
     digits = np.empty((len(numbers), 9), np.uint8)
     for place in range(9):
         digits[:, 8 - place] = numbers // 10**place % 10 + ord("0")
-    offsets = np.arange(0, 9 * len(numbers) + 1, 9, dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), len(numbers), [None, pa.py_buffer(offsets), pa.py_buffer(digits)])
+    return strings(digits)
+
+
+def repeated(name, n):
+    """One name for all rows; `pyarrow.repeat` would import pandas first."""
+    return strings(np.tile(np.frombuffer(name, np.uint8), (n, 1)))
+
+
+def strings(characters):
+    """The rows of a matrix of ASCII."""
+    n, width = characters.shape
+    offsets = np.arange(0, width * n + 1, width, dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), n, [None, pa.py_buffer(offsets), pa.py_buffer(characters)])
 
 
 if __name__ == "__main__":
