@@ -105,7 +105,7 @@ def count_found(hashes: Hashes, begin: int, size: int, table: Hashes, shift: np.
         for i in range(at, stop):
             row = np.int64(hashes[i] >> shift)
             is_there = is_among_four(table, row, hashes[i])
-            while not is_there and table[4 * row + 3] != 0:
+            while (not is_there) & (table[4 * row + 3] != 0):  # one branch, that is hardly ever taken
                 row = (row + 1) & last
                 is_there = is_among_four(table, row, hashes[i])
             found += is_there

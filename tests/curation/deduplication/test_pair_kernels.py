@@ -1,5 +1,7 @@
 """The election in the room that it is given: where that is narrow it goes on, and a table of sets takes rows that are full."""
 
+from math import ceil
+
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -65,3 +67,11 @@ def test_in_narrow_room_and_with_full_rows_the_election_is_what_its_words_say(se
     expected = by_definition(sets)
     for room in (len(sets), 10 * len(sets)):
         assert elected(sets, room) == expected
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(-2, 2))
+def test_a_pair_just_at_the_threshold_is_not_given_up_too_early(n, m, beside):
+    common = min(n, m, max(0, ceil(THRESHOLD * (n + m) / (1 + THRESHOLD)) + beside))
+    hashes = [i * 0x9E3779B97F4A7C15 % (1 << 64) for i in range(1, n + m + 1)]
+    sets = [frozenset(hashes[:n]), frozenset(hashes[n - common : n - common + m])]
+    assert elected(sets, 10) == by_definition(sets)
