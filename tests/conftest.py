@@ -27,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Who runs what, where several processes run the tests."""
+    from tests.sharing import Sharing
+
+    return Sharing(config, log)
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """The argument's name for a case of bytes, which pytest numbers; pytest's own for all others."""
     return argname if isinstance(val, bytes) else None

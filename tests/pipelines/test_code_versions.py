@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +16,15 @@ from tests import code_digests
 from tests.code_digests import canonical, digests, forgotten, main, message, reached, read
 
 
-def test_no_stage_s_code_changed_without_its_code_version_or_a_word() -> None:
+@pytest.fixture(scope="module")
+def now() -> dict[str, Any]:
+    """The digests of the code as it stands: seconds of reading."""
+    return digests()
+
+
+def test_no_stage_s_code_changed_without_its_code_version_or_a_word(now: dict[str, Any]) -> None:
     """The mend: raise `code_version` and run `python -m tests.code_digests`, or run it with --same-answer."""
-    recorded, now = read(), digests()
+    recorded = read()
     open_ = forgotten(recorded, now)
     assert open_ == {}, message(open_)
     late = sorted(name for name in {*recorded, *now} if recorded.get(name) != now.get(name))
@@ -87,21 +95,21 @@ def test_a_stage_s_own_code_is_what_it_leads_to_by_name_and_no_more(house: Path)
     }
 
 
-def test_every_stage_leads_into_the_libraries() -> None:
-    for name, said in digests().items():
+def test_every_stage_leads_into_the_libraries(now: dict[str, Any]) -> None:
+    for name, said in now.items():
         assert any(not module.startswith("assets.") for module in said["code"]), name
-    assert "curation.quality_kernel" in digests()["quality"]["code"]
-    assert "training.loop" in digests()["model"]["code"] and "evaluation.inference" in digests()["answers"]["code"]
-    assert "curation.c4" not in digests()["quality"]["code"]
-    assert set(digests()) == {stage.name for stage in STAGES if stage.kind != "observable"}
+    assert "curation.quality_kernel" in now["quality"]["code"]
+    assert "training.loop" in now["model"]["code"] and "evaluation.inference" in now["answers"]["code"]
+    assert "curation.c4" not in now["quality"]["code"]
+    assert set(now) == {stage.name for stage in STAGES if stage.kind != "observable"}
 
 
 def test_the_command_records_what_it_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], now: dict[str, Any]
 ) -> None:
     path = tmp_path / "digests.json"
     monkeypatch.setattr(code_digests, "RECORDED", path)
-    now = digests()
+    monkeypatch.setattr(code_digests, "digests", lambda: deepcopy(now))
     assert main([]) == 0 and read() == now
     old = json.loads(path.read_text())
     old["corpus"]["code"]["curation.corpus"] = "another"
