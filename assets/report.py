@@ -17,7 +17,7 @@ from pipelines.stages import Run, stage
 from records import Outcome
 
 
-@stage(group="evaluation", code_version="10", needs=("models",), primary_key="model", unit="contestants")
+@stage(group="evaluation", code_version="11", needs=("models",), primary_key="model", unit="contestants")
 def evaluation_report(
     scores: pl.DataFrame,
     comparisons: pl.DataFrame,

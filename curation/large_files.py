@@ -26,7 +26,7 @@ from curation.fetching import File, named_problems
 from curation.formats import Item, Poison, ReadingSettings, Table, media_type
 from curation.formats.archives import COMPRESSED, TAR, archive_stream, unfolding, without_ending
 from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_stream
-from curation.formats.care import died_at, reading
+from curation.formats.care import died_at, is_careful, reading
 from curation.formats.column_tables import group_tables, row_groups
 from curation.formats.decoding import is_plain_utf8
 from curation.formats.delimited import TSV, delimited_stream
@@ -36,7 +36,7 @@ from curation.formats.mail import MAILBOX, mailbox_stream
 from curation.formats.packages import ZIP
 from curation.formats.parquet import PARQUET, damaged, parquet_rows
 from curation.formats.row_tables import PLACES, GeneralWay, json_lines
-from curation.formats.rows import sampled_column, unfolded_items
+from curation.formats.rows import Row, sampled_column, unfolded_items
 from curation.formats.sniffing import JSON, JSON_LINES
 from curation.formats.warc import WARC, warc_items
 from curation.inventory import open_regular
@@ -248,8 +248,19 @@ def _chunks(opened: BinaryIO, state: xxhash.xxh3_128, size: int) -> Iterator[byt
 
 def _sampled(opened: BinaryIO, settings: ReadingSettings) -> tuple[str, ...]:
     """The column of text that the first rows tell, wherever the first piece ends."""
-    rows = (parsed_line("", line.decode("utf-8", "replace")) for line in first_lines(opened, settings.max_bytes))
-    return sampled_column(rows, JSON_LINES, settings)
+    return sampled_column(_sample_rows(first_lines(opened, settings.max_bytes), settings), JSON_LINES, settings)
+
+
+def _sample_rows(lines: Iterable[bytes], settings: ReadingSettings) -> Iterator[Row]:
+    """The values of lines, without those that a process died of here: read at their place they fail alone."""
+    for number, line in enumerate(lines, 1):
+        place = f"sample={number}"
+        if died_at(place) is None:
+            with reading(place):
+                row = parsed_line("", line.decode("utf-8", "replace"))
+                if is_careful():
+                    list(unfolded_items(row, settings.text_columns, JSON_LINES))
+            yield row
 
 
 def _bytes(opened: BinaryIO, piece: Piece) -> bytes:
@@ -260,7 +271,7 @@ def _bytes(opened: BinaryIO, piece: Piece) -> bytes:
 def _lines(data: bytes, planned: Plan, piece: Piece, settings: ReadingSettings) -> Found:
     try:
         return json_lines(data, piece.first, JSON_LINES, settings, planned.column, piece.end - len(data))
-    except GeneralWay:
+    except (GeneralWay, MemoryError):  # by itself a line takes less, and one that takes too much fails alone
         return [checked(item) for item in _line_items(data, planned, piece, settings)]
 
 

@@ -268,7 +268,8 @@ class _Opened:
 
     file: File
     places: Path
-    left: int = 0
+    left: int = 1
+    """Pieces that are not read yet; at first the plan."""
     is_ended: bool = False
     found: dict[int, _Read] = field(default_factory=dict)
 
@@ -286,7 +287,8 @@ class _Opened:
         if isinstance(gave, Plan):
             self.found[-1] = _failed(self.file, *gave.poisons)
             size = self.file.size // max(1, len(gave.pieces))
-            self._give(replace(task, plan=replace(gave, pieces=()), size=size), gave.pieces, tasks)
+            self.left -= 1
+            self._give(replace(task, plan=replace(gave, pieces=()), size=size, care=None), gave.pieces, tasks)
         elif gave is not None:
             self.found[task.piece.start] = gave
             self.left -= 1
@@ -294,9 +296,8 @@ class _Opened:
 
     def _without(self, task: _Piece, dead: Died, tasks: deque[_Task]) -> _Read | Poison | None:
         """A piece that a process died of is halved, until what stands alone fails; a stream is read again with care."""
-        if task.plan is None:
-            return died("", dead.signal, "the file")
-        if (name := named(task.plan, task.piece)) is None:
+        name = None if task.plan is None else named(task.plan, task.piece)
+        if task.plan is None or name is None:
             if (care := care_after(task.care, self.places / str(task.first), dead.signal)) is None:
                 return died("", dead.signal, "the file")
             tasks.appendleft(replace(task, care=care, size=0))

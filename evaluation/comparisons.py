@@ -121,7 +121,7 @@ def points(metric: str, difference: float) -> str:
     """A difference as one would say it: shares in points of a hundred."""
     scale = a_point(metric)
     if scale is None:
-        return f"{difference:.2g} of it"
+        return f"{difference:.2g} in {metric}"
     whole = difference / scale
     return f"{whole:.0f} points" if abs(whole) >= 10 else f"{whole:.2g} points"
 

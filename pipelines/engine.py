@@ -127,9 +127,11 @@ def run_node(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Obs
     for attempt in range(TRIES):
         try:
             return _run_once(node, graph, workspace, seen, force)
-        except CommitConflict:
+        except CommitConflict as error:
             if attempt == TRIES - 1:
+                watcher().ended(node.name, failed=True)
                 raise
+            watcher().restarted(node.name, str(error))
     raise AssertionError("unreachable")
 
 
@@ -148,6 +150,8 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     try:
         with told_to(partial(watcher().compiling, node.name)):
             commits, pictures = compute(Computation(node, pinned, run, draft, heads, has_state, begun))
+    except CommitConflict:
+        raise
     except BaseException:
         watcher().ended(node.name, failed=True)
         raise

@@ -21,7 +21,7 @@ from curation.globs import compiled
 from curation.tombstones import LIFTED, TOMBSTONES, mark, tombstones_of
 from pipelines.commits import Commit, CommitConflict
 from pipelines.lineage import PLACE, SAMPLE, among, annotations_on, models_on, scores_of, tasks_on
-from pipelines.lookup import HEX, Row, document_hits, not_found, rows_where, several
+from pipelines.lookup import HEX, SHORT, Row, document_hits, not_found, rows_where, several
 from pipelines.releases import ReleaseFolder, holding
 from pipelines.remembering import remember
 from pipelines.shown import shown
@@ -362,14 +362,14 @@ def preview(found: Touched) -> list[tuple[str, int, str]]:
     near = [f"{row['source']}:{row['locator']}" for row in found.places.filter(is_near).head(3).to_dicts()]
     empty = found.places.filter(content_digest=content_digest(""))
     blank = [f"{row['source']}:{row['locator']}" for row in empty.head(3).to_dicts()]
-    samples = found.samples["sample_id"].head(3).to_list() if found.samples.height else []
+    samples = found.samples["sample_id"].head(3).str.head(SHORT).to_list() if found.samples.height else []
     rows = [
         ("documents", found.places.height, places),
         ("of these, near copies in other words", found.places.filter(is_near).height, near),
         *([("of these, empty ones, which are all one text", empty.height, blank)] if empty.height else []),
         ("samples", found.samples.height, samples),
-        ("tasks", len(found.tasks), [str(row["task_digest"]) for row in found.tasks]),
-        ("annotations", len(found.annotations), [str(row["annotation_id"]) for row in found.annotations]),
+        ("tasks", len(found.tasks), [str(row["task_digest"])[:SHORT] for row in found.tasks]),
+        ("annotations", len(found.annotations), [str(row["annotation_id"])[:SHORT] for row in found.annotations]),
         ("dataset versions", len(found.releases), [release.said for release in found.releases]),
         ("models", len(found.models), [f"{row['model']} {row['version']}" for row in found.models]),
         ("scores", len(found.scores), [f"{row['model']}/{row['metric']}" for row in found.scores]),

@@ -12,6 +12,8 @@ from pipelines.store import Store
 
 HEX = re.compile(r"[0-9a-f]{4,32}")
 COLUMNS = ("doc_id", "content_digest", "source", "locator", "path", "bytes_digest", "media_type", "title")
+SHORT = 12
+"""Digits of an id that are shown: as many tell it from all others, and every command takes them for it."""
 MANY = 10
 """How many places are listed where a name fits several."""
 
@@ -87,6 +89,6 @@ def _with_source() -> pl.Expr:
 
 def several(name: str, rows: list[Row]) -> LookupError:
     """The error for a name that several contents have."""
-    listed = [f"{row['doc_id'][:12]} {row['source']}:{row['locator']}" for row in rows[:MANY]]
+    listed = [f"{row['doc_id'][:SHORT]} {row['source']}:{row['locator']}" for row in rows[:MANY]]
     more = f" and {len(rows) - MANY:,} more" if len(rows) > MANY else ""
     return LookupError(f"{name!r} fits {len(rows):,} documents; name one of {', '.join(listed)}{more}")

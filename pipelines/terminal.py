@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from curation.compiling import Compiling
 from pipelines.commits import Books
-from pipelines.watching import describe, describe_compiling
+from pipelines.watching import Pace, describe, describe_compiling
 from pipelines.workspace import Workspace
 
 LINE_SECONDS = 5.0
@@ -26,6 +26,7 @@ class TerminalWatcher:
         self._begun: dict[str, float] = {}
         self._said: dict[str, float] = {}
         self._compiled: dict[str, float] = {}
+        self._paces: dict[str, Pace] = {}
         columns = (
             SpinnerColumn(),
             TextColumn("{task.fields[node]}"),
@@ -40,6 +41,7 @@ class TerminalWatcher:
     def started(self, node: str) -> None:
         """A stage has begun."""
         self._begun[node] = self._said[node] = time.monotonic()
+        self._paces[node] = Pace()
         self._hide()
         self._show(node)
 
@@ -62,7 +64,8 @@ class TerminalWatcher:
             self._looks.add(node)
             self._hide()
             self._show(node)
-        said = describe(done, total, unit, now - self._begun[node] - self._compiled.get(node, 0.0), beside)
+        rate = self._paces.setdefault(node, Pace()).rate(now, done)
+        said = describe(done, total, unit, rate, beside)
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total, said=said)
         elif now - self._said[node] >= LINE_SECONDS:
@@ -75,11 +78,17 @@ class TerminalWatcher:
         """A stage waits for what it runs: told at once when that begins, and part of no rate."""
         now, begins = time.monotonic(), node not in self._compiled
         self._compiled[node] = self._compiled.get(node, 0.0) + said.seconds
+        self._paces.setdefault(node, Pace()).waited(said.seconds)
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, said=describe_compiling(said) if said.part else "", refresh=True)
         elif said.part and (begins or now - self._said.get(node, 0.0) >= LINE_SECONDS):
             self._said[node] = now
             self._console.print(f"  {node}: {describe_compiling(said)}", highlight=False)
+
+    def restarted(self, node: str, why: str) -> None:
+        """A stage begins again, for another run was before it."""
+        self._hide()
+        self._console.print(f"[yellow]↻[/] {node} begins again: {why}", highlight=False)
 
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended; of one that failed, the reason is told at the end of the run."""

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from curation.compiling import Compiling
 
 LOG_SECONDS = 10.0
+PACE_SECONDS = 1.0
+"""A rate is told when it was seen for so long: several processes end their first batches at once."""
 
 
 class Watcher(Protocol):
@@ -25,6 +28,8 @@ class Watcher(Protocol):
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None: ...
 
     def compiling(self, node: str, said: Compiling) -> None: ...
+
+    def restarted(self, node: str, why: str) -> None: ...
 
     def ended(self, node: str, failed: bool = False) -> None: ...
 
@@ -41,6 +46,9 @@ class Nobody:
     def compiling(self, node: str, said: Compiling) -> None:
         """A stage waits for what it runs."""
 
+    def restarted(self, node: str, why: str) -> None:
+        """A stage begins again, for another run was before it."""
+
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
 
@@ -50,19 +58,20 @@ class LogWatcher:
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say, self._clock = say, clock
-        self._since = self._last = clock()
+        self._last, self._pace = clock(), Pace()
         self._compiled = ""
 
     def started(self, node: str) -> None:
         """A stage has begun."""
-        self._since = self._last = self._clock()
+        self._last, self._pace = self._clock(), Pace()
 
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None:
         """A stage has come so far."""
         now = self._clock()
+        rate = self._pace.rate(now, done)
         if now - self._last >= LOG_SECONDS:
             self._last = now
-            self._say(f"{node}: {describe(done, total, unit, now - self._since, beside)}")
+            self._say(f"{node}: {describe(done, total, unit, rate, beside)}")
 
     def compiling(self, node: str, said: Compiling) -> None:
         """A stage waits for what it runs: told at once when that begins, and part of no rate."""
@@ -70,13 +79,36 @@ class LogWatcher:
         if said.part and (node != self._compiled or now - self._last >= LOG_SECONDS):
             self._last, self._compiled = now, node
             self._say(f"{node}: {describe_compiling(said)}")
-        self._since += said.seconds
+        self._pace.waited(said.seconds)
+
+    def restarted(self, node: str, why: str) -> None:
+        """A stage begins again, for another run was before it."""
+        self._say(f"{node}: begins again: {why}")
 
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
 
 
-def describe(done: int, total: int | None, unit: str, seconds: float, beside: str = "") -> str:
+@dataclass(slots=True)
+class Pace:
+    """How fast a stage is, from its first report on: before that it was getting ready (compiling, starting processes, loading)."""
+
+    first: float | None = None
+    done: int = 0
+
+    def rate(self, now: float, done: int) -> float:
+        """A second; 0 where it cannot be told yet. What goes back has begun another part."""
+        if self.first is None or done < self.done:
+            self.first, self.done = now, done
+        gone = now - self.first
+        return (done - self.done) / gone if gone >= PACE_SECONDS else 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Some of the time was spent on what is no part of the rate."""
+        self.first = None if self.first is None else self.first + seconds
+
+
+def describe(done: int, total: int | None, unit: str, rate: float, beside: str = "") -> str:
     """How far, how fast, and how long still: "1,200 of 4,000 files, 310/s, 9 s left".
 
     Bytes are told as "120 of 1,568 MB, 32 MB/s, 45 s left".
@@ -85,9 +117,8 @@ def describe(done: int, total: int | None, unit: str, seconds: float, beside: st
         of, unit, per = 1e6, "MB", " MB/s"
     else:
         of, per = 1.0, "/s"
-    rate = done / seconds if seconds > 0 else 0.0
     text = f"{done / of:,.0f} of {total / of:,.0f} {unit}" if total else f"{done / of:,.0f} {unit}"
-    if rate:
+    if rate > 0:
         text += f", {rate / of:,.0f}{per}" if rate / of >= 10 else f", {rate / of:.2g}{per}"
         if total and done <= total:
             text += f", {(total - done) / rate:,.0f} s left"

@@ -163,6 +163,14 @@ def died(part: str, signal: str, what: str = "the record") -> Poison:
     return Poison(part, "reader died", crashed(signal, what))
 
 
+def took_all_memory(part: str) -> Poison:
+    """The failure of a record that its process had no memory for; to be called where MemoryError is handled. Raises that
+    error itself where the process has no limit of its own, for then it is the machine's doing."""
+    if not may_die.get():
+        raise
+    return Poison(part, "over the limit", TOO_MUCH.format("record"))
+
+
 def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: ReadingSettings) -> Iterator[Item]:
     """The items of what lies within a file, each at its place below `part`, or one Poison there: it fails alone."""
     if (signal := died_at(part)) is not None:
@@ -174,9 +182,7 @@ def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: R
     except (Exhausted, NeedsWorker, ConnectionError):
         raise
     except MemoryError:
-        if not may_die.get():
-            raise
-        yield Poison(part, "over the limit", TOO_MUCH.format("record"))
+        yield took_all_memory(part)
     except Unreadable as error:
         yield Poison(part, error.error, error.detail)
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, its neighbours are read

@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from curation.formats.decoding import decode
-from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable, over_the_limit
+from curation.formats.extracts import (
+    Extract,
+    Item,
+    Poison,
+    ReadingSettings,
+    Unreadable,
+    over_the_limit,
+    took_all_memory,
+)
 from curation.formats.rows import Row, extract, extracts, is_chat
 from curation.formats.telemetry import is_telemetry
 
@@ -169,6 +177,8 @@ def parsed_line(part: str, line: str) -> Row:
         return Poison(part, "malformed JSON", f"{error.msg} at column {error.colno}: mend or remove the line")
     except (ValueError, RecursionError) as error:
         return Poison(part, "malformed JSON", _beyond(error))
+    except MemoryError:
+        return took_all_memory(part)
     return part, value
 
 

@@ -19,7 +19,7 @@ from itertools import chain, islice
 from typing import cast
 
 from curation.formats.care import died_at, is_careful, reading
-from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable, died
+from curation.formats.extracts import Extract, Item, Poison, ReadingSettings, Unreadable, died, took_all_memory
 from curation.formats.metadata import as_json, iso_date
 from curation.formats.telemetry import Span, chat_of, is_telemetry, spans_of
 from records import Message
@@ -74,7 +74,7 @@ def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) ->
     head = list(islice(stream, SAMPLE_ROWS))
     columns = (*settings.text_columns, *_sampled(head, media_type, settings))
     for row in chain(head, stream):
-        yield row if isinstance(row, Poison) else extract(*row, columns, media_type)
+        yield row if isinstance(row, Poison) else _held(*row, columns, media_type)
 
 
 def _watched(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Row]:
@@ -114,14 +114,22 @@ def _sampled(head: Sequence[Row], media_type: str, settings: ReadingSettings) ->
     values = [row[1] for row in head if not isinstance(row, Poison)]
     longest = longest_column(values)
     columns = (*settings.text_columns, *longest)
-    if values and all(extract("", value, columns, media_type) == NO_TEXT for value in values):
+    if values and all(_held("", value, columns, media_type) == NO_TEXT for value in values):
         raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
     return longest
 
 
 def unfolded_items(row: Row, columns: Sequence[str], media_type: str) -> Iterator[Item]:
     """The document of a row whose text is in the first of the columns; of telemetry, its chats."""
-    return (one if isinstance(one, Poison) else extract(*one, columns, media_type) for one in _unfolded(row))
+    return (one if isinstance(one, Poison) else _held(*one, columns, media_type) for one in _unfolded(row))
+
+
+def _held(part: str, value: object, columns: Sequence[str], media_type: str) -> Item:
+    """One row's document; a row that takes all memory fails alone."""
+    try:
+        return extract(part, value, columns, media_type)
+    except MemoryError:
+        return took_all_memory(part)
 
 
 def _unfolded(row: Row) -> Iterable[Row]:

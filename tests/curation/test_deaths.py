@@ -158,12 +158,24 @@ def test_a_file_of_which_too_many_records_kill_fails_whole(tmp_path: Path, monke
     assert set(documents["path"]) == {"b.mbox"}
 
 
-@pytest.mark.parametrize("name", ["a.zip", "b.tar.gz", "c.mbox"])
+@pytest.mark.parametrize("name", ["f.jsonl.gz", "g.jsonl"])
 @pytest.mark.usefixtures("crashing")
-def test_a_record_that_takes_too_much_memory_fails_alone(tmp_path: Path, name: str) -> None:
+def test_a_record_that_kills_when_the_column_of_text_is_looked_for_costs_itself(tmp_path: Path, name: str) -> None:
     (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / name).write_bytes(FILES[name](texts({7: "large"})))
+    (tmp_path / "raw" / name).write_bytes(FILES[name](texts({1: "crash"})))
     files = take_inventory(Source("raw", str(tmp_path / "raw")), tmp_path)
     documents, failures = read_files(files, {"raw": tmp_path / "raw"}, ReadingSettings(max_bytes=1_500))
-    assert failures.select("locator", "error").rows() == [(f"{name}#{PLACES[name].format(7)}", "over the limit")]
+    assert failures.select("locator", "error").rows() == [(f"{name}#L1", "reader died")]
+    assert documents.height == len(TEXTS) - 1
+
+
+@pytest.mark.parametrize("name", ["a.zip", "b.tar.gz", "c.mbox", "d.csv", "e.json", "f.jsonl.gz"])
+@pytest.mark.usefixtures("crashing")
+def test_a_record_that_takes_too_much_memory_fails_alone(tmp_path: Path, name: str) -> None:
+    number = 1 if name == "f.jsonl.gz" else 7  # of a block of lines the patched reader looks at the first signs
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / name).write_bytes(FILES[name](texts({number: "large"})))
+    files = take_inventory(Source("raw", str(tmp_path / "raw")), tmp_path)
+    documents, failures = read_files(files, {"raw": tmp_path / "raw"}, ReadingSettings(max_bytes=1_500))
+    assert failures.select("locator", "error").rows() == [(f"{name}#{PLACES[name].format(number)}", "over the limit")]
     assert documents.height >= len(TEXTS) - 1

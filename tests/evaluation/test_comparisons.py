@@ -122,7 +122,7 @@ def test_two_that_differ_alike_on_all_samples_may_do_otherwise_on_others(base, f
 
 def test_differences_are_said_in_points_of_the_metric() -> None:
     said = [points("exact_match", 1.0), points("exact_match", -0.023), points("chrf", 31.4), points("perplexity", 2.0)]
-    assert said == ["100 points", "-2.3 points", "31 points", "2 of it"]
+    assert said == ["100 points", "-2.3 points", "31 points", "2 in perplexity"]
 
 
 def test_nothing_is_a_regression_where_nothing_differs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 import pipelines.engine
 import pipelines.measuring
@@ -17,6 +19,7 @@ from pipelines.engine import reasons, run_node
 from pipelines.inputs import MissingInput
 from pipelines.stages import Run
 from pipelines.store import Store
+from pipelines.terminal import TerminalWatcher
 from pipelines.watching import Nobody, watched_by
 from records import Outcome
 from tests.pipelines import toy_stages
@@ -313,9 +316,13 @@ def test_who_loses_three_times_gives_up(house: House) -> None:
         return outcome
 
     house.revise("long_lines", function=always_late)
-    with pytest.raises(CommitConflict, match="long_lines"):
+    screen = io.StringIO()
+    watcher = TerminalWatcher(Console(file=screen, width=200), house.workspace)
+    with watched_by(watcher), pytest.raises(CommitConflict, match="long_lines"):
         house.run()
     assert toy_stages.calls.count("long_lines") == 3
+    said = screen.getvalue()
+    assert said.count("↻ long_lines begins again: table long_lines was") == 2 and said.count("✗") == 1
 
 
 def test_what_programs_have_done_stays_until_it_is_committed(house: House) -> None:

@@ -14,7 +14,7 @@ from pipelines.graph import build_graph
 from pipelines.inputs import observe
 from pipelines.templates import init
 from pipelines.terminal import TerminalWatcher, books_line
-from pipelines.watching import LogWatcher, watched_by
+from pipelines.watching import LogWatcher, Pace, watched_by
 from pipelines.workspace import Workspace
 
 FILES = 1_200
@@ -48,15 +48,16 @@ def test_compiling_is_told_once_and_is_part_of_no_rate(
         watcher.compiling("quality", Compiling(part, ready, 50))
     now[0] += 30
     watcher.compiling("quality", Compiling("", 5, 50, 30.0))
-    now[0] += 10
-    watcher.advanced("quality", 1_000, 5_000, "contents")
+    for done in (1_000, 2_000):
+        now[0] += 10
+        watcher.advanced("quality", done, 5_000, "contents")
     watcher.ended("quality")
     said = screen.getvalue()
-    assert "compiling `" in said and "once for this machine (" in said and "40.0 s" in said
+    assert "compiling `" in said and "once for this machine (" in said and "50.0 s" in said
     assert "(30 s of it to compile, once)" in said
     if not is_terminal:
         assert said.count("compiling `") == 1 and "(3 of 50 parts are there)" in said
-        assert "1,000 of 5,000 contents, 100/s, 40 s left" in said
+        assert "2,000 of 5,000 contents, 100/s, 30 s left" in said
 
 
 def test_a_log_tells_of_compiling_once_and_not_in_its_rates() -> None:
@@ -67,12 +68,35 @@ def test_a_log_tells_of_compiling_once_and_not_in_its_rates() -> None:
     watcher.compiling("quality", Compiling("_key", 3, 50))
     now[0] = 30.0
     watcher.compiling("quality", Compiling("", 5, 50, 30.0))
-    now[0] = 40.0
-    watcher.advanced("quality", 1_000, 5_000, "contents")
+    for now[0], done in ((40.0, 1_000), (50.0, 2_000)):
+        watcher.advanced("quality", done, 5_000, "contents")
     assert lines == [
         "quality: compiling `count`, once for this machine (3 of 50 parts are there)",
-        "quality: 1,000 of 5,000 contents, 100/s, 40 s left",
+        "quality: 1,000 of 5,000 contents",
+        "quality: 2,000 of 5,000 contents, 100/s, 30 s left",
     ]
+
+
+def test_the_first_batch_is_part_of_no_rate_for_processes_that_compile_and_load_say_nothing() -> None:
+    pace = Pace()
+    assert pace.rate(60.0, 1_000) == 0.0, "a minute for the first thousand says nothing of the next"
+    assert pace.rate(60.1, 2_000) == 0.0, "another process had its first one at the same time"
+    assert pace.rate(62.0, 5_000) == 2_000.0
+    pace.waited(2.0)
+    assert pace.rate(66.0, 9_000) == 2_000.0
+    assert pace.rate(70.0, 10) == 0.0, "another part of the stage"
+
+
+def test_a_stage_that_begins_again_has_not_failed(tmp_path: Path) -> None:
+    workspace = Workspace(init(tmp_path / "house", "corpus").parent)
+    screen, lines = io.StringIO(), list[str]()
+    watcher = TerminalWatcher(Console(file=screen, width=120), workspace)
+    watcher.started("documents")
+    watcher.restarted("documents", "table documents was changed by another run")
+    LogWatcher(lines.append).restarted("documents", "table documents was changed by another run")
+    said = "documents begins again: table documents was changed by another run"
+    assert f"↻ {said}" in screen.getvalue() and "✗" not in screen.getvalue()
+    assert lines == ["documents: begins again: table documents was changed by another run"]
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

@@ -220,6 +220,11 @@ def test_models_answers_and_releases_are_told_and_models_are_stale_until_trained
     label = workspace.store.scan("annotations").collect().row(0, named=True)
     found = touched(workspace, Asked("id", label["sample_id"]))
     assert (found.samples.height, len(found.tasks), len(found.annotations)) == (1, 1, 1)
+    told = {what: for_instance for what, _, for_instance in preview(found)}
+    assert told["samples"] == label["sample_id"][:12] and not re.search("[0-9a-f]{17}", str(told)), (
+        "short, as elsewhere"
+    )
+    assert touched(workspace, Asked("id", told["samples"])).samples.equals(found.samples), "and enough for a name"
     assert [row["model"] for row in found.models] == ["tuned"] and len(found.scores) == 1
     assert stale_models(workspace.store) == {}
     forgotten(edited, label["sample_id"])
