@@ -72,6 +72,6 @@ def test_in_narrow_room_and_with_full_rows_the_election_is_what_its_words_say(se
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(-2, 2))
 def test_a_pair_just_at_the_threshold_is_not_given_up_too_early(n, m, beside):
     common = min(n, m, max(0, ceil(THRESHOLD * (n + m) / (1 + THRESHOLD)) + beside))
-    hashes = [i * 0x9E3779B97F4A7C15 % (1 << 64) for i in range(1, n + m + 1)]
-    sets = [frozenset(hashes[:n]), frozenset(hashes[n - common : n - common + m])]
+    hashes = sorted(i * 0x9E3779B97F4A7C15 % (1 << 64) for i in range(1, n + m + 1))
+    sets = [frozenset(hashes[m - common : m - common + n]), frozenset(hashes[:m])]  # what is not common comes first
     assert elected(sets, 10) == by_definition(sets)
