@@ -11,7 +11,9 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,7 +22,10 @@ from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
+from types import SimpleNamespace
+
+from tests import forked_programs
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from tests.forked_commands import serve; serve(); from pipelines.cli import main; main()"
@@ -53,7 +58,7 @@ def run(words: Sequence[str], folder: str | Path, variables: dict[str, str], sec
     pipe = _server()
     with TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
-        pipe.send((words, str(folder), variables, str(out), str(err)))
+        pipe.send((words, str(folder), variables, str(out), str(err), str(_programs())))
         pid = pipe.recv()
         late = not pipe.poll(seconds)
         if late:
@@ -93,15 +98,43 @@ def _server() -> Connection:
     return ours
 
 
+@cache
+def _programs() -> Path:
+    """What a command starts in the place of Python to run a program; see `tests.forked_programs`."""
+    folder = Path(mkdtemp(prefix="forked-"))
+    atexit.register(shutil.rmtree, folder)
+    door, address = socket.socket(socket.AF_UNIX), folder / "door"
+    door.bind(str(address))
+    door.listen()
+    theirs, ours = os.pipe()
+    with door:
+        process = subprocess.Popen(
+            [sys.executable, "-c", forked_programs.PROGRAM, str(door.fileno()), str(theirs)],
+            cwd=ROOT,
+            env=AT_FIRST,
+            pass_fds=[door.fileno(), theirs],
+            stdin=subprocess.DEVNULL,
+        )
+    os.close(theirs)
+    atexit.register(process.wait)
+    atexit.register(os.close, ours)
+    stub = folder / "python"
+    stub.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {forked_programs.__file__} {address} "$@"\n')
+    stub.chmod(0o700)
+    return stub
+
+
 def serve() -> None:
     """The life of the process that is forked; returns in each fork, which then is the command."""
+    import pipelines.launch
+
     for name in (*NEEDED, "pipelines.definitions", *_own_modules()):
         import_module(name)
     gc.freeze()  # what is imported is never garbage, and to look through it would copy its pages
     pipe = Connection(int(sys.argv[1]))
     while True:
         try:
-            words, folder, variables, out, err = pipe.recv()
+            words, folder, variables, out, err, programs = pipe.recv()
         except EOFError:
             os._exit(0)
         if not (pid := os.fork()):
@@ -114,6 +147,7 @@ def serve() -> None:
     os.environ.update(variables)
     for name, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
+    pipelines.launch.sys = SimpleNamespace(executable=programs)
     sys.path[0], sys.argv = str(HEADWATER.parent), [str(HEADWATER), *words]
 
 
