@@ -242,7 +242,7 @@ FOUND = {
         Output(
             "survivors",
             ("content_digest",),
-            about="Of each content that has a near copy: the one that stays, and whether that is the content itself.",
+            about="One row per content that is dropped for another, exact or near: the one that stays in its stead.",
         ),
         Output(
             "pairs",

@@ -80,12 +80,13 @@ def signed(
 ) -> Signed:
     """The evidence for some texts. Their words are written to `room`, which is `aligned`, if that is
     large enough, to be used again; and odd sketches to `odd`, which holds a row of zeros for each, or none."""
+    settings = settings.banded()
     return _looked_through(texts, settings, room, np.zeros((len(texts), settings.bands), np.uint32), odd)
 
 
 def words_of(texts: Texts, settings: SignatureSettings) -> Words:
     """The words of each text."""
-    return _looked_through(texts, settings, None, NO_BANDS, NO_SKETCHES).words
+    return _looked_through(texts, settings.banded(), None, NO_BANDS, NO_SKETCHES).words
 
 
 NO_BANDS = np.empty((0, 0), np.uint32)

@@ -5,17 +5,29 @@ Bands of rows turn a sketch into an S-curve: two texts at Jaccard s share a band
 of 7 find 0.9855, and more of all that are over it: at 0.85 already 0.999. 20 of 6 find 0.998, and propose nearly twice
 as many pairs below it; 14 of 9 find only 0.867. What is found is verified afterwards, so generous bands cost time, never
 precision. At 0.5, for groups, 160 bands of 4 miss 3 pairs in 100,000.
+
+So a lower threshold needs other bands: those 18 of 7 would find 0.79 of the pairs at 0.7. Bands that nobody names are
+chosen for the threshold, a tenth at a time, lest each little step of it measure all signatures anew.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil, log, prod
 
 POLICY = ("source", "longest", "newest", "quality", "contamination")
 """The keys that a survivor policy may name."""
 
 EVIDENCE = {"quality": "rule_failures", "contamination": "contamination"}
 """The keys that sort by what was measured of a content, each with the table that says it."""
+
+RECALL = 0.985
+"""The share of pairs just at the threshold that bands which are chosen find, at least."""
+HIGHEST = 0.8
+"""The similarity for which bands are chosen at the most: they find more of what is over it."""
+HASHES = 126
+"""Places of a sketch, of which as many bands are made as there is room for."""
+MOST_HASHES = 4096
 
 
 @dataclass(frozen=True)
@@ -24,10 +36,10 @@ class SignatureSettings:
 
     # Words in a shingle; a text with fewer words is one shingle.
     shingle_words: int = 5
-    # Bands of the sketch; contents that share one are candidates.
-    bands: int = 18
-    # Rows of the sketch in a band.
-    rows: int = 7
+    # Bands of the sketch; contents that share one are candidates (0: chosen for the threshold).
+    bands: int = 0
+    # Rows of the sketch in a band (0: chosen for the threshold).
+    rows: int = 0
     # Seed of the sketch.
     seed: int = 0
     # See texts in Unicode NFC, with each run of white space as one blank and none at the ends.
@@ -36,9 +48,19 @@ class SignatureSettings:
     threads: int = field(default=0, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
-        for name in ("shingle_words", "bands", "rows"):
-            if getattr(self, name) < 1:
+        for name, least in (("shingle_words", 1), ("bands", 0), ("rows", 0)):
+            if getattr(self, name) < least:
                 raise ValueError(f"{name}: {getattr(self, name)} is too small; give 1 or more")
+        if self.bands * self.rows > MOST_HASHES:
+            raise ValueError(f"bands: {self.bands} of {self.rows} rows are over {MOST_HASHES:,} hashes; give fewer")
+
+    def banded(self, threshold: float = HIGHEST) -> SignatureSettings:
+        """The same, with bands: those that it names, else those that find `RECALL` of the pairs at the threshold.
+
+        Raises ValueError where that would take more than `MOST_HASHES`.
+        """
+        bands, rows = _banding(self.bands, self.rows, threshold)
+        return replace(self, bands=bands, rows=rows)
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,7 @@ class DeduplicationSettings:
 
     def __post_init__(self) -> None:
         _check_threshold(self.threshold)
+        object.__setattr__(self, "signature", self.signature.banded(self.threshold))
         unknown = [key for key in self.policy if key not in POLICY]
         if unknown:
             raise ValueError(f"policy: there is no key {unknown[0]!r}; it is a list of {', '.join(POLICY)}")
@@ -78,6 +101,28 @@ class GroupSettings:
 
     def __post_init__(self) -> None:
         _check_threshold(self.threshold)
+
+
+def _banding(bands: int, rows: int, threshold: float) -> tuple[int, int]:
+    """Bands and rows, where a 0 is chosen: the most rows that leave enough bands within `HASHES`, or within those given."""
+    if bands and rows:
+        return bands, rows
+    similarity = min(HIGHEST, int(threshold * 10 + 1e-9) / 10) or threshold
+    needed = {each: _bands_needed(similarity, each) for each in ([rows] if rows else range(1, HASHES + 1))}
+    choices = [(bands or most, each) for each, most in needed.items() if not bands or most <= bands]
+    fitting = [choice for choice in choices if bands or prod(choice) <= HASHES] or choices[:1]
+    if fitting and prod(fitting[-1]) <= MOST_HASHES:
+        return fitting[-1]
+    raise ValueError(
+        f"threshold: to find {RECALL:.1%} of the pairs at {similarity:g} takes other bands and rows, or more than "
+        f"{MOST_HASHES:,} hashes; give a higher threshold, or both signature.bands and signature.rows"
+    )
+
+
+def _bands_needed(similarity: float, rows: int) -> int:
+    """How many bands find `RECALL` of the pairs of that similarity; more than are allowed, where none do."""
+    shared = similarity**rows
+    return ceil(log(1 - RECALL) / log(1 - shared)) if shared > 1e-9 else MOST_HASHES + 1
 
 
 def _check_threshold(threshold: float) -> None:

@@ -258,7 +258,7 @@ def test_an_edited_file_is_a_changed_input_for_those_who_ask_for_it(tmp_path: Pa
     path = root / "headwater.yaml"
     path.write_text(path.read_text().replace("rules: []", "rules: [gopher]"))
     assert [name for name, look in looks.items() if look() != before[name]] == ["settings_rules"]
-    path.write_text(path.read_text() + "\ndeduplication: {threshold: 0.7}\n")
+    path.write_text(path.read_text() + "\ndeduplication: {threshold: 0.9}\n")
     changed = {name for name, look in looks.items() if look() != before[name]}
     assert changed == {"settings_rules", "settings_deduplication"}, "not the signatures' part of it"
     with dg.DagsterInstance.ephemeral() as instance:

@@ -200,10 +200,10 @@ def test_the_order_of_keys_and_of_sets_does_not_count() -> None:
 
 
 def test_a_stage_can_ask_for_a_part_of_a_part(tmp_path: Path) -> None:
-    config = loaded(tmp_path, yaml.safe_dump({**LEAST, "deduplication": {"signature": {"bands": 7}}}))
+    config = loaded(tmp_path, yaml.safe_dump({**LEAST, "deduplication": {"signature": {"bands": 7, "rows": 4}}}))
     section = config.section_of(SignatureSettings)
     assert section == "deduplication__signature"
-    assert config.part(section) == SignatureSettings(bands=7)
+    assert config.part(section) == SignatureSettings(bands=7, rows=4)
     assert config.section_of(DeduplicationSettings) == "deduplication"
     assert config.section_of(int) is None
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.deduplication import SignatureSettings, signatures
+from curation.deduplication import DeduplicationSettings, SignatureSettings, signatures
 from curation.deduplication.shingles import shingle_sets
 from curation.deduplication.text_kernels import COMPOSES
 from curation.deduplication.unicode_tables import unicode_tables
@@ -182,18 +182,19 @@ def signed_rows(texts, settings=None):
     return signatures(batch(texts), settings or SignatureSettings()).to_pydict()
 
 
-def test_recall_of_pairs_at_the_threshold_is_what_the_bands_promise():
+@pytest.mark.parametrize("threshold", [0.8, 0.6, 0.3])
+def test_recall_of_pairs_at_the_threshold_is_what_the_bands_promise(threshold):
     seeded, texts = random.Random(5), []
     for _ in range(1500):
         n = seeded.choice([12, 60, 300])
         words = [str(seeded.randrange(10**6)) for _ in range(n)]
-        cut = max(1, round((n - 4) * 0.19 / 1.81 / 2))
-        texts += [" ".join(words), " ".join(words[:-cut] + ["x"] * cut)]
-    frame = signed(texts)["bands"].to_list()
+        cut = max(1, int((n - 4) * (1 - threshold) / (1 + threshold)))
+        texts += [" ".join(words), " ".join(words[:-cut] + [f"x{i}" for i in range(cut)])]
+    frame = signed(texts, DeduplicationSettings(threshold).signature)["bands"].to_list()
     similar = [
         reference.share_a_band(frame[i], frame[i + 1])
         for i in range(0, len(texts), 2)
-        if reference.jaccard(reference.shingles(texts[i], 5), reference.shingles(texts[i + 1], 5)) >= 0.8
+        if reference.jaccard(reference.shingles(texts[i], 5), reference.shingles(texts[i + 1], 5)) >= threshold
     ]
     assert len(similar) > 900
     assert sum(similar) / len(similar) >= 0.985
@@ -221,8 +222,28 @@ def test_the_sketch_is_the_same_on_every_machine():
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="bands: 0 is too small"):
-        SignatureSettings(bands=0)
+    with pytest.raises(ValueError, match="bands: -1 is too small"):
+        SignatureSettings(bands=-1)
+    with pytest.raises(ValueError, match=r"threshold: to find 98\.5% .* give a higher threshold, or both"):
+        DeduplicationSettings(threshold=1e-4)
+    with pytest.raises(ValueError, match="bands: 5000 of 7 rows are over 4,096 hashes"):
+        SignatureSettings(bands=5000, rows=7)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(0.002, 1), st.sampled_from([(0, 0), (0, 0), (20, 0), (60, 0), (0, 3), (0, 7), (3, 4)]))
+def test_bands_that_nobody_names_are_chosen_for_the_threshold(threshold, named):
+    try:
+        chosen = DeduplicationSettings(threshold, signature=SignatureSettings(bands=named[0], rows=named[1])).signature
+    except ValueError:
+        assert named != (0, 0)
+        return
+    bands, rows = chosen.bands, chosen.rows
+    assert (named[0] or bands, named[1] or rows) == (bands, rows)
+    assert all(named) or 1 - (1 - threshold**rows) ** bands >= 0.985
+    if not any(named):
+        assert DeduplicationSettings(max(0.1, int(threshold * 10) / 10)).signature == chosen or threshold < 0.1
+        assert threshold < 0.8 or (bands, rows) == (18, 7)
 
 
 def test_frames_of_polars_pass_through():
