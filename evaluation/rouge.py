@@ -1,4 +1,4 @@
-"""ROUGE (Lin 2004): how many words, runs of words, or words in the same order an answer shares with its reference.
+"""ROUGE-L (Lin 2004): how many words in the same order an answer shares with its reference.
 
 Written here, because the package rouge-score brings nltk, absl-py and six for a stemmer that nobody asked for and some
 fifty lines. Words are as there: small letters, split at whatever is no letter or digit; letters of all scripts count, where
@@ -8,16 +8,9 @@ the package knows a to z alone. On English text the figures are the package's to
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 _WORD = re.compile(r"[^\W_]+")
-
-
-def rouge_n(output: str, reference: str, n: int = 1) -> float:
-    """F1 over runs of `n` words, each counted as often as it stands in both (section 2), 0 to 100."""
-    given, wanted = (Counter(_runs(_words(text), n)) for text in (output, reference))
-    return _f1(sum((given & wanted).values()), given.total(), wanted.total())
 
 
 def rouge_l(output: str, reference: str) -> float:
@@ -41,10 +34,6 @@ def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> i
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
-
-
-def _runs(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    return [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
 
 
 def _f1(common: int, given: int, wanted: int) -> float:

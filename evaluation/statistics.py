@@ -22,8 +22,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from proportions import wilson
-
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
@@ -151,17 +149,6 @@ def paired_difference(
     p_value = _swap_test(sums, statistic, settings)
     detectable = smallest_effect(float(resampled.std(ddof=1)), confidence=settings.confidence)
     return Difference(value_a, value_b, value_b - value_a, low, high, p_value, detectable, len(values_a))
-
-
-def win_rate(wins: float, ties: float, losses: float, confidence: float = 0.95) -> Estimate:
-    """Share won, a tie as half a win, with Wilson's interval (too wide rather than too narrow when there are ties)."""
-    n = wins + ties + losses
-    if min(wins, ties, losses) < 0:
-        raise ValueError(f"wins, ties and losses cannot be negative: {wins}, {ties}, {losses}")
-    if not n:
-        return Estimate(None, None, None, 0)
-    low, high = wilson((wins + ties / 2) / n, n, confidence)
-    return Estimate((wins + ties / 2) / n, low, high, round(n))
 
 
 def smallest_effect(standard_error: float, power: float = 0.8, confidence: float = 0.95) -> float:

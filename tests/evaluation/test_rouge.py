@@ -6,35 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.rouge import longest_common_subsequence, rouge_l, rouge_n
+from evaluation.rouge import longest_common_subsequence, rouge_l
 
 PUBLISHED = [
     (
         "Return the number of rows in the table.",
         "Return the row count of the given table.",
         62.5,
-        14.285714285714285,
-        62.5,
     ),
     (
         "the cat sat on the mat",
         "the cat was found under the bed",
         46.15384615384615,
-        18.18181818181818,
-        46.15384615384615,
     ),
-    ("police killed the gunman", "the gunman killed police", 100.0, 33.33333333333333, 50.0),
-    ("It's 3.14, roughly; see PEP-8!", "PEP 8 says it is 3 14", 66.66666666666666, 30.769230769230766, 40.0),
-    ("", "nothing here", 0.0, 0.0, 0),
-    ("a a a b", "a b a c a", 88.8888888888889, 28.571428571428577, 66.66666666666666),
+    ("police killed the gunman", "the gunman killed police", 50.0),
+    ("It's 3.14, roughly; see PEP-8!", "PEP 8 says it is 3 14", 40.0),
+    ("", "nothing here", 0),
+    ("a a a b", "a b a c a", 66.66666666666666),
 ]
 
 
 @pytest.mark.parametrize("row", range(len(PUBLISHED)))
 def test_the_figures_of_the_package(row):
-    output, reference, one, two, longest = PUBLISHED[row]
-    assert rouge_n(output, reference, 1) == pytest.approx(one, abs=1e-9)
-    assert rouge_n(output, reference, 2) == pytest.approx(two, abs=1e-9)
+    output, reference, longest = PUBLISHED[row]
     assert rouge_l(output, reference) == pytest.approx(longest, abs=1e-9)
 
 

@@ -13,7 +13,6 @@ from evaluation.statistics import (
     mean_interval,
     paired_difference,
     smallest_effect,
-    win_rate,
 )
 
 QUICK = BootstrapSettings(resamples=1000, permutations=1000)
@@ -111,14 +110,6 @@ def test_a_swap_test_of_few_pairs_agrees_with_counting_all_swaps():
     a = np.arange(6.0)
     found = paired_difference(a, a + np.array([1.0, 2, 3, 4, 5, 6]), settings=BootstrapSettings(permutations=20_000))
     assert found.p_value == pytest.approx(2 / 64, abs=0.005)
-
-
-def test_win_rate_counts_a_tie_as_half():
-    assert win_rate(3, 2, 5).value == 0.4
-    assert win_rate(3, 2, 5).n == 10
-    assert win_rate(0, 0, 0).value is None
-    with pytest.raises(ValueError, match="negative"):
-        win_rate(-1, 0, 2)
 
 
 def test_smallest_effect_against_the_textbook():
