@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -19,13 +20,13 @@ from curation.decontamination import (
     HeldOutSettings,
     MatchSettings,
     cleaned,
-    find_in_corpus,
     leaking,
     overlaps,
     rates_of_sets,
     rates_of_splits,
     seen_in_training,
     training_samples,
+    update_in_corpus,
 )
 from curation.demonstrations import with_references
 from curation.inventory import Source
@@ -36,9 +37,10 @@ from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddlin
 from curation.tasks import TaskSettings, collect_samples, extract_samples
 from curation.tasks.own import recipe_version
 from evaluation.unit_tests import UnitTestSettings
+from pipelines.commits import Books, Change
 from pipelines.releases import standing_release
 from pipelines.releasing import released
-from pipelines.stages import Observation, Output, Run, measure, observable, stage
+from pipelines.stages import Changes, Observation, Output, Run, Tracked, fold, measure, observable, stage
 from pipelines.workspace import Workspace
 from plots import histogram
 from records import Outcome, Picture, Progress
@@ -164,9 +166,13 @@ def sample_overlaps(samples: pl.LazyFrame, matches: MatchSettings, progress: Pro
     return Outcome(overlaps(samples, matches, progress), kept=training, dropped={"held out": held_out})
 
 
-@stage(
+def _contents_gone_through(tables: Mapping[str, pl.LazyFrame], contents: int) -> Books:
+    return Books("contents", contents, contents)
+
+
+@fold(
     group="evaluation",
-    code_version="1",
+    code_version="2",
     outputs=(
         Output("corpus_overlaps", ("content_digest", "held_out_id")),
         Output(
@@ -176,15 +182,18 @@ def sample_overlaps(samples: pl.LazyFrame, matches: MatchSettings, progress: Pro
         ),
     ),
     asks=lambda config: {"documents", "evaluation_items", "contamination"} if config.evaluation_sets else set(),
+    follows=("sample_overlaps", "documents", "evaluation_items", "contamination"),
     counts="corpus",
+    books=_contents_gone_through,
     unit="contents",
     needs=("task", "models"),
     uses=("python",),
 )
 def corpus_overlaps(
-    corpus: pl.LazyFrame,
-    candidates: pl.LazyFrame,
-    samples: pl.LazyFrame,
+    state: Mapping[str, pl.LazyFrame],
+    corpus: Tracked,
+    candidates: Tracked,
+    samples: Tracked,
     sample_overlaps: pl.DataFrame,
     documents: pl.LazyFrame | None,
     evaluation_items: pl.DataFrame | None,
@@ -192,17 +201,22 @@ def corpus_overlaps(
     held_out: HeldOutSettings,
     decontamination: DecontaminationSettings,
     progress: Progress,
-) -> Outcome:
+) -> Changes:
     """Which held-out samples stand in documents that none was found in; and of how many items too much stands anywhere."""
-    found = find_in_corpus(corpus, samples, candidates, decontamination.matches, progress)
-    answered = releases.answered(samples)
-    rates = [rates_of_splits(samples, seen_in_training(sample_overlaps, answered, held_out), found, held_out)]
+    found = state.get("corpus_overlaps")
+    came, went = update_in_corpus(found, corpus, samples, candidates, decontamination.matches, progress)
+    in_corpus = (
+        came if found is None else pl.concat([found.join(went.lazy(), on=went.columns, how="anti").collect(), came])
+    )
+    answered = releases.answered(samples.now)
+    seen = seen_in_training(sample_overlaps, answered, held_out)
+    rates = [rates_of_splits(samples.now, seen, in_corpus, held_out)]
     if documents is not None and evaluation_items is not None and contamination is not None:
         training = training_samples(answered, sample_overlaps, held_out)
-        rates += [rates_of_sets(evaluation_items, contamination, documents, corpus, training, decontamination)]
-    contents = height_of(corpus)
-    others = {"contamination_rates": pl.concat(rates)}
-    return Outcome(found, kept=contents, others=others, notes={"over the limits": leaking(found, held_out).height})
+        rates += [rates_of_sets(evaluation_items, contamination, documents, corpus.now, training, decontamination)]
+    former = [rows.select("kind", "name").collect() for name, rows in state.items() if name == "contamination_rates"]
+    tables = {"corpus_overlaps": Change(came, went), "contamination_rates": Change(pl.concat(rates), *former)}
+    return Changes(tables, notes={"over the limits": leaking(in_corpus, held_out).height})
 
 
 @stage(

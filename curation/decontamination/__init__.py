@@ -11,7 +11,8 @@ from curation.decontamination.cleaning import (
 )
 from curation.decontamination.evaluation_sets import ITEMS, read_evaluation_sets
 from curation.decontamination.evidence import CONTAMINATION, contamination
-from curation.decontamination.held_out import IN_CORPUS, OVERLAPS, find_in_corpus, overlaps
+from curation.decontamination.held_out import OVERLAPS, overlaps
+from curation.decontamination.in_corpus import IN_CORPUS, find_in_corpus, update_in_corpus
 from curation.decontamination.rules import ContaminationRules, contaminated, cuts
 from curation.decontamination.settings import (
     DecontaminationSettings,
@@ -43,4 +44,5 @@ __all__ = [
     "read_evaluation_sets",
     "seen_in_training",
     "training_samples",
+    "update_in_corpus",
 ]

@@ -6,8 +6,7 @@ longer training sample. It is looked for as items of evaluation sets are: a prom
 without its answer has leaked, and a prompt with its reference is one. What the samples of a task have in common (the
 instruction before each of them) is no item; it is told by the training samples too, for held-out ones may be few.
 
-Documents are only told of, for what is trained on the corpus itself: those count in which no held-out sample was found by
-the task's recipe.
+What stands in documents, `curation.decontamination.in_corpus` tells.
 """
 
 from __future__ import annotations
@@ -22,23 +21,17 @@ from curation.blocks import height_of, parts_of
 from curation.decontamination.evidence import find_items
 from curation.decontamination.index import Form, ItemIndex, build_index, item_name, words_of
 from curation.decontamination.settings import MatchSettings
-from curation.splits import held_out_contents
 from records import Progress, silent
 
 PLACES = pl.List(pl.Struct({"turn": pl.Int64, "start": pl.Int64, "end": pl.Int64}))
 """Places within a sample: the turn of `messages` (null: the reference), and the bytes of its text in UTF-8."""
 
-_MATCH = {"words": pl.Int64(), "share": pl.Float64(), "longest_run": pl.Int64()}
+MATCH = {"words": pl.Int64(), "share": pl.Float64(), "longest_run": pl.Int64()}
 OVERLAPS = pl.Schema(
-    {"sample_id": pl.String(), "held_out_id": pl.String(), "held_out_split": pl.String(), **_MATCH, "places": PLACES}
+    {"sample_id": pl.String(), "held_out_id": pl.String(), "held_out_split": pl.String(), **MATCH, "places": PLACES}
 )
 """One row per training sample and held-out sample of which a part stands in it: how many of its words, which share of
 them, the longest run, and where. Of a prompt and of it with its reference, the one of which more is there counts."""
-
-IN_CORPUS = pl.Schema(
-    {"content_digest": pl.String(), "held_out_id": pl.String(), "held_out_split": pl.String(), **_MATCH}
-)
-"""The same for a content of the corpus."""
 
 FORM_SAMPLES = 2000
 """Training samples by which the form of a task is told: the first by their ids, which are hashes."""
@@ -56,7 +49,7 @@ _EMPTY = pl.DataFrame(
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame
 
 
-class _Sought(NamedTuple):
+class Sought(NamedTuple):
     """The items of held-out samples (item, words, held_out_id, held_out_split), and the index of them."""
 
     items: pl.DataFrame
@@ -80,13 +73,14 @@ class _Sought(NamedTuple):
         return best.join(splits, on="held_out_id").sort("content_digest", "held_out_id")
 
 
-def _sought(samples: pl.LazyFrame, matches: MatchSettings) -> _Sought:
+def sought_of(samples: pl.LazyFrame, matches: MatchSettings) -> Sought:
+    """What is to be looked for of samples (sample_id, messages, reference, split): those that are held out."""
     items = _items(samples.filter(pl.col("split") != "train"))
     training = samples.filter(split="train")
     first = training.select("sample_id").collect(engine="streaming").to_series().sort().head(FORM_SAMPLES)
     told = training.select(*_SAID).filter(pl.col("sample_id").is_in(first.implode())).collect(engine="streaming")
     others = words_of(sample_texts(told)["text"])
-    return _Sought(items, build_index(items, matches, Form(FORM_SHARE, FORM_TEXTS, others, strict=True)), matches)
+    return Sought(items, build_index(items, matches, Form(FORM_SHARE, FORM_TEXTS, others, strict=True)), matches)
 
 
 def overlaps(samples: Frame, matches: MatchSettings, progress: Progress = silent) -> pl.DataFrame:
@@ -95,7 +89,7 @@ def overlaps(samples: Frame, matches: MatchSettings, progress: Progress = silent
     Of training samples a batch is held at a time, of held-out ones the words.
     """
     rows = samples.lazy()
-    training, sought, done = rows.filter(split="train").select(*_SAID), _sought(rows, matches), 0
+    training, sought, done = rows.filter(split="train").select(*_SAID), sought_of(rows, matches), 0
     found = [pl.DataFrame(schema=OVERLAPS)]
     total = height_of(training) if sought.items.height else 0
     for batch in parts_of(training, BATCH) if total else ():
@@ -107,29 +101,6 @@ def overlaps(samples: Frame, matches: MatchSettings, progress: Progress = silent
         done += batch.height
         progress(done, total, "training samples")
     return pl.concat(found).sort("sample_id", "held_out_id")
-
-
-def find_in_corpus(
-    corpus: pl.LazyFrame,
-    samples: Frame,
-    candidates: Frame,
-    matches: MatchSettings,
-    progress: Progress = silent,
-) -> pl.DataFrame:
-    """`IN_CORPUS` of the contents (content_digest, text) in which no held-out sample was found, by digest and held_out_id.
-
-    `candidates` has content_digest and samples: what the task's recipe found.
-    """
-    own = held_out_contents(samples, candidates).select("content_digest").lazy()
-    others = corpus.join(own, on="content_digest", how="anti").select("content_digest", "text")
-    sought, found, done = _sought(samples.lazy(), matches), [pl.DataFrame(schema=IN_CORPUS)], 0
-    if sought.items.is_empty():
-        return found[0]
-    for batch in parts_of(others, BATCH):
-        found.append(sought.within(batch).select(IN_CORPUS.names()).cast(IN_CORPUS))
-        done += batch.height
-        progress(done, None, "contents")
-    return pl.concat(found).sort("content_digest", "held_out_id")
 
 
 def _items(held_out: pl.LazyFrame) -> pl.DataFrame:

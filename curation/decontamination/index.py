@@ -57,9 +57,7 @@ def words_of(texts: pl.Series) -> pl.Series:
     data, offsets = text_buffers(texts.to_arrow().cast(pa.large_string()))
     hashes, counts = np.empty(int(offsets[-1] - offsets[0]), np.uint64), np.empty(len(texts), np.int64)
     n = all_words(data, offsets, Characters(*character_table()), hashes, counts)
-    bounds = np.concatenate([[0], 8 * np.cumsum(counts)])
-    buffers = [None, pa.py_buffer(bounds.astype(np.int64)), pa.py_buffer(hashes[:n].astype("<u8"))]
-    return pl.Series("words", pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(texts), buffers)))
+    return _rows(hashes[:n].astype("<u8"), np.concatenate([[0], 8 * np.cumsum(counts)])).alias("words")
 
 
 def text_buffers(texts: pa.LargeStringArray) -> tuple[Bytes, Ints]:
@@ -113,6 +111,34 @@ def build_index(items: pl.DataFrame, settings: MatchSettings, form: Form = Form(
         totals,
         {reason: count for reason, count in left_out.items() if count},
     )
+
+
+def entries(index: ItemIndex) -> pl.DataFrame:
+    """How each item is looked for: item, its weights and the places of the runs that lead to it, as bytes. What is found of an
+    item in a text is a function of its words and of these."""
+    _, bounds, weights, *_, items, places, _, _ = index.kernel
+    order = np.lexsort((places, items))
+    ends = np.searchsorted(items[order], np.arange(len(index.names) + 1))
+    return pl.DataFrame(
+        {"item": index.names, "weights": _rows(weights, bounds), "places": _rows(places[order], 4 * ends)}
+    )
+
+
+def restricted(index: ItemIndex, names: pl.Series) -> ItemIndex:
+    """The index by which these items alone are found, each as by the whole."""
+    words, bounds, weights, whole, seeds, starts, items, places, *_ = index.kernel
+    wanted = index.names.is_in(names.implode()).to_numpy()[items]
+    own, firsts = np.unique(np.repeat(seeds, np.diff(starts))[wanted], return_index=True)
+    starts = np.append(firsts, wanted.sum()).astype(np.int64)
+    kernel = (words, bounds, weights, whole, own, starts, items[wanted], places[wanted], *_tables(own))
+    return index._replace(kernel=tuple(_fixed(np.ascontiguousarray(part)) for part in kernel))
+
+
+def _rows(values: npt.NDArray[Any], bounds: Ints) -> pl.Series:
+    """Bytes from each bound to the next, as a column."""
+    buffers = [None, pa.py_buffer(bounds.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(values))]
+    column = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)
+    return pl.Series(pl.from_arrow(column))
 
 
 def _joined(words: pl.Series) -> tuple[Hashes, Ints]:

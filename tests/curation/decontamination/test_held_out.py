@@ -241,12 +241,14 @@ def test_a_held_out_sample_in_other_documents_than_its_own_is_told() -> None:
         clean=text(200),
     )
     candidates = found_in(table, own=["asked"], copied=["clean0"])
-    rows = find_in_corpus(corpus.lazy(), table, candidates, MatchSettings())
+    rows = find_in_corpus(corpus.lazy(), table.lazy(), candidates.lazy(), MatchSettings())
     assert rows.select("content_digest", "held_out_id").rows() == [("copied", "asked"), ("half", "asked")]
     assert leaking(rows, DROP)["content_digest"].to_list() == ["copied"]
     rates = rates_of_splits(table, seen_in_training(overlaps(table, MatchSettings()), table, DROP), rows, DROP)
     assert rates.rows() == [("split", "test", 1, None, 1, 0), ("split", "validation", 1, None, 0, 0)]
-    assert find_in_corpus(corpus.lazy(), table.filter(split="train"), candidates, MatchSettings()).is_empty()
+    assert find_in_corpus(
+        corpus.lazy(), table.filter(split="train").lazy(), candidates.lazy(), MatchSettings()
+    ).is_empty()
 
 
 @pytest.mark.parametrize(("way", "in_corpus"), [("keep", 2), ("cut", 0), ("drop", 1)])
