@@ -57,7 +57,7 @@ from records import Outcome, Progress
 from row_index import Layout, RowIndex
 
 
-@measure(group="curation", code_version="4", of="documents", uses=("python",), pictures=of_signatures)
+@measure(group="curation", code_version="5", of="documents", uses=("python",), pictures=of_signatures)
 def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
     """The bands of each content's sketch, and the digest of its normalised text."""
     return measure_signatures(contents, settings)
@@ -221,7 +221,7 @@ FOUND = {
     ),
     "signatures": Layout(
         ("content_digest", "normal_digest"),
-        ("content_digest", "normal_digest", "n_characters", "n_words", "bands", "odd_sketch"),
+        ("content_digest", "normal_digest", "n_characters", "n_shingles", "bands", "odd_sketch"),
         ("bands",),
         ("content_digest", "normal_digest"),
     ),

@@ -18,7 +18,7 @@ SIGNATURE = {
     "content_digest": pl.String,
     "normal_digest": pl.String,
     "n_characters": pl.Int64,
-    "n_words": pl.Int64,
+    "n_shingles": pl.Int64,
     "bands": pl.Binary,
     "odd_sketch": pl.Binary,
 }

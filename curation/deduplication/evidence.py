@@ -2,13 +2,14 @@
 
 Exact is a 128-bit digest of the normalised text. Near is the bands of a min-wise sketch over word shingles: only their
 hashes are kept (4 bytes a band, 72 bytes a content), for candidates are verified on the shingles themselves. An odd sketch
-of 64 bytes stands beside, which tells of most that are not near that they are not.
+of 128 bytes and the number of shingles stand beside, which tell of most that are not near that they are not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +29,14 @@ SIGNATURES = pa.schema(
         "content_digest": pa.string(),
         "normal_digest": pa.string(),
         "n_characters": pa.int64(),
-        "n_words": pa.int64(),
+        "n_shingles": pa.int64(),
         "bands": pa.binary(),
         "odd_sketch": pa.binary(),
     }
 )
 """normal_digest: of the normalised text, null where the text is null. n_characters: code points of that text before its
-white space was folded. bands: one little-endian uint32 per band, empty where the text has no word; odd_sketch:
-eight of uint64, likewise (`sketch_kernels`)."""
+white space was folded. n_shingles: distinct ones, or a few more where a long text repeats itself from afar. bands: one
+little-endian uint32 per band, empty where the text has no word; odd_sketch: 16 of uint64, likewise (`sketch_kernels`)."""
 
 
 def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
@@ -43,18 +44,34 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
 
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
-    texts = texts_of(contents.column("text"))
-    odd = np.zeros((len(texts), sketch_kernels.ODD_WORDS), np.uint64)
-    found = signed(texts, settings, odd=odd)
+    settings, texts = settings.banded(), texts_of(contents.column("text"))
+    sketches = _no_sketches(len(texts), settings.bands, len(texts))
+    found = _looked_through(texts, settings, None, sketches)
     counts = found.words.counts
     names = contents.column("content_digest").cast(pa.string())
-    numbers = _numbers(found.n_characters), _numbers(counts)
-    sketches = _binary(found.bands, counts > 0), _binary(odd.view(np.uint32), counts > 0)
-    columns = [names, _hexadecimal(found.digests, texts.valid), *numbers, *sketches]
+    numbers = _numbers(found.n_characters), _numbers(sketches.n_shingles)
+    hashes = _binary(sketches.bands, counts > 0), _binary(sketches.odd.view(np.uint32), counts > 0)
+    columns = [names, _hexadecimal(found.digests, texts.valid), *numbers, *hashes]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
 
 
-NO_SKETCHES = np.empty((0, sketch_kernels.ODD_WORDS), np.uint64)
+class Sketches(NamedTuple):
+    """Of each text its bands; and, unless these are not asked for, its odd sketch and how many distinct shingles it has at
+    most. All are zeros where it has no word."""
+
+    bands: Room
+    odd: npt.NDArray[np.uint64]
+    n_shingles: npt.NDArray[np.int64]
+
+    def of(self, own: slice) -> Sketches:
+        """Those of some texts."""
+        return Sketches(self.bands[own], self.odd[own], self.n_shingles[own])
+
+
+def _no_sketches(n: int, bands: int, n_odd: int) -> Sketches:
+    """Room for the bands of some texts, and for the odd sketches of some."""
+    odd = np.zeros((n_odd, sketch_kernels.ODD_WORDS), np.uint64), np.zeros(n_odd, np.int64)
+    return Sketches(np.zeros((n, bands), np.uint32), *odd)
 
 
 class Words(NamedTuple):
@@ -75,30 +92,23 @@ class Signed(NamedTuple):
     bands: Room
 
 
-def signed(
-    texts: Texts, settings: SignatureSettings, room: Room | None = None, odd: npt.NDArray[np.uint64] = NO_SKETCHES
-) -> Signed:
-    """The evidence for some texts. Their words are written to `room`, which is `aligned`, if that is
-    large enough, to be used again; and odd sketches to `odd`, which holds a row of zeros for each, or none."""
+def signed(texts: Texts, settings: SignatureSettings, room: Room | None = None) -> Signed:
+    """The evidence for some texts, but for odd sketches. Their words are written to `room`, which is `aligned`, if that is
+    large enough, to be used again."""
     settings = settings.banded()
-    return _looked_through(texts, settings, room, np.zeros((len(texts), settings.bands), np.uint32), odd)
+    return _looked_through(texts, settings, room, _no_sketches(len(texts), settings.bands, 0))
 
 
 def words_of(texts: Texts, settings: SignatureSettings) -> Words:
     """The words of each text."""
-    return _looked_through(texts, settings.banded(), None, NO_BANDS, NO_SKETCHES).words
+    return _looked_through(texts, settings.banded(), None, _no_sketches(0, 0, 0)).words
 
 
-NO_BANDS = np.empty((0, 0), np.uint32)
-
-
-def _looked_through(
-    texts: Texts, settings: SignatureSettings, room: Room | None, bands: Room, odd: npt.NDArray[np.uint64]
-) -> Signed:
+def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None, sketches: Sketches) -> Signed:
     """The evidence for some texts; of sketches, what there is room for."""
     own = _room_for(texts)
     room = room if room is not None and len(room) >= own else aligned(own + own // 8)
-    found, doubtful = _read(texts, settings, room, 0, bands, odd)
+    found, doubtful = _read(texts, settings, room, 0, sketches)
     if not (settings.normalise and doubtful.any()):
         return found
     rows, changed = composed(texts, doubtful)
@@ -106,21 +116,19 @@ def _looked_through(
     if len(room) < more:
         room, before = aligned(more), room
         room[:own] = before[:own]
-    odd_of_changed = np.zeros((len(changed) if len(odd) else 0, sketch_kernels.ODD_WORDS), np.uint64)
-    bands_of_changed = np.zeros((len(changed) if len(bands) else 0, bands.shape[1]), np.uint32)
-    other, _ = _read(changed, settings, room, own, bands_of_changed, odd_of_changed)
-    for mine, theirs in ((found.digests, other.digests), (found.n_characters, other.n_characters)):
-        mine[rows] = theirs
-    if len(bands):
-        bands[rows] = bands_of_changed
-    if len(odd):
-        odd[rows] = odd_of_changed
+    n_bands, n_odd = (len(changed) if len(wanted) else 0 for wanted in (sketches.bands, sketches.odd))
+    others = _no_sketches(n_bands, sketches.bands.shape[1], n_odd)
+    other, _ = _read(changed, settings, room, own, others)
+    columns = ((found.digests, other.digests), (found.n_characters, other.n_characters))
+    for mine, theirs in cast(Iterable[tuple[npt.NDArray[Any], ...]], (*columns, *zip(sketches, others, strict=True))):
+        if len(mine):
+            mine[rows] = theirs
     found.words.starts[rows], found.words.counts[rows] = other.words.starts, other.words.counts
     return found._replace(words=found.words._replace(hashes=room))
 
 
 def _read(
-    texts: Texts, settings: SignatureSettings, room: Room, begin: int, bands: Room, odd: npt.NDArray[np.uint64]
+    texts: Texts, settings: SignatureSettings, room: Room, begin: int, sketches: Sketches
 ) -> tuple[Signed, npt.NDArray[np.bool_]]:
     """What stands in texts, whose words go to room[begin:], and sketches to rows of zeros, if there are any; and which may not
     be in NFC. A slice is sketched while its words are still in the processor's cache."""
@@ -149,17 +157,19 @@ def _read(
             state,
         )
         words.starts[own] = at + np.cumsum(words.counts[own]) - words.counts[own]
-        if len(bands):
-            _sketch(words, own, settings, bands[own], odd[own])
+        if len(sketches.bands):
+            _sketch(words, own, settings, sketches.of(own))
 
     in_slices(texts, settings.threads, read)
-    return Signed(digests, n_characters, words, bands), doubtful
+    return Signed(digests, n_characters, words, sketches.bands), doubtful
 
 
-def _sketch(words: Words, own: slice, settings: SignatureSettings, bands: Room, odd: npt.NDArray[np.uint64]) -> None:
-    """Hash the bands of some of the texts, and their odd sketches."""
+def _sketch(words: Words, own: slice, settings: SignatureSettings, sketches: Sketches) -> None:
+    """Make the sketches of some of the texts."""
     keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
-    bins, dense, full, states, made, cells = sketch_kernels.scratch(settings.bands * settings.rows, settings.bands)
+    bins, dense, full, states, made, cells, seen = sketch_kernels.scratch(
+        settings.bands * settings.rows, settings.bands
+    )
     sketch_kernels.sketch_all(
         words.hashes,
         words.starts[own],
@@ -168,14 +178,14 @@ def _sketch(words: Words, own: slice, settings: SignatureSettings, bands: Room, 
         keys.key,
         keys.order,
         keys.rank,
-        bands,
-        odd,
+        *sketches,
         bins,
         dense,
         full,
         states,
         made,
         cells,
+        seen,
     )
 
 

@@ -114,7 +114,7 @@ class Gatherer(NamedTuple):
             sharing.bands,
             sharing.has_bands,
             sharing.odd,
-            sharing.most_shingles(self.settings.signature.shingle_words),
+            sharing.n_shingles,
             self.settings.threshold,
             np.empty(slots, np.int32),
             np.empty(n, np.int32),

@@ -130,14 +130,14 @@ class Pairs(NamedTuple):
 
 
 class Signatures(NamedTuple):
-    """Contents, the digest of the normalised text of each (its own where there is none), its characters and words, its
+    """Contents, the digest of the normalised text of each (its own where there is none), its characters and shingles, its
     bands, and its odd sketch."""
 
     contents: Digests
     forms: Digests
     is_form: npt.NDArray[np.bool_]
     n_characters: npt.NDArray[np.int64]
-    n_words: npt.NDArray[np.int64]
+    n_shingles: npt.NDArray[np.int64]
     bands: npt.NDArray[np.uint32]
     has_bands: npt.NDArray[np.bool_]
     odd: npt.NDArray[np.uint64]
@@ -145,12 +145,8 @@ class Signatures(NamedTuple):
     def at(self, where: npt.NDArray[Any]) -> Signatures:
         """Some of them, by number or by flag."""
         names = self.contents.at(where), self.forms.at(where), self.is_form[where]
-        sizes = self.n_characters[where], self.n_words[where]
+        sizes = self.n_characters[where], self.n_shingles[where]
         return Signatures(*names, *sizes, self.bands[where], self.has_bands[where], self.odd[where])
-
-    def most_shingles(self, width: int) -> npt.NDArray[np.int64]:
-        """How many shingles of so many words each has, if none is repeated."""
-        return np.maximum(self.n_words - (width - 1), 1)
 
 
 def no_signatures(n: int, bands: int) -> Signatures:
@@ -189,10 +185,10 @@ def signatures(rows: Rows, column: str, wanted: Wanted, bands: int) -> Signature
     is_form = _there(normal)
     forms = Digests(contents.high.copy(), contents.low.copy())
     forms.high[is_form], forms.low[is_form] = _where_there(normal, is_form)
-    n_characters, n_words = (_counts_in(table[name]) for name in ("n_characters", "n_words"))
+    n_characters, n_shingles = (_counts_in(table[name]) for name in ("n_characters", "n_shingles"))
     odd, _ = _hashes_in(table["odd_sketch"], 2 * ODD_WORDS)
     return Signatures(
-        contents, forms, is_form, n_characters, n_words, *_hashes_in(table["bands"], bands), odd.view(np.uint64)
+        contents, forms, is_form, n_characters, n_shingles, *_hashes_in(table["bands"], bands), odd.view(np.uint64)
     )
 
 

@@ -169,7 +169,7 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
     dirty = numbered(before.dirty).places_of(gathered.contents)[order] >= 0
     complete, nothing_known = gathered.complete[order], (np.empty(0, np.uint64), np.empty(0))
     kept, similarity, compared = _fates(gathered, order, before)
-    odd, n_shingles = signatures.odd[order], signatures.most_shingles(settings.signature.shingle_words)[order]
+    odd, n_shingles = signatures.odd[order], signatures.n_shingles[order]
     return _Region(
         order,
         forms,

@@ -74,7 +74,7 @@ def count_bits(x: np.uint64) -> np.uint64:
 @piece
 def may_be_near(odd: Hashes, n_shingles: Ints, i: int, j: int, threshold: float) -> bool:
     """Whether texts can be as similar as the threshold, given their odd sketches: no fewer shingles than bits that differ
-    stand in one alone. Repeated shingles are counted, which makes the bound higher, never wrong."""
+    stand in one alone. `n_shingles` may count repeated ones, which makes the bound higher, never wrong."""
     alone = np.uint64(0)
     for k in range(odd.shape[1]):
         alone += count_bits(odd[i, k] ^ odd[j, k])

@@ -6,7 +6,7 @@ preference fixed for each bin beforehand (optimal densification: Shrivastava, IC
 chance of exactly the Jaccard similarity, as in MinHash, for one hash a shingle instead of 126.
 
 The odd sketch (after Mitzenmacher, Pagh and Pham, WWW 2014) says of pairs that share a band which cannot be near, so that
-an update need not read them. Shingles mark cells, and each bit is the parity of the marked ones among 32 cells: a bit in
+an update need not read them. Shingles mark cells, and each bit is the parity of the marked ones among 16 cells: a bit in
 which two sketches differ needs a shingle that only one text has, whatever is repeated in either.
 """
 
@@ -34,7 +34,9 @@ _27, _30, _31, _32 = (np.uint64(n) for n in (27, 30, 31, 32))
 _RANK = np.uint64(0x7FFFFFFF)
 CELL_WORDS = 256
 """64 cells each."""
-ODD_WORDS = 8
+SEEN = 4096
+"""Shingles that are remembered, to tell the repeated ones: a power of two."""
+ODD_WORDS = 16
 """Numbers of 64 bits in an odd sketch."""
 _CELL, _IN_WORD = np.uint64(50), np.uint64(63)
 
@@ -77,6 +79,28 @@ def mark_cells(shingles: Hashes, cells: Hashes) -> None:
     for value in shingles:
         cell = value >> _CELL
         cells[np.int64(cell) >> 6] |= np.uint64(1) << (cell & _IN_WORD)
+
+
+@piece
+def forget(seen: Hashes, n: int) -> int:
+    """Forget all shingles, and make room for those of a text that has n: how many places to use, a power of two."""
+    slots = len(seen)
+    while slots > 64 and slots >= 8 * n:
+        slots >>= 1
+    for slot in range(slots):
+        seen[slot] = np.uint64(slot ^ 1)  # no shingle that belongs here
+    return slots
+
+
+@piece
+def count_new(shingles: Hashes, seen: Hashes, slots: int) -> int:
+    """How many shingles are not known to be repeated: each place remembers the last that it had."""
+    new, mask = 0, np.uint64(slots - 1)
+    for value in shingles:
+        slot = value & mask
+        new += seen[slot] != value
+        seen[slot] = value
+    return new
 
 
 @piece
@@ -144,10 +168,11 @@ def band_hashes(bins: Ranks, rows: int, states: Hashes, out: npt.NDArray[np.uint
         out[band] = np.uint32(mixed(states[band]) >> _32)
 
 
-def scratch(bins: int, bands: int) -> tuple[Ranks, Ranks, Places, Hashes, Hashes, Hashes]:
+def scratch(bins: int, bands: int) -> tuple[Ranks, Ranks, Places, Hashes, Hashes, Hashes, Hashes]:
     """What `sketch_all` works in, for one call at a time."""
     ranks, states, made = np.empty((2, bins), np.uint32), np.empty(bands, np.uint64), np.empty(BLOCK, np.uint64)
-    return *ranks, np.empty(bins, np.uint16), states, made, np.zeros(CELL_WORDS, np.uint64)
+    cells, seen = np.zeros(CELL_WORDS, np.uint64), np.empty(SEEN, np.uint64)
+    return *ranks, np.empty(bins, np.uint16), states, made, cells, seen
 
 
 @kernel
@@ -161,15 +186,17 @@ def sketch_all(
     rank: Places,
     bands: npt.NDArray[np.uint32],
     odd: Hashes,
+    n_shingles: Ints,
     bins: Ranks,
     dense: Ranks,
     full: Places,
     states: Hashes,
     room: Hashes,
     cells: Hashes,
+    seen: Hashes,
 ) -> None:
     """Hash the bands of the sketch of each text; those of a text without words stay as they are. Add the odd sketch of each,
-    if there is room for any; it begins as zeros.
+    if there is room for any, and how many distinct shingles it has at most; they begin as zeros.
 
     Text i has the words words[starts[i] : starts[i] + counts[i]]; fewer than a shingle has are one shingle.
     """
@@ -180,12 +207,14 @@ def sketch_all(
         for i in range(len(bins)):
             bins[i] = EMPTY
         first, behind = starts[text], starts[text] + counts[text] - width + 1
+        slots = forget(seen, behind - first) if len(odd) else 0
         while first < behind:
             made = room[: min(len(room), behind - first)]
             shingle(words[first:], multipliers, width, made)
             throw(made, key, bins)
             if len(odd):
                 mark_cells(made, cells)
+                n_shingles[text] += count_new(made, seen, slots)
             first += len(made)
         densify(bins, order, rank, full, dense)
         band_hashes(dense, len(bins) // bands.shape[1], states, bands[text])

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.deduplication import DeduplicationSettings, SignatureSettings, signatures
+from curation.deduplication.evidence import words_of
 from curation.deduplication.shingles import shingle_sets
 from curation.deduplication.text_kernels import COMPOSES
+from curation.deduplication.texts import texts_of
 from curation.deduplication.unicode_tables import unicode_tables
 from tests.curation.deduplication import reference
 from tests.curation.deduplication.reference import signed
@@ -38,10 +40,10 @@ def test_a_text_has_the_words_the_shingles_and_the_normal_form_that_python_finds
     rows = signatures(batch(texts), SMALL).to_pylist()
     sets = shingle_sets(pa.array(texts, pa.string()), SMALL)
     whole = {}
-    for text, row, size in zip(texts, rows, sets.sizes, strict=True):
+    for text, row, size, words in zip(texts, rows, sets.sizes, word_counts(texts), strict=True):
         expected = reference.shingles(text, 2)
-        assert row["n_words"] == sum(1 for _ in reference.re.findall(r"\w+", unicodedata.normalize("NFC", text or "")))
-        assert size == len(expected)
+        assert words == sum(1 for _ in reference.re.findall(r"\w+", unicodedata.normalize("NFC", text or "")))
+        assert size == len(expected) <= row["n_shingles"] <= words
         assert (row["bands"] == b"") == (not expected)
         assert (row["normal_digest"] is None) == (text is None)
         if text is not None:
@@ -87,7 +89,7 @@ def test_bytes_that_are_no_utf8_end_a_word_and_harm_nothing():
         b"\xe2\x82",
     ]
     rows = signatures(batch(broken, pa.binary()), SMALL).to_pylist()
-    assert [row["n_words"] for row in rows] == [3, 3, 0, 1, 0]
+    assert word_counts(broken, pa.binary()) == [3, 3, 0, 1, 0]
     assert len({row["normal_digest"] for row in rows}) == 5
     assert rows[0]["bands"] == rows[1]["bands"] == signatures(batch(["a b c"]), SMALL).to_pylist()[0]["bands"]
 
@@ -102,7 +104,7 @@ def test_the_ends_of_blocks_do_not_show(data):
     text = "".join(data.draw(st.lists(piece, max_size=30)))
     row, shift = signatures(batch([text]), SMALL).to_pylist()[0], data.draw(st.integers(0, 70))
     words = reference.re.findall(r"\w+", unicodedata.normalize("NFC", text))
-    assert row["n_words"] == len(words)
+    assert word_counts([text]) == [len(words)]
     assert row["n_characters"] == len(unicodedata.normalize("NFC", text))
     plain = signatures(batch([" ".join(words), " " * shift + text]), SMALL).to_pylist()
     assert [other["bands"] for other in plain] == [row["bands"]] * 2
@@ -140,8 +142,10 @@ def test_blocks_of_a_long_text_do_not_show():
     assert sizes.tolist() == [len(words) - k + 1] * 2
     first, second = signed([text, "  ".join(words)])["bands"].to_list()
     assert first == second
-    periodic = signed([" ".join(words[:n] * (60_000 // n)) for n in (1, 2, 3000)])
-    assert periodic["n_words"].to_list() == [60_000] * 3
+    repeated = [" ".join(words[:n] * (60_000 // n)) for n in (1, 2, 3000)]
+    assert word_counts(repeated) == [60_000] * 3
+    periodic = signed(repeated)
+    assert periodic["n_shingles"].to_list()[:2] == [1, 2] and 3_000 <= periodic["n_shingles"][2] < 60_000
     once = signed([" ".join(["w0"] * 5), " ".join((words[:2] * 3)[:6]), " ".join((words[:3000] * 2)[:3004])])
     assert periodic["bands"].to_list() == once["bands"].to_list()
 
@@ -166,7 +170,10 @@ def test_bins_of_the_sketch_agree_as_often_as_the_texts_are_similar(size):
 @given(*[st.lists(st.integers(0, 60), max_size=400)] * 2, st.integers(1, 3))
 def test_odd_sketches_differ_in_no_more_bits_than_shingles_stand_in_one_text_alone(a, b, repeats):
     texts = [" ".join(map(str, words)) for words in (a * repeats, b)]
-    odd = [int.from_bytes(row, "little") for row in signed_rows(texts, SMALL)["odd_sketch"]]
+    rows = signed_rows(texts, SMALL)
+    odd = [int.from_bytes(row, "little") for row in rows["odd_sketch"]]
+    for text, n_shingles in zip(texts, rows["n_shingles"], strict=True):
+        assert len(reference.shingles(text, 2)) <= n_shingles <= len(text.split())
     alone = reference.shingles(texts[0], 2) ^ reference.shingles(texts[1], 2)
     assert (odd[0] ^ odd[1]).bit_count() <= len(alone)
 
@@ -175,7 +182,18 @@ def test_odd_sketches_of_texts_that_differ_much_differ_in_many_bits():
     words = [str(i) for i in range(300)]
     rows = signed_rows([" ".join(words), " ".join([*words[:150], *map(str, range(900, 1050))])])["odd_sketch"]
     first, second = (int.from_bytes(row, "little") for row in rows)
-    assert 150 < (first ^ second).bit_count() <= 308  # 154 shingles in each alone, in 512 bits
+    assert 200 < (first ^ second).bit_count() <= 308  # 154 shingles in each alone, in 1024 bits
+
+
+def test_shingles_that_come_again_from_afar_may_be_counted_again_and_none_is_missed():
+    words = [str(i) for i in range(9_000)]
+    (n_shingles,) = signed_rows([" ".join([*words, *words])])["n_shingles"]
+    assert 9_004 - 4 <= n_shingles <= 2 * 9_000 - 4
+
+
+def word_counts(texts, kind=None):
+    column = batch(texts, kind).column("text")
+    return words_of(texts_of(column), SMALL).counts.tolist()
 
 
 def signed_rows(texts, settings=None):
@@ -217,7 +235,7 @@ def test_without_normalising_a_text_is_its_bytes():
 def test_the_sketch_is_the_same_on_every_machine():
     wide = SignatureSettings(bands=20, rows=6)
     row = signed(["The quick brown fox jumps over the lazy dog, ÄÖÜ straße 中文 と"], wide).row(0, named=True)
-    assert (row["normal_digest"], row["n_words"], row["n_characters"]) == ("6a1e1088040f8e52dafb2302908ba359", 13, 60)
+    assert (row["normal_digest"], row["n_shingles"], row["n_characters"]) == ("6a1e1088040f8e52dafb2302908ba359", 9, 60)
     assert row["bands"][:12].hex() == "e5d5e96964f4e2e98bb643d7"
 
 
