@@ -3,6 +3,7 @@
 Lines are compared first, and words only within lines that differ, so that a text in one long line and a listing of code
 both read well. What both texts begin and end with is set aside at once. The comparison costs the product of what is left
 (Python's `difflib`), so that is cut to `LINES` lines and `WORDS` words a text, of its first `CHARACTERS`; the cut is said.
+Copies are often wrapped otherwise, so white space in another's stead is not shown, but told.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ LONGEST = 4_000
 NEAR = 12
 """Equal words that are shown around a difference within a long line."""
 
+WORD = re.compile(r"\s*\S+|\s+$")
+"""With the white space before it; at the end of a text, that alone."""
+
 Kind = Literal["both", "first", "second", "left out"]
 
 
@@ -39,8 +43,10 @@ def difference_lines(first: str, second: str, other: str) -> list[Text]:
     """For a terminal: `[-only in the first-]` in red and `{+only in the second+}` in green; `other` names the second."""
     if first == second:
         return [Text(f"the text is equal to that of {other}")]
-    body = Text()
-    for kind, text in differences(first, second):
+    body, pieces = Text(), differences(first, second)
+    if first.split() == second.split() and {"first", "second"}.isdisjoint(piece.kind for piece in pieces):
+        return [Text(f"the text differs from that of {other} in white space alone")]
+    for kind, text in pieces:
         if kind == "left out":
             body.append(f"\n… {text} …\n", "dim")
         else:
@@ -50,8 +56,11 @@ def difference_lines(first: str, second: str, other: str) -> list[Text]:
 
 
 def differences(first: str, second: str) -> list[Piece]:
-    """What of two texts is to be shown: runs in order, long ones that stand in both only where they are beside others."""
-    pieces = list(_shortened(compared(first[:CHARACTERS], second[:CHARACTERS])))
+    """What of two texts is to be shown: runs in order, long ones that stand in both only where they are beside others.
+
+    White space that stands in another's stead counts as in both, and is that of the first.
+    """
+    pieces = list(_shortened(_spaced_alike(compared(first[:CHARACTERS], second[:CHARACTERS]))))
     longer = max(len(first), len(second)) - CHARACTERS
     return pieces + ([Piece("left out", f"{longer:,} characters more are not compared")] if longer > 0 else [])
 
@@ -79,7 +88,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\s*\S+|\s+$", text)
+    return re.findall(WORD, text)
 
 
 def _by_lines(first: list[str], second: list[str]) -> Iterator[Piece]:
@@ -97,17 +106,56 @@ def _by_lines(first: list[str], second: list[str]) -> Iterator[Piece]:
 
 
 def _by_words(first: str, second: str) -> Iterator[Piece]:
-    before, middle, after = _apart(_words(first), _words(second))
-    yield Piece("both", "".join(before))
+    all_words = [list(map(_Word, re.findall(WORD, text))) for text in (first, second)]
+    before, middle, after = _apart(*all_words)
+    yield from _paired(before, all_words[1])
     (one, cut_one), (two, cut_two) = (_cut(words, WORDS) for words in middle)
     for tag, a, b, c, d in SequenceMatcher(None, one, two).get_opcodes():
         if tag == "equal":
-            yield Piece("both", "".join(one[a:b]))
+            yield from _paired(one[a:b], two[c:d])
         else:
             yield from (Piece("first", "".join(one[a:b])), Piece("second", "".join(two[c:d])))
     if cut_one or cut_two:
         yield Piece("left out", f"{cut_one:,} words more of this text and {cut_two:,} of the other are not compared")
-    yield Piece("both", "".join(after))
+    yield from _paired(after, all_words[1][len(all_words[1]) - len(after) :])
+
+
+class _Word(str):
+    """A word with the white space before it, which makes it no other."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.lstrip() == other.lstrip()
+
+    def __hash__(self) -> int:
+        return hash(self.lstrip())
+
+
+def _paired(first: Sequence[str], second: Sequence[str]) -> Iterator[Piece]:
+    """Words that are equal in both texts, where the white space before them may not be."""
+    for one, two in zip(first, second, strict=False):
+        word = one.lstrip()
+        space, other = one[: len(one) - len(word)], two[: len(two) - len(word)]
+        if space == other:
+            yield Piece("both", space + word)
+        else:
+            yield from (Piece("first", space), Piece("second", other), Piece("both", word))
+
+
+def _spaced_alike(pieces: Sequence[Piece]) -> list[Piece]:
+    """Where white space stands in another's stead, that of the first as if it stood in both."""
+    found: list[Piece] = []
+    for piece in pieces:
+        before = found[-1] if found else Piece("both", "")
+        space = before.text[: len(before.text) - len(before.text.lstrip())]
+        if (before.kind, piece.kind) == ("first", "second") and space and piece.text[0].isspace():
+            piece = Piece("second", space + piece.text.lstrip())
+            if before.text == piece.text:
+                found[-1] = Piece("both", space)
+                continue
+        found.append(piece)
+    return _merged(found)
 
 
 def _apart(first: Sequence[str], second: Sequence[str]) -> tuple[list[str], list[list[str]], list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _TURNING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_HIDDEN = "\u00ad\u200b\u2028\u2029\u2060\ufeff"
+_HIDDEN = "\u00ad\u180e\u200b\u2028\u2029\u2060-\u2064\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 _SIGNS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNING}{_HIDDEN}\ud800-\udfff]")
 
 

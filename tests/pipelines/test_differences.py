@@ -22,8 +22,11 @@ def test_the_runs_of_each_text_are_that_text(first, second):
 @given(TEXT, TEXT)
 def test_what_is_in_one_text_only_is_always_shown(first, second):
     alone = [piece for piece in compared(first, second) if piece.kind in {"first", "second"}]
-    assert [piece for piece in differences(first, second) if piece.kind in {"first", "second"}] == alone
+    shown = [piece for piece in differences(first, second) if piece.kind in {"first", "second"}]
+    told = [[(kind, text.split()) for kind, text in pieces if not text.isspace()] for pieces in (shown, alone)]
+    assert told[0] == told[1]
     assert bool(alone) == (first != second)
+    assert shown or first.split() == second.split()
 
 
 def said(first: str, second: str) -> str:
@@ -36,6 +39,14 @@ def test_words_are_compared_within_lines_and_equal_lines_are_left_out():
     shown = said("\n".join(lines), "\n".join(changed))
     assert "line 50 of [-the-] {+that+} text" in shown and "lines that are in both" in shown
     assert "line 49" in shown and "line 40 " not in shown and "line 60 " not in shown
+
+
+def test_a_text_that_is_wrapped_otherwise_shows_the_words_that_differ():
+    words = [f"word{number}" for number in range(60)]
+    changed = [*words[:30], "other", *words[31:]]
+    shown = said(" ".join(words), "\n".join(changed))
+    assert "word29 [-word30-] {+other+} word31" in shown and "word5 " not in shown
+    assert said(" ".join(words), "\n".join(words)) == "the text differs from that of the other in white space alone"
 
 
 def test_equal_texts_and_white_space():
