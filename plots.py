@@ -7,6 +7,7 @@ version, so that the same numbers give the same bytes.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,12 @@ def bars(counts: Mapping[str, int], title: str, unit: str = "rows") -> bytes:
 
 
 def shares(totals: Mapping[str, int], parts: Mapping[tuple[str, str], int], title: str) -> bytes:
-    """A PNG of a heat map: of each row's total the share that belongs to each column; both are the names of `totals`."""
-    names = list(totals)[:BARS]
+    """A PNG of a heat map: of each row's total the share that belongs to each column; both are the names of `totals`.
+
+    Of more than `BARS` the others are one row and one column together.
+    """
+    totals, parts = _others_together(totals, parts)
+    names = list(totals)
     figure = _figure(1.2 + 0.32 * max(1, len(names)))
     axes = figure.subplots()
     if names:
@@ -99,7 +104,7 @@ def shares(totals: Mapping[str, int], parts: Mapping[tuple[str, str], int], titl
         for y, row in enumerate(cells):
             for x, share in enumerate(row):
                 if share:
-                    axes.annotate(f"{share:.1%}", (x, y), fontsize=8, ha="center", va="center", color="white" if share > 0.5 else INK)  # fmt: skip
+                    axes.annotate(f"{share:.1%}" if len(names) < BARS // 2 else f"{share:.0%}", (x, y), fontsize=8, ha="center", va="center", color="white" if share > 0.5 else INK)  # fmt: skip
     else:
         _nothing(axes)
     axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
@@ -195,7 +200,24 @@ def _label(row: dict[str, object]) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 32 else name[:31] + "…"
+    """Of a long name both ends, for names that differ often begin alike."""
+    return name if len(name) <= 32 else f"{name[:15]}…{name[-16:]}"
+
+
+def _others_together(
+    totals: Mapping[str, int], parts: Mapping[tuple[str, str], int]
+) -> tuple[Mapping[str, int], Mapping[tuple[str, str], int]]:
+    """Those beyond `BARS` under one name."""
+    if len(totals) <= BARS:
+        return totals, parts
+    shown = {name: name for name in list(totals)[:BARS]}
+    others = f"{len(totals) - BARS} others"
+    together, of_parts = Counter[str](), Counter[tuple[str, str]]()
+    for name, total in totals.items():
+        together[shown.get(name, others)] += total
+    for (row, column), part in parts.items():
+        of_parts[shown.get(row, others), shown.get(column, others)] += part
+    return together, of_parts
 
 
 def _plain(text: str) -> str:

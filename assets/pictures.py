@@ -156,7 +156,7 @@ def of_funnel(report: Report) -> list[Picture]:
 
 
 def _copied(report: Report) -> bytes:
-    title = "of each source (row), removed for a document of another (column)"
+    title = "removed of each source (row) for a document of (column)"
     return shares(report.copies.documents, report.copies.between, title)
 
 

@@ -43,6 +43,11 @@ def test_a_heat_map_of_shares():
     assert shares(totals, {("web", "mail"): 5}, "copies") == shares(totals, {("web", "mail"): 5}, "copies")
     assert shares(totals, {("web", "mail"): 5}, "copies") != shares(totals, {("mail", "web"): 2}, "copies")
     assert size(shares({}, {}, "copies"))[0] == 640
+    many = {f"a_rather_long_name_that_begins_alike_{number}": 10 for number in range(BARS + 2)}
+    beyond = list(many)[-1]
+    assert shares(many, {(beyond, beyond): 5}, "copies") != shares(many, {}, "copies"), "nobody is left out in silence"
+    one, two = ({name: 10} for name in list(many)[:2])
+    assert shares(one, {}, "copies") != shares(two, {}, "copies"), "names are told apart"
 
 
 def test_names_with_signs_and_numbers_without_end_are_drawn():
