@@ -1,48 +1,46 @@
 """Compiled loops: Numba, because it needs no compiler on the user's machine, at 70% of the speed of C with AVX2.
 
-Machine code is cached beside the source, or in the user's cache folder where the source is read-only, so that compiling
-costs a few seconds once; where neither can be written each process compiles for itself. Numba's cache asks only
-whether the function's own file changed; ours also asks about the files of the compiled functions that it may call.
+Machine code is kept beside the source, or in the user's cache folder where the source is read-only, so that compiling
+costs a few seconds once; where neither can be written each process compiles for itself. It is made anew when the file of
+the function changes, or that of a compiled function that it may call.
 
-Before it loads what is cached, Numba readies itself to compile, a fifth of a second in every process; ours does that only
-where nothing fits in the cache.
+A `kernel` that is kept is called without Numba, whose import and whose reading of what it kept are 0.3 s of every process:
+`curation.machine_code` keeps and loads it, `curation.kernel_arguments` says which version serves which arguments, and
+Numba (`curation.compiler`) is imported where nothing fits.
 
 Whoever waits is told (`curation.compiling`).
 """
 
 from __future__ import annotations
 
-import pickle
-import time
+import os
 from collections.abc import Callable
-from functools import cache
+from functools import cached_property, update_wrapper
 from importlib import import_module
-from pathlib import Path
+from threading import RLock
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numba
-from llvmlite.binding import add_symbol
-from numba.core import types
-from numba.core.caching import FunctionCache
-from numba.core.event import Event, Listener, register
-from numba.core.registry import CPUDispatcher
-from numba.core.runtime import _nrt_python
+from numpy import ndarray
 
-from curation.compiling import Compiling, is_told, tell
+from curation import machine_code
+from curation.kernel_arguments import Kind, Parameters
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@cache
-def _name_runtime() -> None:
-    """Make known what machine code calls for memory, as Numba's own runtime does before it compiles anything."""
-    for name, address in _nrt_python.c_helpers.items():
-        add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+class Late:
+    """A module that is imported when something of it is first asked for: what emits LLVM's code need not load Numba."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
 
 
-def _files_of(function: Callable[..., Any]) -> list[str]:
+def files_of(function: Callable[..., Any]) -> list[str]:
     """The files of the compiled functions that a function can name, and of those that these can."""
     files, pending = {function.__code__.co_filename}, [function]
     while pending:
@@ -54,107 +52,109 @@ def _files_of(function: Callable[..., Any]) -> list[str]:
     return sorted(files)
 
 
-def _stamp(file: str) -> tuple[str, int, int]:
-    seen = Path(file).stat()
-    return file, seen.st_mtime_ns, seen.st_size
+class Part:
+    """A function that compiled ones call. Numba asks `_numba_type_` of what it meets, and so makes one of its own of it."""
+
+    def __init__(self, function: Callable[..., Any], made: Callable[[Callable[..., Any]], Any]) -> None:
+        self.py_func, self._made = function, made
+        update_wrapper(self, function)
+        machine_code.stamp(function.__code__.co_filename)
+
+    @cached_property
+    def made(self) -> Any:
+        """What Numba knows it by."""
+        return self._made(self.py_func)
+
+    @cached_property
+    def _numba_type_(self) -> Any:
+        return import_module("curation.compiler").type_of(self.made)
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(f"{self.py_func.__qualname__} is part of compiled functions; make it `compiled` to call it")
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+kernels: list[Kernel] = []
+_lock = RLock()
+
+
+def _renew_lock() -> None:
+    """A process that is forked has none of the threads that may have held the lock."""
+    global _lock
+    _lock = RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+class Kernel(Part):
+    """A function whose machine code, a version for each kind of arguments, is called by its address."""
+
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        self._cache_file._source_stamp = (self._cache_file._source_stamp, *map(_stamp, _files_of(function)))
+        super().__init__(function, lambda kernel: import_module("curation.compiler").part(kernel, _nrt=False))
+        self._count = function.__code__.co_argcount
+        self._seen: dict[tuple[Any, ...], Callable[[tuple[Any, ...]], Any]] = {}
+        self.versions: dict[tuple[Kind, ...], Callable[[tuple[Any, ...]], Any]] = {}
+        """By the kinds of the arguments, what takes them all."""
+        kernels.append(self)
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        _name_runtime()
-        with self._guard_against_spurious_io_errors():
-            try:
-                return self._load_overload(sig, target_context)
-            except (AttributeError, ImportError, EOFError, pickle.UnpicklingError):  # it names types that are no more
-                self.flush()
-        return None
+    @cached_property
+    def _parameters(self) -> Parameters:
+        return Parameters(self.py_func)
+
+    @cached_property
+    def _kept(self) -> machine_code.Kept | None:
+        return machine_code.kept(self.py_func, files_of(self.py_func))
 
     def has_code(self) -> bool:
         """Whether machine code of the function as it stands is kept."""
-        try:
-            return bool(self._cache_file._load_index())
-        except (OSError, AttributeError, ImportError, EOFError, pickle.UnpicklingError):
-            return False
+        return self._kept is not None and self._kept.has_any()
 
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Run it, without the interpreter lock.
 
-_dispatchers: list[CPUDispatcher] = []
+        Raises:
+            TypeError: An argument is none of the kind that the function declares; it is named.
+            OverflowError: A number has no place in 64 bits.
+        """
+        if named or len(given) != self._count:
+            given = self._parameters.bound(given, named)
+        seen = tuple([(a.dtype, a.ndim, a.flags.num) if type(a) is ndarray else type(a) for a in given])
+        version = self._seen.get(seen)
+        if version is None:
+            version = self._seen[seen] = self._version(self._parameters.kinds(given))
+        return version(given)
 
+    def _version(self, kinds: tuple[Kind, ...]) -> Callable[[tuple[Any, ...]], Any]:
+        with _lock:
+            if kinds not in self.versions:
+                code = self._kept.read(kinds) if self._kept else None
+                if code is None:
+                    code = import_module("curation.compiler").native(self, kinds)
+                    if self._kept:
+                        self._kept.write(kinds, code)
+                self.versions[kinds] = self._loaded(kinds, code)
+            return self.versions[kinds]
 
-@cache
-def _parts() -> tuple[set[CPUDispatcher], set[CPUDispatcher]]:
-    """All of this package's functions that are compiled by themselves, and those that were not when this was first asked."""
-    folder = Path(__file__).parent
-    for file in sorted(folder.rglob("*.py")):
-        text = file.read_text(encoding="utf-8")
-        if "\n@compiled\n" in text or "\n@kernel\n" in text:
-            import_module(".".join(file.relative_to(folder.parent).with_suffix("").parts))
-    own = {each for each in _dispatchers if each.py_func.__module__.startswith(f"{__package__}.")}
-    return own, {each for each in own if isinstance(each._cache, _Cache) and not each._cache.has_code()}
-
-
-class _Teller(Listener):  # type: ignore[misc]
-    """Told by Numba of whatever it compiles, under its lock; one function may lead to others."""
-
-    def __init__(self) -> None:
-        self._depth, self._begun = 0, 0.0
-
-    def on_start(self, event: Event) -> None:
-        """A function is about to be compiled."""
-        if not self._depth:
-            self._begun = time.monotonic()
-        self._depth += 1
-        if is_told() and event.data["dispatcher"] in _parts()[0]:
-            self._tell(event.data["dispatcher"].py_func.__name__)
-
-    def on_end(self, event: Event) -> None:
-        """It is compiled, or cannot be."""
-        self._depth -= 1
-        if is_told():
-            _parts()[1].discard(event.data["dispatcher"])
-            if not self._depth:
-                self._tell("", time.monotonic() - self._begun)
-
-    def _tell(self, part: str, seconds: float = 0.0) -> None:
-        parts, missing = _parts()
-        tell(Compiling(part, len(parts) - len(missing), len(parts), seconds))
-
-
-register("numba:compile", _Teller())
+    def _loaded(self, kinds: tuple[Kind, ...], code: machine_code.Code) -> Callable[[tuple[Any, ...]], Any]:
+        if code.objects:
+            return machine_code.loaded(code, self.py_func.__qualname__, kinds, self._parameters.for_call(kinds))
+        dispatcher = compiled(self.py_func, _nrt=False)
+        return lambda given: dispatcher(*given)
 
 
 def compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
     """Compile a function on first call, releasing the interpreter lock, and keep the machine code for later processes."""
-    dispatcher = numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function)
-    try:
-        dispatcher._cache = _Cache(function)
-    except RuntimeError as error:
-        if "cannot cache function" not in str(error):
-            raise
-    _dispatchers.append(dispatcher)
-    return cast(Callable[P, R], dispatcher)
+    return cast(Callable[P, R], import_module("curation.compiler").compiled(function, **options))
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that makes no arrays, but works on those that it is given.
+    """Compile a function that makes no arrays, but works on those that it is given; numbers are all that it returns.
 
     Nobody counts then who uses an array, which costs two locked instructions for each that a call is given, and much of
-    the code that is to be compiled.
+    the code that is to be compiled; and what is kept needs no Numba. Arguments are of the kinds that are declared: another
+    whole number, or a 32-bit float, is widened, and an array of other numbers refused.
     """
-    return compiled(function, _nrt=False)
-
-
-class _Part(CPUDispatcher):  # type: ignore[misc]
-    def get_call_template(self, args: Any, kws: Any) -> Any:
-        """One version serves all whole numbers: Numba would compile another for each that is known beforehand."""
-        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
-        return super().get_call_template(tuple(map(types.unliteral, args)), plain)
-
-    def __call__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(f"{self.py_func.__qualname__} is part of compiled functions; make it `compiled` to call it")
+    return cast(Callable[P, R], Kernel(function))
 
 
 def part(function: Callable[P, R], **options: bool) -> Callable[P, R]:
@@ -162,9 +162,8 @@ def part(function: Callable[P, R], **options: bool) -> Callable[P, R]:
 
     Its machine code stands in that of each caller, and is kept with theirs.
     """
-    dispatcher = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
-    dispatcher.__class__ = _Part
-    return cast(Callable[P, R], dispatcher)
+    made = Part(function, lambda function: import_module("curation.compiler").part(function, **options))
+    return cast(Callable[P, R], made)
 
 
 def piece(function: Callable[P, R]) -> Callable[P, R]:
@@ -175,3 +174,8 @@ def piece(function: Callable[P, R]) -> Callable[P, R]:
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Put the function's code where compiled ones call it: as a call, decoding a character takes five times as long."""
     return part(function, forceinline=True)
+
+
+def emitted(function: Callable[..., Any]) -> Any:
+    """A part that Numba has no words for: a function that gives its type, and what emits its code for LLVM."""
+    return Part(function, lambda function: import_module("numba.extending").intrinsic(function))

@@ -15,12 +15,11 @@ import numpy.typing as npt
 from numba.core import cgutils, types
 
 from curation.bitmaps import Bitmaps
-from curation.compilation import inlined, part
+from curation.compilation import emitted, inlined, part
 from curation.deduplication.lanes import (
     BYTES,
     as_bits,
     count_bits,
-    emitted,
     every,
     first_bits,
     loaded,

@@ -6,16 +6,13 @@ a machine with narrow vectors, or none, only takes longer. What is read and writ
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from curation.compilation import piece
+from curation.compilation import Late, emitted, piece
 
 LANES = 64
 """Bytes that are looked at together."""
@@ -25,10 +22,7 @@ _SECOND = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(17)], np.uint64)
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 BYTES = ir.VectorType(ir.IntType(8), LANES)
 _WORD = ir.IntType(64)
-
-
-emitted: Callable[[Callable[..., Any]], Any] = intrinsic
-"""Numba's decorator for a function that gives its type and emits its code."""
+cgutils, types = Late("numba.core.cgutils"), Late("numba.core.types")
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba.core import types
 
-from curation.compilation import compiled, inlined, part
-from curation.deduplication.lanes import BYTES, LANES, as_bits, emitted, every, loaded, lowest_bit
+from curation.compilation import compiled, emitted, inlined, part
+from curation.deduplication.lanes import BYTES, LANES, as_bits, every, loaded, lowest_bit
 
 UNSURE = -1
 """The tree must be asked."""

@@ -1,0 +1,282 @@
+"""Kernels give what Python gives for whatever arrays they are given, and what is kept of them is used when it fits, and only then."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.compilation import Kernel, kernel
+from curation.kernel_arguments import Kind
+from curation.machine_code import Code, Kept
+
+Ints = npt.NDArray[np.int64]
+
+
+@kernel
+def weighed(values, out):
+    """Write each number with its place into its weight; how many there are."""
+    rows, columns = values.shape
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = values[i, j] * (1000 * i + j)
+    return rows * columns
+
+
+@kernel
+def told(whole: int, unsigned: np.uint64, part: float, flag: bool) -> tuple[int, int, float, bool, float]:
+    """All kinds of numbers, there and back."""
+    return whole, unsigned + np.uint64(1), part / 2, not flag, np.float32(0.5)
+
+
+@kernel
+def quotient(numbers: Ints, at: int, by: int) -> int:
+    """What may fail in two ways."""
+    if at >= len(numbers):
+        raise IndexError("no number", 7)
+    return int(numbers[at] // by)
+
+
+@kernel
+def power(a, b):
+    """What the mathematical library computes."""
+    return a**b
+
+
+def views(count: int) -> st.SearchStrategy[Any]:
+    steps = st.sampled_from([-2, -1, 1, 3])
+    bounds = st.integers(0, count)
+    return st.tuples(bounds, bounds, steps).map(lambda cut: slice(*cut))
+
+
+@given(views(7), views(6), st.sampled_from("CF"), st.booleans(), st.booleans())
+def test_arrays_are_read_and_written_where_they_stand(
+    rows: slice, columns: slice, order: Any, transposed: bool, readonly: bool
+) -> None:
+    values = np.arange(42).reshape(7, 6).copy(order)
+    values = (
+        (values.T[columns, rows] if transposed else values[rows, columns]) + 0 if readonly else values[rows, columns]
+    )
+    values.flags.writeable = not readonly
+    room = np.full((9, 16), -1)
+    out = room[1 : 1 + values.shape[0], 2 : 2 + 2 * values.shape[1] : 2]
+    expected = room.copy()
+    i, j = np.indices(values.shape)
+    expected[1 : 1 + values.shape[0], 2 : 2 + 2 * values.shape[1] : 2] = values * (1000 * i + j)
+    assert weighed(values, out) == values.size
+    np.testing.assert_array_equal(room, expected)
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(0, (1 << 64) - 2), st.floats(allow_nan=False), st.booleans())
+def test_numbers_go_there_and_come_back(whole: int, unsigned: int, part: float, flag: bool) -> None:
+    found = told(whole, np.uint64(unsigned), part, flag)
+    assert found == (whole, unsigned + 1, part / 2, not flag, 0.5)
+    assert list(map(type, found)) == [int, int, float, bool, float]
+    assert told(np.int64(whole), unsigned, np.float64(part), np.bool_(flag)) == found
+    assert told(flag=flag, part=part, unsigned=np.uint64(unsigned), whole=whole) == found
+
+
+def test_one_version_serves_all_numbers_of_a_parameter() -> None:
+    assert isinstance(told, Kernel)
+    for whole in (1, np.int8(1), np.uint16(1), True):
+        assert told(whole, np.uint8(1), np.float32(1), 0)[:3] == (1, 2, 0.5)
+    assert len(told.versions) == 1
+
+
+def test_what_is_raised_inside_reaches_the_caller_with_its_place() -> None:
+    numbers = np.arange(5)
+    assert quotient(numbers, 4, 2) == 2
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        quotient(numbers, 4, 0)
+    with pytest.raises(IndexError) as raised:
+        quotient(numbers, 5, 1)
+    assert raised.value.args == ("no number", 7)
+    assert raised.value.__notes__[0].startswith(f"in quotient, {__file__}:")
+    assert quotient(numbers, 4, -1) == -4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((np.arange(5, dtype=np.int32), 0, 1), "quotient: `numbers` must be an array of int64, not of int32"),
+        ((np.arange(5, dtype=">i8"), 0, 1), "quotient: `numbers` must be an array of int64, not of >i8"),
+        (([1, 2], 0, 1), "quotient: `numbers` must be an array of int64, not a list"),
+        ((np.ma.arange(5), 0, 1), "quotient: `numbers` must be an array of int64, not a MaskedArray"),
+        ((None, 0, 1), "quotient: `numbers` must be an array of int64, not a NoneType"),
+        ((np.arange(5), 0.5, 1), "quotient: `at` must be int64, not a float"),
+        ((np.arange(5), np.arange(1), 1), "quotient: `at` must be int64, not an array of int64"),
+        ((np.arange(5), 0), "quotient: missing a required argument: 'by'"),
+        ((np.arange(5), 0, 1, 2), "quotient: too many positional arguments"),
+    ],
+    ids=["narrow", "swapped", "list", "masked", "nothing", "part", "array", "too few", "too many"],
+)
+def test_an_argument_of_the_wrong_kind_is_named(arguments: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        quotient(*arguments)
+    assert str(raised.value) == said
+
+
+def test_a_number_that_has_no_place_in_64_bits_is_named() -> None:
+    with pytest.raises(OverflowError, match=r"quotient: `by` is 9223372036854775808, which is no int64"):
+        quotient(np.arange(5), 0, 1 << 63)
+    with pytest.raises(OverflowError, match="told: `unsigned` is -1, which is no uint64"):
+        told(0, -1, 0.0, False)
+
+
+def test_threads_that_call_at_once_get_one_version() -> None:
+    @kernel
+    def total(values):
+        found = 0
+        for value in values:
+            found += value
+        return found
+
+    together = Barrier(4)
+
+    def called(n: int) -> int:
+        together.wait()
+        return total(np.full(100_000, n))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(called, range(4))) == [0, 100_000, 200_000, 300_000]
+    assert isinstance(total, Kernel)
+    assert len(total.versions) == 1
+
+
+CALLED = "from curation.compilation import piece\n\n@piece\ndef step(x):\n    return {} * x\n"
+CALLER = """
+import sys
+import numpy as np
+from curation.compilation import kernel
+from called import step
+
+@kernel
+def total(values):
+    found = 0
+    for value in values:
+        found += step(value)
+    return found
+
+print(total(np.arange(5)), "numba" in sys.modules, flush=True)
+"""
+FORKED = """
+import os
+
+if not os.fork():
+    print(total(np.arange(5)), total(np.arange(5, dtype=np.uint8)), flush=True)
+    os._exit(0)
+assert os.wait()[1] == 0
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    (tmp_path / "called.py").write_text(CALLED.format(1))
+    (tmp_path / "caller.py").write_text(CALLER)
+    return tmp_path
+
+
+def begun(folder: Path, **around: str) -> subprocess.Popen[str]:
+    path = {"PYTHONPATH": os.pathsep.join([str(folder), str(Path.cwd())]), "XDG_CACHE_HOME": str(folder / "cache")}
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | path | around
+    return subprocess.Popen([sys.executable, "-c", "import caller"], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def said(folder: Path, **around: str) -> str:
+    process = begun(folder, **around)
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    return out.strip()
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*caller.total-*"))
+
+
+def test_what_is_kept_is_called_without_numba_until_a_source_or_the_machine_is_another(written: Path) -> None:
+    assert [said(written), said(written)] == ["10 True", "10 False"]
+    assert said(written, NUMBA_CPU_NAME="generic") == "10 True"  # as on another processor
+    assert said(written) == "10 False"
+    assert len(kept(written)) == 2
+    (written / "called.py").write_text(CALLED.format(21))
+    assert [said(written), said(written)] == ["210 True", "210 False"]
+    assert len(kept(written)) == 2
+
+
+def test_processes_that_compile_at_once_leave_one_file(written: Path) -> None:
+    both = [begun(written), begun(written)]
+    assert [each.communicate()[0].split()[0] for each in both] == ["10", "10"]
+    assert len(kept(written)) == 1
+    assert said(written) == "10 False"
+
+
+def test_where_the_source_is_read_only_the_users_own_folder_keeps_it(written: Path) -> None:
+    """Root may write everywhere, so a file stands where the folder would."""
+    (written / "__pycache__").write_text("")
+    assert [said(written), said(written)] == ["10 True", "10 False"]
+    assert [file.relative_to(written).parts[:2] for file in kept(written)] == [("cache", "headwater")]
+
+
+def test_a_forked_process_calls_what_was_loaded_and_loads_more(written: Path) -> None:
+    (written / "caller.py").write_text(CALLER + FORKED)
+    assert said(written).split() == ["10", "True", "10", "10"]
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> tuple[Kept, tuple[Kind, ...], Code]:
+    """What is kept of a kernel, its kinds of arguments, and where a copy may be kept."""
+    assert isinstance(quotient, Kernel)
+    assert quotient(np.arange(5), 4, 2) == 2
+    ((kinds, _),) = quotient.versions.items()
+    assert quotient._kept is not None
+    found = quotient._kept.read(kinds)
+    assert found is not None
+    return quotient._kept._replace(folders=(tmp_path / "no folder", tmp_path / "folder")), kinds, found
+
+
+def test_a_damaged_file_is_none(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
+    keeping, kinds, made = code
+    keeping.write(kinds, made)
+    assert keeping.read(kinds) == made
+    (file,) = keeping.folders[0].iterdir()
+    whole = file.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-200] ^= 1
+    for damaged in (whole[: len(whole) // 2], b"", b"\n\n", b"7", bytes(flipped)):
+        file.write_bytes(damaged)
+        assert keeping.read(kinds) is None
+        assert not keeping.has_any()
+    keeping.write(kinds, made)
+    assert keeping.read(kinds) == made
+    assert keeping._replace(made_from=keeping.made_from[1:]).read(kinds) is None
+    assert keeping.read(kinds[:1]) is None
+
+
+def test_where_no_folder_takes_it_nothing_is_kept(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
+    keeping, kinds, made = code
+    keeping.folders[0].write_text("")
+    keeping.write(kinds, made)
+    assert [file.parent for file in keeping.folders[1].iterdir()] == [keeping.folders[1]]
+    assert keeping.read(kinds) == made
+    nowhere = keeping._replace(folders=keeping.folders[:1])
+    nowhere.write(kinds, made)
+    assert nowhere.read(kinds) is None
+
+
+def test_what_calls_more_than_every_process_has_goes_through_numba() -> None:
+    assert isinstance(power, Kernel)
+    assert power(2.0, 0.5) == math.sqrt(2)
+    ((kinds, _),) = power.versions.items()
+    assert power._kept is not None
+    assert power._kept.read(kinds) == Code(())
