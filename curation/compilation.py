@@ -44,7 +44,7 @@ def files_of(function: Callable[..., Any]) -> list[str]:
     """The files of the compiled functions that a function can name, and of those that these can."""
     files, pending = {function.__code__.co_filename}, [function]
     while pending:
-        values = pending.pop().__globals__.values()
+        values = (value for value in pending.pop().__globals__.values() if not isinstance(value, Late))
         for value in (getattr(value, "py_func", getattr(value, "_defn", None)) for value in values):
             if isinstance(value, FunctionType) and value.__code__.co_filename not in files:
                 files.add(value.__code__.co_filename)
@@ -142,9 +142,24 @@ class Kernel(Part):
         return lambda given: dispatcher(*given)
 
 
+compiled_loops: list[Compiled] = []
+
+
+class Compiled(Part):
+    """A function that Numba compiles and calls; Numba is imported on the first call, or where another calls it."""
+
+    def __init__(self, function: Callable[..., Any], **options: bool) -> None:
+        super().__init__(function, lambda function: import_module("curation.compiler").compiled(function, **options))
+        compiled_loops.append(self)
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Run it, without the interpreter lock."""
+        return self.made(*given, **named)
+
+
 def compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
     """Compile a function on first call, releasing the interpreter lock, and keep the machine code for later processes."""
-    return cast(Callable[P, R], import_module("curation.compiler").compiled(function, **options))
+    return cast(Callable[P, R], Compiled(function, **options))
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

@@ -28,7 +28,7 @@ from numba.core.runtime import _nrt_python
 from numba.np import numpy_support
 from numba.np.arrayobj import make_array, populate_array
 
-from curation.compilation import Kernel, files_of, kernels
+from curation.compilation import Kernel, compiled_loops, files_of, kernels
 from curation.compiling import Compiling, is_told, tell
 from curation.kernel_arguments import Kind
 from curation.machine_code import ENTRY, Code, emitted_object, stamp
@@ -68,16 +68,14 @@ class _Cache(FunctionCache):  # type: ignore[misc]
             return False
 
 
-dispatchers: list[CPUDispatcher] = []
-"""All that are compiled by themselves, but for kernels."""
 Loop = Any
-"""A dispatcher of Numba, or a kernel."""
+"""A kernel, or a function that Numba calls."""
 
 
 def _keeps_none(loop: Loop) -> bool:
     if isinstance(loop, Kernel):
         return not loop.has_code()
-    return isinstance(loop._cache, _Cache) and not loop._cache.has_code()
+    return isinstance(loop.made._cache, _Cache) and not loop.made._cache.has_code()
 
 
 @cache
@@ -88,7 +86,7 @@ def _loops() -> tuple[set[Loop], set[Loop]]:
         text = file.read_text(encoding="utf-8")
         if "\n@compiled\n" in text or "\n@kernel\n" in text:
             import_module(".".join(file.relative_to(folder.parent).with_suffix("").parts))
-    own = {each for each in (*dispatchers, *kernels) if each.py_func.__module__.startswith(f"{__package__}.")}
+    own = {each for each in (*compiled_loops, *kernels) if each.py_func.__module__.startswith(f"{__package__}.")}
     return own, set(filter(_keeps_none, own))
 
 
@@ -117,7 +115,8 @@ class _Teller(Listener):  # type: ignore[misc]
 
     def _loop(self, event: Event) -> Loop:
         dispatcher = event.data["dispatcher"]
-        return next((each for each in kernels if each.__dict__.get("made") is dispatcher), dispatcher)
+        loops = (*compiled_loops, *kernels)
+        return next((each for each in loops if each.__dict__.get("made") is dispatcher), dispatcher)
 
     def _tell(self, part: str, seconds: float = 0.0) -> None:
         loops, missing = _loops()
@@ -135,7 +134,6 @@ def compiled(function: Callable[..., Any], **options: bool) -> CPUDispatcher:
     except RuntimeError as error:
         if "cannot cache function" not in str(error):
             raise
-    dispatchers.append(dispatcher)
     return dispatcher
 
 

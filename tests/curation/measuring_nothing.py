@@ -8,7 +8,7 @@ from typing import get_type_hints
 import polars as pl
 
 from assets import STAGES
-from curation import compilation, compiler
+from curation import compilation
 from curation.decontamination.index import item_name, words_of
 from pipelines.measuring import _run
 
@@ -18,7 +18,9 @@ MEASURES = ("signatures", "quality", "language", "lines", "contamination", "pers
 
 def _loops() -> set[tuple[str, object]]:
     versions = {(each.py_func.__qualname__, kinds) for each in compilation.kernels for kinds in each.versions}
-    return versions | {(each.py_func.__qualname__, types) for each in compiler.dispatchers for types in each.overloads}
+    return versions | {
+        (each.py_func.__qualname__, types) for each in compilation.compiled_loops for types in each.made.overloads
+    }
 
 
 def main() -> None:

@@ -280,3 +280,22 @@ def test_what_calls_more_than_every_process_has_goes_through_numba() -> None:
     ((kinds, _),) = power.versions.items()
     assert power._kept is not None
     assert power._kept.read(kinds) == Code(())
+
+
+WITHOUT_NUMBA = """
+import sys
+import pyarrow as pa
+from curation.deduplication import SignatureSettings, signatures
+
+rows = pa.RecordBatch.from_pydict({"content_digest": ["a" * 32], "text": ["one two three four five six seven"]})
+assert signatures(rows, SignatureSettings()).num_rows == 1
+print("numba" in sys.modules)
+"""
+
+
+def test_evidence_of_duplicates_needs_no_numba_once_it_is_compiled() -> None:
+    """Also where a kernel can reach functions that emit LLVM's code by Numba's means."""
+    said = [
+        subprocess.run([sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, check=True) for _ in "ab"
+    ]
+    assert said[-1].stdout == "False\n"

@@ -33,7 +33,7 @@ CALLER = (
 
 def test_kept_machine_code_is_made_anew_when_a_function_that_it_calls_changes(tmp_path):
     def answer():
-        code = "import caller; print(caller.twice(), *caller.twice.stats.cache_hits.values())"
+        code = "import caller; print(caller.twice(), *caller.twice.made.stats.cache_hits.values())"
         around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
         return subprocess.run(
             [sys.executable, "-c", code], env=around, capture_output=True, text=True, check=True
