@@ -2,7 +2,7 @@
 
 Machine code is kept beside the source, or in the user's cache folder where the source is read-only, so that compiling
 costs a few seconds once; where neither can be written each process compiles for itself. It is made anew when the file of
-the function changes, or that of a compiled function that it may call.
+the function changes, that of a function that it leads to, or a value that these take from a module.
 
 A `kernel` that is kept is called without Numba, whose import and whose reading of what it kept are 0.3 s of every process:
 `curation.machine_code` keeps and loads it, `curation.kernel_arguments` says which version serves which arguments, and
@@ -13,15 +13,16 @@ Whoever waits is told (`curation.compiling`).
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, update_wrapper
 from importlib import import_module
 from threading import RLock
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from numpy import ndarray
+from numpy import generic, ndarray
 
 from curation import machine_code
 from curation.kernel_arguments import Kind, Parameters
@@ -40,16 +41,40 @@ class Late:
         return getattr(import_module(self._name), name)
 
 
-def files_of(function: Callable[..., Any]) -> list[str]:
-    """The files of the compiled functions that a function can name, and of those that these can."""
-    files, pending = {function.__code__.co_filename}, [function]
+cgutils, types = Late("numba.core.cgutils"), Late("numba.core.types")
+"""What emits LLVM's code speaks of."""
+
+
+def _named_in(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What the code of a function, and of those within it, may take from its module."""
+    pending = [function.__code__]
     while pending:
-        values = (value for value in pending.pop().__globals__.values() if not isinstance(value, Late))
-        for value in (getattr(value, "py_func", getattr(value, "_defn", None)) for value in values):
-            if isinstance(value, FunctionType) and value.__code__.co_filename not in files:
-                files.add(value.__code__.co_filename)
-                pending.append(value)
-    return sorted(files)
+        code = pending.pop()
+        pending += [each for each in code.co_consts if isinstance(each, CodeType)]
+        yield from ((name, function.__globals__[name]) for name in code.co_names if name in function.__globals__)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_told, value))})"
+    return f"{value.dtype} {value.shape} {value.tobytes().hex()}" if isinstance(value, ndarray) else repr(value)
+
+
+def made_from(function: Any) -> tuple[list[str], str]:
+    """What a compiled function is made from: the files of the functions that it leads to, and a digest of the values that it
+    finds in their modules, wherever they come from."""
+    values, seen, pending = set(), {function}, [function]
+    while pending:
+        current = pending.pop()
+        for name, value in _named_in(current):
+            called = value.py_func if isinstance(value, Part) else value
+            if isinstance(called, FunctionType) and called not in seen:
+                seen.add(called)
+                pending.append(called)
+            elif isinstance(value, int | float | str | bytes | tuple | generic | ndarray):
+                values.add(f"{current.__module__}.{name}: {_told(value)}")
+    files = {each.__code__.co_filename for each in seen}
+    return sorted(files), hashlib.sha256(repr(sorted(values)).encode()).hexdigest()
 
 
 class Part:
@@ -58,7 +83,7 @@ class Part:
     def __init__(self, function: Callable[..., Any], made: Callable[[Callable[..., Any]], Any]) -> None:
         self.py_func, self._made = function, made
         update_wrapper(self, function)
-        machine_code.stamp(function.__code__.co_filename)
+        machine_code.digest_of(function.__code__.co_filename)
 
     @cached_property
     def made(self) -> Any:
@@ -103,7 +128,7 @@ class Kernel(Part):
 
     @cached_property
     def _kept(self) -> machine_code.Kept | None:
-        return machine_code.kept(self.py_func, files_of(self.py_func))
+        return machine_code.kept(self.py_func, *made_from(self.py_func))
 
     def has_code(self) -> bool:
         """Whether machine code of the function as it stands is kept."""
@@ -137,7 +162,7 @@ class Kernel(Part):
 
     def _loaded(self, kinds: tuple[Kind, ...], code: machine_code.Code) -> Callable[[tuple[Any, ...]], Any]:
         if code.objects:
-            return machine_code.loaded(code, self.py_func.__qualname__, kinds, self._parameters.for_call(kinds))
+            return machine_code.loaded(code, self.py_func.__qualname__, kinds, self._parameters.for_call())
         dispatcher = compiled(self.py_func, _nrt=False)
         return lambda given: dispatcher(*given)
 

@@ -1,8 +1,8 @@
 """Numba, as compiled loops are made with it: imported where one is to be compiled, or is none that `machine_code` keeps.
 
-Numba's own cache asks only whether the function's own file changed; ours also asks about the files of the compiled functions
-that it may call. Before it loads what is cached, Numba readies itself to compile, a fifth of a second in every process;
-ours does that only where nothing fits in the cache.
+Numba's own cache asks only whether the function's own file changed; ours also asks about the files of the functions that it
+leads to, and about values of their modules. Before it loads what is cached, Numba readies itself to compile, a fifth of a
+second in every process; ours does that only where nothing fits in the cache.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from numba.core.runtime import _nrt_python
 from numba.np import numpy_support
 from numba.np.arrayobj import make_array, populate_array
 
-from curation.compilation import Kernel, compiled_loops, files_of, kernels
+from curation.compilation import Kernel, compiled_loops, kernels, made_from
 from curation.compiling import Compiling, is_told, tell
 from curation.kernel_arguments import Kind
-from curation.machine_code import ENTRY, Code, emitted_object, stamp
+from curation.machine_code import ENTRY, Code, digest_of, emitted_object
 
 _LIBC = {b"memcpy", b"memmove", b"memset", b"memcmp"}
 """What kept code may call: what every process has at hand."""
@@ -49,7 +49,8 @@ def _name_runtime() -> None:
 class _Cache(FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file._source_stamp = (self._cache_file._source_stamp, *map(stamp, files_of(function)))
+        files, values = made_from(function)
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, *map(digest_of, files), values)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _name_runtime()

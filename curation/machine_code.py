@@ -1,26 +1,28 @@
 """Machine code that is kept in files, and called by its address with what LLVM alone needs: 0.02 s instead of Numba's 0.3.
 
-A file says what it was made from, for which kinds of arguments, on which processor and by which versions; one that does not
-fit, was cut short or damaged is none. The code in it takes the tuple of all arguments as the interpreter has it, for the
-arrays in it, and then the numbers; what it returns or raises it leaves in a row of 64-bit places (`curation.compiler`).
+A file's name says of which function it is, for which kinds of arguments, on which processor and by which versions. It begins
+with a digest of that, of the sources it was made from, and of itself; so one that is damaged, or of other sources, is none,
+and neither is one that another user could have written, for what is in it is run. The code takes the tuple of all arguments
+as the interpreter has it, for the arrays in it, and then the numbers; what it returns or raises it leaves in a row of 64-bit
+places (`curation.compiler`).
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
+import marshal
 import os
 import pickle
+import struct
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from glob import escape
 from importlib.util import find_spec
-from operator import attrgetter
 from pathlib import Path
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import llvmlite
@@ -33,10 +35,13 @@ ENTRY = "curation_entry"
 """The name of the function that is called."""
 _RAISED = 1
 """The status of a function that raised an exception (Numba's RETCODE_USEREXC)."""
-_RESULTS = {"int": ctypes.c_int64, "uint": ctypes.c_uint64, "float": ctypes.c_double, "bool": ctypes.c_int64}
+_READ: dict[str, Callable[[int], Any]] = {
+    "int": int,
+    "uint": lambda place: place % (1 << 64),
+    "float": lambda place: struct.unpack("d", struct.pack("q", place))[0],
+    "bool": bool,
+}
 _NUMBERS = {"boolean": ctypes.c_int64, "int64": ctypes.c_int64, "uint64": ctypes.c_uint64, "float64": ctypes.c_double}
-
-Stamp = tuple[str, int, int]
 
 
 class Code(NamedTuple):
@@ -48,25 +53,17 @@ class Code(NamedTuple):
     several: bool = False
 
 
-_stamps: dict[str, Stamp | None] = {}
+_digests: dict[str, str | None] = {}
 
 
-def stamp(file: str) -> Stamp | None:
-    """Note how a file stands now, when it is imported; what changes later is of the next process."""
-    try:
-        seen = Path(file).stat()
-    except OSError:  # a function that was typed in has none
-        _stamps[file] = None
-    else:
-        _stamps[file] = file, seen.st_mtime_ns, seen.st_size
-    return _stamps[file]
-
-
-@cache
-def _numba_stamp() -> Stamp | None:
-    """Numba's version without its import."""
-    found = find_spec("numba")
-    return stamp(str(Path(found.origin).with_name("_version.py"))) if found and found.origin else None
+def digest_of(file: str) -> str | None:
+    """The digest of a file as it stood when this was first asked, on its import: what changes later is of the next process."""
+    if file not in _digests:
+        try:
+            _digests[file] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        except OSError:  # a function that was typed in has none
+            _digests[file] = None
+    return _digests[file]
 
 
 @cache
@@ -75,37 +72,64 @@ def _machine() -> str:
     told = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
     for name in ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"):
         told.pop(name, None)
-    versions = (llvmlite.__version__, llvm.llvm_version_info, np.__version__, sys.implementation.cache_tag)
+    numba = find_spec("numba")
+    assert numba and numba.origin
+    versions = (
+        llvmlite.__version__,
+        llvm.llvm_version_info,
+        np.__version__,
+        sys.implementation.cache_tag,
+        sys.abiflags,
+    )
     processor = (llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
-    return repr((versions, _numba_stamp(), processor, sorted(told.items())))
+    return repr(
+        (versions, digest_of(str(Path(numba.origin).with_name("_version.py"))), processor, sorted(told.items()))
+    )
 
 
-def _folders(file: str) -> Iterable[Path]:
+def _folders(file: str) -> tuple[Path, ...]:
     folder = Path(file).resolve().parent
     own = f"{folder.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}"
     if told := os.environ.get("NUMBA_CACHE_DIR"):
-        return [Path(told, own)]
+        return (Path(told, own),)
     try:
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home
-        return [folder / "__pycache__"]
-    return [folder / "__pycache__", caches / "headwater" / own]
+        return (folder / "__pycache__",)
+    return folder / "__pycache__", caches / "headwater" / own
+
+
+def _trusted(file: str) -> frozenset[int]:
+    """Who may write what is run: this user, root, and whoever owns the source, which is run too."""
+    users = {0, os.geteuid()}
+    with suppress(OSError):
+        users.add(Path(file).stat().st_uid)
+    return frozenset(users)
 
 
 class Kept(NamedTuple):
-    """Where the machine code of a function is kept, and what it is made from."""
+    """Where the machine code of a function is kept, what it is made from, and who may have written it."""
 
     folders: tuple[Path, ...]
     name: str
-    made_from: tuple[Stamp, ...]
+    made_from: str
+    trusted: frozenset[int]
 
     def _file(self, kinds: Sequence[Kind]) -> str:
         digest = hashlib.sha256(f"{_machine()} {tuple(kinds)}".encode()).hexdigest()
-        return f"{self.name}.{digest[:20]}.kernel"
+        return f"{self.name}.{digest[:32]}.kernel"
+
+    def _digest(self, file: str, body: bytes) -> bytes:
+        return hashlib.sha256(f"{file} {self.made_from} ".encode() + body).hexdigest().encode()
+
+    def _is_safe(self, opened: int) -> bool:
+        seen = os.fstat(opened)
+        return seen.st_uid in self.trusted and not seen.st_mode & 0o022
 
     def read(self, kinds: Sequence[Kind]) -> Code | None:
         """The code for these kinds of arguments, if it is kept."""
-        return next(filter(None, (self._code(folder / self._file(kinds)) for folder in self.folders)), None)
+        name = self._file(kinds)
+        return next(filter(None, (self._code(folder / name) for folder in self.folders)), None)
 
     def has_any(self) -> bool:
         """Whether code for any arguments is kept."""
@@ -114,53 +138,50 @@ class Kept(NamedTuple):
 
     def _code(self, file: Path) -> Code | None:
         try:
-            digest, _, rest = file.read_bytes().partition(b"\n")
+            with file.open("rb") as opened:
+                digest, _, body = opened.read().partition(b"\n")
+                is_safe = self._is_safe(opened.fileno())
         except OSError:
             return None
-        if hashlib.sha256(rest).hexdigest().encode() != digest:
-            return None
-        head, _, body = rest.partition(b"\n")
-        said = json.loads(head)
-        if said["made_from"] != [list(each) for each in self.made_from]:
-            return None
-        ends = said["ends"]
-        objects = tuple(body[begin:end] for begin, end in zip([0, *ends], ends, strict=False))
-        return Code(objects, tuple(said["returns"]), said["several"])
+        return Code(*marshal.loads(body)) if is_safe and digest == self._digest(file.name, body) else None  # noqa: S302
 
     def write(self, kinds: Sequence[Kind], code: Code) -> None:
         """Keep code in the first folder that takes it, as a whole file or none; where none does it is not kept."""
-        ends = [sum(map(len, code.objects[: n + 1])) for n in range(len(code.objects))]
-        head = {"made_from": self.made_from, "ends": ends, "returns": code.returns, "several": code.several}
-        rest = json.dumps(head).encode() + b"\n" + b"".join(code.objects)
-        whole = hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
-        for folder in self.folders:
-            if _written(folder, self._file(kinds), whole):
-                return
+        name, body = self._file(kinds), marshal.dumps(tuple(code))
+        whole = self._digest(name, body) + b"\n" + body
+        next(filter(None, (self._written(folder / name, whole) for folder in self.folders)), None)
 
-
-def _written(folder: Path, name: str, whole: bytes) -> bool:
-    begun = folder / f".{name}.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        begun.write_bytes(whole)
-        begun.replace(folder / name)
-    except OSError:  # read-only, full, or not ours
-        with suppress(OSError):
+    def _written(self, file: Path, whole: bytes) -> bool:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            opened, name = tempfile.mkstemp(prefix=".", dir=file.parent)
+        except OSError:  # read-only, or not ours
+            return False
+        begun = Path(name)
+        with suppress(OSError), os.fdopen(opened, "wb") as out:
+            out.write(whole)
+            out.flush()
+            os.fchmod(opened, 0o644)
+            if self._is_safe(opened):
+                begun.replace(file)
+                return True
+        with suppress(OSError):  # full, or of a system that lets all write all
             begun.unlink()
         return False
-    return True
 
 
-def kept(function: Callable[..., Any], files: Iterable[str]) -> Kept | None:
-    """Where the code of a function is kept; None where it has no file, or depends on what surrounds it."""
-    assert isinstance(function, FunctionType)
+def kept(function: Any, files: Iterable[str], values: str) -> Kept | None:
+    """Where the code of a function is kept; None where it has no file, or depends on what surrounds it.
+
+    `files` are those that it is made from, and `values` what it takes from elsewhere.
+    """
     ours = (__file__, str(Path(__file__).with_name("compiler.py")))  # they agree on how code is called
-    made_from = [_stamps[file] if file in _stamps else stamp(file) for file in (*files, *ours)]
-    if sys.platform != "linux" or function.__closure__ or None in made_from:
+    digests = [digest_of(file) for file in (*files, *ours)]
+    if sys.platform != "linux" or function.__closure__ or None in digests:
         return None
     code = function.__code__
     name = f"{Path(code.co_filename).stem}.{function.__qualname__}-{code.co_firstlineno}"
-    return Kept(tuple(_folders(code.co_filename)), name, tuple(each for each in made_from if each is not None))
+    return Kept(_folders(code.co_filename), name, f"{digests} {values}", _trusted(code.co_filename))
 
 
 def _target(**options: Any) -> Any:
@@ -189,45 +210,34 @@ def _address(objects: Iterable[bytes]) -> int:
     return int(engine.get_function_address(ENTRY))
 
 
-def _raise(name: str, status: int, left: Any) -> None:
-    """Raise what a function raised: its class, its arguments, and where that was."""
-    if status != _RAISED or not left.size:
-        raise SystemError(f"{name} ended with status {status}, which says nothing")
-    error, arguments, place = pickle.loads(ctypes.string_at(left.raised, left.size))  # noqa: S301 (it is part of the code)
-    raised = error(*(arguments or ()))
+def _error(name: str, status: int, pickled: int, size: int) -> BaseException:
+    """What a function raised: its class, its arguments, and where that was. Who raises it must not name it: its traceback
+    would hold itself, and with it all arguments."""
+    if status != _RAISED or not size:
+        return SystemError(f"{name} ended with status {status}, which says nothing")
+    error, arguments, place = pickle.loads(ctypes.string_at(pickled, size))  # noqa: S301 (it is part of the code)
+    found: BaseException = error(*(arguments or ()))
     if place:
-        raised.add_note("in {}, {}:{}".format(*place))
-    raise raised
-
-
-def _reader(code: Code) -> Callable[[Any], Any]:
-    """What makes of the places that a call left what it returns."""
-    each = [attrgetter(f"at{at}") for at in range(len(code.returns))]
-    made = [bool if kind == "bool" else None for kind in code.returns]
-    readers = [
-        (lambda left, read=read: bool(read(left))) if make else read for read, make in zip(each, made, strict=True)
-    ]
-    if code.several:
-        return lambda left: tuple(read(left) for read in readers)
-    return readers[0] if readers else lambda left: None
+        found.add_note("in {}, {}:{}".format(*place))
+    return found
 
 
 def loaded(
-    code: Code, name: str, kinds: Sequence[Kind], numbers: Sequence[Callable[[Any], Any] | None]
+    code: Code, name: str, kinds: Sequence[Kind], numbers: Sequence[tuple[int, Callable[[Any], Any]]]
 ) -> Callable[[tuple[Any, ...]], Any]:
     """A function of all arguments that calls the code; `numbers` makes those that are no arrays what a call is given."""
-    returned = [(f"at{at}", _RESULTS[kind]) for at, kind in enumerate(code.returns)]
-    fields = [*returned, ("raised", ctypes.c_void_p), ("size", ctypes.c_int64)]
-    places = type("Places", (ctypes.Structure,), {"_fields_": fields})
+    count, reads = len(code.returns), [_READ[kind] for kind in code.returns]
+    row = ctypes.c_int64 * (count + 2)
+    places = ctypes.POINTER(ctypes.c_int64)
     taken: list[Any] = [_NUMBERS[kind] for kind in kinds if isinstance(kind, str)]
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(places), ctypes.py_object, *taken)
-    entry, read = prototype(_address(code.objects)), _reader(code)
-    plain = [(at, number) for at, number in enumerate(numbers) if number is not None]
+    entry = ctypes.CFUNCTYPE(ctypes.c_int32, places, ctypes.py_object, *taken)(_address(code.objects))
 
     def call(given: tuple[Any, ...]) -> Any:
-        left = places()
-        if status := entry(left, given, *[number(given[at]) for at, number in plain]):
-            _raise(name, status, left)
-        return read(left)
+        left = row()
+        if status := entry(left, given, *[number(given[at]) for at, number in numbers]):
+            raise _error(name, status, *left[count:])
+        if code.several:
+            return tuple([read(place) for read, place in zip(reads, left, strict=False)])
+        return reads[0](left[0]) if reads else None
 
     return call

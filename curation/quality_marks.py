@@ -12,10 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import cgutils, types
 
 from curation.bitmaps import Bitmaps
-from curation.compilation import emitted, inlined, part
+from curation.compilation import cgutils, emitted, inlined, part, types
 from curation.deduplication.lanes import (
     BYTES,
     as_bits,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 
-from curation.compilation import Late, emitted, piece
+from curation.compilation import cgutils, emitted, piece, types
 
 LANES = 64
 """Bytes that are looked at together."""
@@ -22,7 +22,6 @@ _SECOND = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(17)], np.uint64)
 _ONE, _ALL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 BYTES = ir.VectorType(ir.IntType(8), LANES)
 _WORD = ir.IntType(64)
-cgutils, types = Late("numba.core.cgutils"), Late("numba.core.types")
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import types
 
-from curation.compilation import compiled, emitted, inlined, part
+from curation.compilation import compiled, emitted, inlined, part, types
 from curation.deduplication.lanes import BYTES, LANES, as_bits, every, loaded, lowest_bit
 
 UNSURE = -1

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -22,10 +23,11 @@ from curation.kernel_arguments import Kind
 from curation.machine_code import Code, Kept
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @kernel
-def weighed(values, out):
+def weighed(values: Ints, out: Ints) -> int:
     """Write each number with its place into its weight; how many there are."""
     rows, columns = values.shape
     for i in range(rows):
@@ -49,9 +51,31 @@ def quotient(numbers: Ints, at: int, by: int) -> int:
 
 
 @kernel
-def power(a, b):
+def power(a: float, b: float) -> float:
     """What the mathematical library computes."""
     return a**b
+
+
+@kernel
+def of_two(numbers: Ints, at: int) -> int:
+    """A kernel that calls another, which may fail."""
+    return quotient(numbers, at, 2) + quotient(numbers, at + 1, 2)
+
+
+@kernel
+def waited(flag: Flags, beats: Ints) -> int:
+    """Work until the flag is set, or for a minute."""
+    rounds = 0
+    while not flag[0] and rounds < 1 << 36:
+        beats[rounds & 1] += 1
+        rounds += 1
+    return rounds
+
+
+@kernel
+def undeclared(numbers: npt.NDArray[Any], at: int) -> int:
+    """What cannot be told from its declaration."""
+    return int(numbers[at])
 
 
 def views(count: int) -> st.SearchStrategy[Any]:
@@ -90,7 +114,7 @@ def test_numbers_go_there_and_come_back(whole: int, unsigned: int, part: float, 
 def test_one_version_serves_all_numbers_of_a_parameter() -> None:
     assert isinstance(told, Kernel)
     for whole in (1, np.int8(1), np.uint16(1), True):
-        assert told(whole, np.uint8(1), np.float32(1), 0)[:3] == (1, 2, 0.5)
+        assert told(whole, np.uint8(1), np.float32(1), False)[:3] == (1, 2, 0.5)
     assert len(told.versions) == 1
 
 
@@ -104,27 +128,70 @@ def test_what_is_raised_inside_reaches_the_caller_with_its_place() -> None:
     assert raised.value.args == ("no number", 7)
     assert raised.value.__notes__[0].startswith(f"in quotient, {__file__}:")
     assert quotient(numbers, 4, -1) == -4
+    assert of_two(numbers, 3) == 3
+    with pytest.raises(IndexError, match="no number"):
+        of_two(numbers, 4)
+
+
+def test_an_array_is_held_while_it_is_worked_on_and_no_longer() -> None:
+    numbers = np.arange(5)
+    before = sys.getrefcount(numbers)
+    for at in range(10):
+        with suppress(IndexError):
+            quotient(numbers, at, 1)
+    assert sys.getrefcount(numbers) == before
+
+
+def test_an_array_that_begins_anywhere_is_read_as_it_stands() -> None:
+    skewed = np.frombuffer(b"x" + np.arange(5).tobytes(), np.int64, offset=1)
+    assert not skewed.flags.aligned
+    assert quotient(skewed, 4, 2) == 2
+
+
+def test_an_array_that_is_read_only_is_not_written() -> None:
+    out = np.zeros((1, 1), np.int64)
+    out.flags.writeable = False
+    with pytest.raises(Exception, match="Cannot modify readonly array"):
+        weighed(np.ones((1, 1), np.int64), out)
+    assert out[0, 0] == 0
+
+
+def test_other_threads_go_on_while_one_works() -> None:
+    flag = np.zeros(1, np.bool_)
+    waited(np.ones(1, np.bool_), np.zeros(2, np.int64))
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(waited, flag, beats := np.zeros(2, np.int64))
+        while not beats[0]:
+            assert not working.done()
+        flag[0] = True
+    assert 0 < working.result() < 1 << 36
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((np.arange(5, dtype=np.int32), 0, 1), "quotient: `numbers` must be an array of int64, not of int32"),
-        ((np.arange(5, dtype=">i8"), 0, 1), "quotient: `numbers` must be an array of int64, not of >i8"),
+        ((np.arange(5, dtype=np.int32), 0, 1), "quotient: `numbers` must be an array of int64, not an array of int32"),
+        ((np.arange(5, dtype=">i8"), 0, 1), "quotient: `numbers` must be an array of int64, not an array of >i8"),
         (([1, 2], 0, 1), "quotient: `numbers` must be an array of int64, not a list"),
         ((np.ma.arange(5), 0, 1), "quotient: `numbers` must be an array of int64, not a MaskedArray"),
         ((None, 0, 1), "quotient: `numbers` must be an array of int64, not a NoneType"),
         ((np.arange(5), 0.5, 1), "quotient: `at` must be int64, not a float"),
         ((np.arange(5), np.arange(1), 1), "quotient: `at` must be int64, not an array of int64"),
+        ((np.arange(5), True, None), "quotient: `by` must be int64, not a NoneType"),
         ((np.arange(5), 0), "quotient: missing a required argument: 'by'"),
         ((np.arange(5), 0, 1, 2), "quotient: too many positional arguments"),
     ],
-    ids=["narrow", "swapped", "list", "masked", "nothing", "part", "array", "too few", "too many"],
+    ids=["narrow", "swapped", "list", "masked", "nothing", "part", "array", "none", "too few", "too many"],
 )
 def test_an_argument_of_the_wrong_kind_is_named(arguments: tuple[Any, ...], said: str) -> None:
     with pytest.raises(TypeError) as raised:
         quotient(*arguments)
     assert str(raised.value) == said
+
+
+def test_what_is_not_declared_is_named() -> None:
+    with pytest.raises(TypeError, match=r"undeclared: `numbers` must be declared as a number .* or an array of some"):
+        undeclared(np.arange(5), 0)
 
 
 def test_a_number_that_has_no_place_in_64_bits_is_named() -> None:
@@ -136,7 +203,7 @@ def test_a_number_that_has_no_place_in_64_bits_is_named() -> None:
 
 def test_threads_that_call_at_once_get_one_version() -> None:
     @kernel
-    def total(values):
+    def total(values: Ints) -> int:
         found = 0
         for value in values:
             found += value
@@ -154,35 +221,40 @@ def test_threads_that_call_at_once_get_one_version() -> None:
     assert len(total.versions) == 1
 
 
-CALLED = "from curation.compilation import piece\n\n@piece\ndef step(x):\n    return {} * x\n"
+CALLED = "from curation.compilation import piece\n\n@piece\ndef step(x: int) -> int:\n    return {} * x\n"
 CALLER = """
 import sys
 import numpy as np
+import numpy.typing as npt
 from curation.compilation import kernel
 from called import step
+from plain import MORE, ROW
 
 @kernel
-def total(values):
+def total(values: npt.NDArray[np.int64]) -> int:
     found = 0
     for value in values:
-        found += step(value)
+        found += step(value) + MORE + ROW[0]
     return found
 
 print(total(np.arange(5)), "numba" in sys.modules, flush=True)
 """
+PLAIN = "import numpy as np\n\nMORE, ROW = {}, np.array([{}])\n"
 FORKED = """
 import os
 
 if not os.fork():
-    print(total(np.arange(5)), total(np.arange(5, dtype=np.uint8)), flush=True)
+    print(total(np.arange(5)), total(np.arange(10)[::2]), flush=True)
     os._exit(0)
 assert os.wait()[1] == 0
 """
+FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # as on a full disk\n"
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     (tmp_path / "called.py").write_text(CALLED.format(1))
+    (tmp_path / "plain.py").write_text(PLAIN.format(0, 0))
     (tmp_path / "caller.py").write_text(CALLER)
     return tmp_path
 
@@ -204,14 +276,30 @@ def kept(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*caller.total-*"))
 
 
-def test_what_is_kept_is_called_without_numba_until_a_source_or_the_machine_is_another(written: Path) -> None:
+def test_what_is_kept_is_called_without_numba_until_the_machine_is_another(written: Path) -> None:
     assert [said(written), said(written)] == ["10 True", "10 False"]
     assert said(written, NUMBA_CPU_NAME="generic") == "10 True"  # as on another processor
     assert said(written) == "10 False"
     assert len(kept(written)) == 2
-    (written / "called.py").write_text(CALLED.format(21))
-    assert [said(written), said(written)] == ["210 True", "210 False"]
-    assert len(kept(written)) == 2
+
+
+def test_what_is_kept_is_of_the_sources_as_they_are(written: Path) -> None:
+    """Also where times tell nothing, and of values that another module has."""
+    assert said(written) == "10 True"
+    for file, text, expected in (
+        ("called.py", CALLED.format(2), 20),
+        ("plain.py", PLAIN.format(1, 0), 25),
+        ("plain.py", PLAIN.format(1, 3), 40),
+    ):
+        before = (written / file).stat()
+        (written / file).write_text(text)
+        os.utime(written / file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        for bytecode in (written / "__pycache__").glob("*.pyc"):
+            bytecode.unlink()
+        assert said(written) == f"{expected} True"
+        os.utime(written / file)
+        assert said(written) == f"{expected} False"
+    assert len(kept(written)) == 1
 
 
 def test_processes_that_compile_at_once_leave_one_file(written: Path) -> None:
@@ -228,9 +316,17 @@ def test_where_the_source_is_read_only_the_users_own_folder_keeps_it(written: Pa
     assert [file.relative_to(written).parts[:2] for file in kept(written)] == [("cache", "headwater")]
 
 
+def test_a_full_disk_costs_what_would_be_kept_and_nothing_is_left_on_it(written: Path) -> None:
+    (written / "caller.py").write_text(FULL + CALLER)
+    assert said(written, PYTHONDONTWRITEBYTECODE="1") == "10 True"
+    assert [
+        file for folder in ("__pycache__", "cache") for file in (written / folder).rglob("*") if file.is_file()
+    ] == []
+
+
 def test_a_forked_process_calls_what_was_loaded_and_loads_more(written: Path) -> None:
     (written / "caller.py").write_text(CALLER + FORKED)
-    assert said(written).split() == ["10", "True", "10", "10"]
+    assert said(written).split() == ["10", "True", "10", "20"]
 
 
 @pytest.fixture
@@ -238,7 +334,7 @@ def code(tmp_path: Path) -> tuple[Kept, tuple[Kind, ...], Code]:
     """What is kept of a kernel, its kinds of arguments, and where a copy may be kept."""
     assert isinstance(quotient, Kernel)
     assert quotient(np.arange(5), 4, 2) == 2
-    ((kinds, _),) = quotient.versions.items()
+    kinds = quotient._parameters.kinds((np.arange(5), 4, 2))
     assert quotient._kept is not None
     found = quotient._kept.read(kinds)
     assert found is not None
@@ -259,8 +355,31 @@ def test_a_damaged_file_is_none(code: tuple[Kept, tuple[Kind, ...], Code]) -> No
         assert not keeping.has_any()
     keeping.write(kinds, made)
     assert keeping.read(kinds) == made
-    assert keeping._replace(made_from=keeping.made_from[1:]).read(kinds) is None
+    assert keeping._replace(made_from="").read(kinds) is None
     assert keeping.read(kinds[:1]) is None
+    other = keeping._replace(name="other")
+    other.write(kinds, made)
+    (file.parent / other._file(kinds)).replace(file)
+    assert keeping.read(kinds) is None
+
+
+def test_what_another_user_could_have_written_is_not_run(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
+    keeping, kinds, made = code
+    before = os.umask(0)
+    try:
+        keeping.write(kinds, made)
+    finally:
+        os.umask(before)
+    assert keeping.read(kinds) == made
+    (file,) = keeping.folders[0].iterdir()
+    for mode in (0o664, 0o646):
+        file.chmod(mode)
+        assert keeping.read(kinds) is None
+    file.chmod(0o644)
+    stranger = keeping._replace(trusted=frozenset([os.geteuid() + 1]))
+    assert stranger.read(kinds) is None
+    stranger.write(kinds, made)
+    assert [each for folder in keeping.folders for each in folder.iterdir()] == [file]
 
 
 def test_where_no_folder_takes_it_nothing_is_kept(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
@@ -285,17 +404,20 @@ def test_what_calls_more_than_every_process_has_goes_through_numba() -> None:
 WITHOUT_NUMBA = """
 import sys
 import pyarrow as pa
-from curation.deduplication import SignatureSettings, signatures
+from curation.deduplication import DeduplicationSettings, find_duplicates_in
 
-rows = pa.RecordBatch.from_pydict({"content_digest": ["a" * 32], "text": ["one two three four five six seven"]})
-assert signatures(rows, SignatureSettings()).num_rows == 1
-print("numba" in sys.modules)
+words = [f"word{n}" for n in range(90)]
+texts = [" ".join(words), " ".join(words[1:]), "Another é text."]
+names = [f"{n:032x}" for n in range(3)]
+columns = {"doc_id": names, "source": ["s"] * 3, "locator": names, "content_digest": names, "text": texts}
+found = find_duplicates_in([pa.RecordBatch.from_pydict(columns)], DeduplicationSettings(), ["s"])
+print(found.table.height, "numba" in sys.modules)
 """
 
 
-def test_evidence_of_duplicates_needs_no_numba_once_it_is_compiled() -> None:
+def test_deduplication_needs_no_numba_once_it_is_compiled() -> None:
     """Also where a kernel can reach functions that emit LLVM's code by Numba's means."""
     said = [
         subprocess.run([sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, check=True) for _ in "ab"
     ]
-    assert said[-1].stdout == "False\n"
+    assert said[-1].stdout == "1 False\n"
