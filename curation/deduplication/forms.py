@@ -35,7 +35,7 @@ def forms_of(signatures: pl.DataFrame, bands: int) -> Forms:
     first = firsts.get_column("row").to_numpy().astype(np.int32)
     hashes, has_bands = band_matrix(signatures.get_column("bands").gather(first), bands)
     buckets = np.empty(hashes.shape, np.int32)
-    n_buckets = pair_kernels.bucket_numbers(hashes, has_bands, buckets)
+    n_buckets = pair_kernels.bucket_numbers(hashes, has_bands, buckets, np.empty(slots_for(len(hashes)), np.uint64))
     return Forms(of.to_numpy().astype(np.int32), first, buckets, n_buckets)
 
 

@@ -25,15 +25,15 @@ ROUNDED = 1 - 1e-9
 """A bound is never so near to the threshold that rounding decides."""
 
 
-@compiled
-def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool_], buckets: Indices) -> int:
-    """Number the buckets of two or more forms: `buckets` gets one number per form and band, -1 where it is alone."""
+@kernel
+def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: Flags, buckets: Indices, table: Hashes) -> int:
+    """Number the buckets of two or more forms: `buckets` gets one number per form and band, -1 where it is alone.
+
+    `table` is room: `slots_for` as many forms. In it stands a hash, and beneath it how many forms have it, then the number of
+    its bucket.
+    """
     n, width = bands.shape
-    size = 16
-    while size < 2 * n:
-        size *= 2
-    table = np.empty(size, np.uint64)  # a hash, and beneath it how many forms have it, then the number of its bucket
-    total = 0
+    size, total = len(table), 0
     for band in range(width):
         table[:] = 0
         for form in range(n):
@@ -297,16 +297,14 @@ def group(
         parents[form] = root(parents, form)
 
 
-@compiled
+@kernel
 def mark_sharing(
-    wanted: npt.NDArray[np.uint32], bands: npt.NDArray[np.uint32], has_bands: npt.NDArray[np.bool_], sharing: Flags
+    wanted: npt.NDArray[np.uint32], bands: npt.NDArray[np.uint32], has_bands: Flags, sharing: Flags, table: Hashes
 ) -> None:
-    """Mark the rows of `bands` that share a band with a row of `wanted`."""
+    """Mark the rows of `bands` that share a band with a row of `wanted`. `table` begins as zeros, `slots_for` all in `wanted`;
+    what it then holds may stay for more rows."""
     n, width = wanted.shape
-    size = 16
-    while size < 4 * n * width:
-        size *= 2
-    table = np.zeros(size, np.uint64)
+    size = len(table)
     for i in range(n):
         for band in range(width):
             key = np.uint64(band + 1) << np.uint64(32) | np.uint64(wanted[i, band])

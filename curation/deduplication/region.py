@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.deduplication import lookups, pair_kernels, region_kernels
+from curation.deduplication.digest_index import slots_for
 from curation.deduplication.gathering import Gathered, Gatherer, forms_in, in_order, nothing_gathered
 from curation.deduplication.lookups import Fates, Lookups, Pairs, Texts, together
 from curation.deduplication.numbering import NO_DIGESTS, Digests, names_of, numbered
@@ -161,11 +162,12 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
     buckets = np.empty((len(order), bands + 1), np.int32)
     shared = np.empty((len(order), bands), np.int32)
     signatures = gathered.signatures
-    n_buckets = pair_kernels.bucket_numbers(signatures.bands[order], signatures.has_bands[order], shared)
+    table = np.empty(slots_for(len(order)), np.uint64)
+    n_buckets = pair_kernels.bucket_numbers(signatures.bands[order], signatures.has_bands[order], shared, table)
     buckets[:, :-1] = shared
-    n_buckets = region_kernels.number_buckets(forms, int(is_first.sum()), buckets, n_buckets)
-    starts = np.zeros(n_buckets + 1, np.int64)
-    members = region_kernels.list_members(buckets, starts)
+    n_buckets = region_kernels.number_buckets(forms, buckets, n_buckets, np.zeros(int(is_first.sum()), np.int32))
+    starts, room = np.zeros(n_buckets + 1, np.int64), np.empty(buckets.size, np.int32)
+    members = room[: region_kernels.list_members(buckets, starts, room)]
     dirty = numbered(before.dirty).places_of(gathered.contents)[order] >= 0
     complete, nothing_known = gathered.complete[order], (np.empty(0, np.uint64), np.empty(0))
     kept, similarity, compared = _fates(gathered, order, before)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, kernel, piece
+from curation.compilation import kernel, piece
 from curation.deduplication.pair_kernels import ROUNDED
 
 Ints = npt.NDArray[np.int64]
@@ -25,13 +25,13 @@ _TWOS, _FOURS, _EIGHTS, _ONES = (
 )
 
 
-@compiled
-def number_buckets(forms: Indices, n_forms: int, buckets: Indices, n_buckets: int) -> int:
-    """Fill the last column of `buckets`: a number from `n_buckets` on for each form of several contents, -1 for others."""
-    counts = np.zeros(n_forms, np.int32)
+@kernel
+def number_buckets(forms: Indices, buckets: Indices, n_buckets: int, counts: Indices) -> int:
+    """Fill the last column of `buckets`: a number from `n_buckets` on for each form of several contents, -1 for others.
+    `counts` begins as a zero for each form."""
     for form in forms:
         counts[form] += 1
-    for form in range(n_forms):
+    for form in range(len(counts)):
         several = counts[form] > 1
         counts[form] = n_buckets if several else -1
         n_buckets += several
@@ -40,9 +40,10 @@ def number_buckets(forms: Indices, n_forms: int, buckets: Indices, n_buckets: in
     return n_buckets
 
 
-@compiled
-def list_members(buckets: Indices, starts: Ints) -> Indices:
-    """The contents of each bucket, in order, those of bucket b at [starts[b] : starts[b + 1]]; `starts` begins as zeros."""
+@kernel
+def list_members(buckets: Indices, starts: Ints, members: Indices) -> int:
+    """List the contents of each bucket, in order, those of bucket b at [starts[b] : starts[b + 1]]; `starts` begins as zeros.
+    How many there are; `members` has room for as many as `buckets` has."""
     n, width = buckets.shape
     for i in range(n):
         for column in range(width):
@@ -50,7 +51,7 @@ def list_members(buckets: Indices, starts: Ints) -> Indices:
                 starts[buckets[i, column] + 1] += 1
     for bucket in range(1, len(starts)):
         starts[bucket] += starts[bucket - 1]
-    members = np.empty(starts[len(starts) - 1], np.int32)
+    total = int(starts[len(starts) - 1])
     for i in range(n - 1, -1, -1):
         for column in range(width):
             bucket = buckets[i, column]
@@ -59,8 +60,8 @@ def list_members(buckets: Indices, starts: Ints) -> Indices:
                 members[starts[bucket + 1]] = i
     for bucket in range(len(starts) - 1):
         starts[bucket] = starts[bucket + 1]
-    starts[len(starts) - 1] = len(members)
-    return members
+    starts[len(starts) - 1] = total
+    return total
 
 
 @piece
