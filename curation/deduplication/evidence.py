@@ -157,7 +157,7 @@ def _read(
             state,
         )
         words.starts[own] = at + np.cumsum(words.counts[own]) - words.counts[own]
-        if len(sketches.bands):
+        if sketches.bands.shape[1]:  # also of no texts: it compiles what workers then find
             _sketch(words, own, settings, sketches.of(own))
 
     in_slices(texts, settings.threads, read)
