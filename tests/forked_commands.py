@@ -114,6 +114,7 @@ def _programs() -> Path:
             env=AT_FIRST,
             pass_fds=[door.fileno(), theirs],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
     os.close(theirs)
     atexit.register(process.wait)
