@@ -11,6 +11,7 @@ again from the table, so nothing is lost with it; each file appears whole or not
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -204,7 +205,7 @@ class _Opened:
 
 def _matching(keys: Keys, hashes: Keys) -> tuple[Rows, Rows]:
     """The row numbers of the keys with one of these sorted hashes, and the place of that among them; few have several."""
-    starts = np.searchsorted(keys, hashes << _HALF)
+    starts = _first_from(keys, hashes << _HALF)
     hit = np.flatnonzero(starts < len(keys))
     hit = hit[keys[starts[hit]] >> _HALF == hashes[hit]]
     starts = starts[hit]
@@ -220,6 +221,28 @@ def _matching(keys: Keys, hashes: Keys) -> tuple[Rows, Rows]:
     return (keys[at] & _LOW).astype(np.int64), np.repeat(hit, counts)
 
 
+def _first_from(keys: Keys, wanted: Keys) -> Rows:
+    """The place of the first of the sorted keys that is no less, for each that is wanted, as `np.searchsorted` gives it.
+
+    Hashes are spread evenly, so a key lies near the place that its size says: of 19 steps among 400,000 keys 12 are left,
+    each for all that are wanted at once. Where it does not lie there, it is searched for.
+    """
+    n = len(keys)
+    width = 1 << (4 * math.isqrt(n) | 1).bit_length() - 1
+    if len(wanted) < _MANY or width > n:
+        return np.searchsorted(keys, wanted)
+    places = np.clip(((wanted >> _HALF) * np.uint64(n) >> _HALF).astype(np.int64) - width // 2, 0, n - width)
+    step = width // 2
+    while step:
+        places += step * (keys.take(places + (step - 1)) < wanted)
+        step //= 2
+    places += keys.take(places) < wanted
+    behind = (keys.take(places, mode="clip") < wanted) & (places < n)
+    astray = np.flatnonzero(behind | ((keys.take(places - 1, mode="clip") >= wanted) & (places > 0)))
+    places[astray] = np.searchsorted(keys, wanted[astray])
+    return places
+
+
 def _distinct(rows: Rows, height: int) -> Rows:
     """The numbers in order, each once: marked where many of all are found, sorted where few are."""
     if len(rows) * _FEW < height:
@@ -230,6 +253,7 @@ def _distinct(rows: Rows, height: int) -> Rows:
 
 
 _FEW = 64
+_MANY = 256  # fewer are found sooner one by one
 _NO_NUMBERS = np.empty((0, 2), np.uint64)
 _DIGITS = np.full(256, 255, np.uint8)
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)

@@ -1,6 +1,7 @@
 """What an index finds is what a filter finds, however the rows are spread over files; and what is lost is made again."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -125,3 +126,20 @@ def test_a_few_texts_are_read_without_unpacking_their_neighbours(tmp_path):
     assert pl.concat(found.read("of", asked["of"], ("of", "text"))).sort("of").equals(asked.sort("of"))
     with pytest.raises(pl.exceptions.PolarsError):
         pl.read_parquet(place, columns=["text"])
+
+
+HASHES = st.one_of(
+    st.integers(0, 2**32 - 1),  # spread evenly, as they are
+    st.integers(0, 40),  # and crowded, as they need not be
+    st.integers(2**32 - 40, 2**32 - 1),
+    st.just(2**31),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(HASHES, max_size=300), st.lists(HASHES, max_size=40))
+def test_a_search_for_many_finds_what_a_search_for_one_does(hashes, others):
+    keys = np.sort((np.array(hashes, np.uint64) << np.uint64(32)) | np.arange(len(hashes), dtype=np.uint64))
+    wanted = np.array([*others, *hashes[::3]], np.uint64) << np.uint64(32)
+    with patch("row_index._MANY", 0):
+        assert row_index._first_from(keys, wanted).tolist() == np.searchsorted(keys, wanted).tolist()

@@ -18,6 +18,8 @@ Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 SLICE_BYTES = 16 << 20
 """Bytes of text whose words are held beside sets."""
+ROOM = 4 << 20
+"""Hashes for which room is kept at least: 32 MB, of which only what is written to is taken."""
 
 
 class ShingleSets(NamedTuple):
@@ -59,7 +61,7 @@ class GrowingSets:
 
     def _make_room(self, n: int) -> None:
         if len(self._hashes) < self._used + n:
-            more = np.empty(self._used + self._used // 4 + n + n // 4, np.uint64)
+            more = np.empty(max(ROOM, self._used + self._used // 4 + n + n // 4), np.uint64)
             more[: self._used] = self._hashes[: self._used]
             self._hashes = more
 
