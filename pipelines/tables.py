@@ -119,9 +119,9 @@ def write_rows(rows: pl.LazyFrame, path: Path) -> None:
     if path.suffix == ".parquet":
         rows.sink_parquet(path)
     elif path.suffix == ".jsonl":
-        rows.collect().write_ndjson(path)
+        rows.sink_ndjson(path)
     else:
-        rows.collect().with_columns(_flat(rows)).write_csv(path)
+        rows.with_columns(_flat(rows)).sink_csv(path)
 
 
 def _check_ending(path: Path) -> None:
