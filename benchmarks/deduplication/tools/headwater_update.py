@@ -1,6 +1,7 @@
 """What one hundredth of new documents costs, with the tables of the others and their indexes on disk.
 
-    headwater_update.py prepare corpus.parquet state     all but the last hundredth: their tables, as files
+    headwater_update.py part corpus.parquet state        the last hundredth is parted from the others
+    headwater_update.py build corpus.parquet state       the tables of the others, as files
     headwater_update.py update corpus.parquet state      the last hundredth comes
     headwater_update.py answer corpus.parquet state      which documents are removed then
 
@@ -102,13 +103,16 @@ def texts_of(contents):
     return texts
 
 
-def prepare(corpus, state):
-    """The state before, and a file of the documents that are to come."""
+def part(corpus, state):
+    """A file of the documents that are there, and one of those that are to come."""
     rows = pl.read_parquet(corpus)
     n = len(rows) - max(1, len(rows) // 100)
     rows.head(n).write_parquet(state / "old.parquet", row_group_size=4_000)
     rows.slice(n).write_parquet(state / "new.parquet", row_group_size=4_000)
-    del rows
+
+
+def build(state):
+    """The state before."""
     places, signed, contents = (written(state / "old.parquet", state, 0)[name].lazy() for name in CORPUS)
     whole = Corpus(places, signed, ORDER, fetching(contents))
     for name, change in zip(State._fields, update_duplicates(None, whole, NOTHING, SETTINGS), strict=True):
@@ -142,7 +146,7 @@ def answer(state):
 
 if __name__ == "__main__":
     what, corpus, state = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    if what == "prepare":
-        prepare(corpus, state)
+    if what == "part":
+        part(corpus, state)
     else:
-        {"update": update, "answer": answer}[what](state)
+        {"build": build, "update": update, "answer": answer}[what](state)
