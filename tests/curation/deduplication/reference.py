@@ -55,3 +55,21 @@ def elect(order, settings):
         else:
             kept.append((digest, text, bands))
     return dropped
+
+
+def kept_neighbours(order, settings):
+    """From (digest, text, bands) in the order of the policy: each content, each kept one before it that shares a band with it
+    and is similar enough, and their similarity. What has the normalised text of a kept one has none."""
+    dropped, k = elect(order, settings), settings.signature.shingle_words
+    found = []
+    for at, (digest, text, bands) in enumerate(order):
+        kept = [each for each in order[:at] if each[0] not in dropped]
+        if any(text is not None and normal(words) == normal(text) for _, words, _ in kept):
+            continue
+        near = [
+            (digest, other, jaccard(shingles(text, k), shingles(words, k)))
+            for other, words, there in kept
+            if share_a_band(bands, there)
+        ]
+        found += [pair for pair in near if pair[2] >= settings.threshold]
+    return sorted(found)
