@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from curation.compiling import told_to
+from pipelines.anew import why_anew
 from pipelines.commits import Commit, CommitConflict
 from pipelines.computing import Computation, compute
 from pipelines.extras import version_of
@@ -142,9 +143,11 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     hit = is_hit(heads.values(), key, workspace)
     if hit and not force and not node.stage.world:
         return Ran(node.name, {name: head for name, head in heads.items() if head is not None}, computed=False)
+    draft = _draft(node, pinned, key)
+    if why := why_anew(node, heads[node.outputs[0].name], draft, _elements(node)):
+        watcher().anew(node.name, why)
     watcher().started(node.name)
     begun = time.monotonic()
-    draft = _draft(node, pinned, key)
     run = Run(workspace, node.name, key, _progress(node), launcher(workspace, node.name, key))
     has_state = not force and _is_state(heads.values(), draft.recipe)
     try:

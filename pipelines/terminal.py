@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from curation.compiling import Compiling
@@ -37,6 +38,11 @@ class TerminalWatcher:
         self._task: TaskID | None = None
         self._looks: set[str] = set()
         self.seconds: dict[str, float] = {}
+
+    def anew(self, node: str, why: str) -> None:
+        """A stage will not go on from what it has made."""
+        self._hide()
+        self._console.print(f"  {node} anew: {escape(why)}", highlight=False, soft_wrap=not self._console.is_terminal)
 
     def started(self, node: str) -> None:
         """A stage has begun."""

@@ -23,6 +23,8 @@ PACE_SECONDS = 1.0
 class Watcher(Protocol):
     """Told what happens to each stage of a run."""
 
+    def anew(self, node: str, why: str) -> None: ...
+
     def started(self, node: str) -> None: ...
 
     def advanced(self, node: str, done: int, total: int | None, unit: str, beside: str = "") -> None: ...
@@ -36,6 +38,9 @@ class Watcher(Protocol):
 
 class Nobody:
     """The watcher that says nothing."""
+
+    def anew(self, node: str, why: str) -> None:
+        """A stage will not go on from what it has made."""
 
     def started(self, node: str) -> None:
         """A stage has begun."""
@@ -60,6 +65,10 @@ class LogWatcher:
         self._say, self._clock = say, clock
         self._last, self._pace = clock(), Pace()
         self._compiled = ""
+
+    def anew(self, node: str, why: str) -> None:
+        """A stage will not go on from what it has made."""
+        self._say(f"{node} anew: {why}")
 
     def started(self, node: str) -> None:
         """A stage has begun."""

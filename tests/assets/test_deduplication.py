@@ -13,6 +13,7 @@ from pipelines.engine import run_node
 from pipelines.graph import build_graph
 from pipelines.running import plan
 from pipelines.stages import Observation
+from pipelines.watching import LogWatcher, watched_by
 from pipelines.workspace import Workspace
 
 SETTINGS = "sources:\n  - name: docs\n    path: raw\n"
@@ -69,7 +70,14 @@ def test_another_setting_makes_the_index_anew_and_says_why(root: Path, tmp_path:
         "signatures": ["settings_deduplication__signature changed"],
         "duplicates": ["below signatures"],
     }
-    after = made(root)
+    said = list[str]()
+    with watched_by(LogWatcher(said.append)):
+        after = made(root)
+    bands = "deduplication.signature.bands, deduplication.signature.rows changed"
+    assert [line for line in said if " anew: " in line] == [
+        f"signatures anew: {bands}",
+        f"duplicates anew: deduplication.threshold, {bands}",
+    ]
     assert len(after["duplicates"]) > len(before["duplicates"])
     assert files(root, "signatures") <= indexes(root, "signatures"), "an addition finds the new bands"
     assert why(root) == {}

@@ -325,6 +325,26 @@ def test_who_loses_three_times_gives_up(house: House) -> None:
     assert said.count("↻ long_lines begins again: table long_lines was") == 2 and said.count("✗") == 1
 
 
+def test_what_is_made_anew_says_which_setting_or_code_changed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(force: bool = False) -> list[str]:
+        screen = io.StringIO()
+        with watched_by(TerminalWatcher(Console(file=screen, width=40), house.workspace)):
+            house.run(force=force)
+        return [line.strip() for line in screen.getvalue().splitlines() if " anew: " in line]
+
+    assert said() == [], "nothing was there"
+    house.write("c", "a line that is long enough to stay")
+    assert said() == said(force=True) == [], "only inputs moved"
+    house.settings.update(scaling=ScaleSettings(2), deciding=LeastSettings(6))
+    assert said() == ["lengths anew: scaling.scale changed", "long_lines anew: deciding.least changed"]
+    house.settings.update(scaling=ScaleSettings(2, threads=2))
+    house.revise("report", code_version="2")
+    assert said() == ["report anew: code version 1 → 2"]
+    monkeypatch.setattr(pipelines.engine, "version_of", lambda name: "0")
+    house.write("d", "another line that is long enough to stay")
+    assert said() == ["lengths anew: another version of polars"]
+
+
 def test_what_programs_have_done_stays_until_it_is_committed(house: House) -> None:
     """What a model said was paid for: the commit may fail, or the process be killed before it."""
     function, seen, parts = toy_stages.report.function, list[bool](), list[Path]()
