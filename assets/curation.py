@@ -277,7 +277,7 @@ def duplicates(
 
 @stage(
     group="curation",
-    code_version="3",
+    code_version="4",
     primary_key="doc_id",
     asks=decides,
     counts="documents",

@@ -272,7 +272,9 @@ def _details(decided: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
 
 def _detail(rule: Rule, schema: pl.Schema) -> pl.Expr:
     if rule == _DUPLICATE:
-        return pl.format("{} copy, jaccard {}, of {}", "kind", pl.col("jaccard").cast(pl.Float64).round(3), "kept_id")
+        jaccard = pl.col("jaccard").cast(pl.Float64)
+        told = pl.when(jaccard < 1).then(pl.min_horizontal(jaccard.round(4), 0.9999)).otherwise(jaccard)
+        return pl.format("{} copy, jaccard {}, of {}", "kind", told, "kept_id")
     column = f"{rule.evidence}.{rule.column}"
     value = pl.col(column)
     if schema[column].is_float():

@@ -82,6 +82,14 @@ def test_without_rules_only_empty_and_duplicate_documents_go():
     assert (outcome.kept, outcome.dropped, outcome.failed) == (2, {"duplicate": 1, "empty": 1}, {})
 
 
+@pytest.mark.parametrize("jaccard, told", [(1.0, "1.0"), (0.99996, "0.9999"), (6 / 7, "0.8571"), (0.875, "0.875")])
+def test_a_copy_that_is_not_the_same_never_has_a_jaccard_of_one(jaccard: float, told: str):
+    documents, signals = evidence(["prose", "code"])
+    copies = duplicates(d1="d0").with_columns(jaccard=jaccard)
+    said = verdict_of(decide(documents, copies, {"quality": signals}, ()), "d1")["detail"]
+    assert said == f"near copy, jaccard {told}, of d0"
+
+
 def test_the_first_rule_decides_and_all_that_fail_are_named():
     documents, signals = evidence(["short", "prose", "code"])
     outcome = decide(documents, duplicates(), {"quality": signals}, (GOPHER, C4))
