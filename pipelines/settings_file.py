@@ -47,26 +47,45 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 def _say(entry: Any) -> str:
     if entry["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        meant = get_close_matches(str(entry["loc"][-1]), _names(), n=1)
-        return f"there is no such setting; {f'did you mean {meant[0]}? ' if meant else ''}docs/settings.md lists them"
+        return f"there is no such setting{_meant(entry['loc'])}docs/settings.md lists them"
     if entry["type"] in _SAID:
         return _SAID[entry["type"]]
     message = str(entry["msg"]).removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 
 
+def _meant(location: tuple[int | str, ...]) -> str:
+    """Which setting was meant by one that is not there: of that name elsewhere, or the likest name, here if there is one."""
+    *above, name = (str(part) for part in location if isinstance(part, str))
+    here, elsewhere = {path[-1] for path in _paths() if [*path[:-1]] == above}, {path[-1] for path in _paths()}
+    if name in elsewhere:
+        places = sorted(".".join(path) for path in _paths() if path[-1] == name)
+        return f" here; did you mean {' or '.join(places)}? " if len(places) <= PLACES else " here; "
+    for names in (here, elsewhere):
+        if meant := get_close_matches(name, sorted(names), n=1):
+            return f"; did you mean {meant[0]}? "
+    return "; "
+
+
+PLACES = 3
+"""A name that stands at more is not told by them."""
+
+
 @cache
-def _names() -> tuple[str, ...]:
-    """The names of all settings, wherever they stand."""
-    found, waiting = set(Config.model_fields), [info.annotation for info in Config.model_fields.values()]
+def _paths() -> frozenset[tuple[str, ...]]:
+    """All settings by the names of the parts that they stand in; an entry of a list stands in the list."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [
+        ((name,), info.annotation) for name, info in Config.model_fields.items()
+    ]
+    found = {path for path, _ in waiting}
     while waiting:
-        kind = waiting.pop()
-        waiting += get_args(kind)
+        path, kind = waiting.pop()
+        waiting += [(path, given) for given in get_args(kind)]
         if isinstance(kind, type) and is_dataclass(kind):
-            hints = get_type_hints(kind)
-            found |= set(hints)
-            waiting += hints.values()
-    return tuple(sorted(found))
+            inner = [((*path, name), hint) for name, hint in get_type_hints(kind).items()]
+            found |= {place for place, _ in inner}
+            waiting += inner
+    return frozenset(found)
 
 
 _SAID = {

@@ -89,6 +89,14 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {**LEAST, "task": {"recipe": "qa"}, "annotation": {"projects": [{"name": "p"}]}},
         ["`annotation` does nothing without `models`"],
     ),
+    "a setting in the wrong place": (
+        {**LEAST, "policy": ["longest"]},
+        ["policy: there is no such setting here; did you mean annotation.routing.policy or deduplication.policy?"],
+    ),
+    "a misspelt setting that is like others elsewhere": (
+        {**LEAST, "deduplication": {"policies": ["longest"]}},
+        ["deduplication.policies: there is no such setting; did you mean policy?"],
+    ),
     "a policy of rules that are not there": (
         {**LEAST, "deduplication": {"policy": ["quality"]}},
         ["deduplication.policy: 'quality' says nothing without `rules`"],
