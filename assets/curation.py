@@ -12,6 +12,7 @@ import curation.quality
 from assets.pictures import (
     counts_of_personal_data,
     items_in_contents,
+    largest_clusters,
     of_contamination,
     of_corpus,
     of_duplicates,
@@ -256,6 +257,7 @@ FOUND = {
     books=_duplicate_books,
     unit="documents",
     uses=("python",),
+    notes=largest_clusters,
     pictures=of_duplicates,
 )
 def duplicates(
@@ -329,7 +331,7 @@ def corpus(
 
 @stage(
     group="curation",
-    code_version="4",
+    code_version="5",
     primary_key=("source", "step", "fate", "reason"),
     asks=_looked_at,
     checks=("adds_up",),

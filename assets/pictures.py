@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from curation.funnel import Report
+from curation.funnel.copies import copies_between, largest_groups
 from curation.privacy.evidence import COUNTED
 from curation.quality import SIGNALS
 from curation.spans import spans_by_content
@@ -18,6 +19,13 @@ from plots import bars, histogram, intervals, shares
 from records import Picture
 
 Tables = Mapping[str, pl.LazyFrame]
+
+LARGEST, DIGITS = 10, 12
+"""The clusters that are listed, and the digits of a document's name, which are enough for `headwater explain`."""
+_SIZES = {"2": (2, 2), "3": (3, 3), "4 to 10": (4, 10), "11 to 100": (11, 100), "over 100": (101, 2**32 - 1)}
+_SHOWN_IN = (
+    "in `.headwater/reports/curation.html#copies`, which `funnel` makes; `headwater report curation --open` opens it"
+)
 
 SHOWN = ("mean_word_length", "stop_words", "duplicate_line_char_share", "top_2gram_char_share")
 """Signals of quality beside the number of words: one for each kind of rule."""
@@ -114,15 +122,31 @@ def of_personal_data(tables: Tables) -> list[Picture]:
 
 
 def of_duplicates(tables: Tables) -> list[Picture]:
-    """How similar the pairs that are near are, and how many documents each one that stays stands for."""
+    """How similar the pairs that are near are, how large the clusters, and between which sources the copies lie."""
     measured = tables["pairs"].select("jaccard").collect().to_series()
     copies = tables["duplicates"].group_by("kept_id").len().select("len").collect().to_series()
-    counts = {said: int(copies.is_between(low, high).sum()) for said, (low, high) in _COPIES.items()}
-    title = "documents removed for one that is kept"
+    sizes = {said: int((copies + 1).is_between(low, high).sum()) for said, (low, high) in _SIZES.items()}
+    order = tables["source_order"].sort("rank").select("source").collect().to_series().to_list()
+    between = copies_between(tables["documents"], tables["duplicates"], order)
+    title = "of each source (row) the share removed for a document of (column)"
     return [
+        Picture(
+            "cluster sizes", bars(sizes, "documents in a cluster: the one that is kept, and its copies", "clusters")
+        ),
+        Picture("copies between sources", shares(*between, title)),
         Picture("similarity of pairs", histogram(measured, "Jaccard similarity of near pairs")),
-        Picture("removed for one", bars(counts, title, "documents that are kept")),
     ]
+
+
+def largest_clusters(tables: Tables) -> dict[str, str]:
+    """The clusters of which most is removed, by the document that is kept, and where their texts are shown."""
+    rows = largest_groups(tables["duplicates"], LARGEST)
+    lines = [
+        f"| {name[:DIGITS]} | {removed + 1:,} | {near:,} | {least:.3g} |"
+        for name, removed, near, least in rows.iter_rows()
+    ]
+    head = ["| kept | documents | near copies | least similar |", "| --- | ---: | ---: | ---: |"]
+    return {"largest clusters": "\n".join([*head, *lines]), "their texts": _SHOWN_IN} if lines else {}
 
 
 def of_verdicts(tables: Tables) -> list[Picture]:
@@ -151,16 +175,7 @@ def of_funnel(report: Report) -> list[Picture]:
         Picture("left after each step", bars(dict(left.iter_rows()), "documents left after each step", "documents")),
         Picture("kept of each source", bars(of_source, "documents kept of each source", "documents")),
         Picture("failing each rule", bars(fails, "documents that fail each rule", "documents")),
-        Picture("copies between sources", _copied(report)),
     ]
-
-
-def _copied(report: Report) -> bytes:
-    title = "removed of each source (row) for a document of (column)"
-    return shares(report.copies.documents, report.copies.between, title)
-
-
-_COPIES = {"1": (1, 1), "2": (2, 2), "3 to 9": (3, 9), "10 to 99": (10, 99), "100 or more": (100, 2**32 - 1)}
 
 
 def _counted(rows: pl.LazyFrame, by: pl.Expr) -> dict[str, int]:

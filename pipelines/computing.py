@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -126,6 +127,10 @@ def _pictures(node: Node, tables: Mapping[str, pl.LazyFrame], own: Sequence[Pict
     return (*own, *(node.stage.pictures(tables) if node.stage.pictures else ()))
 
 
+def _notes(node: Node, tables: Mapping[str, pl.LazyFrame]) -> Mapping[str, Any]:
+    return node.stage.notes(tables) if node.stage.notes else {}
+
+
 def _books(computation: Computation, outcome: Outcome, rows: int) -> Books:
     stage = computation.node.stage
     kept = rows if outcome.kept is None else outcome.kept
@@ -151,7 +156,7 @@ def _measure(computation: Computation) -> tuple[Commits, Pictures]:
     tables = {output.name: after}
     pictures = _pictures(node, tables)
     books = Books(node.stage.unit, units, units - sum(failed.values()), {}, failed)
-    notes = {"measured": units - others, **(node.stage.notes(tables) if node.stage.notes else {})}
+    notes = {"measured": units - others, **_notes(node, tables)}
     return {output.name: computation.commit(output, change, books, notes=notes)}, pictures
 
 
@@ -213,21 +218,27 @@ def _following(computation: Computation) -> tuple[Commits, Pictures]:
         options["found"] = computation.found()
     changes: Changes = node.stage.function(state, **tracked, **options)
     units = sum(pinned.pins[name].rows for name in computation.given(node.stage.counts).names.values())
-    commits, pictures = _committed(computation, state, changes, units)
+    followed = {name: rows.now for name, rows in tracked.items()}
+    commits, pictures = _committed(computation, state, changes, units, followed)
     if not computation.has_state:
         replace(computation, has_state=True, heads=commits).found()  # made now, the next update finds them
     return commits, pictures
 
 
 def _committed(
-    computation: Computation, state: Mapping[str, pl.LazyFrame], changes: Changes, units: int
+    computation: Computation,
+    state: Mapping[str, pl.LazyFrame],
+    changes: Changes,
+    units: int,
+    followed: Mapping[str, pl.LazyFrame] = MappingProxyType({}),
 ) -> tuple[Commits, Pictures]:
     node = computation.node
     after = {output.name: _after(state.get(output.name), changes.tables[output.name]) for output in node.outputs}
     books = node.stage.books(after, units) if node.stage.books else None
-    pictures = _pictures(node, after, changes.pictures)
+    pictures = _pictures(node, {**followed, **after}, changes.pictures)
+    notes = {**changes.notes, **_notes(node, {**followed, **after})}
     commits = {
-        output.name: computation.commit(output, changes.tables[output.name], books, notes=dict(changes.notes))
+        output.name: computation.commit(output, changes.tables[output.name], books, notes=notes)
         for output in reversed(node.outputs)
     }
     return commits, pictures

@@ -130,9 +130,9 @@ class Stage:
     books: Callable[[Mapping[str, pl.LazyFrame], int], Books] | None = None
     """How a fold counts its whole state, given how many units came in."""
     pictures: Callable[[Mapping[str, pl.LazyFrame]], Sequence[Picture]] | None = None
-    """What to show beside the tables, given all of them as they stand after a computation."""
+    """What to show beside the tables, given all of them as they stand after a computation; a fold, also those that it follows."""
     notes: Callable[[Mapping[str, pl.LazyFrame]], Mapping[str, Any]] | None = None
-    """Facts that a measure shows beside its table, given it as it stands after a computation; never text of the data."""
+    """Facts that a measure or a fold shows, given the tables as `pictures` is; never text of the data."""
     each: str = ""
     """The list in the settings of which every entry makes a stage of its own."""
     joins: Mapping[str, str] = field(default_factory=dict)

@@ -16,16 +16,35 @@ import polars as pl
 from curation.blocks import BLOCK_ROWS, blocks, height_of, joinable, parts_of
 from curation.funnel.examples import Frame, beginnings
 
+SAMPLES = 2
+"""Removed documents that are shown of a group, the least similar first."""
 
-class Group(NamedTuple):
-    """A document that stays for others: its place, how many it stays for, the least similar of them, and how its text begins."""
+
+AT_ONCE = 4
+"""Blocks of removed documents that are joined without files between: of 400,000 documents that costs a third."""
+
+
+class Member(NamedTuple):
+    """A document of a group: its place, how similar it is to the one that stays, and how its text begins."""
 
     place: str
+    jaccard: float
+    text: str
+    characters: int
+
+
+class Group(NamedTuple):
+    """A document that stays for others: how many, how many of them near, the least similar, and some of them."""
+
+    kept: Member
     removed: int
     near: int
     least: float
-    text: str
-    characters: int
+    samples: tuple[Member, ...]
+
+
+GROUPS = pl.Schema({"kept_id": pl.String, "removed": pl.UInt32, "near": pl.UInt32, "least": pl.Float64})
+"""Groups by the document that stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +62,48 @@ def copies(
     documents: Frame, duplicates: Frame, personal_data: Frame | None, order: Sequence[str], most: int, characters: int
 ) -> Copies:
     """What was removed as a copy, with the `most` largest groups; texts are shown with their personal data masked."""
+    largest = _largest(documents, duplicates, personal_data, most, characters)
+    return Copies(*copies_between(documents, duplicates, order), largest)
+
+
+def copies_between(
+    documents: Frame, duplicates: Frame, order: Sequence[str]
+) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+    """The documents of each source, and how many of one are removed for one of another: `Copies.documents`, `Copies.between`.
+
+    Names and sources alone are read, no text.
+    """
     places = documents.lazy().select("doc_id", "source")
     counted = dict(places.group_by("source").len().collect(engine="streaming").iter_rows())
     between = Counter[tuple[str, str]]()
     for both in _between(places, duplicates):
         between.update({(source, kept): count for source, kept, count in both.iter_rows()})
     names = [*(name for name in order if name in counted), *sorted(set(counted) - set(order))]
-    return Copies(
-        {name: counted[name] for name in names},
-        dict(sorted(between.items())),
-        _largest(documents, duplicates, personal_data, most, characters),
-    )
+    return {name: counted[name] for name in names}, dict(sorted(between.items()))
 
 
 def _between(places: pl.LazyFrame, duplicates: Frame) -> Iterator[pl.DataFrame]:
-    """How many documents of one source are removed for one of another (source, kept, len), block by block."""
-    pairs = parts_of(duplicates.lazy().select("doc_id", "kept_id"), BLOCK_ROWS)
+    """How many documents of one source are removed for one of another (source, kept, len): at once if few are, or by blocks."""
+    named = duplicates.lazy().select("doc_id", "kept_id")
+    places_of_kept = places.rename({"doc_id": "kept_id", "source": "kept"})
+    if height_of(named) <= AT_ONCE * BLOCK_ROWS:
+        both = places.join(named, on="doc_id").join(places_of_kept, on="kept_id")
+        yield both.group_by("source", "kept").len().collect(engine="streaming")
+        return
+    pairs = parts_of(named, BLOCK_ROWS)
     removed = (
         some.join(tables["places"], on="doc_id")
         for some, tables in joinable(pairs, {"places": places}, "doc_id", BLOCK_ROWS)
     )
-    of_kept = {"places": places.rename({"doc_id": "kept_id", "source": "kept"})}
-    for some, tables in joinable(removed, of_kept, "kept_id", BLOCK_ROWS):
+    for some, tables in joinable(removed, {"places": places_of_kept}, "kept_id", BLOCK_ROWS):
         yield some.join(tables["places"], on="kept_id").group_by("source", "kept").len()
 
 
-def _groups(duplicates: Frame, most: int) -> pl.DataFrame:
-    """The largest groups (kept_id, removed, near, least)."""
+def largest_groups(duplicates: Frame, most: int) -> pl.DataFrame:
+    """The groups of which most is removed (kept_id, removed, near, least), the largest first."""
     pairs = duplicates.lazy().select("kept_id", "kind", "jaccard")
     near = (pl.col("kind") == "near").sum()
-    largest = [pl.DataFrame(schema={"kept_id": pl.String})]
+    largest = [pl.DataFrame(schema=GROUPS)]
     for pieces, _ in blocks(parts_of(pairs, BLOCK_ROWS), height_of(pairs), {}, "kept_id", BLOCK_ROWS):
         some = [
             piece.group_by("kept_id").agg(removed=pl.len(), near=near, least=pl.col("jaccard").min())
@@ -80,8 +111,8 @@ def _groups(duplicates: Frame, most: int) -> pl.DataFrame:
         ]
         if some:
             both = [pl.col("removed", "near").sum(), pl.col("least").min()]
-            largest.append(_first(pl.concat(some).group_by("kept_id").agg(both), most))
-    return _first(pl.concat(largest, how="diagonal"), most) if len(largest) > 1 else largest[0]
+            largest.append(_first(pl.concat(some).group_by("kept_id").agg(both).cast(GROUPS), most))
+    return _first(pl.concat(largest), most)
 
 
 def _first(groups: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -91,11 +122,29 @@ def _first(groups: pl.DataFrame, most: int) -> pl.DataFrame:
 def _largest(
     documents: Frame, duplicates: Frame, personal_data: Frame | None, most: int, characters: int
 ) -> tuple[Group, ...]:
-    largest = _groups(duplicates, most)
-    texts = beginnings(documents, personal_data, largest["kept_id"].to_list(), characters)
+    largest = largest_groups(duplicates, most)
+    removed = _removed(duplicates, largest["kept_id"].to_list())
+    names = pl.concat([largest["kept_id"], removed["doc_id"]]).to_list()
+    texts = beginnings(documents, personal_data, names, characters)
     found = []
-    for name, removed, near_ones, least in largest.iter_rows():
+    for name, count, near, least in largest.iter_rows():
         if name in texts:
-            place, text, length = texts[name]
-            found.append(Group(place, removed, near_ones, least, text, length))
+            own = removed.filter(kept_id=name).select("doc_id", "jaccard").iter_rows()
+            samples = tuple(_member(texts[one], jaccard) for one, jaccard in own if one in texts)
+            found.append(Group(_member(texts[name], 1.0), count, near, least, samples))
     return tuple(found)
+
+
+def _member(told: tuple[str, str, int], jaccard: float) -> Member:
+    place, text, characters = told
+    return Member(place, jaccard, text, characters)
+
+
+def _removed(duplicates: Frame, kept: Sequence[str]) -> pl.DataFrame:
+    """Of each of these groups `SAMPLES` that are removed (doc_id, kept_id, jaccard)."""
+    pairs = duplicates.lazy().select("doc_id", "kept_id", "jaccard").filter(pl.col("kept_id").is_in(kept))
+    first = pairs.head(0).collect()
+    for some in parts_of(pairs, BLOCK_ROWS):
+        both = pl.concat([first, some]).sort("jaccard", "doc_id")
+        first = both.group_by("kept_id", maintain_order=True).head(SAMPLES).select(first.columns)
+    return first

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from curation.funnel.charts import distribution, matrix, number, stacked
+from curation.funnel.copies import Member
 from curation.funnel.examples import Example
 from curation.funnel.report import Report
 from curation.funnel.signals import Signal
@@ -235,17 +236,24 @@ def _copies(report: Report) -> Iterator[Html]:
     found = report.copies
     if not found.between:
         return
-    yield tag("h2", "Copies")
+    yield tag("h2", "Copies", id="copies")
     yield tag("p", "Of the documents of a row's source, the percentage that is removed because a document of the column's source stays.", class_="quiet small")  # fmt: skip
     said = "{both} of the {total} documents of {one} are removed for one of {other}"
     yield matrix(list(found.documents)[:MOST_RULES], found.documents, found.between, said)
     inside = []
     for group in found.largest:
         near = f", {group.near:,} of them near copies (Jaccard {group.least:.3g} and more)" if group.near else ""
-        stays = f"stays for {group.removed:,} others{near}"
-        inside.append(_example(Example("", group.place, stays, "", group.text, group.characters), ""))
+        inside.append(_member(group.kept, f"stays for {group.removed:,} others{near}"))
+        inside += [
+            tag("div", _member(each, f"removed, Jaccard {each.jaccard:.3g}"), class_="of-group")
+            for each in group.samples
+        ]
     if inside:
-        yield folded(f"The {len(inside)} texts with the most copies", *inside)
+        yield folded(f"The {len(found.largest)} texts with the most copies", *inside)
+
+
+def _member(member: Member, said: str) -> Html:
+    return _example(Example("", member.place, said, "", member.text, member.characters), "")
 
 
 def _signals(report: Report) -> Iterator[Html]:
@@ -326,6 +334,7 @@ details[open] { padding-bottom: 18px; }
 .example { border-left: 3px solid var(--line); padding: 2px 0 2px 12px; margin: 12px 0; }
 .example > div + div { font-size: 13.5px; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 11em; overflow: auto;
   background: var(--panel); border-radius: 4px; padding: 8px 10px; margin-top: 4px; unicode-bidi: isolate; }
+.of-group { margin-left: 28px; }
 .wide > .matrix { font-size: 11.5px; width: auto; }
 .matrix code { font-size: 11.5px; }
 .matrix td, .matrix th { border: 0; padding: 3px; text-align: right; min-width: 25px; white-space: nowrap; font-variant-numeric: tabular-nums; }

@@ -12,6 +12,7 @@ from annotation.agreement import QUALITY
 from assets.pictures import (
     annotator_pictures,
     items_in_contents,
+    largest_clusters,
     of_contamination,
     of_corpus,
     of_documents,
@@ -23,7 +24,7 @@ from assets.pictures import (
 from curation.decontamination import CONTAMINATION
 from curation.privacy import PERSONAL_DATA
 from pipelines.definitions import definitions_of
-from plots import bars, histogram
+from plots import bars, histogram, shares
 
 PROSE = "The river rises in the hills, and it runs to the sea; of all that it carries, most stays with the fields. "
 PICTURE = re.compile(r"!\[(.+)\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
@@ -76,7 +77,7 @@ def pictures(metadata):
         ("evaluation_items", {"items by set"}),
         ("contamination", {"share of an item", "contents by set"}),
         ("personal_data", {"personal data by kind", "contents with personal data"}),
-        ("duplicates", {"similarity of pairs", "removed for one"}),
+        ("duplicates", {"similarity of pairs", "cluster sizes", "copies between sources"}),
         ("verdicts", {"verdicts by rule"}),
         ("corpus", {"characters of a kept content"}),
         ("funnel", {"left after each step", "kept of each source", "failing each rule"}),
@@ -95,6 +96,28 @@ def test_the_gist_of_the_report_is_beside_its_place_and_no_text_is(shown_metadat
     assert "The river rises" in page.read_text() and "river" not in str(said)
 
 
+def test_the_largest_clusters_are_named_with_their_sizes_and_shown_in_the_report(shown_metadata):
+    said = shown_metadata["duplicates"]
+    (row,) = said["largest clusters"].value.splitlines()[2:]
+    kept, *told = row.strip("| ").split(" | ")
+    copied = pl.read_json(said["root"] / said["rows in full"].value)
+    assert copied["kept_id"].unique().item().startswith(kept)
+    near = copied.filter(kind="near").height
+    assert told == [str(copied.height + 1), str(near), f"{copied['jaccard'].min():.3g}"]
+    place, _, part = said["their texts"].value.split("`")[1].partition("#")
+    page = (said["root"] / place).read_text()
+    assert f'id="{part}"' in page and f"stays for {copied.height} others" in page and "removed, Jaccard 0" in page
+    assert "river" not in str(said)
+
+
+def test_clusters_are_listed_from_the_largest_and_ten_at_most():
+    names = [f"{number:032x}" for number in range(12) for _ in range(number + 1)]
+    near = pl.LazyFrame({"kept_id": names, "kind": "near", "jaccard": 0.9})
+    lines = largest_clusters({"duplicates": near})["largest clusters"].splitlines()[2:]
+    assert [line.split(" | ")[1:3] for line in lines] == [[str(size + 1), str(size)] for size in range(12, 2, -1)]
+    assert largest_clusters({"duplicates": near.head(0)}) == {}
+
+
 def test_the_pictures_say_what_the_tables_hold():
     verdicts = pl.LazyFrame(
         {"verdict": ["dropped", "kept", "dropped", "dropped"], "rule": ["gopher.min_words", None, "empty", "empty"]}
@@ -102,11 +125,21 @@ def test_the_pictures_say_what_the_tables_hold():
     (drawn,) = of_verdicts({"verdicts": verdicts})
     counts = {"kept": 1, "dropped: empty": 2, "dropped: gopher.min_words": 1}
     assert drawn.png == bars(counts, "documents by the rule that decided", "documents")
-    removed = pl.LazyFrame({"kept_id": ["a", "a", "b"]})
-    similar, copies = of_duplicates({"pairs": pl.LazyFrame({"jaccard": [0.4, 0.9]}), "duplicates": removed})
+    removed = pl.LazyFrame({"doc_id": ["c", "d", "e"], "kept_id": ["a", "a", "b"]})
+    sources = {"a": "web", "b": "mail", "c": "web", "d": "mail", "e": "mail"}
+    tables = {
+        "pairs": pl.LazyFrame({"jaccard": [0.4, 0.9]}),
+        "duplicates": removed,
+        "documents": pl.LazyFrame({"doc_id": list(sources), "source": list(sources.values())}),
+        "source_order": pl.LazyFrame({"rank": [1, 0], "source": ["mail", "web"]}),
+    }
+    sizes, between, similar = of_duplicates(tables)
     assert similar.png == histogram([0.4, 0.9], "Jaccard similarity of near pairs")
-    expected = {"1": 1, "2": 1, "3 to 9": 0, "10 to 99": 0, "100 or more": 0}
-    assert copies.png == bars(expected, "documents removed for one that is kept", "documents that are kept")
+    expected = {"2": 1, "3": 1, "4 to 10": 0, "11 to 100": 0, "over 100": 0}
+    assert sizes.png == bars(expected, "documents in a cluster: the one that is kept, and its copies", "clusters")
+    copied = {("web", "web"): 1, ("mail", "web"): 1, ("mail", "mail"): 1}
+    title = "of each source (row) the share removed for a document of (column)"
+    assert between.png == shares({"web": 2, "mail": 3}, copied, title)
     (lengths,) = of_corpus({"corpus": pl.LazyFrame({"text": ["", "x" * 10, "y" * 1000]})})
     assert lengths.png == histogram([1.0, 3.0], "characters of a kept content, as powers of ten")
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.funnel import FunnelSettings, Report, faults, funnel, report
+from curation.funnel.copies import copies
 from curation.funnel.examples import examples
 from curation.funnel.page import curation_page
 from curation.funnel.signals import signals
@@ -199,3 +200,16 @@ def test_the_text_with_the_most_copies_is_shown_as_text() -> None:
     assert "The 1 texts with the most copies" in page and "stays for 1 others" in page
     assert "&lt;b&gt;" in page and "<b>many" not in page
     assert "1 of the 1 documents of mail are removed for one of web" in page
+
+
+def test_of_a_large_group_the_least_similar_are_shown_and_all_with_their_personal_data_masked() -> None:
+    found = [Content(f"text {at}", ("web",), 60, 0.0) for at in range(5)]
+    tables = made(found, [])
+    kept, *others = tables.documents["doc_id"]
+    near = {"doc_id": others, "kept_id": [kept] * 4, "kind": ["near"] * 4, "jaccard": [0.9, 0.81, 0.95, 0.85]}
+    (group,) = copies(tables.documents, pl.DataFrame(near), None, ORDER, 10, 99).largest
+    assert (group.removed, group.near, group.least, group.kept.text) == (4, 4, 0.81, "text 0")
+    assert [(sample.text, sample.jaccard) for sample in group.samples] == [("text 2", 0.81), ("text 4", 0.85)]
+    unknown = pl.DataFrame(schema={"content_digest": pl.String, "spans": tables.evidence["marks"].schema["spans"]})
+    (hidden,) = copies(tables.documents, pl.DataFrame(near), unknown, ORDER, 10, 99).largest
+    assert [member.text for member in (hidden.kept, *hidden.samples)] == ["", "", ""]
