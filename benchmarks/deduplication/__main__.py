@@ -164,7 +164,7 @@ def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
         f"\nThe last hundredth of {size:,} documents, added to the tables of the others on disk: {one['update']:.2f} CPU s, "
         f"{beyond:.2f} beyond one document added to nine. That is {beyond / whole:.1%} of finding all duplicates at once "
         f"({whole:.2f}, which writes no table), and {beyond / built:.1%} of building the tables of the others with their "
-        f"indexes ({built:.2f})."
+        f"indexes and a copy of their texts ({built:.2f})."
     ]
 
 
