@@ -3,7 +3,7 @@
 Half of what a command takes is importing, and the tests run some hundreds. So each process of the tests keeps one that has
 imported what `headwater run` needs, and does nothing else; a command is a fork of it, in its own folder and environment, and
 ends as any program does. The modules that it has from its start tell it apart from a person's. So
-`tests/pipelines/test_cli.py` runs each command from scratch too.
+`tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too.
 """
 
 from __future__ import annotations

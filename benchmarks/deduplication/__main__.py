@@ -200,7 +200,7 @@ def contest(name: str, smallest: Corpus, given: Sequence[Corpus], found: Found) 
 
 
 def main() -> None:
-    """Measure, print and write: tool by tool, the quickest first, and all files after each, for the slowest take hours."""
+    """Measure, print and write: tool by tool, the quickest first, and all files after each, for the slowest take long."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--peers", nargs="*", default=[peer.name for peer in PEERS])
