@@ -331,7 +331,7 @@ def corpus(
 
 @stage(
     group="curation",
-    code_version="5",
+    code_version="6",
     primary_key=("source", "step", "fate", "reason"),
     asks=_looked_at,
     checks=("adds_up",),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from curation.deduplication.survivors import shown_similarity
 from curation.funnel import Report
 from curation.funnel.copies import copies_between, largest_groups
 from curation.privacy.evidence import COUNTED
@@ -142,7 +143,7 @@ def largest_clusters(tables: Tables) -> dict[str, str]:
     """The clusters of which most is removed, by the document that is kept, and where their texts are shown."""
     rows = largest_groups(tables["duplicates"], LARGEST)
     lines = [
-        f"| {name[:DIGITS]} | {removed + 1:,} | {near:,} | {least:.3g} |"
+        f"| {name[:DIGITS]} | {removed + 1:,} | {near:,} | {shown_similarity(least, 3)} |"
         for name, removed, near, least in rows.iter_rows()
     ]
     head = ["| kept | documents | near copies | least similar |", "| --- | ---: | ---: | ---: |"]

@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import TypeAdapter
 from rich.text import Text
 
+from curation.deduplication.survivors import shown_similarity
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.rules import LANGUAGE, Rule
 from pipelines.differences import difference_lines
@@ -149,11 +150,6 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _similarity(jaccard: float) -> str:
-    """Four digits; 1 for none that is less."""
-    return f"{min(jaccard, 0.9999) if jaccard < 1 else jaccard:.4g}"
-
-
 def _spans(spans: list[Row], data: bytes) -> Iterator[Text]:
     counts = Counter(span["kind"] for span in spans)
     said = ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common())
@@ -174,13 +170,13 @@ def _duplicate(workspace: Workspace, row: Row) -> Iterator[Text]:
         if copies:
             yield Text(f"stays in the stead of {len(copies):,} cop{'y' if len(copies) == 1 else 'ies'}:")
         for each in sorted(copies, key=lambda each: each["doc_id"])[:MANY]:
-            yield Text(f"  {each['doc_id']}  {each['kind']}, similarity {_similarity(each['jaccard'])}")
+            yield Text(f"  {each['doc_id']}  {each['kind']}, similarity {shown_similarity(each['jaccard'])}")
         return
     kept = row_where(store, "documents", pl.col("doc_id") == copy["kept_id"])
     head = store.head("duplicates")
     threshold = head.settings.get("deduplication", {}).get("threshold") if head else None
     yield Text.assemble((f"{copy['kind']} copy", "yellow"), f" of {copy['kept_id']}")
-    yield _pair("similarity", f"{_similarity(copy['jaccard'])} (Jaccard; threshold {threshold})")
+    yield _pair("similarity", f"{shown_similarity(copy['jaccard'])} (Jaccard; threshold {threshold})")
     if kept is None:
         yield Text("the kept document is not among the documents any more; `headwater run` brings them into step")
         return

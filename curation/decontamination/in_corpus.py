@@ -9,7 +9,7 @@ their form. So the samples of the time before are put in an index again, and bot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from curation.decontamination.held_out import BATCH, MATCH, Sought, sought_of
 from curation.decontamination.index import entries, restricted
 from curation.decontamination.settings import MatchSettings
 from curation.splits import held_out_contents
+from curation.updates import Followed, TableChange
 from records import Progress, silent
 
 IN_CORPUS = pl.Schema(
@@ -26,32 +27,6 @@ IN_CORPUS = pl.Schema(
 """One row per content and held-out sample of which a part stands in it, as `curation.decontamination.held_out.OVERLAPS`."""
 KEYS = ("content_digest", "held_out_id")
 _NONE = pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))
-
-
-class Followed(Protocol):
-    """A table, and the rows that came to it and went from it since the last update."""
-
-    @property
-    def now(self) -> pl.LazyFrame:
-        """All rows."""
-        ...
-
-    @property
-    def came(self) -> pl.LazyFrame:
-        """Rows that were not there."""
-        ...
-
-    @property
-    def went(self) -> pl.LazyFrame:
-        """Rows that are no longer there."""
-        ...
-
-
-class Change(NamedTuple):
-    """Rows of `IN_CORPUS` that come, by content_digest and held_out_id, and the `KEYS` of those that go."""
-
-    added: pl.DataFrame
-    removed: pl.DataFrame
 
 
 class _Moved(NamedTuple):
@@ -87,10 +62,13 @@ def update_in_corpus(
     candidates: Followed,
     matches: MatchSettings,
     progress: Progress = silent,
-) -> Change:
-    """What `found`, which `find_in_corpus` gave of the tables as they were, is to be changed by; all, where there is none."""
+) -> TableChange:
+    """What `found`, which `find_in_corpus` gave of the tables as they were, is to be changed by; all, where there is none.
+
+    What comes is in the order of the `KEYS`.
+    """
     if found is None:
-        return Change(find_in_corpus(corpus.now, samples.now, candidates.now, matches, progress), _NONE)
+        return TableChange(find_in_corpus(corpus.now, samples.now, candidates.now, matches, progress), _NONE)
     sought = sought_of(samples.now, matches)
     moved = _moved(sought, samples, candidates, matches)
     came, went = (_names(rows, "content_digest") for rows in (corpus.came, corpus.went))
@@ -102,7 +80,7 @@ def update_in_corpus(
         added.append(_found(texts, sought, moved.samples, freed, progress))
     anew = pl.concat([came, went, freed, moved.own]).implode()
     is_gone = pl.col("content_digest").is_in(anew) | pl.col("held_out_id").is_in(moved.samples.implode())
-    return Change(pl.concat(added).sort(KEYS), found.filter(is_gone).select(KEYS).collect())
+    return TableChange(pl.concat(added).sort(KEYS), found.filter(is_gone).select(KEYS).collect())
 
 
 def _moved(sought: Sought, samples: Followed, candidates: Followed, matches: MatchSettings) -> _Moved:

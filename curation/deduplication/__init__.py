@@ -17,9 +17,9 @@ from records import Outcome, Progress, silent
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from curation.deduplication.following import Followed
     from curation.deduplication.incremental import Update
     from curation.deduplication.lookups import Found
+    from curation.updates import Followed
 
 __all__ = [
     "DeduplicationSettings",

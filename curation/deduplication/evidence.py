@@ -7,9 +7,8 @@ of 128 bytes and the number of shingles stand beside, which tell of most that ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +44,7 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
     settings, texts = settings.banded(), texts_of(contents.column("text"))
-    sketches = _no_sketches(len(texts), settings.bands, len(texts))
+    sketches = _blank_sketches(len(texts), settings.bands, len(texts))
     found = _looked_through(texts, settings, None, sketches)
     counts = found.words.counts
     names = contents.column("content_digest").cast(pa.string())
@@ -67,8 +66,15 @@ class Sketches(NamedTuple):
         """Those of some texts."""
         return Sketches(self.bands[own], self.odd[own], self.n_shingles[own])
 
+    def put(self, rows: npt.NDArray[np.int64], others: Sketches) -> None:
+        """Others in the stead of some, as far as any were asked for."""
+        if len(self.bands):
+            self.bands[rows] = others.bands
+        if len(self.odd):
+            self.odd[rows], self.n_shingles[rows] = others.odd, others.n_shingles
 
-def _no_sketches(n: int, bands: int, n_odd: int) -> Sketches:
+
+def _blank_sketches(n: int, bands: int, n_odd: int) -> Sketches:
     """Room for the bands of some texts, and for the odd sketches of some."""
     odd = np.zeros((n_odd, sketch_kernels.ODD_WORDS), np.uint64), np.zeros(n_odd, np.int64)
     return Sketches(np.zeros((n, bands), np.uint32), *odd)
@@ -96,12 +102,12 @@ def signed(texts: Texts, settings: SignatureSettings, room: Room | None = None) 
     """The evidence for some texts, but for odd sketches. Their words are written to `room`, which is `aligned`, if that is
     large enough, to be used again."""
     settings = settings.banded()
-    return _looked_through(texts, settings, room, _no_sketches(len(texts), settings.bands, 0))
+    return _looked_through(texts, settings, room, _blank_sketches(len(texts), settings.bands, 0))
 
 
 def words_of(texts: Texts, settings: SignatureSettings) -> Words:
     """The words of each text."""
-    return _looked_through(texts, settings.banded(), None, _no_sketches(0, 0, 0)).words
+    return _looked_through(texts, settings, None, _blank_sketches(0, 0, 0)).words
 
 
 def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None, sketches: Sketches) -> Signed:
@@ -117,12 +123,10 @@ def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None
         room, before = aligned(more), room
         room[:own] = before[:own]
     n_bands, n_odd = (len(changed) if len(wanted) else 0 for wanted in (sketches.bands, sketches.odd))
-    others = _no_sketches(n_bands, sketches.bands.shape[1], n_odd)
+    others = _blank_sketches(n_bands, sketches.bands.shape[1], n_odd)
     other, _ = _read(changed, settings, room, own, others)
-    columns = ((found.digests, other.digests), (found.n_characters, other.n_characters))
-    for mine, theirs in cast(Iterable[tuple[npt.NDArray[Any], ...]], (*columns, *zip(sketches, others, strict=True))):
-        if len(mine):
-            mine[rows] = theirs
+    sketches.put(rows, others)
+    found.digests[rows], found.n_characters[rows] = other.digests, other.n_characters
     found.words.starts[rows], found.words.counts[rows] = other.words.starts, other.words.counts
     return found._replace(words=found.words._replace(hashes=room))
 

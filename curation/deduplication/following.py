@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
 
 import polars as pl
 
@@ -17,26 +16,8 @@ from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, Update, update_duplicates
 from curation.deduplication.lookups import Found, indexed, texts_of
 from curation.deduplication.settings import DeduplicationSettings
+from curation.updates import Followed
 from records import Progress, silent
-
-
-class Followed(Protocol):
-    """A table, and the rows that came to it and went from it since the last update."""
-
-    @property
-    def now(self) -> pl.LazyFrame:
-        """All rows."""
-        ...
-
-    @property
-    def came(self) -> pl.LazyFrame:
-        """Rows that were not there."""
-        ...
-
-    @property
-    def went(self) -> pl.LazyFrame:
-        """Rows that are no longer there."""
-        ...
 
 
 def follow(

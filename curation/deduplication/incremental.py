@@ -24,6 +24,7 @@ from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS, removed_documents
 from curation.deduplication.whole import decide_whole
+from curation.updates import TableChange
 from records import Progress, silent
 
 WHOLE_SHARE = 0.2
@@ -36,13 +37,6 @@ class State(NamedTuple):
     duplicates: pl.LazyFrame
     survivors: pl.LazyFrame
     pairs: pl.LazyFrame
-
-
-class TableChange(NamedTuple):
-    """Rows that come to a table, and the keys of rows that go before (a changed row does both)."""
-
-    added: pl.DataFrame
-    removed: pl.DataFrame
 
 
 class Update(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import kernel, piece
+from curation.deduplication.lanes import count_bits
 from curation.deduplication.pair_kernels import ROUNDED
 
 Ints = npt.NDArray[np.int64]
@@ -19,10 +20,6 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 MANY = 64
 """Contents in a bucket that are not looked at pair by pair before they are compared."""
-_1, _2, _4, _56 = (np.uint64(n) for n in (1, 2, 4, 56))
-_TWOS, _FOURS, _EIGHTS, _ONES = (
-    np.uint64(n) for n in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101)
-)
 
 
 @kernel
@@ -65,21 +62,13 @@ def list_members(buckets: Indices, starts: Ints, members: Indices) -> int:
 
 
 @piece
-def count_bits(x: np.uint64) -> np.uint64:
-    """How many bits of x are set; compilers know this for one instruction."""
-    x -= (x >> _1) & _TWOS
-    x = (x & _FOURS) + ((x >> _2) & _FOURS)
-    return (((x + (x >> _4)) & _EIGHTS) * _ONES) >> _56
-
-
-@piece
 def may_be_near(odd: Hashes, n_shingles: Ints, i: int, j: int, threshold: float) -> bool:
     """Whether texts can be as similar as the threshold, given their odd sketches: no fewer shingles than bits that differ
     stand in one alone. `n_shingles` may count repeated ones, which makes the bound higher, never wrong."""
-    alone = np.uint64(0)
+    differing = 0
     for k in range(odd.shape[1]):
-        alone += count_bits(odd[i, k] ^ odd[j, k])
-    differing, both = np.int64(alone), n_shingles[i] + n_shingles[j]
+        differing += count_bits(odd[i, k] ^ odd[j, k])
+    both = n_shingles[i] + n_shingles[j]
     return bool(both - differing >= threshold * ROUNDED * (both + differing))
 
 

@@ -20,6 +20,11 @@ DUPLICATES = pl.Schema({"doc_id": pl.String, "kept_id": pl.String, "kind": pl.St
 """One row per removed document. kept_id: the first place of the content that stays; kind: exact or near."""
 
 
+def shown_similarity(jaccard: float, digits: int = 4) -> str:
+    """So many digits; 1 for none that is less."""
+    return f"{min(jaccard, 1 - 10**-digits) if jaccard < 1 else jaccard:.{digits}g}"
+
+
 def removed_documents(places: pl.DataFrame, survivors: pl.DataFrame, source_order: Sequence[str]) -> pl.DataFrame:
     """`DUPLICATES`, by doc_id: every document but the first place of each content that stays.
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import polars as pl
 
 from curation.blocks import BLOCK_ROWS, parts_of
+from curation.deduplication.survivors import shown_similarity
 from curation.privacy.masking import masked_text
 from curation.rules import Rule
 from curation.spans import Span
@@ -122,11 +123,10 @@ def _copies(documents: Frame, duplicates: Frame, names: Sequence[str]) -> dict[s
     copied = duplicates.lazy().filter(pl.col("doc_id").is_in(names)).collect()
     kept = documents.lazy().filter(pl.col("doc_id").is_in(copied["kept_id"].to_list()))
     places = {row[0]: f"{row[1]}:{row[2]}" for row in kept.select("doc_id", "source", "locator").collect().iter_rows()}
+    told = copied.select("doc_id", "kind", "jaccard", "kept_id").iter_rows()
     return {
-        row[
-            "doc_id"
-        ]: f"{row['kind']} copy (Jaccard {row['jaccard']:.3g}) of {places.get(row['kept_id'], row['kept_id'])}"
-        for row in copied.iter_rows(named=True)
+        name: f"{kind} copy (Jaccard {shown_similarity(jaccard)}) of {places.get(kept, kept)}"
+        for name, kind, jaccard, kept in told
     }
 
 

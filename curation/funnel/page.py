@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from curation.deduplication.survivors import shown_similarity
 from curation.funnel.charts import distribution, matrix, number, stacked
 from curation.funnel.copies import Member
 from curation.funnel.examples import Example
@@ -242,10 +243,14 @@ def _copies(report: Report) -> Iterator[Html]:
     yield matrix(list(found.documents)[:MOST_RULES], found.documents, found.between, said)
     inside = []
     for group in found.largest:
-        near = f", {group.near:,} of them near copies (Jaccard {group.least:.3g} and more)" if group.near else ""
+        near = (
+            f", {group.near:,} of them near copies (Jaccard {shown_similarity(group.least)} and more)"
+            if group.near
+            else ""
+        )
         inside.append(_member(group.kept, f"stays for {group.removed:,} others{near}"))
         inside += [
-            tag("div", _member(each, f"removed, Jaccard {each.jaccard:.3g}"), class_="of-group")
+            tag("div", _member(each, f"removed, Jaccard {shown_similarity(each.jaccard)}"), class_="of-group")
             for each in group.samples
         ]
     if inside:

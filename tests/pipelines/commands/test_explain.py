@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.explaining import _similarity
+from curation.deduplication.survivors import shown_similarity
 from pipelines.workspace import Workspace
 from records import content_digest, doc_id
 from tests.pipelines.commands.conftest import PROSE
@@ -32,7 +32,7 @@ def test_a_near_copy_has_its_kept_document_its_similarity_and_a_diff(ready: Path
     assert "also at    notes:copy.txt" in said["document"]
     row = Workspace(ready).store.scan("duplicates").filter(pl.col("doc_id") == doc_id("web", "long.txt")).collect()
     assert f"near copy of {doc_id('web', 'near.txt')}" in said["duplicates"]
-    assert f"similarity {_similarity(row['jaccard'][0])} (Jaccard; threshold 0.8)" in said["duplicates"]
+    assert f"similarity {shown_similarity(row['jaccard'][0])} (Jaccard; threshold 0.8)" in said["duplicates"]
     assert "{+Then it rained.+}" in said["duplicates"] and "words that are in both" in said["duplicates"]
     assert said["verdict"].startswith("  dropped by duplicate, on duplicates: near copy")
     assert "not in the corpus" in said["corpus"] and "in no release" in said["releases"]
@@ -40,7 +40,7 @@ def test_a_near_copy_has_its_kept_document_its_similarity_and_a_diff(ready: Path
 
 @pytest.mark.parametrize("jaccard, said", [(1.0, "1"), (0.99996, "0.9999"), (6 / 7, "0.8571")])
 def test_a_similarity_of_less_than_one_is_never_shown_as_one(jaccard: float, said: str) -> None:
-    assert _similarity(jaccard) == said
+    assert shown_similarity(jaccard) == said
 
 
 def test_a_failing_rule_stands_with_its_value_and_threshold(ready: Path) -> None:
