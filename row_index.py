@@ -32,8 +32,6 @@ Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
 """Digests, a row each: the number that their first 16 hexadecimal digits are, and that of the others."""
-Wanted = Numbers | npt.NDArray[np.uint32]
-"""What is looked for: digests, or pieces, a row for each value."""
 
 FORMAT = "2"
 """Of the files; another one is looked for under other names."""
@@ -48,8 +46,8 @@ _LOW = np.uint64(0xFFFFFFFF)
 class Layout:
     """What an index holds: the columns that rows are found by, and all that are kept beside.
 
-    A column of `pieces` holds bytes, and each four of them, at their place, are something to find the row by. One of
-    `digests` holds 32 hexadecimal digits.
+    A column of `pieces` holds bytes, and each four of them, at their place, are something to find the row by (`pieces` of
+    an open file). One of `digests` holds 32 hexadecimal digits.
     """
 
     found_by: tuple[str, ...]
@@ -98,22 +96,21 @@ class RowIndex:
     """The rows of some files of one layout, which are found by what stands in their columns."""
 
     def __init__(self, files: Iterable[IndexedFile], layout: Layout, schema: pl.Schema) -> None:
-        self._files = [_Opened(file) for file in files]
+        self.files = [OpenFile(file) for file in files]
         self._layout, self._schema = layout, schema
 
     def among(self, column: str, values: pl.Series) -> pl.DataFrame:
-        """The rows (narrow columns) where `column` holds one of these values, or a piece of one at the same place."""
+        """The rows (narrow columns) where `column` holds one of these values."""
         parts = [file.take(rows) for file, rows in self._holding(column, values)]
         frame = pl.concat([self._schema.to_frame(), *(self._frame(part) for part in parts if part.num_rows)])
-        return frame if column in self._layout.pieces else frame.filter(pl.col(column).is_in(values.implode()))
+        return frame.filter(pl.col(column).is_in(values.implode()))
 
-    def rows(self, column: str, wanted: Wanted, columns: Sequence[str]) -> pa.Table:
-        """Some narrow columns of the rows where `column` holds one of these digests, or a piece of one of these values.
+    def rows(self, column: str, wanted: Numbers, columns: Sequence[str]) -> pa.Table:
+        """Some narrow columns of the rows where `column` holds one of these digests, which are distinct.
 
-        Digests are distinct, and columns of digests come as 16 bytes each, the two numbers one behind the other.
+        Columns of digests come as 16 bytes each, the two numbers one behind the other.
         """
-        find = self._with_pieces if column in self._layout.pieces else self._with_digests
-        parts = [file.take(rows, columns) for file, rows in find(column, wanted) if len(rows)]
+        parts = [file.take(rows, columns) for file, rows in self._with_digests(column, wanted) if len(rows)]
         return pa.Table.from_batches(parts or [self._nothing.select(columns)])
 
     def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -124,34 +121,24 @@ class RowIndex:
             if len(own):
                 yield pl.scan_parquet(file.data).select(columns).filter(pl.col(column).is_in(own.implode())).collect()
 
-    def _holding(self, column: str, values: pl.Series) -> Iterator[tuple[_Opened, Rows]]:
-        """For each file the numbers of the rows that may hold one of these values, or a piece of one, in order."""
+    def _holding(self, column: str, values: pl.Series) -> Iterator[tuple[OpenFile, Rows]]:
+        """For each file the numbers of the rows that may hold one of these values, in order."""
         if column in self._layout.digests:
             return self._with_digests(column, numbers_of(values.drop_nulls().unique()))
-        if column in self._layout.pieces:
-            return self._with_pieces(column, pieces_of(values))
         return self._with_hashes(column, np.unique(hashes_of(values.drop_nulls())))
 
-    def _with_digests(self, column: str, wanted: Wanted) -> Iterator[tuple[_Opened, Rows]]:
+    def _with_digests(self, column: str, wanted: Numbers) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that hold one of these digests, in order."""
         wanted = wanted[np.argsort(wanted[:, 0])]
         first = self._layout.found_by.index(column)
-        for file in self._files:
+        for file in self.files:
             rows, asked = _matching(file.keys[first], wanted[:, 0] >> _HALF)
             yield file, np.sort(rows[(file.numbers(column)[rows] == wanted[asked]).all(axis=1)])
 
-    def _with_hashes(self, column: str, hashes: Keys) -> Iterator[tuple[_Opened, Rows]]:
+    def _with_hashes(self, column: str, hashes: Keys) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows whose value has one of these hashes, in order."""
         first = self._layout.found_by.index(column)
-        return ((file, np.sort(_matching(file.keys[first], hashes)[0])) for file in self._files)
-
-    def _with_pieces(self, column: str, pieces: Wanted) -> Iterator[tuple[_Opened, Rows]]:
-        """For each file the numbers of the rows that share a piece with one of these, in order."""
-        first = len(self._layout.found_by)  # one column holds pieces
-        asked = [np.unique(pieces[:, place]).astype(np.uint64) for place in range(pieces.shape[1])]
-        for file in self._files:
-            found = [_matching(*family)[0] for family in zip(file.keys[first:], asked, strict=False)]
-            yield file, _distinct(np.concatenate([np.empty(0, np.int64), *found]), file.height)
+        return ((file, np.sort(_matching(file.keys[first], hashes)[0])) for file in self.files)
 
     def _frame(self, part: pa.RecordBatch) -> pl.DataFrame:
         columns = {
@@ -165,8 +152,8 @@ class RowIndex:
         return _batch_of(self._schema.to_frame(), self._layout)
 
 
-class _Opened:
-    """An index that is mapped into memory when it is first asked for something."""
+class OpenFile:
+    """The index of a file, which is mapped into memory when it is first asked for something."""
 
     def __init__(self, file: IndexedFile) -> None:
         self._file = file
@@ -188,17 +175,28 @@ class _Opened:
 
     @cached_property
     def keys(self) -> list[Keys]:
-        """The sorted keys of each column that rows are found by, then of each place of a piece."""
+        """The sorted keys of each column that rows are found by, then of each place of a piece: 32 bits of hash, or the piece,
+        above 32 of the row's number."""
         held: Keys = np.memmap(self._file.keys, np.uint64, "r").view(np.ndarray)
         ends = held[1 : 1 + int(held[0])].astype(np.int64) + 1 + int(held[0])
         starts = [1 + int(held[0]), *ends[:-1].tolist()]
         return [held[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
 
+    @property
+    def pieces(self) -> list[Keys]:
+        """The sorted keys of each place of a piece."""
+        return self.keys[len(self._file.layout.found_by) :]
+
+    def column(self, name: str) -> pa.Array:
+        """A column as it lies on disk, digests as 16 bytes each."""
+        return self._batch.column(name)
+
     def numbers(self, column: str) -> Numbers:
         """A column of digests, as it lies on disk."""
-        return numbers_in(self._batch.column(column))
+        return numbers_in(self.column(column))
 
     def take(self, rows: Rows, columns: Sequence[str] = ()) -> pa.RecordBatch:
+        """Some rows, of all columns or of some."""
         numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
         return (self._batch.select(columns) if columns else self._batch).take(numbers)
 
@@ -243,16 +241,6 @@ def _first_from(keys: Keys, wanted: Keys) -> Rows:
     return places
 
 
-def _distinct(rows: Rows, height: int) -> Rows:
-    """The numbers in order, each once: marked where many of all are found, sorted where few are."""
-    if len(rows) * _FEW < height:
-        return np.unique(rows)
-    marked = np.zeros(height, np.bool_)
-    marked[rows] = True
-    return np.flatnonzero(marked)
-
-
-_FEW = 64
 _MANY = 256  # fewer are found sooner one by one
 _NO_NUMBERS = np.empty((0, 2), np.uint64)
 _DIGITS = np.full(256, 255, np.uint8)

@@ -38,11 +38,6 @@ def index(folder: Path, parts: list[pl.DataFrame]) -> RowIndex:
     return RowIndex(files, LAYOUT, SCHEMA)
 
 
-def shares(own: bytes | None, others: list[bytes | None]) -> bool:
-    pieces = [np.frombuffer(other or b"", "<u4") for other in [own, *others]]
-    return any(len(pieces[0]) and len(other) and (pieces[0] == other).any() for other in pieces[1:])
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ROWS, max_size=4), ROWS)
 def test_an_index_finds_what_a_filter_finds(tmp_path_factory, parts, asked):
@@ -52,9 +47,16 @@ def test_an_index_finds_what_a_filter_finds(tmp_path_factory, parts, asked):
     for column in ("name", "other", "of"):
         wanted = table.filter(pl.col(column).is_in(values.get_column(column).drop_nulls().implode()))
         assert found.among(column, values.get_column(column).drop_nulls()).rows() == wanted.rows()
-    bands = values.get_column("bands").to_list()
-    wanted = [row for row in table.rows() if shares(row[2], bands)]
-    assert found.among("bands", values.get_column("bands")).rows() == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS)
+def test_each_place_of_a_piece_has_the_sorted_keys_of_its_rows(tmp_path_factory, rows):
+    [file] = index(tmp_path_factory.mktemp("index"), [frame(rows)]).files
+    pieces = {row: np.frombuffer(bands, "<u4").tolist() for row, (_, _, bands, _, _) in enumerate(rows) if bands}
+    for place in range(3 if pieces else 0):
+        assert file.pieces[place].tolist() == sorted(own[place] << 32 | row for row, own in pieces.items())
+    assert len(file.pieces) == (3 if pieces else 0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,18 +7,26 @@ the stead of one of these. It grows while it is decided on, by what that comes u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.deduplication import lookups, region_kernels
+from curation.deduplication import lookups
 from curation.deduplication.forms import numbered_forms
-from curation.deduplication.lookups import Fates, Lookups, Pairs, Signatures, asked, digests_in, together, without
+from curation.deduplication.lookups import Fates, Lookups, Pairs, asked, together, without
 from curation.deduplication.numbering import NO_DIGESTS, Digests, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 from curation.deduplication.settings import EVIDENCE, DeduplicationSettings
+from curation.deduplication.signature_rows import (
+    Signatures,
+    digests_in,
+    joined_columns,
+    joined_digests,
+    joined_signatures,
+    no_signatures,
+)
 
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int32]
@@ -48,7 +56,7 @@ class Gathered(NamedTuple):
 def nothing_gathered(bands: int) -> Gathered:
     """An empty region."""
     no_flags, no_numbers = np.empty(0, np.bool_), np.empty(0)
-    signatures = lookups.no_signatures(0, bands)
+    signatures = no_signatures(NO_DIGESTS, bands)
     fates = Fates(NO_DIGESTS, NO_DIGESTS, no_flags, no_numbers)
     return Gathered(NO_DIGESTS, signatures, {}, no_flags, fates, Pairs(NO_DIGESTS, NO_DIGESTS, no_numbers))
 
@@ -65,84 +73,61 @@ class Gatherer(NamedTuple):
 
         One that moved and has nobody about it that it may be near to is left out: there is nothing to decide.
         """
-        at = numbered(known.contents).places_of(contents)
+        before = numbered(known.contents)
+        at = before.places_of(contents)
         fresh = contents.at((at < 0) | ~known.complete[at] if len(known) else at < 0)
         around, alone = self._around(fresh, moved)
         fresh = without(fresh, alone)
-        new = without(without(together(around.contents, fresh), alone), known.contents)
-        fates = lookups.fates(self.tables.survivors, "content_digest", new)
-        kept = without(without(together(fates.kept), new), known.contents)
-        others = self._signatures("content_digest", asked(kept))
-        came = self._placed(_joined_digests(new, kept), _joined_signatures(around, others))
+        new = around.at(before.places_of(around.contents) < 0)
+        fates = lookups.fates(self.tables.survivors, "content_digest", new.contents)
+        kept = together(without(without(fates.kept, new.contents), known.contents))
+        came = self._placed(joined_signatures(new, self._signed(kept)))
         pairs = [known.pairs, lookups.pairs(self.tables.pairs, "content_digest", fresh)]
         if len(moved):
             pairs.append(lookups.pairs(self.tables.pairs, "kept_digest", without(moved, alone)))
         grown = Gathered(
-            _joined_digests(known.contents, came.contents),
-            _joined_signatures(known.signatures, came.signatures),
+            joined_digests(known.contents, came.contents),
+            joined_signatures(known.signatures, came.signatures),
             {name: pl.concat([known.keys[name], own]) if known.keys else own for name, own in came.keys.items()},
             np.concatenate([known.complete, came.complete]),
-            Fates(*_joined(known.fates, fates)),
-            Pairs(*_joined(*pairs)),
+            Fates(*joined_columns(known.fates, fates)),
+            Pairs(*joined_columns(*pairs)),
         )
         places = numbered(grown.contents).places_of(contents)
         grown.complete[places[places >= 0]] = True
         return grown
 
-    def _signatures(self, column: str, wanted: lookups.Wanted) -> Signatures:
-        return lookups.signatures(self.tables.signatures, column, wanted, self.settings.signature.bands)
+    def _signed(self, contents: Digests) -> Signatures:
+        """The signatures of contents; one without is alone with its text."""
+        bands = self.settings.signature.bands
+        signed = lookups.signatures(self.tables.signatures, "content_digest", contents, bands)
+        if len(signed.contents) == len(contents):
+            return signed
+        return joined_signatures(signed, no_signatures(without(contents, signed.contents), bands))
 
     def _around(self, contents: Digests, moved: Digests) -> tuple[Signatures, Digests]:
-        """The signatures of these contents, and of those that share a normalised text with one, or a band, and may be near;
-        and those that moved to where there is none of these."""
-        own = self._signatures("content_digest", asked(contents))
-        by_bands = self._signatures("bands", own.bands[own.has_bands])
-        by_form = self._signatures("normal_digest", asked(together(own.forms.at(own.is_form))))
-        index, n = numbered(own.contents), len(own.contents)
-        others, copies = (rows.at(index.places_of(rows.contents) < 0) for rows in (by_bands, by_form))
-        sharing = _joined_signatures(own, others)
-        near = self._near(sharing, n)
-        several = _several(_joined_digests(own.forms, copies.forms))[:n]
-        alone = own.contents.at(~near[:n] & ~several)
-        near[:n] = True
-        return _joined_signatures(sharing.at(near), copies), alone.at(numbered(moved).places_of(alone) >= 0)
+        """The signatures of these contents, of those that share a band with one and may be near, and of those that share a
+        normalised text without a word; and those that moved to where there is none of these."""
+        own = self._signed(contents)
+        others, near = self.tables.near(own, self.settings.threshold)
+        wordless = own.forms.at(own.is_form & ~own.has_bands)
+        copies = lookups.signatures(self.tables.signatures, "normal_digest", together(wordless), own.bands.shape[1])
+        copies = copies.at(numbered(own.contents).places_of(copies.contents) < 0)
+        several = _several(joined_digests(own.forms, copies.forms))[: len(near)]
+        alone = ~near & ~several
+        alone[alone] = numbered(moved).places_of(own.contents.at(alone)) >= 0
+        return joined_signatures(own.at(~alone), others, copies), own.contents.at(alone)
 
-    def _near(self, sharing: Signatures, n: int) -> Flags:
-        """Which may be near to another, of contents that share a band with one of the first n, these included."""
-        near, slots = np.zeros(len(sharing.contents), np.bool_), 1 << max(4, n.bit_length())
-        region_kernels.mark_near(
-            sharing.bands,
-            sharing.has_bands,
-            sharing.odd,
-            sharing.n_shingles,
-            self.settings.threshold,
-            np.empty(slots, np.int32),
-            np.empty(n, np.int32),
-            near,
-        )
-        return near
-
-    def _placed(self, contents: Digests, signatures: Signatures) -> Gathered:
-        """Those of the contents that stand anywhere; one without a signature is alone with its text."""
-        index = numbered(contents)
+    def _placed(self, whole: Signatures) -> Gathered:
+        """Those of the contents that stand anywhere."""
+        contents = whole.contents
         ranks, dates = self._places(contents)
-        keys = {"source_rank": pl.Series(ranks), "date": dates}
-        forms = Digests(contents.high.copy(), contents.low.copy())
-        at = index.places_of(signatures.contents)
-        there = at >= 0
-        at = at[there]
-        forms.high[at], forms.low[at] = signatures.forms.at(there)
-        whole = lookups.no_signatures(len(contents), self.settings.signature.bands)
-        numbers, theirs = cast(tuple[list[npt.NDArray[Any]], ...], (whole[2:], signatures[2:]))
-        for column, values in zip(numbers, theirs, strict=True):
-            column[at] = values[there]
-        whole = whole._replace(contents=contents, forms=forms)
-        keys["n_characters"] = pl.Series(whole.n_characters)
+        keys = {"source_rank": pl.Series(ranks), "date": dates, "n_characters": pl.Series(whole.n_characters)}
         for name in self.settings.policy:
             if name in EVIDENCE:
                 keys[_key(name).column] = self._evidence(name, contents)
         placed = np.flatnonzero(ranks < _LAST)
-        own = whole.at(placed)
+        own = whole if len(placed) == len(contents) else whole.at(placed)
         few = {key.column: keys[key.column].gather(placed) for key in rank_keys(self.settings.policy)}
         empty = nothing_gathered(0)
         return Gathered(own.contents, own, few, np.zeros(len(placed), np.bool_), empty.fates, empty.pairs)
@@ -185,22 +170,6 @@ def _scattered(at: npt.NDArray[np.integer], values: pl.Series, n: int) -> pl.Ser
     rows = np.full(n, -1, np.int64)
     rows[at] = np.arange(len(at))
     return values.gather(pl.Series(rows).replace(-1, None))
-
-
-def _joined(*parts: tuple[Any, ...]) -> list[Any]:
-    """Columns of several parts, one behind the other."""
-    return [
-        _joined_digests(*columns) if isinstance(columns[0], Digests) else np.concatenate(columns)
-        for columns in zip(*parts, strict=True)
-    ]
-
-
-def _joined_digests(*parts: Digests) -> Digests:
-    return Digests(*(np.concatenate(halves) for halves in zip(*parts, strict=True)))
-
-
-def _joined_signatures(*parts: Signatures) -> Signatures:
-    return Signatures(*_joined(*parts))
 
 
 def in_order(gathered: Gathered, policy: Sequence[str]) -> Indices:

@@ -19,9 +19,11 @@ import polars as pl
 from curation.deduplication import lookups as found_by
 from curation.deduplication.corpus import Corpus
 from curation.deduplication.lookups import Fates, Lookups, Pairs, Texts, asked, fetched, scanning, together
+from curation.deduplication.neighbours import near_in
 from curation.deduplication.numbering import Digests, digests_of, distinct, names_of, numbered
 from curation.deduplication.region import Settled, settle
 from curation.deduplication.settings import DeduplicationSettings
+from curation.deduplication.signature_rows import digests_in
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS, removed_documents
 from curation.deduplication.whole import decide_whole
 from curation.updates import TableChange
@@ -92,7 +94,8 @@ def _scanning(state: State, corpus: Corpus) -> Lookups:
     def duplicates(column: str, values: pl.Series) -> pl.DataFrame:
         return state.duplicates.filter(pl.col(column).is_in(values.implode())).collect()
 
-    return Lookups(duplicates, survivors, pairs, scanning(corpus.places), scanning(corpus.signatures), evidence)
+    places, signatures = scanning(corpus.places), scanning(corpus.signatures)
+    return Lookups(duplicates, survivors, pairs, places, signatures, near_in(corpus.signatures), evidence)
 
 
 def _whole(corpus: Corpus, settings: DeduplicationSettings, progress: Progress) -> Update:
@@ -187,7 +190,7 @@ def _duplicate_change(
     survivors = pl.concat([_survivors(standing), _survivors(fates.came)])
     named = together(touched, standing.kept, fates.came.kept)
     table = tables.places("content_digest", asked(named), ("doc_id", "source", "locator", "content_digest"))
-    at = found_by.digests_in(table["content_digest"])
+    at = digests_in(table["content_digest"])
     columns = {name: pl.Series(table[name], dtype=pl.String) for name in ("doc_id", "source", "locator")}
     places = pl.DataFrame(columns | {"content_digest": names_of(at)})
     own = places.get_column("doc_id").filter(pl.Series(numbered(touched).places_of(at) >= 0))

@@ -7,7 +7,7 @@ order of the digests, so what is sorted by digest is sorted by number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,7 @@ def digests_in(names: pa.Array) -> Digests:
     if len(uneven):
         raise _no_digest(array[int(uneven[0])].as_py())
     digests = Digests(np.empty(len(array), np.uint64), np.empty(len(array), np.uint64))
-    digits = _fixed(np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]])
+    digits = fixed(np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]])
     if (wrong := digest_index.read_hexadecimal(digits, *digests)) >= 0:
         raise _no_digest(array[wrong].as_py())
     return digests
@@ -63,10 +63,14 @@ def digests_in(names: pa.Array) -> Digests:
 _OFFSETS = {pa.string(): np.int32, pa.binary(): np.int32, pa.large_string(): np.int64, pa.large_binary(): np.int64}
 
 
-def _fixed(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Not to be written to, whatever they are made of: so that the loop is compiled once."""
-    digits.flags.writeable = False
-    return digits
+Numbers = TypeVar("Numbers", bound=np.generic)
+
+
+def fixed(values: npt.NDArray[Numbers]) -> npt.NDArray[Numbers]:
+    """Not to be written to, whatever they are made of: so that a loop over them is compiled once."""
+    values = values.view()
+    values.flags.writeable = False
+    return values
 
 
 def _no_digest(name: str | bytes) -> ValueError:

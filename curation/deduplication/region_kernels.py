@@ -11,15 +11,13 @@ import numpy.typing as npt
 
 from curation.compilation import kernel, piece
 from curation.deduplication.lanes import count_bits
-from curation.deduplication.pair_kernels import ROUNDED
+from curation.deduplication.neighbour_kernels import MANY, can_reach, first_in
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-MANY = 64
-"""Contents in a bucket that are not looked at pair by pair before they are compared."""
 
 
 @kernel
@@ -63,45 +61,11 @@ def list_members(buckets: Indices, starts: Ints, members: Indices) -> int:
 
 @piece
 def may_be_near(odd: Hashes, n_shingles: Ints, i: int, j: int, threshold: float) -> bool:
-    """Whether texts can be as similar as the threshold, given their odd sketches: no fewer shingles than bits that differ
-    stand in one alone. `n_shingles` may count repeated ones, which makes the bound higher, never wrong."""
+    """Whether texts can be as similar as the threshold, given their odd sketches."""
     differing = 0
     for k in range(odd.shape[1]):
         differing += count_bits(odd[i, k] ^ odd[j, k])
-    both = n_shingles[i] + n_shingles[j]
-    return bool(both - differing >= threshold * ROUNDED * (both + differing))
-
-
-@kernel
-def mark_near(
-    bands: npt.NDArray[np.uint32],
-    has_bands: Flags,
-    odd: Hashes,
-    n_shingles: Ints,
-    threshold: float,
-    heads: Indices,
-    following: Indices,
-    near: Flags,
-) -> None:
-    """Mark which of the contents may be near to one of the first, or of the first to any, and share a band with it.
-
-    The first are as many as there is room for in `following`; `heads` is as long as a power of two.
-    """
-    n, mask = len(following), np.uint64(len(heads) - 1)
-    for band in range(bands.shape[1]):
-        for i in range(len(heads)):
-            heads[i] = -1
-        for i in range(n):
-            if has_bands[i]:
-                slot = np.int64(np.uint64(bands[i, band]) & mask)
-                following[i], heads[slot] = heads[slot], i
-        for i in range(len(near)):
-            other = heads[np.int64(np.uint64(bands[i, band]) & mask)] if has_bands[i] else -1
-            while other >= 0:
-                asked = bands[other, band] == bands[i, band] and other != i and not (near[i] and near[other])
-                if asked and may_be_near(odd, n_shingles, i, other, threshold):
-                    near[i], near[other] = True, True
-                other = following[other]
+    return bool(can_reach(n_shingles[i] + n_shingles[j], differing, threshold))
 
 
 @kernel
@@ -139,19 +103,6 @@ def mark_compared(
                 matters = is_first[j] if dirty[j] else kept[j] == -1 and j < i and not compared[i]
                 if matters and (len(own) > MANY or may_be_near(odd, n_shingles, i, j, threshold)):
                     wanted[i], wanted[j] = True, True
-
-
-@piece
-def first_from(keys: Hashes, key: np.uint64) -> int:
-    """The place of the first of some sorted keys that is no less; NumPy's own search costs a process SciPy's import."""
-    low, high = 0, len(keys)
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @piece
@@ -239,7 +190,7 @@ def repair(
                         continue
                     looked_at[other] = row
                     key = np.uint64(row) << np.uint64(32) | np.uint64(other)
-                    at = first_from(known, key)
+                    at = first_in(known, key, 0, len(known))
                     a, b = set_of[row], set_of[other]
                     if at < len(known) and known[at] == key:
                         similar = known_similarity[at]

@@ -21,7 +21,9 @@ from curation.deduplication import DeduplicationSettings, signatures
 from curation.deduplication.corpus import SIGNATURE, Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, update_duplicates
-from curation.deduplication.lookups import Lookups, asked, digests_in
+from curation.deduplication.lookups import asked, indexed
+from curation.deduplication.memory import keep_for_the_next
+from curation.deduplication.signature_rows import digests_in
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
 from row_index import IndexedFile, Layout, RowIndex
 
@@ -30,7 +32,7 @@ SCHEMAS = {
     "duplicates": DUPLICATES,
     "survivors": SURVIVORS,
     "pairs": PAIRS,
-    "places": pl.Schema(dict.fromkeys(["doc_id", "source", "locator", "content_digest"], pl.String)),
+    "documents": pl.Schema(dict.fromkeys(["doc_id", "source", "locator", "content_digest"], pl.String)),
     "signatures": pl.Schema(SIGNATURE),
     "contents": pl.Schema({"content_digest": pl.String, "text": pl.String}),
 }
@@ -38,18 +40,18 @@ FOUND_BY = {
     "duplicates": ("doc_id",),
     "survivors": ("content_digest", "kept_digest"),
     "pairs": ("content_digest", "kept_digest"),
-    "places": ("content_digest",),
+    "documents": ("content_digest",),
     "signatures": ("content_digest", "normal_digest"),
     "contents": ("content_digest",),
 }
 PIECES = {"signatures": ("bands",)}
 
 
-CORPUS = ("places", "signatures", "contents")
+CORPUS = ("documents", "signatures", "contents")
 ORDER = ["documentation"]
 
 
-def indexed(state, name, part):
+def file_of(state, name, part):
     """A file of a table, whose index holds all of it."""
     digests = tuple(column for column in SCHEMAS[name] if column.endswith("_digest"))
     layout = Layout(FOUND_BY[name], tuple(SCHEMAS[name]), PIECES.get(name, ()), digests)
@@ -58,18 +60,18 @@ def indexed(state, name, part):
 
 def write(state, name, part, rows):
     """Write rows of a table as a file of their own."""
-    indexed(state, name, part).write(lambda _: rows)
+    file_of(state, name, part).write(lambda _: rows)
 
 
 def found(state, name, parts):
     """How rows of a table are found."""
-    files = [indexed(state, name, part) for part in parts]
+    files = [file_of(state, name, part) for part in parts]
     return RowIndex(files, files[0].layout, SCHEMAS[name])
 
 
 def scanned(state, name, parts):
     """The rows of a table, of which an update only asks how many there are."""
-    return pl.concat([pl.scan_ipc(indexed(state, name, part).rows) for part in parts])
+    return pl.concat([pl.scan_ipc(file_of(state, name, part).rows) for part in parts])
 
 
 def written(corpus, state, part):
@@ -78,7 +80,7 @@ def written(corpus, state, part):
     places, texts, signed = (
         pl.concat([pl.DataFrame(pl.from_arrow(rows.select(columns))) for rows in part])
         for part, columns in (
-            ([batch for batch, _ in given], SCHEMAS["places"].names()),
+            ([batch for batch, _ in given], SCHEMAS["documents"].names()),
             ([batch for batch, _ in given], SCHEMAS["contents"].names()),
             ([found for _, found in given], SCHEMAS["signatures"].names()),
         )
@@ -87,7 +89,7 @@ def written(corpus, state, part):
     if part:
         known = found(state, "signatures", range(part)).among("content_digest", signed["content_digest"])
         fresh &= ~signed["content_digest"].is_in(known["content_digest"].implode())
-    tables = {"signatures": signed.filter(fresh), "places": places, "contents": texts.filter(fresh)}
+    tables = {"signatures": signed.filter(fresh), "documents": places, "contents": texts.filter(fresh)}
     for name, rows in tables.items():
         write(state, name, part, rows)
     return tables
@@ -113,23 +115,25 @@ def part(corpus, state):
 
 def build(state):
     """The state before."""
-    places, signed, contents = (written(state / "old.parquet", state, 0)[name].lazy() for name in CORPUS)
-    whole = Corpus(places, signed, ORDER, fetching(contents))
+    documents, signed, contents = (written(state / "old.parquet", state, 0)[name].lazy() for name in CORPUS)
+    whole = Corpus(documents, signed, ORDER, fetching(contents))
     for name, change in zip(State._fields, update_duplicates(None, whole, NOTHING, SETTINGS), strict=True):
         write(state, name, 0, change.added)
 
 
 def update(state):
     """What the documents that came change."""
-    came = written(state / "new.parquet", state, 1)["places"]["content_digest"].unique()
-    duplicates, survivors, pairs = (found(state, name, [0]) for name in State._fields)
-    places, signed, contents = (found(state, name, [0, 1]) for name in CORPUS)
-    lookups = Lookups(duplicates.among, survivors.rows, pairs.rows, places.rows, signed.rows)
-    places_now, signed_now = (scanned(state, name, [0, 1]) for name in ("places", "signatures"))
-    corpus = Corpus(places_now, signed_now, ORDER, lambda _: ())
+    keep_for_the_next()
+    came = written(state / "new.parquet", state, 1)["documents"]["content_digest"].unique()
+    tables = {name: found(state, name, [0]) for name in State._fields}
+    tables |= {name: found(state, name, [0, 1]) for name in CORPUS}
+    documents, signed = (scanned(state, name, [0, 1]) for name in ("documents", "signatures"))
+    corpus = Corpus(documents, signed, ORDER, lambda _: ())
     before = State(*(scanned(state, name, [0]) for name in State._fields))
     moved = Moved(came, NOTHING.documents)
-    changes = update_duplicates(before, corpus, moved, SETTINGS, lookups=lookups, texts=texts_of(contents))
+    changes = update_duplicates(
+        before, corpus, moved, SETTINGS, lookups=indexed(tables, ()), texts=texts_of(tables["contents"])
+    )
     for name, change in zip(State._fields, changes, strict=True):
         write(state, name, 1, change.added)
         change.removed.write_ipc(state / f"{name}-removed.arrow")

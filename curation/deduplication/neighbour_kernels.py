@@ -1,0 +1,102 @@
+"""The inner loops over an index of bands: which rows share a band with one that is asked for, and may be near to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.compilation import kernel, piece
+from curation.deduplication.lanes import count_bits
+from curation.deduplication.pair_kernels import ROUNDED
+
+Ints = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+MANY = 64
+"""Contents in a bucket that are not looked at pair by pair."""
+_32, _LOW, _NONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@piece
+def can_reach(both: int, differing: int, threshold: float) -> bool:
+    """Whether texts can be as similar as the threshold that have so many shingles, each its own counted, and whose odd
+    sketches differ in so many bits: no fewer shingles stand in one alone. To count repeated ones, too, makes the bound
+    higher, never wrong."""
+    return bool(both - differing >= threshold * ROUNDED * (both + differing))
+
+
+@piece
+def first_in(keys: Hashes, key: np.uint64, low: int, high: int) -> int:
+    """The place of the first of the sorted keys[low:high] that is no less; NumPy's own search costs a process SciPy's
+    import."""
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pairs: Hashes, total: int) -> int:
+    """List, from `total` on, the pairs of a row and a content that is `asked` for which have the same hash of one band, as
+    row << 32 | content; how many there are then, with those that there was no room for.
+
+    `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Where many are asked for in a bucket, all are
+    taken to be near, and marked.
+    """
+    n, at, start = len(keys), 0, 0
+    step = max(1, n // (8 * max(1, len(asked))))  # an eighth of how far apart they are
+    while start < len(asked):
+        key, stop = asked[start] >> _32 << _32, start
+        while stop < len(asked) and asked[stop] >> _32 << _32 == key:
+            stop += 1
+        while at + step < n and keys[at + step] < key:
+            at += step
+        at = first_in(keys, key, at, min(at + step, n))
+        while at < n and keys[at] >> _32 << _32 == key:
+            row = keys[at] & _LOW
+            at += 1
+            for which in range(start, stop):
+                content = asked[which] & _LOW
+                if stop - start > MANY:
+                    near[np.int64(content)], near_rows[np.int64(row)] = True, True
+                elif total < len(pairs):
+                    pairs[total] = row << _32 | content
+                total += stop - start <= MANY
+        start = stop
+    return total
+
+
+@kernel
+def mark_near(
+    pairs: Hashes,
+    digests: Hashes,
+    odd: Hashes,
+    n_shingles: Ints,
+    row_digests: Hashes,
+    row_odd: Hashes,
+    odd_starts: Ints,
+    row_shingles: Ints,
+    threshold: float,
+    near: Flags,
+    near_rows: Flags,
+) -> None:
+    """Mark the contents and the rows, of sorted pairs as `list_sharing` lists them, that may be near to each other.
+
+    A content is told by its digest (a row of two numbers), and is no neighbour of itself. Its odd sketch is a row of `odd`;
+    that of a row is row_odd[odd_starts[row] // 8:].
+    """
+    last = _NONE
+    for pair in pairs:
+        row, i = np.int64(pair >> _32), np.int64(pair & _LOW)
+        if pair == last or (near[i] and near_rows[row]):
+            continue
+        last, begin, differing = pair, odd_starts[row] // 8, 0
+        for k in range(odd.shape[1]):
+            differing += count_bits(odd[i, k] ^ row_odd[begin + k])
+        if can_reach(n_shingles[i] + row_shingles[row], differing, threshold) and (
+            digests[i, 0] != row_digests[row, 0] or digests[i, 1] != row_digests[row, 1]
+        ):
+            near[i], near_rows[row] = True, True
