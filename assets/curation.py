@@ -46,6 +46,7 @@ from curation.privacy import FindSettings, PrivacySettings, redactions
 from curation.privacy import personal_data as find_personal_data
 from curation.quality import QualitySettings
 from curation.refinedweb import RefinedWebLines
+from curation.row_index import Layout, RowIndex
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import FAILING, decided, failing_rules
 from pipelines.commits import Books, Change
@@ -55,7 +56,6 @@ from pipelines.settings import Config
 from pipelines.stages import Changes, Observation, Output, Pieces, Run, Tracked, fold, measure, observable, stage
 from pipelines.workspace import Workspace
 from records import Outcome, Progress
-from row_index import Layout, RowIndex
 
 
 @measure(group="curation", code_version="5", of="documents", uses=("python",), pictures=of_signatures)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 
 _C, _F, _ALIGNED, _WRITEABLE = 1, 2, 0x100, 0x400
 """Bits of an array's flags (NumPy's C-API, "Array flags")."""
@@ -102,3 +103,13 @@ class Parameters:
 
 def _told(value: Any) -> str:
     return f"an array of {value.dtype}" if type(value) is np.ndarray else f"a {type(value).__name__}"
+
+
+Numbers = TypeVar("Numbers", bound=np.generic)
+
+
+def fixed(values: npt.NDArray[Numbers]) -> npt.NDArray[Numbers]:
+    """The same, not to be written to, whatever it is made of: so that a loop over it is compiled once."""
+    values = values.view()
+    values.flags.writeable = False
+    return values

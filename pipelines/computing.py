@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from curation.row_index import RowIndex
 from pipelines.changes import changed, changed_by, fold_elements, read_elements, seen_elements
 from pipelines.commits import Books, Change, Commit
 from pipelines.graph import ELEMENTS, Input, Node
@@ -24,7 +25,6 @@ from pipelines.stages import Changes, Output, Pieces, Run
 from pipelines.store import Store
 from pipelines.tracking import all_came, difference, tracked_inputs
 from records import Outcome, Picture
-from row_index import RowIndex
 
 Pictures = tuple[Picture, ...]
 Commits = dict[str, Commit]

@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import polars as pl
 
+from curation.row_index import Layout
 from pipelines.commits import Books, Change
 from records import Outcome, Picture, Progress
-from row_index import Layout
 
 Kind = Literal["measure", "fold", "stage", "observable"]
 Group = Literal["sources", "documents", "curation", "annotation", "datasets", "models", "evaluation", "feedback"]

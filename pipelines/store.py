@@ -21,6 +21,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import create_table_with_add_actions
 
+from curation.row_index import IndexedFile, Layout, RowIndex
 from pipelines.commits import (
     Change,
     Commit,
@@ -35,7 +36,6 @@ from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_di
 from pipelines.part_writer import Part, PartWriter
 from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, removal, without
 from pipelines.row_sets import Numbers, absent, having, numbers_of, repeated
-from row_index import IndexedFile, Layout, RowIndex
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""

@@ -1,6 +1,6 @@
 """Rows of the tables of deduplication, found by what stands in a column: an update reads no others.
 
-Where a table has an index (`row_index.py`) that costs what is found; any other table is looked through. Digests are asked
+Where a table has an index (`curation/row_index.py`) that costs what is found; any other table is looked through. Digests are asked
 for and given as numbers, since a frame of strings for each question would cost more than all answers.
 """
 

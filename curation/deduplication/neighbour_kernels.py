@@ -8,6 +8,7 @@ import numpy.typing as npt
 from curation.compilation import kernel, piece
 from curation.deduplication.lanes import count_bits
 from curation.deduplication.pair_kernels import ROUNDED
+from curation.index_kernels import next_from, stride
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -25,19 +26,6 @@ def can_reach(both: int, differing: int, threshold: float) -> bool:
     return bool(both - differing >= threshold * ROUNDED * (both + differing))
 
 
-@piece
-def first_in(keys: Hashes, key: np.uint64, low: int, high: int) -> int:
-    """The place of the first of the sorted keys[low:high] that is no less; NumPy's own search costs a process SciPy's
-    import."""
-    while low < high:
-        middle = (low + high) >> 1
-        if keys[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
 @kernel
 def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pairs: Hashes, total: int) -> int:
     """List, from `total` on, the pairs of a row and a content that is `asked` for which have the same hash of one band, as
@@ -46,16 +34,13 @@ def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pai
     `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Where many are asked for in a bucket, all are
     taken to be near, and marked.
     """
-    n, at, start = len(keys), 0, 0
-    step = max(1, n // (8 * max(1, len(asked))))  # an eighth of how far apart they are
+    at, start, step = 0, 0, stride(keys, len(asked))
     while start < len(asked):
         key, stop = asked[start] >> _32 << _32, start
         while stop < len(asked) and asked[stop] >> _32 << _32 == key:
             stop += 1
-        while at + step < n and keys[at + step] < key:
-            at += step
-        at = first_in(keys, key, at, min(at + step, n))
-        while at < n and keys[at] >> _32 << _32 == key:
+        at = next_from(keys, key, at, step)
+        while at < len(keys) and keys[at] >> _32 << _32 == key:
             row = keys[at] & _LOW
             at += 1
             for which in range(start, stop):

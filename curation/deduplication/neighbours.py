@@ -20,7 +20,7 @@ from curation.deduplication import neighbour_kernels, pair_kernels
 from curation.deduplication.corpus import SIGNATURE
 from curation.deduplication.digest_index import slots_for
 from curation.deduplication.forms import band_matrix
-from curation.deduplication.numbering import NO_DIGESTS, Digests, fixed, numbered
+from curation.deduplication.numbering import NO_DIGESTS, Digests, numbered
 from curation.deduplication.signature_rows import (
     Signatures,
     digests_in,
@@ -28,6 +28,7 @@ from curation.deduplication.signature_rows import (
     no_signatures,
     signatures_in,
 )
+from curation.kernel_arguments import fixed
 from records import large_binary, numbers_in
 
 Flags = npt.NDArray[np.bool_]

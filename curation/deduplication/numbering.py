@@ -7,7 +7,7 @@ order of the digests, so what is sorted by digest is sorted by number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.deduplication import digest_index
+from curation.kernel_arguments import fixed
 from records import large_binary
 
 Indices = npt.NDArray[np.int32]
@@ -61,16 +62,6 @@ def digests_in(names: pa.Array) -> Digests:
 
 
 _OFFSETS = {pa.string(): np.int32, pa.binary(): np.int32, pa.large_string(): np.int64, pa.large_binary(): np.int64}
-
-
-Numbers = TypeVar("Numbers", bound=np.generic)
-
-
-def fixed(values: npt.NDArray[Numbers]) -> npt.NDArray[Numbers]:
-    """Not to be written to, whatever they are made of: so that a loop over them is compiled once."""
-    values = values.view()
-    values.flags.writeable = False
-    return values
 
 
 def _no_digest(name: str | bytes) -> ValueError:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from curation.compilation import kernel, piece
 from curation.deduplication.lanes import count_bits
-from curation.deduplication.neighbour_kernels import MANY, can_reach, first_in
+from curation.deduplication.neighbour_kernels import MANY, can_reach
+from curation.index_kernels import first_in
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]

@@ -14,15 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("curation", "annotation", "training", "evaluation")
-HOUSE = {*LIBRARIES, "assets", "pipelines", "pages", "plots", "records", "row_index", "tests", "benchmarks"}
+HOUSE = {*LIBRARIES, "assets", "pipelines", "pages", "plots", "records", "tests", "benchmarks"}
 MAY_IMPORT = {
     **{library: {library, "pages", "plots", "records"} for library in LIBRARIES},
     "records": set[str](),
     "plots": set[str](),
     "pages": {"plots"},
-    "row_index": {"records"},
-    "assets": {"assets", "pipelines", "pages", "plots", "records", "row_index", *LIBRARIES},
-    "pipelines": {"assets", "pipelines", "pages", "plots", "records", "row_index", *LIBRARIES},
+    "assets": {"assets", "pipelines", "pages", "plots", "records", *LIBRARIES},
+    "pipelines": {"assets", "pipelines", "pages", "plots", "records", *LIBRARIES},
 }
 WITH_ASSETS = {"pipelines/commands/console.py", "pipelines/definitions.py"}
 """In `pipelines` only the definitions and the command line import `assets`."""

@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 import pipelines.parts
 import pipelines.row_sets
 import pipelines.store
+from curation.row_index import Layout
 from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyError
 from pipelines.digests import frame_version
 from pipelines.parts import Gathering, Parts
 from pipelines.store import RETENTION_HOURS, Store
-from row_index import Layout
 
 KEY = ("id",)
 SCHEMA = {"id": pl.Int64, "text": pl.String}
@@ -411,7 +411,7 @@ import pipelines.store
 from pipelines.commits import Change
 from pipelines.parts import Gathering
 from pipelines.store import RETENTION_HOURS, Store
-from row_index import Layout
+from curation.row_index import Layout
 from tests.pipelines.test_store import KEY, draft, numbered, rows
 
 store, point, operation = Store(Path(sys.argv[1])), sys.argv[2], sys.argv[3]

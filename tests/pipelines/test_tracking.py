@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from curation.row_index import Layout, RowIndex
 from pipelines.commits import Books, Change
 from pipelines.stages import Changes, Output, Tracked, fold
-from row_index import Layout, RowIndex
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House
 

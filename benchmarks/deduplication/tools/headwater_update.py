@@ -23,9 +23,10 @@ from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, update_duplicates
 from curation.deduplication.lookups import asked, indexed
 from curation.deduplication.memory import keep_for_the_next
+from curation.deduplication.numbering import digests_of, numbered
 from curation.deduplication.signature_rows import digests_in
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
-from row_index import IndexedFile, Layout, RowIndex
+from curation.row_index import IndexedFile, Layout, RowIndex
 
 SETTINGS = DeduplicationSettings()
 SCHEMAS = {
@@ -87,8 +88,9 @@ def written(corpus, state, part):
     )
     fresh = signed["content_digest"].is_first_distinct()
     if part:
-        known = found(state, "signatures", range(part)).among("content_digest", signed["content_digest"])
-        fresh &= ~signed["content_digest"].is_in(known["content_digest"].implode())
+        names = digests_of(signed["content_digest"])
+        known = found(state, "signatures", range(part)).rows("content_digest", asked(names), ("content_digest",))
+        fresh &= pl.Series(numbered(digests_in(known["content_digest"])).places_of(names) < 0)
     tables = {"signatures": signed.filter(fresh), "documents": places, "contents": texts.filter(fresh)}
     for name, rows in tables.items():
         write(state, name, part, rows)

@@ -14,8 +14,8 @@ from curation.deduplication.neighbours import near_among, near_in
 from curation.deduplication.numbering import names_of
 from curation.deduplication.signature_rows import signatures_in
 from curation.deduplication.sketch_kernels import ODD_WORDS
+from curation.row_index import IndexedFile, Layout, RowIndex
 from records import digest
-from row_index import IndexedFile, Layout, RowIndex
 
 BANDS, THRESHOLD = 3, 0.8
 LAYOUT = Layout(("content_digest", "normal_digest"), tuple(SIGNATURE), ("bands",), ("content_digest", "normal_digest"))

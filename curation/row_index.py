@@ -11,7 +11,6 @@ again from the table, so nothing is lost with it; each file appears whole or not
 
 from __future__ import annotations
 
-import math
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +25,8 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
+from curation import index_kernels
+from curation.kernel_arguments import fixed
 from records import digest, large_binary, numbers_in, valid_in
 
 Keys = npt.NDArray[np.uint64]
@@ -39,7 +40,6 @@ WIDTH = 32
 """Bytes of a digest in hexadecimal, and the most of a value that is hashed without becoming an object."""
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 _HALF = np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +129,14 @@ class RowIndex:
 
     def _with_digests(self, column: str, wanted: Numbers) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that hold one of these digests, in order."""
-        wanted = wanted[np.argsort(wanted[:, 0])]
-        first = self._layout.found_by.index(column)
+        wanted, first = wanted[np.argsort(wanted[:, 0])], self._layout.found_by.index(column)
         for file in self.files:
-            rows, asked = _matching(file.keys[first], wanted[:, 0] >> _HALF)
-            yield file, np.sort(rows[(file.numbers(column)[rows] == wanted[asked]).all(axis=1)])
+            yield file, _matching(file.keys[first], wanted, file.numbers(column))
 
     def _with_hashes(self, column: str, hashes: Keys) -> Iterator[tuple[OpenFile, Rows]]:
-        """For each file the numbers of the rows whose value has one of these hashes, in order."""
-        first = self._layout.found_by.index(column)
-        return ((file, np.sort(_matching(file.keys[first], hashes)[0])) for file in self.files)
+        """For each file the numbers of the rows whose value has one of these sorted hashes, in order."""
+        wanted, first = np.stack([hashes << _HALF, hashes], axis=1), self._layout.found_by.index(column)
+        return ((file, _matching(file.keys[first], wanted, _NO_NUMBERS)) for file in self.files)
 
     def _frame(self, part: pa.RecordBatch) -> pl.DataFrame:
         columns = {
@@ -201,47 +199,15 @@ class OpenFile:
         return (self._batch.select(columns) if columns else self._batch).take(numbers)
 
 
-def _matching(keys: Keys, hashes: Keys) -> tuple[Rows, Rows]:
-    """The row numbers of the keys with one of these sorted hashes, and the place of that among them; few have several."""
-    starts = _first_from(keys, hashes << _HALF)
-    hit = np.flatnonzero(starts < len(keys))
-    hit = hit[keys[starts[hit]] >> _HALF == hashes[hit]]
-    starts = starts[hit]
-    if not len(hit):
-        return np.empty(0, np.int64), hit
-    counts, following = np.ones(len(hit), np.int64), np.minimum(starts + 1, len(keys) - 1)
-    several = np.flatnonzero((following > starts) & (keys[following] >> _HALF == hashes[hit]))
-    ends = np.searchsorted(keys, (hashes[hit[several]] << _HALF) | _LOW, side="right")
-    counts[several] = ends - starts[several]
-    if not len(several):
-        return (keys[starts] & _LOW).astype(np.int64), hit
-    at = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-    return (keys[at] & _LOW).astype(np.int64), np.repeat(hit, counts)
+def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
+    """The numbers of the rows, in order, whose key has the upper half of one of the sorted numbers that are wanted, and which
+    hold just that, if it is known what each holds."""
+    rows, total = np.empty(len(wanted) + 64, np.int64), 0
+    while (total := index_kernels.list_matching(fixed(keys), fixed(wanted), fixed(held), rows)) > len(rows):
+        rows = np.empty(total, np.int64)
+    return np.sort(rows[:total])
 
 
-def _first_from(keys: Keys, wanted: Keys) -> Rows:
-    """The place of the first of the sorted keys that is no less, for each that is wanted, as `np.searchsorted` gives it.
-
-    Hashes are spread evenly, so a key lies near the place that its size says: of 19 steps among 400,000 keys 12 are left,
-    each for all that are wanted at once. Where it does not lie there, it is searched for.
-    """
-    n = len(keys)
-    width = 1 << (4 * math.isqrt(n) | 1).bit_length() - 1
-    if len(wanted) < _MANY or width > n:
-        return np.searchsorted(keys, wanted)
-    places = np.clip(((wanted >> _HALF) * np.uint64(n) >> _HALF).astype(np.int64) - width // 2, 0, n - width)
-    step = width // 2
-    while step:
-        places += step * (keys.take(places + (step - 1)) < wanted)
-        step //= 2
-    places += keys.take(places) < wanted
-    behind = (keys.take(places, mode="clip") < wanted) & (places < n)
-    astray = np.flatnonzero(behind | ((keys.take(places - 1, mode="clip") >= wanted) & (places > 0)))
-    places[astray] = np.searchsorted(keys, wanted[astray])
-    return places
-
-
-_MANY = 256  # fewer are found sooner one by one
 _NO_NUMBERS = np.empty((0, 2), np.uint64)
 _DIGITS = np.full(256, 255, np.uint8)
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)

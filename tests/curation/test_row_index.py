@@ -1,7 +1,6 @@
 """What an index finds is what a filter finds, however the rows are spread over files; and what is lost is made again."""
 
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -10,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import row_index
+from curation import row_index
+from curation.row_index import IndexedFile, Layout, RowIndex, hashes_of, numbers_of
 from pipelines.part_writer import PartWriter
 from records import digest
-from row_index import IndexedFile, Layout, RowIndex, hashes_of, numbers_of
 
 SCHEMA = pl.Schema({"name": pl.String, "other": pl.String, "bands": pl.Binary, "size": pl.Int64, "of": pl.String})
 LAYOUT = Layout(("name", "other", "of"), ("name", "other", "bands", "size", "of"), ("bands",), ("of",))
@@ -139,9 +138,13 @@ HASHES = st.one_of(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(HASHES, max_size=300), st.lists(HASHES, max_size=40))
-def test_a_search_for_many_finds_what_a_search_for_one_does(hashes, others):
+@given(st.lists(HASHES, max_size=300), st.lists(HASHES, max_size=40), st.integers(0, 3))
+def test_a_walk_through_the_keys_finds_what_a_look_at_each_does(hashes, others, every):
     keys = np.sort((np.array(hashes, np.uint64) << np.uint64(32)) | np.arange(len(hashes), dtype=np.uint64))
-    wanted = np.array([*others, *hashes[::3]], np.uint64) << np.uint64(32)
-    with patch("row_index._MANY", 0):
-        assert row_index._first_from(keys, wanted).tolist() == np.searchsorted(keys, wanted).tolist()
+    wanted = sorted({*others, *(hashes[::every] if every else [])})
+    asked = np.stack([np.array(wanted, np.uint64) << np.uint64(32), np.array(wanted, np.uint64)], axis=1)
+    expected = [row for row, own in enumerate(hashes) if own in wanted]
+    assert row_index._matching(keys, asked, np.empty((0, 2), np.uint64)).tolist() == expected
+    held = np.array([[own << 32, own] for own in hashes], np.uint64).reshape(-1, 2)
+    assert row_index._matching(keys, asked, held).tolist() == expected
+    assert row_index._matching(keys, asked, held + np.uint64(1)).tolist() == []
