@@ -96,14 +96,31 @@ def digests(*parts: str | pl.Series, of: pl.Series) -> pl.Series:
 
     The rows are hashed where they lie in Arrow's memory, so that no text becomes an object.
     """
+    hashes: list[str] = []
+    rows = slice_rows(of.to_frame(), _SLICE_ROWS, _SLICE_BYTES)
+    for start in range(0, len(of), rows):
+        own = (part.slice(start, rows) if isinstance(part, pl.Series) else part for part in parts)
+        hashes += _hex_digests([*own], of.slice(start, rows))
+    return pl.Series("digest", hashes, dtype=pl.String)
+
+
+_SLICE_ROWS, _SLICE_BYTES = 20_000, 4 << 20
+_FEWEST_ROWS = 64
+
+
+def slice_rows(frame: pl.DataFrame, most_rows: int, most_bytes: int) -> int:
+    """How many rows of a frame are about so many bytes, but no more rows than given: pieces of it that are copied or held."""
+    fitting = frame.height * most_bytes // max(1, int(frame.estimated_size()))
+    return max(_FEWEST_ROWS, min(most_rows, fitting))
+
+
+def _hex_digests(parts: Sequence[str | pl.Series], of: pl.Series) -> Iterator[str]:
     before = [_pieces(part) if isinstance(part, pl.Series) else (_framed(part.encode()),) for part in parts]
     sizes, texts = _pieces(of)
-    hashes = []
     for head, text in zip(concatenated([*chain.from_iterable(before), sizes]), concatenated([texts]), strict=True):
         state = hashlib.blake2b(head, digest_size=16)
         state.update(text)
-        hashes.append(state.hexdigest())
-    return pl.Series("digest", hashes, dtype=pl.String)
+        yield state.hexdigest()
 
 
 def _pieces(values: pl.Series) -> tuple[pa.Array, pa.Array]:

@@ -30,18 +30,19 @@ MOST_BLOCKS = 1024
 ORDERED_BYTES = 32 << 20
 """Bytes of rows that are put in order at a time."""
 _BITS, _BITS_IN_ALL = 7, 28
-_AHEAD = "POLARS_ROW_GROUP_PREFETCH_SIZE"
+_AHEAD = ("POLARS_ROW_GROUP_PREFETCH_SIZE", "POLARS_MAX_CONCURRENT_SCANS")
+"""What Polars reads ahead: row groups of a file, and files."""
 
 
 def parts_of(table: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
-    """The rows of a table, in order, about as many at a time; and little is read ahead, which Polars is told by a variable."""
-    before = os.environ.get(_AHEAD)
-    os.environ.setdefault(_AHEAD, "1")
+    """The rows of a table, in order, about as many at a time; and little is read ahead, which Polars is told by variables."""
+    ours = [name for name in _AHEAD if name not in os.environ]
+    os.environ.update(dict.fromkeys(ours, "1"))
     try:
         yield from table.collect_batches(chunk_size=rows, maintain_order=True, engine="streaming")
     finally:
-        if before is None:
-            os.environ.pop(_AHEAD, None)
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def height_of(table: pl.LazyFrame) -> int:

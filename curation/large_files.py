@@ -43,7 +43,7 @@ from curation.inventory import open_regular
 from curation.line_pieces import Piece, first_lines, line_blocks, line_pieces, without_mark
 from curation.object_stores import CHANGED
 
-PIECE_BYTES = 32 << 20
+PIECE_BYTES = 16 << 20
 _CHUNK = 1 << 20
 _STREAM_ITEMS = 2_000
 _UNBOUNDED = 1 << 62
@@ -313,7 +313,7 @@ def _groups(opened: BinaryIO, planned: Plan, piece: Piece, settings: ReadingSett
     groups = range(piece.start, piece.end)
     given = 0
     try:
-        for table in group_tables(opened, groups, piece.first, planned.column, PARQUET, settings, PIECE_BYTES):
+        for table in group_tables(opened, groups, piece.first, planned.column, PARQUET, settings, 2 * PIECE_BYTES):
             yield table
             given += 1
     except GeneralWay as error:

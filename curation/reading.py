@@ -168,7 +168,7 @@ def _read(
     endings = frozenset(splitext(file.path)[1] for file in files)
     found = results(partial(_work, settings, write), tasks, workers, settings.max_memory, partial(ready, endings))
     with TemporaryDirectory(prefix="headwater-") as places:
-        yield from _read_by_workers(found, tasks, told, Path(places))
+        yield from _read_by_workers(found, tasks, told, Path(places), write)
 
 
 @dataclass(slots=True)
@@ -218,7 +218,7 @@ def _held(rows: Rows) -> _Read:
 
 
 def _read_by_workers(
-    found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], told: _Told, places: Path
+    found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], told: _Told, places: Path, write: Write[Any] | None
 ) -> Iterator[tuple[int, _Read]]:
     """Each batch and large file with what it gave; a batch that a process died of is halved, until a file is the cause, and
     that is read again with care."""
@@ -229,7 +229,7 @@ def _read_by_workers(
             again.add(task)  # perhaps the machine's doing, for want of memory: once more
             tasks.append(task)
         elif isinstance(task, _Piece):
-            whole = opened.setdefault(task.first, _Opened(task.file, places)).take(task, done, tasks)
+            whole = opened.setdefault(task.first, _Opened(task.file, places, write)).take(task, done, tasks)
             told.of(whole is not None, task.size)
             if whole is not None:
                 yield task.first, whole
@@ -268,10 +268,14 @@ class _Opened:
 
     file: File
     places: Path
+    write: Write[Any] | None = None
     left: int = 1
     """Pieces that are not read yet; at first the plan."""
     is_ended: bool = False
     found: dict[int, _Read] = field(default_factory=dict)
+    written: list[Any] = field(default_factory=list)
+    held: list[pl.DataFrame] = field(default_factory=list)
+    """What is too little to have been written where it was read."""
 
     def take(self, task: _Piece, done: Plan | _Read | Poison | Died, tasks: deque[_Task]) -> _Read | None:
         """Its plan, or what a piece gave; all that the file gave once that is known, and never twice."""
@@ -290,9 +294,18 @@ class _Opened:
             self.left -= 1
             self._give(replace(task, plan=replace(gave, pieces=()), size=size, care=None), gave.pieces, tasks)
         elif gave is not None:
-            self.found[task.piece.start] = gave
+            self.found[task.piece.start] = self._without_few(gave) if self.write else gave
             self.left -= 1
         return None if self.left else self._all()
+
+    def _without_few(self, gave: _Read) -> _Read:
+        """What was written; the rest is held and written together, for a file has any number of pieces."""
+        assert self.write is not None
+        self.held += (part for part in gave.documents if isinstance(part, pl.DataFrame))
+        if sum(frame.estimated_size() for frame in self.held) > _HELD_BYTES:
+            self.written.append(self.write(pl.concat(self.held)))
+            self.held = []
+        return replace(gave, documents=tuple(part for part in gave.documents if not isinstance(part, pl.DataFrame)))
 
     def _without(self, task: _Piece, dead: Died, tasks: deque[_Task]) -> _Read | Poison | None:
         """A piece that a process died of is halved, until what stands alone fails; a stream is read again with care."""
@@ -323,8 +336,8 @@ class _Opened:
         rows = sum(read.rows for read in ordered)
         if not rows:
             ordered.append(_failed(self.file, NO_RECORD))
-        parts = tuple(part for read in ordered for part in read.documents)
-        return _Read(parts, pl.concat(read.failures for read in ordered), rows)
+        parts = (part for read in ordered for part in read.documents)
+        return _Read((*parts, *self.written, *self.held), pl.concat(read.failures for read in ordered), rows)
 
 
 def _work(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> Any:

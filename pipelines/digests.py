@@ -19,14 +19,14 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from records import canonical_json, concatenated, digest, fixed, is_plain, large_binary
+from records import canonical_json, concatenated, digest, fixed, is_plain, large_binary, slice_rows
 
 MODULUS = 1 << 128
 ROW_HASH = "row_hash"
 """The stored column (16 bytes, little-endian) that holds each row's hash; readers of tables never see it."""
 
-_SLICE = 20_000
-"""Rows that are encoded at a time."""
+_SLICE_ROWS, _SLICE_BYTES = 20_000, 4 << 20
+"""What is encoded at a time."""
 
 
 def _framed(data: bytes) -> bytes:
@@ -102,7 +102,8 @@ def row_hashes(frame: pl.DataFrame, outside: Iterable[str] = ()) -> pl.Series:
     names = sorted(set(frame.columns) - set(outside) - {ROW_HASH})
     prefix = b"".join(_framed(f"{name}:{frame.schema[name]}".encode()) for name in names)
     hashes: list[bytes] = []
-    for piece in frame.select(names).iter_slices(_SLICE):
+    own = frame.select(names)
+    for piece in own.iter_slices(slice_rows(own, _SLICE_ROWS, _SLICE_BYTES)):
         columns = chain.from_iterable(_encoded(piece[name]) for name in names)
         hashes += map(xxhash.xxh3_128_digest, concatenated([prefix, *columns]))
     return pl.Series(ROW_HASH, hashes, dtype=pl.Binary)

@@ -9,7 +9,6 @@ batches are all that is held of the texts and of what was found in them, however
 from __future__ import annotations
 
 import importlib
-import io
 import multiprocessing
 import os
 import sys
@@ -28,7 +27,7 @@ from pipelines.stages import Stage
 from records import Progress
 
 BATCH_ROWS = 2_000
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 4 << 20
 AHEAD = 2
 """Batches that are held for each worker: the one that it measures, and those that wait for it."""
 
@@ -115,14 +114,26 @@ def _plain_strings(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _ipc(frame: pl.DataFrame) -> bytes:
-    sink = io.BytesIO()
-    frame.write_ipc(sink)
-    return sink.getvalue()
+    """Rows as bytes. Strings lie one behind the other: views would take along all that the frame is a slice of."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    told: bytes = sink.getvalue().to_pybytes()
+    return told
+
+
+def _table(data: bytes) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+
+
+def _frame(data: bytes) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(_table(data)))
 
 
 def _in_worker(module: str, name: str, data: bytes) -> bytes:
     stage: Stage = getattr(importlib.import_module(module), name)
-    return _ipc(_run(stage, pl.read_ipc(io.BytesIO(data)).to_arrow(), given))
+    return _ipc(_run(stage, _table(data), given))
 
 
 class _Workers:
@@ -132,7 +143,7 @@ class _Workers:
         self._stage, self._options = stage, options
         self._cores = len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
-        self._running: dict[Future[bytes], pl.DataFrame] = {}
+        self._running: dict[Future[bytes], bytes] = {}
         self._troubled: list[pl.DataFrame] = []
 
     def __enter__(self) -> _Workers:
@@ -146,19 +157,20 @@ class _Workers:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, batch: pl.DataFrame) -> Future[bytes]:
+    def _submit(self, batch: bytes) -> Future[bytes]:
         if self._pool is None:
             around = dict(os.environ), dict(self._options)
             self._pool = ProcessPoolExecutor(self._cores, _forking(self._stage), _ready, initargs=around)
-        return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, _ipc(batch))
+        return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, batch)
 
     def measured(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The evidence of each batch, as it comes; few more batches are held than there are workers."""
         for batch in batches:
             while self._troubled or len(self._running) >= AHEAD * self._cores:
                 yield from self._settled()
+            data = _ipc(batch)
             try:
-                self._running[self._submit(batch)] = batch
+                self._running[self._submit(data)] = data
             except BrokenProcessPool:
                 self._troubled.append(batch)
         while self._running or self._troubled:
@@ -170,11 +182,11 @@ class _Workers:
         for future in done:
             batch = self._running.pop(future)
             try:
-                found = pl.read_ipc(io.BytesIO(future.result()))
+                found = _frame(future.result())
             except RAISED:
                 raise
             except Exception:  # noqa: BLE001 - whatever it was, it is found and recorded by halving below
-                self._troubled.append(batch)
+                self._troubled.append(_frame(batch))
             else:
                 yield found
         if self._troubled and not self._running:
@@ -185,7 +197,7 @@ class _Workers:
     def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """A batch that has the workers for itself: what dies of it is in it."""
         try:
-            found = pl.read_ipc(io.BytesIO(self._submit(batch).result()))
+            found = _frame(self._submit(_ipc(batch)).result())
         except RAISED:
             raise
         except Exception as error:  # noqa: BLE001 - it is recorded with the content that it belongs to

@@ -13,11 +13,14 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.digests import ROW_HASH, hash_sum, row_hashes
+from records import slice_rows
 
 PART_BYTES = 64 << 20
 """Bytes of rows, uncompressed, that one part holds at most, unless a single row is larger."""
 PAGE_BYTES = 32 << 10
 GROUP_ROWS = 1 << 16
+GROUP_BYTES = 8 << 20
+"""Of rows, uncompressed, in one row group: who reads the table holds some of them."""
 LEVEL = 1
 
 
@@ -49,7 +52,7 @@ class PartWriter:
                 compression="zstd",
                 compression_level=LEVEL,
                 data_page_size=PAGE_BYTES,
-                row_group_size=GROUP_ROWS,
+                row_group_size=slice_rows(hashed, GROUP_ROWS, GROUP_BYTES),
             )
         except BaseException as error:
             place.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable, checked
-from curation.formats.parquet import damaged, parquet_rows
+from curation.formats.parquet import READ_BYTES, damaged, parquet_rows
 from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
 from curation.formats.rows import NO_TEXT, SAMPLE_ROWS, TOLD, facts_of, longest_column
 
@@ -83,7 +83,7 @@ def group_tables(
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(opened)
+        file = pq.ParquetFile(opened, buffer_size=READ_BYTES)
         columns = _Columns.of(file.schema_arrow, settings.text_columns)
         gathering = _Gathering(media_type, settings, columns, column)
         batches = file.iter_batches(batch_size=_GROUP_BATCH, row_groups=groups, columns=gathering.names())

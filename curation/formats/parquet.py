@@ -9,6 +9,8 @@ from curation.formats.extracts import Item, ReadingSettings, Unreadable
 from curation.formats.rows import Row, extracts
 
 PARQUET = "application/vnd.apache.parquet"
+READ_BYTES = 4 << 20
+"""Of a column of a row group so much is read ahead; what PyArrow does by itself is to hold all of it."""
 _BATCH = 1024
 
 
@@ -31,7 +33,7 @@ def parquet_rows(
     try:
         number = first - 1
         source = pa.BufferReader(data) if isinstance(data, bytes) else data
-        for batch in pq.ParquetFile(source).iter_batches(batch_size=_BATCH, row_groups=groups):
+        for batch in pq.ParquetFile(source, buffer_size=READ_BYTES).iter_batches(batch_size=_BATCH, row_groups=groups):
             for row in batch.to_pylist():
                 number += 1
                 yield f"row={number}", row

@@ -375,6 +375,24 @@ def test_a_large_file_that_is_not_what_the_inventory_saw_fails_whole(tmp_path: P
     assert failures["error"].to_list() == ["changed while being read"]
 
 
+def locators(documents: pl.DataFrame) -> list[str]:
+    """A `Write` that keeps the names alone."""
+    return documents["locator"].to_list()
+
+
+def test_what_little_each_piece_gives_does_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file has any number of pieces, and is known to be readable only when all are read."""
+    monkeypatch.setattr(curation.reading, "_HELD_BYTES", 2_000)
+    (tmp_path / "a.jsonl").write_text('{"text": "one two three"}\n' * 500)
+    files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
+    written, failures = read_files_into(locators, files, {"raw": tmp_path}, ReadingSettings(max_bytes=100, workers=1))
+    assert failures.is_empty()
+    names = sorted(name for part in written for name in part)
+    assert names == sorted(f"a.jsonl#L{line}" for line in range(1, 501))
+    assert len(written) > 5
+    assert max(map(len, written)) < 100
+
+
 def test_a_full_disk_is_no_fact_about_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded as the file's failure, it would not be read again when there is room."""
     monkeypatch.setattr(curation.reading, "_PART_BYTES", 0)
