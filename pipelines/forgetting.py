@@ -295,6 +295,17 @@ def write_tombstones(workspace: Workspace, rows: pl.DataFrame, key: str) -> None
             return
 
 
+def named_request(store: Store, request: str) -> str:
+    """The request that a person calls by its name or first digits. Raises LookupError where none is called so, or several are."""
+    named = sorted(name for name in requests(store) if request and name.startswith(request))
+    if len(named) == 1:
+        return named[0]
+    there = ", ".join(sorted(requests(store))) or "none"
+    raise LookupError(
+        f"{'several requests begin' if named else 'no request is called'} {request!r}; there are: {there}"
+    )
+
+
 def lift(workspace: Workspace, request: str, reason: str) -> tuple[str, int]:
     """Lift a request, by its name or first digits: its tombstones refuse nothing any more. Its name, and how many they are.
 
@@ -302,25 +313,20 @@ def lift(workspace: Workspace, request: str, reason: str) -> tuple[str, int]:
     Raises LookupError where no request is called so, or several are.
     """
     key, store = key_of(workspace), workspace.store
-    named = sorted(name for name in requests(store) if request and name.startswith(request))
-    if len(named) != 1:
-        there = ", ".join(sorted(requests(store))) or "none"
-        raise LookupError(
-            f"{'several requests begin' if named else 'no request is called'} {request!r}; there are: {there}"
-        )
+    named = named_request(store, request)
     said = {
         "lifted_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "lifted_by": getpass.getuser(),
         "lifted_because": reason,
     }
-    own = _as_now(store.scan(TABLE)).filter(request=named[0]).collect()
+    own = _as_now(store.scan(TABLE)).filter(request=named).collect()
     rows = own.with_columns(
         pl.concat_str(pl.lit(LIFTED), "kind").alias("kind"),
         *(pl.lit(None, TOMBSTONES[name]).alias(name) for name in ("shingles", "scale", "sketch", "hashing")),
         *(pl.lit(value).alias(name) for name, value in said.items()),
     )
     write_tombstones(workspace, rows, key)
-    return named[0], rows.filter(pl.col("kind") == f"{LIFTED}content").height
+    return named, rows.filter(pl.col("kind") == f"{LIFTED}content").height
 
 
 def stale_models(store: Store) -> dict[str, str]:

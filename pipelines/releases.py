@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from curation.release_kinds import KEYS, PAIRS
+from curation.release_kinds import KEYS, KINDS, PAIRS
 from curation.releases import MANIFEST, STUB
 from pipelines.tags import tags_of
 from pipelines.workspace import Workspace
@@ -38,11 +38,18 @@ def releases_of(workspace: Workspace, dataset: str = "*") -> Iterator[ReleaseFol
             yield ReleaseFolder(folder.parent.name, folder.name, folder)
 
 
+def check_dataset(dataset: str) -> None:
+    """Raises LookupError, with what there is, for a name that no dataset has."""
+    if dataset not in KINDS:
+        raise LookupError(f"there is no dataset {dataset!r}; there are: {', '.join(KINDS)}")
+
+
 def find_release(workspace: Workspace, dataset: str, name: str | None = None) -> ReleaseFolder:
     """The release of a dataset that a person calls by a tag, by its version or the version's first digits; else the newest.
 
     Raises LookupError, with what there is, when the name fits none, or more than one.
     """
+    check_dataset(dataset)
     known = {release.version: release for release in releases_of(workspace, dataset)}
     tags = tags_of(workspace.store, dataset) if known else {}
     if name is None:

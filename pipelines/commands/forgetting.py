@@ -81,10 +81,12 @@ def take_back(here: Workspace, how: str, pattern: str, exact: bool, reason: str,
 def let_come_again(here: Workspace, request: str, reason: str, yes: bool) -> None:
     """Lift a request."""
     from pipelines.forgetting import lift as write
+    from pipelines.forgetting import named_request
 
+    name = named_request(here.store, request)
     if not yes:
-        typer.confirm(f"Let come again what request {request} took back?", abort=True)
-    name, contents = write(here, request, reason)
+        typer.confirm(f"Let come again what request {name} took back?", abort=True)
+    _, contents = write(here, name, reason)
     out.print(
         f"lifted: request {name}, {contents:,} contents; what is still in the sources comes again", highlight=False
     )

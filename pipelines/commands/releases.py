@@ -32,10 +32,11 @@ def tag(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Give a release a name that can be moved; list such names, or take one away."""
-    from pipelines.releases import find_release
+    from pipelines.releases import check_dataset, find_release
     from pipelines.tags import movements, remove_tag, set_tag, tags_of
 
     here = find_workspace(workspace)
+    check_dataset(dataset)
     if remove and (name is None or version is not None):
         raise ValueError("name the tag that is to go, and no version: `headwater tag DATASET TAG --remove`")
     if name is None or history:

@@ -71,16 +71,23 @@ def run(
 def up(
     workspace: WorkspaceOption = None,
     port: Annotated[
-        int | None, typer.Option(help="The port of the Dagster UI; a free one is chosen when none is named.")
+        int | None,
+        typer.Option(min=1, max=65535, help="The port of the Dagster UI; a free one is chosen when none is named."),
     ] = None,
     label_studio: Annotated[
         bool, typer.Option("--label-studio/--no-label-studio", help="Whether Label Studio is started too.")
     ] = True,
 ) -> None:
     """Start the Dagster UI with its daemon, and Label Studio, on this machine; Ctrl-C ends them."""
+    from pipelines.serving import ServingError
     from pipelines.up import serve
 
-    raise typer.Exit(serve(find_workspace(workspace), out, port, label_studio))
+    try:
+        code = serve(find_workspace(workspace), out, port, label_studio)
+    except ServingError as error:
+        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
+        code = 1
+    raise typer.Exit(code)
 
 
 def status(workspace: WorkspaceOption = None) -> None:

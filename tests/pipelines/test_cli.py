@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +185,18 @@ def assert_clear(said: Done, expected: str) -> None:
     assert said.returncode == 1, said.stdout
     assert said.stderr.startswith("error: ") and expected in said.stderr
     assert "Traceback" not in said.stderr + said.stdout and said.stdout == ""
+
+
+def test_up_says_that_a_port_is_taken_or_none(corpus: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        taken = held.getsockname()[1]
+        said = headwater("up", "--no-label-studio", "--port", taken, "-w", corpus)
+        assert_clear(said, f"Port {taken} of 127.0.0.1 is taken")
+        assert said.stderr.endswith("free it, or name another.\n")
+    none = headwater("up", "--no-label-studio", "--port", 99999, "-w", corpus)
+    assert none.returncode == 2 and "Traceback" not in none.stderr and "65535" in none.stderr
 
 
 def test_init_says_what_is_wrong(corpus: Path, tmp_path: Path) -> None:

@@ -111,6 +111,8 @@ def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edit
         headwater("forget", "--lift", first, "--reason", "again", "--yes", "-w", edited),
         f"no request is called '{first}'; there are: none",
     )
+    unknown = headwater("forget", "--lift", "ffff", "--reason", "again", "-w", edited)
+    assert_clear(unknown, "no request is called 'ffff'")
     forgotten(edited, "web:evil.txt")
     run(edited)
     assert "evil.txt" not in places(edited), "it can be taken back anew"
