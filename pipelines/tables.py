@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -22,6 +24,10 @@ from pipelines.workspace import Workspace
 from records import Progress, silent
 
 CELL = 60
+NARROW = 8
+"""With fewer signs than this a column cannot be read; where columns would get fewer, the table is turned."""
+ACROSS = 24
+"""The signs that a row of a turned table gets at least, if it has so many."""
 PLACES = {"doc_id": "place", "kept_id": "place that stays"}
 """Columns that name a document, and what is printed beside each."""
 AT_FIRST = {
@@ -64,15 +70,42 @@ def _at(store: Store, name: str, version: str | None) -> Commit:
 
 def print_table(console: Console, store: Store, name: str, version: str | None, limit: int) -> None:
     """Print a table's first rows: long texts are cut, names by digest to the digits that commands take, and beside a
-    document's stands its place. Raises LookupError when there is no such table or version."""
+    document's stands its place. What has more columns than the console can show has a line for each column.
+    Raises LookupError when there is no such table or version."""
     commit = _at(store, name, version)
     rows = _with_places(store, _rows(store, commit).head(limit).collect())
-    table = Table(title=f"{name} {commit.version[:12]}: {commit.rows:,} rows", title_justify="left")
-    for column in rows.columns:
-        table.add_column(column, overflow="fold")
-    for row in rows.iter_rows():
-        table.add_row(*(escape(_cell(value)) for value in row))
-    console.print(table)
+    cells = [[_cell(value) for value in row] for row in rows.iter_rows()]
+    fits = _width(zip(rows.columns, *cells, strict=True), NARROW) <= console.width
+    title: str | None = f"{name} {commit.version[:12]}: {commit.rows:,} rows"
+    for heads, lines in [(rows.columns, cells)] if fits else _turned(rows.columns, cells, console.width):
+        table = Table(title=title, title_justify="left")
+        for head in heads:
+            table.add_column(escape(head), overflow="fold")
+        for line in lines:
+            table.add_row(*map(escape, line))
+        console.print(table)
+        title = None
+
+
+def _turned(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], width: int
+) -> Iterator[tuple[list[str], list[tuple[str, ...]]]]:
+    """The table with a line for each column, as many rows beside each other as fit: heads and lines, piece by piece."""
+    room = width - _width([columns], max(map(cell_len, columns)))
+    begin = 0
+    while not begin or begin < len(cells):
+        end = begin + 1
+        while end < len(cells) and _width(cells[begin : end + 1], ACROSS) <= room:
+            end += 1
+        piece = cells[begin:end]
+        heads = ["column", *(f"row {number}" for number in range(begin + 1, begin + 1 + len(piece)))]
+        yield heads, list(zip(columns, *piece, strict=True))
+        begin = end
+
+
+def _width(columns: Iterable[Iterable[str]], most: int) -> int:
+    """How many signs columns take beside each other, when none has more than `most`; lines and blanks included."""
+    return sum(min(most, max(map(cell_len, column))) + 3 for column in columns) + 1
 
 
 def _with_places(store: Store, rows: pl.DataFrame) -> pl.DataFrame:

@@ -36,3 +36,29 @@ def test_a_document_stands_with_its_place_and_a_digest_with_the_digits_that_comm
     print_table(Console(file=screen, width=200), store, "duplicates", None, 5)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in screen.getvalue().splitlines() if "│" in line]
     assert rows == [["a" * 12, "docs:1.md", "c" * 12, "docs:3.md", "1"], ["b" * 12, "docs:2.md", "", "", "0.9"]]
+
+
+def test_a_table_that_is_too_wide_has_a_line_for_each_column_and_no_figure_is_broken(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    names = [f"share_of_something_{number}" for number in range(30)]
+    rows = pl.DataFrame({"id": range(1, 10)} | {name: [0.1234, None, *[1.0] * 7] for name in names})
+    store.replace(rows.with_columns(text=pl.lit("a text " * 20)), draft(), None, ("id",))
+    screen = io.StringIO()
+    print_table(Console(file=screen, width=100), store, "notes", None, 5)
+    said = screen.getvalue()
+    assert max(map(len, said.splitlines())) <= 100
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in said.splitlines() if "│" in line]
+    for name in names:
+        assert next(line[1:3] for line in lines if line[0] == name) == ["0.1234", ""]
+        assert sum(len(line) - 1 for line in lines if line[0] == name) == 5, "five rows, in pieces"
+    heads = [cell.strip() for line in said.splitlines() if "┃" in line for cell in line.split("┃")[1:-1]]
+    assert [head for head in heads if head != "column"] == [f"row {number}" for number in range(1, 6)]
+
+
+def test_a_wide_table_without_rows_names_its_columns(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    names = [f"share_of_something_{number}" for number in range(30)]
+    store.replace(pl.DataFrame(schema={"id": pl.Int64} | dict.fromkeys(names, pl.Float64)), draft(), None, ("id",))
+    screen = io.StringIO()
+    print_table(Console(file=screen, width=100), store, "notes", None, 5)
+    assert all(name in screen.getvalue() for name in names)
