@@ -34,7 +34,8 @@ from curation.formats.extracts import NeedsPieces, died, may_die
 from curation.inventory import Root
 from curation.large_files import Found, Plan, halves, is_large, named, plan, read_piece
 from curation.line_pieces import Piece
-from curation.workers import Died, cores, results
+from curation.memory_limits import OutOfMemory, gigabytes, memory_there_is
+from curation.workers import Crew, Died, cores, results
 from records import Progress, silent
 
 __all__ = [
@@ -166,9 +167,32 @@ def _read(
     else:
         tasks += _batches(files, workers, settings)
     endings = frozenset(splitext(file.path)[1] for file in files)
-    found = results(partial(_work, settings, write), tasks, workers, settings.max_memory, partial(ready, endings))
+    crew = Crew(workers)
+    found = results(partial(_work, settings, write), tasks, crew, settings.max_memory, partial(ready, endings))
     with TemporaryDirectory(prefix="headwater-") as places:
-        yield from _read_by_workers(found, tasks, told, Path(places), write)
+        yield from _read_by_workers(_fed(found, tasks, crew), tasks, told, Path(places), write)
+
+
+def _fed(found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], crew: Crew) -> Iterator[tuple[_Task, Any]]:
+    """What is found, but for what a process was killed of because memory ended: that is done again with all memory for itself.
+
+    Raises OutOfMemory where that is too little too.
+    """
+    for task, done in found:
+        if not isinstance(done, Died) or not done.is_starved:
+            yield task, done
+        elif crew.count > 1:
+            crew.count = 1
+            tasks.appendleft(task)
+        elif not _is_single(task):
+            yield task, done
+        else:
+            file = task.file if isinstance(task, _Piece) else task.files[0]
+            raise OutOfMemory(
+                f"{file.source}: {file.path}: the memory ended. The system killed the process that read this file, though it "
+                f"worked alone; there is {gigabytes(memory_there_is())} in all. Give it more, or exclude the file; or set "
+                "reading.max_memory to less than there is, and a file that takes more fails alone"
+            )
 
 
 @dataclass(slots=True)

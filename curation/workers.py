@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from curation.compiling import Compiling, tell, told_to
+from curation.memory_limits import die_before_others, gigabytes, kills, memory_there_is
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -42,9 +43,20 @@ _SERVE = "from curation.workers import serve; serve()"
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The process died of the task; `signal` names what killed it ("" when it ended by itself)."""
+    """The process died of the task; `signal` names what killed it ("" when it ended by itself).
+
+    `is_starved` when the system has killed processes for want of memory since the first task was given.
+    """
 
     signal: str
+    is_starved: bool = False
+
+
+@dataclass(slots=True)
+class Crew:
+    """How many processes work at a time, which may be changed while they do."""
+
+    count: int
 
 
 class WorkerError(RuntimeError):
@@ -122,28 +134,29 @@ def ready_already() -> None:
 def results(
     work: Work[Task, Result],
     tasks: deque[Task],
-    count: int,
+    crew: Crew,
     max_memory: int,
     ready: Callable[[], None] = ready_already,
 ) -> Iterator[tuple[Task, Result | Died]]:
     """Each task with what the function made of it, as it comes; the caller may add to `tasks` meanwhile.
 
-    `count` processes at most; each may take `max_memory` bytes beyond what it has at its start. `ready` is called once,
+    As many processes at most as are in the crew; each may take `max_memory` bytes beyond what it has at its start. `ready` is called once,
     before the first of them starts, and imports what all need. Raises MemoryError, ConnectionError and WorkerError as
     they come from a process.
     """
     if not tasks:
         return
     with _forking(work, max_memory, ready) as forking:
-        yield from _results(forking, tasks, count)
+        yield from _results(forking, tasks, crew)
 
 
-def _results(forking: _Forking, tasks: deque[Task], count: int) -> Iterator[tuple[Task, Any]]:
+def _results(forking: _Forking, tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     idle: list[_Worker[Task]] = []
     busy: dict[Connection, _Worker[Task]] = {}
+    killed = kills()
     try:
         while tasks or busy:
-            while tasks and len(busy) < count:
+            while tasks and len(busy) < crew.count:
                 worker = idle.pop() if idle else _started(forking)
                 if worker.give(tasks[0]):
                     worker.task = tasks.popleft()
@@ -154,7 +167,8 @@ def _results(forking: _Forking, tasks: deque[Task], count: int) -> Iterator[tupl
                 try:
                     kind, value = worker.pipe.recv()
                 except (EOFError, ConnectionError):
-                    yield worker.task, Died(_name_of(worker.ended()))
+                    name = _name_of(worker.ended())
+                    yield worker.task, Died(name, name == "SIGKILL" and kills() > killed)
                     continue
                 idle.append(worker)
                 if kind == "raised":
@@ -223,6 +237,7 @@ def serve() -> None:
         if not (pid := os.fork()):
             pipe.close()
             _limit_memory(max_memory)
+            die_before_others()
             _work(work, Connection(handle))
             return
         os.close(handle)
@@ -243,7 +258,9 @@ def _answer(work: Callable[..., Any], task: Any) -> tuple[str, Any]:
     try:
         return "done", work(task)
     except MemoryError:
-        return "raised", MemoryError("a process that reads has no memory left")
+        return "raised", MemoryError(
+            f"a process that reads has no memory left; there is {gigabytes(memory_there_is())} in all"
+        )
     except ConnectionError as error:
         return "raised", ConnectionError(str(error))
     except Exception as error:  # noqa: BLE001 - it is raised again where the tasks came from

@@ -20,6 +20,7 @@ from curation.compiling import told_to
 from pipelines.anew import why_anew
 from pipelines.commits import Commit, CommitConflict
 from pipelines.computing import Computation, compute
+from pipelines.cut_off import noted
 from pipelines.extras import version_of
 from pipelines.graph import ELEMENTS, Graph, Node
 from pipelines.inputs import MissingInput, Pinned, pin
@@ -151,7 +152,7 @@ def _run_once(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Ob
     run = Run(workspace, node.name, key, _progress(node), launcher(workspace, node.name, key))
     has_state = not force and _is_state(heads.values(), draft.recipe)
     try:
-        with told_to(partial(watcher().compiling, node.name)):
+        with noted(workspace.running, node.name), told_to(partial(watcher().compiling, node.name)):
             commits, pictures = compute(Computation(node, pinned, run, draft, heads, has_state, begun))
     except CommitConflict:
         raise

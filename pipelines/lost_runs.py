@@ -8,7 +8,6 @@ system lets go when the process ends, however it ends. (A process number would d
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -21,25 +20,12 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG, HIDDEN_TAG_PREFIX
 
+from pipelines.locks import lock
+
 LOCK = f"{HIDDEN_TAG_PREFIX}headwater_lock"
 """The tag of a run of our own process: the name of the lock it holds, in `locks` of Dagster's home. The UI does not show it."""
 
 ON = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-
-
-def lock(path: Path) -> int | None:
-    """Take the lock on a file, which is made if it is missing: its descriptor, or None if another process holds it.
-
-    It is held until the descriptor is closed by all who inherited it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.blocks import parts_of
+from curation.memory_limits import OutOfMemory, die_before_others, gigabytes, kills, memory_there_is
 from pipelines.row_sets import Firsts
 from pipelines.stages import Stage
 from records import Progress
@@ -143,6 +144,7 @@ class _Workers:
         self._stage, self._options = stage, options
         self._cores = len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
+        self._killed = kills()
         self._running: dict[Future[bytes], bytes] = {}
         self._troubled: list[pl.DataFrame] = []
 
@@ -191,18 +193,29 @@ class _Workers:
                 yield found
         if self._troubled and not self._running:
             self._close()
+            self._cores = 1 if kills() > self._killed else self._cores  # together they took more than there is
             while self._troubled:
                 yield from self._halved(self._troubled.pop())
 
+    def _starved(self, batch: pl.DataFrame) -> OutOfMemory:
+        return OutOfMemory(
+            f"the memory ended. The system killed the process that measured {batch.height:,} contents "
+            f"({batch.estimated_size() / 1e6:,.1f} MB of text), though it worked alone; there is "
+            f"{gigabytes(memory_there_is())} in all: give it more, or exclude the largest documents"
+        )
+
     def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """A batch that has the workers for itself: what dies of it is in it."""
+        killed = kills()
         try:
             found = _frame(self._submit(_ipc(batch)).result())
         except RAISED:
             raise
-        except Exception as error:  # noqa: BLE001 - it is recorded with the content that it belongs to
+        except Exception as error:  # it is recorded with the content that it belongs to
             if isinstance(error, BrokenProcessPool):
                 self._close()
+                if kills() > killed:
+                    raise self._starved(batch) from error
             if batch.height == 1:
                 said = (
                     "WorkerDied: the worker died on this content"
@@ -239,6 +252,7 @@ given: dict[str, Any] = {}
 
 def _ready(around: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """In the environment of the caller as it is now. Workers are parallel already: one thread each."""
+    die_before_others()
     given.update(options)
     os.environ.clear()
     os.environ.update(around)

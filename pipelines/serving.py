@@ -31,7 +31,8 @@ from typing import Any
 import dagster as dg
 
 from pipelines.instance import dagster_home, replace_file, write_dagster_yaml, write_workspace_yaml
-from pipelines.lost_runs import fail_lost_runs, lock
+from pipelines.locks import lock
+from pipelines.lost_runs import fail_lost_runs
 
 HOST = "127.0.0.1"
 READY = """{

@@ -60,6 +60,11 @@ class Workspace:
         return Store(self.state / "store")
 
     @property
+    def running(self) -> Path:
+        """Notes of the stages that are being computed."""
+        return self.state / "running"
+
+    @property
     def artifacts(self) -> Path:
         """What stages make beside tables: weights, adapters, generated outputs."""
         return self.state / "store" / "artifacts"

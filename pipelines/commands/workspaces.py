@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.commands.console import WorkspaceOption, err, graph_of, out
-from pipelines.workspace import find_workspace
+from pipelines.workspace import Workspace, find_workspace
 
 
 def init(
@@ -50,6 +50,7 @@ def run(
     from pipelines.watching import watched_by
 
     here = find_workspace(workspace)
+    _tell_what_was_cut_off(here, forget=True)
     graph = graph_of(here)
     watcher = TerminalWatcher(out, here)
     with watched_by(watcher):
@@ -66,6 +67,13 @@ def run(
     if not report.plan.nodes:
         out.print(f"Nothing to do: all {len(report.plan.wanted)} assets are up to date.")
     summarise(out, here, graph, watcher.seconds)
+
+
+def _tell_what_was_cut_off(here: Workspace, *, forget: bool = False) -> None:
+    from pipelines.cut_off import cut_off, said_of
+
+    for note in cut_off(here.running, forget=forget):
+        err.print(f"[yellow]![/] {escape(said_of(note))}", highlight=False)
 
 
 def up(
@@ -95,6 +103,7 @@ def status(workspace: WorkspaceOption = None) -> None:
     from pipelines.running import plan
 
     here = find_workspace(workspace)
+    _tell_what_was_cut_off(here)
     graph = graph_of(here)
     why = plan(here, graph).why
     table = Table("asset", "version", "rows", "state")

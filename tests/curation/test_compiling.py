@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 
 from curation.compiling import Compiling, told_to
-from curation.workers import results
+from curation.workers import Crew, results
 from tests.curation.measuring_nothing import MEASURES
 from tests.curation.worker_functions import halve, ready_after_compiling
 
@@ -56,5 +56,5 @@ def test_measuring_nothing_compiles_what_measuring_needs() -> None:
 def test_what_is_compiled_before_processes_start_is_told_to_the_caller() -> None:
     told: list[Compiling] = []
     with told_to(told.append):
-        assert list(results(halve, deque([8]), 1, 1 << 29, ready_after_compiling)) == [(8, 4.0)]
+        assert list(results(halve, deque([8]), Crew(1), 1 << 29, ready_after_compiling)) == [(8, 4.0)]
     assert told == [Compiling("loop", 0, 2), Compiling("", 1, 2, 1.5)]

@@ -6,14 +6,14 @@ from collections import deque
 
 import pytest
 
-from curation.workers import Died, WorkerError, results
+from curation.workers import Crew, Died, WorkerError, results
 from tests.curation.worker_functions import halve
 
 MEMORY = 1 << 29
 
 
 def done(*tasks: int, count: int = 2) -> dict[int, float | Died]:
-    return dict(results(halve, deque(tasks), count, MEMORY))
+    return dict(results(halve, deque(tasks), Crew(count), MEMORY))
 
 
 def test_every_task_is_done_once_whatever_the_number_of_processes(capfd: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,7 @@ def test_a_mistake_and_the_network_are_the_caller_s(task: int, error: type[Excep
 def test_tasks_may_be_added_meanwhile() -> None:
     tasks = deque([8])
     found = []
-    for task, half in results(halve, tasks, 2, MEMORY):
+    for task, half in results(halve, tasks, Crew(2), MEMORY):
         found.append(task)
         if task > 1:
             tasks.append(int(half))  # type: ignore[arg-type]

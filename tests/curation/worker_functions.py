@@ -22,6 +22,8 @@ def halve(number: int) -> float:
             raise ConnectionError("cut")
         case -5:
             return float(len(bytes(1 << 30)))
+        case -6:
+            return float(len(b"x" * (400 << 20)))
     print("secret words")
     return number / 2
 

@@ -13,7 +13,8 @@ import pytest
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from pipelines.housekeeping import clear_tick_logs
-from pipelines.lost_runs import LOCK, fail_lost_runs, lock, run_tags
+from pipelines.locks import lock
+from pipelines.lost_runs import LOCK, fail_lost_runs, run_tags
 
 
 @pytest.fixture

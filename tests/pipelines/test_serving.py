@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 
 from pipelines.instance import dagster_home, write_dagster_yaml, write_workspace_yaml
-from pipelines.lost_runs import lock
+from pipelines.locks import lock
 from pipelines.serving import Running, ServingError, query, start_dagster, wait_for_end, wait_until_ready
 from pipelines.up import _alive
 from pipelines.workspace import Workspace

@@ -1,0 +1,89 @@
+"""Want of memory is told apart from a parser that crashes, and is no fact about a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import curation.reading
+from benchmarks.control_groups import control_group
+from curation.inventory import Source, take_inventory
+from curation.memory_limits import OutOfMemory, memory_there_is
+from curation.reading import ReadingSettings, read_files
+from curation.workers import Crew, Died, results
+from tests.curation.worker_functions import halve
+
+LIMIT = 160 << 20
+HUNGRY = f"""
+import sys
+from collections import deque
+from curation.memory_limits import memory_there_is
+from curation.workers import Crew, Died, results
+from tests.curation.worker_functions import halve
+
+assert memory_there_is() == {LIMIT}
+found = dict(results(halve, deque([-6, 8]), Crew(2), 1 << 30))
+assert found == {{-6: Died("SIGKILL", is_starved=True), 8: 4.0}}, found
+"""
+
+
+def test_a_worker_that_the_system_killed_for_want_of_memory_is_known() -> None:
+    """And its caller lives, though it may have more memory than the worker."""
+    try:
+        with control_group(LIMIT) as group:
+            command = group.command([sys.executable, "-c", HUNGRY])
+            ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    except PermissionError:  # only root makes control groups; the limit of a process says as much, and kills nobody
+        with pytest.raises(MemoryError, match=r"no memory left; there is .* GB in all"):
+            list(results(halve, deque([-5]), Crew(1), LIMIT))
+        return
+    assert not ended.returncode, ended.stderr
+    assert group.kills == 1
+
+
+def starving(times: int, crews: list[int]) -> Any:
+    """In place of `results`: the first task is killed for want of memory so often."""
+
+    def found(work: Any, tasks: deque[Any], crew: Crew, *_: object) -> Iterator[tuple[Any, Any]]:
+        left = times
+        while tasks:
+            task = tasks.popleft()
+            crews.append(crew.count)
+            left -= 1
+            yield task, Died("SIGKILL", is_starved=True) if left >= 0 else work(task)
+
+    return found
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_file_whose_process_was_starved_is_read_alone_and_then_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    crews: list[int] = []
+    monkeypatch.setattr(curation.reading, "results", starving(times, crews))
+    monkeypatch.setattr(curation.reading, "FEW_BYTES", 0)
+    (tmp_path / "a.txt").write_text("one")
+    files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
+
+    def read() -> pl.DataFrame:
+        documents, failures = read_files(files, {"raw": tmp_path}, ReadingSettings(workers=2))
+        assert failures.is_empty()
+        return documents
+
+    if times == 1:
+        assert read()["text"].to_list() == ["one"]
+        assert crews == [2, 1]
+    else:
+        with pytest.raises(OutOfMemory, match=r"raw: a\.txt: the memory ended.* GB in all\. Give it more, or exclude"):
+            read()
+
+
+def test_there_is_no_more_memory_than_the_machine_has() -> None:
+    assert 0 < memory_there_is() < 1 << 50
