@@ -47,7 +47,7 @@ class Found(Protocol):
         ...
 
     def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterable[pl.DataFrame]:
-        """The rows, also of wide columns."""
+        """The rows, also of wide columns, in parts."""
         ...
 
 
@@ -75,16 +75,33 @@ def indexed(found: Mapping[str, Found], evidence: Iterable[str]) -> Lookups:
 
 
 def texts_of(documents: Found) -> Texts:
-    """Fetches texts from the files that hold them, each once."""
+    """Fetches texts from the files that hold them, each once; those of small files together."""
 
     def fetch(wanted: Digests) -> Iterator[tuple[Digests, pa.Array]]:
-        left = names_of(wanted)
-        for rows in documents.read("content_digest", left, ("content_digest", "text")):
-            fresh = rows.unique("content_digest").filter(pl.col("content_digest").is_in(left.implode()))
-            left = left.filter(~left.is_in(fresh.get_column("content_digest").implode()))
-            yield digests_of(fresh.get_column("content_digest")), fresh.get_column("text").to_arrow()
+        index, is_there = numbered(wanted), np.zeros(len(wanted), np.bool_)
+        for rows in _gathered(documents.read("content_digest", names_of(wanted), ("content_digest", "text"))):
+            at, first = np.unique(index.places_of(digests_of(rows.get_column("content_digest"))), return_index=True)
+            fresh = ~is_there[at]
+            is_there[at] = True
+            yield wanted.at(at[fresh]), rows.get_column("text").gather(first[fresh]).to_arrow()
 
     return fetch
+
+
+def _gathered(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The rows in frames of at least `TOGETHER`, but for the last."""
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        if sum(map(len, held)) >= TOGETHER:
+            yield pl.concat(held)
+            held = []
+    if held:
+        yield pl.concat(held)
+
+
+TOGETHER = 512
+"""Texts that are worth a step of their own."""
 
 
 def fetched(fetch: Fetch) -> Texts:
