@@ -200,6 +200,59 @@ def test_each_kind_is_answered_by_mouse_and_by_keyboard(studio, client, secret, 
     assert table.filter(how="adjudicated").select("value", "people").rows() == [("a", 2)]
     assert table.filter(how="disputed").height == opened.height - 1
 
+    page.goto(report.addresses["preference"])
+    page.get_by_text(QUESTION).first.click()
+    own = page.locator("[class*=annotation-button]", has_text="ada@example.org").first
+    expect(own).to_be_visible()
+    picture(page, "change")
+    own.click()
+    choice(page, "Equally good").click()
+    with page.expect_response(lambda answer: "/annotations/" in answer.url and answer.request.method == "PATCH"):
+        page.get_by_test_id("bottombar-update-button").click()
+    now = pull(client, desired, secret, both).filter(project="preference")
+    assert now.filter(value="tie").height == 1 and now.filter(value="both_bad").height == 2
+    assert now.height == both.filter(project="preference").height and set(now["status"]) == {"submitted"}
+
+
+HEBREW = "שלום API עולם."
+WAYS = """([place, word]) => {
+    const root = document.querySelector(`.headwater ${place}`);
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const at = walker.currentNode.data.indexOf(word);
+        if (at < 0) continue;
+        const range = document.createRange();
+        range.setStart(walker.currentNode, at);
+        range.setEnd(walker.currentNode, at + word.length);
+        return range.getBoundingClientRect().right;
+    }
+}"""
+"""Where a word ends on the screen, in pixels from the left."""
+
+
+def test_a_text_from_right_to_left_is_read_from_the_right_and_code_has_letters_of_one_width(client, secret, pages):
+    kinds = ("preference", "rating", "demonstration")
+    texts = {"prompt_text": HEBREW, "output_a": f"{HEBREW}\n\nplain `code`\n\n```\nif so:\n    iiii\n    WWWW\n```"}
+    desired = pl.concat([tasks(1, project=kind, kind=kind, version=f" {kind}") for kind in kinds]).with_columns(
+        **{name: pl.lit(text) for name, text in texts.items()}
+    )
+    report = synchronise(client, desired, [ProjectSettings(name=kind, kind=kind) for kind in kinds], secret)
+    page, _ = pages("eve")
+    for kind in kinds:
+        open_labelling(page, report.addresses[kind])
+        for place in (".question", ".drafts"):
+            first, middle, last = (page.evaluate(WAYS, [place, word]) for word in ("שלום", "API", "עולם"))
+            assert last < middle < first, f"{kind}, {place}: a sentence begins at the right, and its words follow"
+        if kind != "demonstration":
+            for shown in ("pre", "code"):
+                fonts = page.locator(f".drafts {shown}").evaluate_all(
+                    "all => all.map(e => getComputedStyle(e).fontFamily)"
+                )
+                assert set(fonts) == {"monospace"}, (
+                    f"{kind}: columns and indents of code would not stand under each other"
+                )
+            assert page.evaluate(WAYS, [".drafts", "plain"]) < first, "a line in English begins at the left"
+
 
 @pytest.mark.long
 def test_texts_of_50_000_characters_are_shown_whole_and_hostile_ones_do_nothing_in_every_kind(client, secret, pages):
