@@ -2,7 +2,8 @@
 
 A row's name is made of the task, the configuration, the annotator's pseudonym and the number of that annotator's answer to
 the task: never of Label Studio's ids, which begin again at 1 in a new database. No time stands in a row, so that pulling twice gives the
-same table, digest for digest. A label that was pulled once is not lost when its task or project is: it is carried over
+same table, digest for digest. An answer is that of the account which changed it last; what another had said there is kept as taken back,
+where it was pulled before. A label that was pulled once is not lost when its task or project is: it is carried over
 from the table before. One that was taken back on the server is kept too, and marked.
 
 What is fetched is what changed since a mark, which the pull before gave: the time of the newest change that it saw. Label Studio
@@ -64,6 +65,9 @@ Marks = Mapping[str, str]
 """Per project (the server's number) of which configuration, key and accounts the rows are, what the newest change was that the pull
 has seen, and how many labels we keep that the server has no more."""
 
+AT_ONCE = timedelta(seconds=1)
+"""An answer that is made has two times, some microseconds apart; one that was changed since, more than this."""
+
 MARGIN = timedelta(minutes=1)
 """How much older than the mark a change may be and still be fetched: what was written first need not be there first."""
 
@@ -105,7 +109,7 @@ def pull_changes(
         if "task_digest" in task["data"]
         for annotation in task["annotations"]
     ]
-    found.sort(key=lambda item: (item[2]["created_at"], item[2]["id"]))
+    found.sort(key=lambda item: (_said_by(item[2]) != item[2]["completed_by"], item[2]["created_at"], item[2]["id"]))
     counts: dict[tuple[str, str, str], int] = {}
     rows = [_label(project, task, annotation, emails, secret, counts) for project, task, annotation in found]
     pulled = pl.concat([pl.DataFrame(rows, schema=LABEL_SCHEMA), *(look.unchanged for look in looks)])
@@ -145,7 +149,7 @@ def _look(
 ) -> _Look:
     """Reads what changed since the mark; or all that is answered, where there is no mark or it does not add up."""
     _, count, newest = api.project_state(client, project.id)
-    about = records.digest("mark", project.config_digest, owners)
+    about = records.digest("mark of who said what", project.config_digest, owners)
     match marks.get(str(project.id), "").split(" "):
         case [before, last, gone] if known is not None and before == about and last and last <= newest:
             changed = list(api.tasks(client, project.id, datetime.fromisoformat(last) - MARGIN, progress))
@@ -186,6 +190,15 @@ def state_digest(client: Client, secret: Credentials) -> str:
     return records.digest("label studio", secret.workspace, json.dumps(states))
 
 
+def _said_by(annotation: Mapping[str, Any]) -> int:
+    """The account that said what an answer says now. In the free edition everyone can open and update the answer of another,
+    and whoever opens a row of the table sees the newest one first, whose ever it is. What a program gives in somebody's name is
+    that person's: it is written once."""
+    made, changed = (datetime.fromisoformat(annotation[name]) for name in ("created_at", "updated_at"))
+    is_changed = changed - made > AT_ONCE and annotation.get("updated_by") is not None
+    return int(annotation["updated_by" if is_changed else "completed_by"])
+
+
 def _label(
     project: OurProject,
     task: Mapping[str, Any],
@@ -196,7 +209,7 @@ def _label(
 ) -> dict[str, Any]:
     """One row; `counts` numbers the answers of one annotator to one task in the order they were made."""
     data, digest = task["data"], str(task["data"]["task_digest"])
-    annotator = pseudonym(secret.key, emails.get(annotation["completed_by"], "an account that is gone"))
+    annotator = pseudonym(secret.key, emails.get(_said_by(annotation), "an account that is gone"))
     slot = (project.config_digest, digest, annotator)
     counts[slot] = ordinal = counts.get(slot, -1) + 1
     raw = {name: annotation[name] for name in ("result", "was_cancelled", "lead_time")}

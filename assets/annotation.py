@@ -143,7 +143,7 @@ def _daily(routing: RoutingSettings) -> Daily | None:
 
 @stage(
     group="annotation",
-    code_version="2",
+    code_version="3",
     primary_key="annotation_id",
     world=True,
     unit="annotations",

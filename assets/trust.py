@@ -31,7 +31,7 @@ def adjudication_tasks(annotations: pl.DataFrame, annotation: AnnotationSettings
 
 @stage(
     group="annotation",
-    code_version="2",
+    code_version="3",
     primary_key="annotation_id",
     world=True,
     unit="annotations",

@@ -51,13 +51,14 @@ def there(client: Client, project: int) -> list[str]:
     return sorted(task["data"]["task_digest"] for task in api.tasks(client, project))
 
 
+def chosen(value: str) -> list[dict[str, object]]:
+    """A preference as Label Studio has it."""
+    return [{"from_name": "preference", "to_name": "prompt", "type": "choices", "value": {"choices": [value]}}]
+
+
 def answer(client: Client, project: int, sample_id: str, value: str | None = "a", note: str | None = None) -> int:
     """Answers (or, by None, skips) the first task of a sample as the account that `client` belongs to; the answer's id."""
-    result = (
-        []
-        if value is None
-        else [{"from_name": "preference", "to_name": "prompt", "type": "choices", "value": {"choices": [value]}}]
-    )
+    result = [] if value is None else chosen(value)
     if note is not None:
         result.append({"from_name": "note", "to_name": "prompt", "type": "textarea", "value": {"text": [note]}})
     task = api.find_tasks(client, project, sample_id)[0]

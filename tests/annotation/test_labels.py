@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import polars as pl
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from annotation import client as api
 from annotation import labels as labels_module
 from annotation import sync
+from annotation.blinding import pseudonym
 from annotation.labels import LABEL_SCHEMA, pull, pull_changes, state_digest
 from annotation.projects import config_digest
 from annotation.settings import ProjectSettings
-from tests.annotation.building import answer, begin, project_id, tasks
+from tests.annotation.building import answer, begin, chosen, project_id, tasks
 
 PROJECT = [ProjectSettings()]
 
@@ -76,6 +78,26 @@ def test_two_answers_of_one_person_to_one_task_are_two_rows(client, secret, proj
     answer(client, project, "sample-0", "b")
     labels = pull(client, tasks(4), secret).sort("ordinal")
     assert labels["value"].to_list() == ["a", "b"] and labels["annotation_id"].is_unique().all()
+
+
+def test_who_writes_over_the_answer_of_another_speaks_for_himself_alone(client, studio, secret, project):
+    """An annotator opens a row to change his mind, sees the newest answer, which is another's, and updates that."""
+    email, _ = api.add_annotator(client, "bob-over@example.org")
+    bob = next(number for number, known in api.users(client).items() if known == email)
+    answer(client, project, "sample-0", "a")
+    task = api.find_tasks(client, project, "sample-0")[0]
+    of_bob = client.http.post(
+        f"/api/tasks/{task['id']}/annotations/", json={"result": chosen("tie"), "completed_by": bob}
+    ).json()["id"]
+    mine, his = (pseudonym(secret.key, address) for address in (studio.email, email))
+    known = pull(client, tasks(4), secret)
+    assert set(known.select("annotator", "value").rows()) == {(mine, "a"), (his, "tie")}
+    time.sleep(1.1)
+    client.http.patch(f"/api/annotations/{of_bob}/", json={"result": chosen("b")}).raise_for_status()
+    labels = pull(client, tasks(4), secret, known).select("annotator", "ordinal", "value", "status")
+    told = {(mine, 0, "a", "submitted"), (mine, 1, "b", "submitted"), (his, 0, "tie", "retracted")}
+    assert set(labels.rows()) == told
+    assert set(pull(client, tasks(4), secret).select("annotator", "value").rows()) == {(mine, "a"), (mine, "b")}
 
 
 def test_a_task_that_is_no_longer_asked_keeps_its_answer_marked(client, secret, project):
