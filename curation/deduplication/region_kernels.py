@@ -21,6 +21,10 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
+UNREAD = -1.0
+"""The similarity of texts of which one was not read."""
+
+
 @kernel
 def number_buckets(forms: Indices, buckets: Indices, n_buckets: int, counts: Indices) -> int:
     """Fill the last column of `buckets`: a number from `n_buckets` on for each form of several contents, -1 for others.
@@ -119,6 +123,67 @@ def jaccard_at(hashes: Hashes, i: int, n: int, j: int, m: int) -> float:
     return common / union if union else 0.0
 
 
+@piece
+def similarity_of(
+    i: int,
+    j: int,
+    known: Hashes,
+    known_similarity: Floats,
+    apart: bool,
+    odd: Hashes,
+    n_shingles: Ints,
+    threshold: float,
+    set_of: Indices,
+    starts: Ints,
+    sizes: Ints,
+    shingles: Hashes,
+) -> float:
+    """How similar i is to a kept j before it: known, or measured; 0 where it is below the threshold, as of those known to be
+    `apart` if it is not known otherwise, and UNREAD where a text is missing."""
+    key = np.uint64(i) << np.uint64(32) | np.uint64(j)
+    at = first_in(known, key, 0, len(known))
+    if at < len(known) and known[at] == key:
+        return float(known_similarity[at])
+    if apart or not may_be_near(odd, n_shingles, i, j, threshold):
+        return 0.0
+    a, b = set_of[i], set_of[j]
+    return float(jaccard_at(shingles, starts[a], sizes[a], starts[b], sizes[b])) if a >= 0 and b >= 0 else UNREAD
+
+
+@piece
+def touch(
+    i: int,
+    stays: bool,
+    buckets: Indices,
+    bucket_starts: Ints,
+    bucket_members: Indices,
+    kept: Indices,
+    dirty: Flags,
+    touched: Flags,
+) -> None:
+    """Mark those behind one that newly stays, and of those behind one that stays no longer the ones that it stood for."""
+    for bucket in buckets[i]:
+        for at in range(bucket_starts[bucket], bucket_starts[bucket + 1]) if bucket >= 0 else range(0):
+            other = bucket_members[at]
+            if other > i and stays:
+                touched[other] = True
+            elif other > i and kept[other] == i:
+                dirty[other] = True
+
+
+@piece
+def enlist(
+    i: int, kinds: int, entries: int, buckets: Indices, members: Indices, following: Indices, heads: Indices
+) -> int:
+    """Put a kept one at the head of the lists of its buckets, of the first list or of both; how many entries there are then."""
+    for bucket in buckets[i]:
+        for kind in range(kinds if bucket >= 0 else 0):
+            members[entries], following[entries] = i, heads[kind, bucket]
+            heads[kind, bucket] = entries
+            entries += 1
+    return entries
+
+
 @kernel
 def repair(
     buckets: Indices,
@@ -190,18 +255,23 @@ def repair(
                     if looked_at[other] == row:
                         continue
                     looked_at[other] = row
-                    key = np.uint64(row) << np.uint64(32) | np.uint64(other)
-                    at = first_in(known, key, 0, len(known))
-                    a, b = set_of[row], set_of[other]
-                    if at < len(known) and known[at] == key:
-                        similar = known_similarity[at]
-                    elif (compared[row] and was_kept[other]) or not may_be_near(odd, n_shingles, row, other, threshold):
-                        similar = -1.0
-                    elif a >= 0 and b >= 0:
-                        similar = jaccard_at(shingles, starts[a], sizes[a], starts[b], sizes[b])
-                    else:
+                    apart = compared[row] and was_kept[other]
+                    similar = similarity_of(
+                        row,
+                        other,
+                        known,
+                        known_similarity,
+                        apart,
+                        odd,
+                        n_shingles,
+                        threshold,
+                        set_of,
+                        starts,
+                        sizes,
+                        shingles,
+                    )
+                    if similar == UNREAD:
                         unread[row], unread[other], undecided = True, True, True
-                        continue
                     if similar < threshold:
                         continue
                     if total < len(pairs):
@@ -216,23 +286,7 @@ def repair(
                 continue
             kept[row], similarity[row] = (-1, 0.0) if stays else (best, highest)
             if stays != was_kept[row]:
-                for column in range(width):
-                    bucket = buckets[row, column]
-                    if bucket < 0:
-                        continue
-                    for at in range(bucket_starts[bucket], bucket_starts[bucket + 1]):
-                        other = bucket_members[at]
-                        if other > row and stays:
-                            touched[other] = True
-                        elif other > row and kept[other] == row:
-                            dirty[other] = True
+                touch(row, stays, buckets, bucket_starts, bucket_members, kept, dirty, touched)
         if kept[row] == -1:
-            for column in range(width):
-                bucket = buckets[row, column]
-                if bucket < 0:
-                    continue
-                for kind in range(1 if was_kept[row] else 2):
-                    members[entries], following[entries] = row, heads[kind, bucket]
-                    heads[kind, bucket] = entries
-                    entries += 1
+            entries = enlist(row, 1 if was_kept[row] else 2, entries, buckets, members, following, heads)
     return total
