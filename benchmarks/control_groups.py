@@ -84,11 +84,11 @@ def control_group(limit: int | None, temporary: Path | None = None) -> Iterator[
             (folder / ("memory.limit_in_bytes" if _V1.is_dir() else "memory.max")).write_text(str(limit))
         thread.start()
         yield group
-        group.look()
     finally:
         ended.set()
         if thread.ident:
             thread.join()
+        group.look()
         group.end()
 
 
@@ -101,12 +101,12 @@ def _numbers(place: Path) -> dict[str, int]:
 
 def _opened_under(folder: Path, processes: Sequence[int]) -> dict[tuple[int, int], int]:
     """The bytes on disk of files in a folder that processes have open, with or without a name."""
-    found = {}
+    found, own = {}, folder.resolve()
     for pid in processes:
         with suppress(OSError):
             for link in Path(f"/proc/{pid}/fd").iterdir():
                 with suppress(OSError):
-                    if link.readlink().is_relative_to(folder):
+                    if link.readlink().is_relative_to(own):
                         seen = link.stat()
                         found[seen.st_dev, seen.st_ino] = seen.st_blocks * 512
     return found

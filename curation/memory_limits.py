@@ -16,8 +16,8 @@ from pathlib import Path
 _GROUPS = Path("/sys/fs/cgroup")
 _V1 = _GROUPS / "memory"
 _SCORE = Path("/proc/self/oom_score_adj")
-_WORKER_SCORE = 500
-"""Of 1,000: as if the process had half of all memory more than it has."""
+_WORKER_SCORE = 1_000
+"""The highest: as if the process had all memory. A caller shows more than a worker has, for libraries count as its memory too."""
 _GB = 1e9
 
 

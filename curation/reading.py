@@ -13,28 +13,28 @@ What cannot be halved (a mailbox, an archive, what is compressed) is read again 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from posixpath import splitext
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
 from curation.document_rows import DOCUMENTS, FAILURES, Frames, Rows, file_locator
 from curation.fetching import File, fetching, files_of
-from curation.file_items import NO_RECORD, failure_of, items_of
-from curation.formats import NeedsWorker, Poison, ReadingSettings, Unreadable, ready
-from curation.formats.care import Care, care_after, careful
+from curation.file_items import failure_of, items_of
+from curation.formats import NeedsWorker, ReadingSettings, ready
+from curation.formats.care import care_after, careful
 from curation.formats.extracts import NeedsPieces, died, may_die
 from curation.inventory import Root
-from curation.large_files import Found, Plan, halves, is_large, named, plan, read_piece
-from curation.line_pieces import Piece
+from curation.large_files import Found, is_large, plan, read_piece
 from curation.memory_limits import OutOfMemory, gigabytes, memory_there_is
+from curation.reading_tasks import HELD_BYTES, Batch, Opened, PieceTask, Read, Task, Write, Written, failed
 from curation.workers import Crew, Died, cores, results
 from records import Progress, silent
 
@@ -58,55 +58,6 @@ _REPORT_EVERY = 100
 
 _PART_BYTES = 8 << 20
 """Bytes of documents from which on the process that has them writes them itself."""
-_HELD_BYTES = 32 << 20
-"""Bytes of documents that are held to be written together."""
-
-Written = TypeVar("Written")
-Write = Callable[[pl.DataFrame], Written]
-"""Writes documents where they are to stay, and gives what names them. It may be sent to another process."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Files that follow each other; `first` is the place of the first one among all."""
-
-    first: int
-    files: tuple[File, ...]
-    care: Care | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of its files."""
-        return sum(file.size for file in self.files)
-
-
-_WHOLE = Piece()
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A large file to be looked through (no plan yet), or one of its pieces to be read, which the plan need not name."""
-
-    first: int
-    file: File
-    plan: Plan | None = None
-    piece: Piece = _WHOLE
-    size: int = 0
-    care: Care | None = None
-
-
-_Task = _Batch | _Piece
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What some files or a piece gave: documents, held or written, and failures."""
-
-    documents: tuple[Any, ...]
-    failures: pl.DataFrame
-    rows: int
-    apart: tuple[int, ...] = ()
-    """The places of files that have to be read in pieces."""
 
 
 def read_files(
@@ -145,7 +96,7 @@ def read_files_into(
             failures.append(read.failures)
             held += (part for part in read.documents if isinstance(part, pl.DataFrame))
             written += (part for part in read.documents if not isinstance(part, pl.DataFrame))
-            if sum(frame.estimated_size() for frame in held) > _HELD_BYTES:
+            if sum(frame.estimated_size() for frame in held) > HELD_BYTES:
                 written += (parts.popleft().result() for _ in range(len(parts)))
                 parts.append(pool.submit(write, pl.concat(held)))
                 held = []
@@ -157,11 +108,11 @@ def read_files_into(
 
 def _read(
     files: Sequence[File], settings: ReadingSettings, progress: Progress, write: Write[Any] | None
-) -> Iterator[tuple[int, _Read]]:
+) -> Iterator[tuple[int, Read]]:
     """What the files gave, some at a time, each time with the place of the first."""
     told = _Told(progress, len(files), sum(file.size for file in files))
     workers = settings.workers or cores()
-    tasks: deque[_Task] = deque()
+    tasks: deque[Task] = deque()
     if told.size <= FEW_BYTES:
         yield from _read_here(files, settings, tasks, told)
     else:
@@ -173,7 +124,7 @@ def _read(
         yield from _read_by_workers(_fed(found, tasks, crew), tasks, told, Path(places), write)
 
 
-def _fed(found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], crew: Crew) -> Iterator[tuple[_Task, Any]]:
+def _fed(found: Iterator[tuple[Task, Any]], tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     """What is found, but for what a process was killed of because memory ended: that is done again with all memory for itself.
 
     Raises OutOfMemory where that is too little too.
@@ -187,7 +138,7 @@ def _fed(found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], crew: Crew) ->
         elif not _is_single(task):
             yield task, done
         else:
-            file = task.file if isinstance(task, _Piece) else task.files[0]
+            file = task.file if isinstance(task, PieceTask) else task.files[0]
             raise OutOfMemory(
                 f"{file.source}: {file.path}: the memory ended. The system killed the process that read this file, though it "
                 f"worked alone; there is {gigabytes(memory_there_is())} in all. Give it more, or exclude the file; or set "
@@ -213,20 +164,20 @@ class _Told:
 
 
 def _read_here(
-    files: Sequence[File], settings: ReadingSettings, apart: deque[_Task], told: _Told
-) -> Iterator[tuple[int, _Read]]:
+    files: Sequence[File], settings: ReadingSettings, apart: deque[Task], told: _Told
+) -> Iterator[tuple[int, Read]]:
     """Read what cannot crash this process; the files that can, and those that are read in pieces, are put `apart`."""
     rows, first, size = Rows(), 0, 0
     for place, (file, fetch) in enumerate(fetching(files, settings.max_bytes)):
-        own: _Task | None = _Piece(place, file) if is_large(file, settings) else None
+        own: Task | None = PieceTask(place, file) if is_large(file, settings) else None
         try:
             if own is None:
                 rows.add(file, items_of(file, fetch, settings))
                 size += file.size
         except NeedsWorker:
-            own = _Batch(place, (file,))
+            own = Batch(place, (file,))
         except NeedsPieces:
-            own = _Piece(place, file)
+            own = PieceTask(place, file)
         if own is not None or place + 1 - first == _REPORT_EVERY:
             yield first, _held(rows)
             told.of(place + (own is None) - first, size)
@@ -236,31 +187,31 @@ def _read_here(
     told.of(len(files) - first, size)
 
 
-def _held(rows: Rows) -> _Read:
+def _held(rows: Rows) -> Read:
     documents, failures = rows.frames()
-    return _Read((documents,), failures, documents.height)
+    return Read((documents,), failures, documents.height)
 
 
 def _read_by_workers(
-    found: Iterator[tuple[_Task, Any]], tasks: deque[_Task], told: _Told, places: Path, write: Write[Any] | None
-) -> Iterator[tuple[int, _Read]]:
+    found: Iterator[tuple[Task, Any]], tasks: deque[Task], told: _Told, places: Path, write: Write[Any] | None
+) -> Iterator[tuple[int, Read]]:
     """Each batch and large file with what it gave; a batch that a process died of is halved, until a file is the cause, and
     that is read again with care."""
-    again: set[_Task] = set()
-    opened: dict[int, _Opened] = {}
+    again: set[Task] = set()
+    opened: dict[int, Opened] = {}
     for task, done in found:
         if isinstance(done, Died) and done.signal == "SIGKILL" and _is_single(task) and task not in again:
             again.add(task)  # perhaps the machine's doing, for want of memory: once more
             tasks.append(task)
-        elif isinstance(task, _Piece):
-            whole = opened.setdefault(task.first, _Opened(task.file, places, write)).take(task, done, tasks)
+        elif isinstance(task, PieceTask):
+            whole = opened.setdefault(task.first, Opened(task.file, places, write)).take(task, done, tasks)
             told.of(whole is not None, task.size)
             if whole is not None:
                 yield task.first, whole
         elif isinstance(done, Died) and not _is_single(task):
             half = len(task.files) // 2
-            tasks.appendleft(_Batch(task.first + half, task.files[half:]))
-            tasks.appendleft(_Batch(task.first, task.files[:half]))
+            tasks.appendleft(Batch(task.first + half, task.files[half:]))
+            tasks.appendleft(Batch(task.first, task.files[:half]))
         elif (
             isinstance(done, Died)
             and (care := care_after(task.care, places / str(task.first), done.signal)) is not None
@@ -268,111 +219,27 @@ def _read_by_workers(
             tasks.appendleft(replace(task, care=care))
         elif isinstance(done, Died):
             told.of(1, task.size)
-            yield task.first, _failed(task.files[0], died("", done.signal, "the file"))
+            yield task.first, failed(task.files[0], died("", done.signal, "the file"))
         else:
-            apart = [_Piece(place, task.files[place - task.first]) for place in done.apart]
+            apart = [PieceTask(place, task.files[place - task.first]) for place in done.apart]
             tasks += apart
             told.of(len(task.files) - len(apart), task.size)
             yield task.first, done
 
 
-def _is_single(task: _Task) -> bool:
-    return isinstance(task, _Piece) or len(task.files) == 1
+def _is_single(task: Task) -> bool:
+    return isinstance(task, PieceTask) or len(task.files) == 1
 
 
-def _failed(file: File, *reasons: Poison) -> _Read:
-    rows = Rows()
-    rows.add(file, reasons)
-    return _Read((), rows.frames()[1], 0)
-
-
-@dataclass(slots=True)
-class _Opened:
-    """A large file of which some pieces are read."""
-
-    file: File
-    places: Path
-    write: Write[Any] | None = None
-    left: int = 1
-    """Pieces that are not read yet; at first the plan."""
-    is_ended: bool = False
-    found: dict[int, _Read] = field(default_factory=dict)
-    written: list[Any] = field(default_factory=list)
-    held: list[pl.DataFrame] = field(default_factory=list)
-    """What is too little to have been written where it was read."""
-
-    def take(self, task: _Piece, done: Plan | _Read | Poison | Died, tasks: deque[_Task]) -> _Read | None:
-        """Its plan, or what a piece gave; all that the file gave once that is known, and never twice."""
-        if self.is_ended:
-            return None
-        gave = self._without(task, done, tasks) if isinstance(done, Died) else done
-        if isinstance(gave, Poison):
-            self.is_ended = True
-            others = [other for other in tasks if not isinstance(other, _Piece) or other.first != task.first]
-            tasks.clear()
-            tasks.extend(others)
-            return _failed(self.file, gave)
-        if isinstance(gave, Plan):
-            self.found[-1] = _failed(self.file, *gave.poisons)
-            size = self.file.size // max(1, len(gave.pieces))
-            self.left -= 1
-            self._give(replace(task, plan=replace(gave, pieces=()), size=size, care=None), gave.pieces, tasks)
-        elif gave is not None:
-            self.found[task.piece.start] = self._without_few(gave) if self.write else gave
-            self.left -= 1
-        return None if self.left else self._all()
-
-    def _without_few(self, gave: _Read) -> _Read:
-        """What was written; the rest is held and written together, for a file has any number of pieces."""
-        assert self.write is not None
-        self.held += (part for part in gave.documents if isinstance(part, pl.DataFrame))
-        if sum(frame.estimated_size() for frame in self.held) > _HELD_BYTES:
-            self.written.append(self.write(pl.concat(self.held)))
-            self.held = []
-        return replace(gave, documents=tuple(part for part in gave.documents if not isinstance(part, pl.DataFrame)))
-
-    def _without(self, task: _Piece, dead: Died, tasks: deque[_Task]) -> _Read | Poison | None:
-        """A piece that a process died of is halved, until what stands alone fails; a stream is read again with care."""
-        name = None if task.plan is None else named(task.plan, task.piece)
-        if task.plan is None or name is None:
-            if (care := care_after(task.care, self.places / str(task.first), dead.signal)) is None:
-                return died("", dead.signal, "the file")
-            tasks.appendleft(replace(task, care=care, size=0))
-            return None
-        try:
-            parts = halves(task.file, task.plan, task.piece)
-        except Unreadable as error:
-            return failure_of(error)
-        if not parts:
-            return _failed(self.file, died(name[0], dead.signal, name[1]))
-        self.left -= 1
-        self._give(replace(task, size=0), parts, tasks)
-        return None
-
-    def _give(self, task: _Piece, pieces: Sequence[Piece], tasks: deque[_Task]) -> None:
-        """Tasks for pieces, which come next."""
-        self.left += len(pieces)
-        tasks.extendleft(replace(task, piece=piece) for piece in reversed(pieces))
-
-    def _all(self) -> _Read:
-        self.is_ended = True
-        ordered = [self.found[place] for place in sorted(self.found)]
-        rows = sum(read.rows for read in ordered)
-        if not rows:
-            ordered.append(_failed(self.file, NO_RECORD))
-        parts = (part for read in ordered for part in read.documents)
-        return _Read((*parts, *self.written, *self.held), pl.concat(read.failures for read in ordered), rows)
-
-
-def _work(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> Any:
-    """What a process that may die does: `_Read` of a batch; of a large file its Plan, `_Read` of a piece, or Poison."""
+def _work(settings: ReadingSettings, write: Write[Any] | None, task: Task) -> Any:
+    """What a process that may die does: `Read` of a batch; of a large file its Plan, `Read` of a piece, or Poison."""
     may_die.set(True)
     with careful(task.care):
         return _read_task(settings, write, task)
 
 
-def _read_task(settings: ReadingSettings, write: Write[Any] | None, task: _Task) -> Any:
-    if isinstance(task, _Batch):
+def _read_task(settings: ReadingSettings, write: Write[Any] | None, task: Task) -> Any:
+    if isinstance(task, Batch):
         rows = Rows()
         apart = []
         for place, (file, fetch) in enumerate(fetching(task.files, settings.max_bytes), task.first):
@@ -398,7 +265,7 @@ def _rows(file: File, found: Found) -> Rows:
     return rows
 
 
-def _written(tables: Iterable[Rows], write: Write[Any] | None) -> _Read:
+def _written(tables: Iterable[Rows], write: Write[Any] | None) -> Read:
     """Documents, written where they are many, and failures."""
     kept: list[Any] = []
     failures = [FAILURES.to_frame()]
@@ -409,7 +276,7 @@ def _written(tables: Iterable[Rows], write: Write[Any] | None) -> _Read:
         kept.append(_put(documents, write) if many and write else documents)
         failures.append(failed)
         rows += documents.height
-    return _Read(tuple(kept), pl.concat(failures), rows)
+    return Read(tuple(kept), pl.concat(failures), rows)
 
 
 class _Unwritten(Exception):
@@ -425,7 +292,7 @@ def _put(documents: pl.DataFrame, write: Write[Written]) -> Written:
         raise _Unwritten(f"{type(error).__name__}: {error}") from error
 
 
-def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> Iterator[_Task]:
+def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> Iterator[Task]:
     """Batches of few enough bytes and files that every process has several; large files apart."""
     size = sum(file.size for file in files if not is_large(file, settings))
     most = min(_BATCH_BYTES, size // (_BATCHES_PER_WORKER * workers) + 1)
@@ -434,16 +301,16 @@ def _batches(files: Sequence[File], workers: int, settings: ReadingSettings) -> 
     for place, file in enumerate(files):
         large = is_large(file, settings)
         if held and (large or held_bytes + file.size > most or len(held) == _BATCH_FILES):
-            yield _Batch(first, tuple(held))
+            yield Batch(first, tuple(held))
             held, held_bytes = [], 0
         if large:
-            yield _Piece(place, file)
+            yield PieceTask(place, file)
             continue
         first = first if held else place
         held.append(file)
         held_bytes += file.size
     if held:
-        yield _Batch(first, tuple(held))
+        yield Batch(first, tuple(held))
 
 
 def failed_files(failures: pl.DataFrame) -> dict[str, int]:

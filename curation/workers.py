@@ -156,6 +156,8 @@ def _results(forking: _Forking, tasks: deque[Task], crew: Crew) -> Iterator[tupl
     killed = kills()
     try:
         while tasks or busy:
+            while idle and len(idle) + len(busy) > crew.count:
+                idle.pop().end()
             while tasks and len(busy) < crew.count:
                 worker = idle.pop() if idle else _started(forking)
                 if worker.give(tasks[0]):

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 import curation.formats.column_tables
 import curation.large_files
 import curation.reading
+import curation.reading_tasks
 from curation.document_rows import Rows
 from curation.fetching import File
 from curation.file_items import failure_of, items_of
@@ -382,7 +383,7 @@ def locators(documents: pl.DataFrame) -> list[str]:
 
 def test_what_little_each_piece_gives_does_not_pile_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file has any number of pieces, and is known to be readable only when all are read."""
-    monkeypatch.setattr(curation.reading, "_HELD_BYTES", 2_000)
+    monkeypatch.setattr(curation.reading_tasks, "HELD_BYTES", 2_000)
     (tmp_path / "a.jsonl").write_text('{"text": "one two three"}\n' * 500)
     files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
     written, failures = read_files_into(locators, files, {"raw": tmp_path}, ReadingSettings(max_bytes=100, workers=1))
@@ -398,7 +399,7 @@ def test_a_full_disk_is_no_fact_about_the_file(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(curation.reading, "_PART_BYTES", 0)
     file = place(tmp_path, "a.jsonl", b'{"text": "one"}\n' * 9)
     planned = plan(file, WHOLE)
-    task = curation.reading._Piece(0, file, replace(planned, pieces=()), planned.pieces[0])
+    task = curation.reading_tasks.PieceTask(0, file, replace(planned, pieces=()), planned.pieces[0])
 
     def full(_: pl.DataFrame) -> None:
         raise OSError(ENOSPC, "No space left on device")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def starving(times: int, crews: list[int]) -> Any:
             task = tasks.popleft()
             crews.append(crew.count)
             left -= 1
-            yield task, Died("SIGKILL", is_starved=True) if left >= 0 else work(task)
+            yield task, Died("SIGKILL", is_starved=True) if left >= 0 else copy_context().run(work, task)
 
     return found
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 
 import pytest
 
+from benchmarks.measuring import descendants
 from curation.workers import Crew, Died, WorkerError, results
 from tests.curation.worker_functions import halve
 
@@ -45,3 +47,15 @@ def test_tasks_may_be_added_meanwhile() -> None:
         if task > 1:
             tasks.append(int(half))  # type: ignore[arg-type]
     assert found == [8, 4, 2, 1]
+
+
+def test_a_crew_may_become_smaller_while_it_works() -> None:
+    """And who is no more in it gives back its memory."""
+    before, crew = len([*descendants(os.getpid())]), Crew(3)
+    for place, _ in enumerate(results(halve, deque(range(50)), crew, MEMORY)):
+        if place == 6:
+            crew.count = 1
+        if place > 9:
+            assert len([*descendants(os.getpid())]) - before == 2, (
+                "the one that works, and the one that it was forked from"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 import pipelines.measuring
 from assets.datasets import candidates
+from curation.memory_limits import OutOfMemory
 from curation.tasks import TaskSettings
 from pipelines.measuring import evidence
 from pipelines.stages import Stage
@@ -100,6 +102,19 @@ def test_what_may_pass_is_raised_and_not_recorded(house: House, in_process: None
     assert house.workspace.store.head("lengths") == before
     house.write("b", "one", *others)
     assert measured(house)[1] == {text: len(text) for text in ["one", *others]}
+
+
+def test_a_content_whose_worker_was_killed_for_want_of_memory_is_not_recorded(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a real process that dies; the kernel's count of such kills alone is made up."""
+    house.write("a", "one", "two", "die")
+    monkeypatch.setattr(pipelines.measuring, "kills", itertools.count(1).__next__)
+    with pytest.raises(OutOfMemory, match=r"the memory ended.* measured 3 contents .* GB in all: give it more"):
+        house.run()
+    assert house.workspace.store.head("lengths") is None
+    monkeypatch.undo()
+    assert measured(house)[1]["die"] == "WorkerDied: the worker died on this content"
 
 
 def test_a_pool_that_breaks_while_batches_are_handed_in(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
