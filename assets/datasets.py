@@ -71,7 +71,7 @@ def named_demonstrations(workspace: Workspace) -> Observation:
 
 @measure(
     group="datasets",
-    code_version="3",
+    code_version="4",
     of="corpus",
     key=("content_digest", "media_type"),
     needs=("task",),

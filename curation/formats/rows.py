@@ -39,7 +39,7 @@ PAIRS = (
     ("query", "answer"),
     ("input", "output"),
 )
-"""Columns that make a row a record when it has both."""
+"""Columns that make a row a record when it has both, and something stands in the first."""
 
 CHAT_COLUMNS = ("messages", "conversations", "conversation")
 _SHAREGPT_ROLES = {
@@ -197,8 +197,8 @@ def is_chat(value: object) -> bool:
 
 
 def is_record(value: Mapping[str, object]) -> bool:
-    """Whether a row has a prompt and a response."""
-    return any(value.get(asked) and value.get(answered) for asked, answered in PAIRS)
+    """Whether a row has a prompt and a place for the response, which may be empty: such a question waits for its answer."""
+    return any(value.get(asked) and answered in value for asked, answered in PAIRS)
 
 
 def _chat(part: str, turns: Sequence[object], *told: str | None) -> Item:

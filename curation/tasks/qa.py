@@ -55,7 +55,7 @@ def _of_record(row: Mapping[str, object], columns: Mapping[str, str]) -> Candida
     system = _text(row, names["system"]) if "system" in names else None
     if system:
         messages.insert(0, {"role": "system", "content": system})
-    return Candidate("qa", messages, _text(row, names["answer"]) if "answer" in names else None)
+    return Candidate("qa", messages, (_text(row, names["answer"]) or None) if "answer" in names else None)
 
 
 def _names(row: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, str]:

@@ -65,6 +65,14 @@ def test_pairs_are_records_kept_whole(asked, answered):
     assert item.text == one(dict(reversed(row.items()))).text
 
 
+@pytest.mark.parametrize("nothing", [None, "", []])
+@pytest.mark.parametrize(("asked", "answered"), PAIRS)
+def test_a_question_whose_answer_is_empty_is_a_record_and_an_answer_alone_is_none(asked, answered, nothing):
+    assert json.loads(one({asked: "a", answered: nothing}).text) == {asked: "a", answered: nothing}
+    assert one({asked: nothing, answered: "b", "text": "all"}).text == "all"
+    assert one({asked: "a", "text": "all"}).text == "all"
+
+
 def test_values_that_only_parquet_has():
     row = {"prompt": "a", "response": "b", "day": datetime.date(2020, 1, 2)}
     assert json.loads(one(row).text)["day"] == "2020-01-02"

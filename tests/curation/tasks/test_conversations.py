@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curation.formats import rows
+from curation.formats.extracts import Extract
 from curation.tasks import TaskSettings, json_contents
 from tests.curation.tasks.building import CHAT, RECORD, as_json, error_of, extracted
 
@@ -83,6 +84,7 @@ def test_what_is_not_json_says_so_without_its_text() -> None:
         ({"question": "2 + 2?", "answer": 4}, "2 + 2?", "4"),
         ({"question": "Why?"}, "Why?", None),
         ({"question": "Why?", "answer": None}, "Why?", None),
+        ({"question": "Why?", "answer": " "}, "Why?", None),
     ],
 )
 def test_columns_are_inferred(row: dict, question: str, answer: str | None) -> None:
@@ -96,6 +98,14 @@ def test_what_readers_take_for_a_record_has_a_question_and_an_answer() -> None:
     for question, answer in rows.PAIRS:
         sample = one({question: "Why?", answer: "So."}, TaskSettings("qa"), RECORD)
         assert (sample["messages"][0]["content"], sample["reference"]) == ("Why?", "So.")
+
+
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_a_question_whose_answer_is_empty_is_read_as_one_that_waits(nothing: str | None) -> None:
+    item = rows.extract("", {"question": "Why?", "answer": nothing}, ("question",), "application/jsonl")
+    assert isinstance(item, Extract)
+    (sample,) = extracted(item.text, TaskSettings("qa"), item.media_type)
+    assert (sample["messages"][0]["content"], sample["reference"], sample["dropped"]) == ("Why?", None, None)
 
 
 def test_columns_can_be_stated() -> None:
