@@ -35,10 +35,10 @@ _LAST = np.iinfo(np.int64).max
 
 
 class Gathered(NamedTuple):
-    """The contents of a region, by number, as they came: digests; signatures, in their order; what the policy sorts by; and
-    whether all that share a bucket with one are here.
+    """The contents of a region, by number, as they came: digests; signatures, in their order; what the policy sorts by.
 
-    fates: who stayed in the stead of each that was dropped. pairs: what was measured before, of the contents that may be
+    complete: whether all that share a bucket with one are here. paired: whether all pairs of one with those kept before it
+    are, and these. followed: whether all are for which one stays. fates: who stayed in the stead of each that was dropped. pairs: what was measured before, of the contents that may be
     compared with all kept ones, and with one that moved.
     """
 
@@ -46,6 +46,8 @@ class Gathered(NamedTuple):
     signatures: Signatures
     keys: dict[str, pl.Series]
     complete: Flags
+    paired: Flags
+    followed: Flags
     fates: Fates
     pairs: Pairs
 
@@ -58,7 +60,9 @@ def nothing_gathered(bands: int) -> Gathered:
     no_flags, no_numbers = np.empty(0, np.bool_), np.empty(0)
     signatures = no_signatures(NO_DIGESTS, bands)
     fates = Fates(NO_DIGESTS, NO_DIGESTS, no_flags, no_numbers)
-    return Gathered(NO_DIGESTS, signatures, {}, no_flags, fates, Pairs(NO_DIGESTS, NO_DIGESTS, no_numbers))
+    return Gathered(
+        NO_DIGESTS, signatures, {}, no_flags, no_flags, no_flags, fates, Pairs(NO_DIGESTS, NO_DIGESTS, no_numbers)
+    )
 
 
 class Gatherer(NamedTuple):
@@ -71,7 +75,8 @@ class Gatherer(NamedTuple):
     def with_all_around(self, known: Gathered, contents: Digests, moved: Digests) -> Gathered:
         """What is known, with all that these contents may be compared with; and the pairs with those that moved.
 
-        One that moved and has nobody about it that it may be near to is left out: there is nothing to decide.
+        One that moved and has nobody about it that it may be near to is left out: there is nothing to decide. Of each other
+        that is kept all are here for which it stands: they may be decided on by what they were compared with.
         """
         before = numbered(known.contents)
         at = before.places_of(contents)
@@ -80,21 +85,33 @@ class Gatherer(NamedTuple):
         fresh = without(fresh, alone)
         new = around.at(before.places_of(around.contents) < 0)
         fates = lookups.fates(self.tables.survivors, "content_digest", new.contents)
-        kept = together(without(without(fates.kept, new.contents), known.contents))
-        came = self._placed(joined_signatures(new, self._signed(kept)))
-        pairs = [known.pairs, lookups.pairs(self.tables.pairs, "content_digest", fresh)]
+        kept = without(without(around.contents, fates.contents), known.fates.contents)
+        followers = lookups.fates(self.tables.survivors, "kept_digest", kept)
+        found = [lookups.pairs(self.tables.pairs, "content_digest", together(fresh, followers.contents))]
+        others = together(fates.kept, followers.contents, found[0].kept)
+        came = self._placed(
+            joined_signatures(new, self._signed(without(without(others, new.contents), known.contents)))
+        )
         if len(moved):
-            pairs.append(lookups.pairs(self.tables.pairs, "kept_digest", without(moved, alone)))
+            found.append(lookups.pairs(self.tables.pairs, "kept_digest", without(moved, alone)))
+        complete, paired, followed = (
+            np.concatenate([flags, np.zeros(len(came), np.bool_)])
+            for flags in (known.complete, known.paired, known.followed)
+        )
         grown = Gathered(
             joined_digests(known.contents, came.contents),
             joined_signatures(known.signatures, came.signatures),
             {name: pl.concat([known.keys[name], own]) if known.keys else own for name, own in came.keys.items()},
-            np.concatenate([known.complete, came.complete]),
-            Fates(*joined_columns(known.fates, fates)),
-            Pairs(*joined_columns(*pairs)),
+            complete,
+            paired,
+            followed,
+            Fates(*joined_columns(known.fates, fates, followers)),
+            Pairs(*joined_columns(known.pairs, *found)),
         )
-        places = numbered(grown.contents).places_of(contents)
-        grown.complete[places[places >= 0]] = True
+        index = numbered(grown.contents)
+        for flags, own in ((complete, contents), (paired, followers.contents), (followed, kept)):
+            places = index.places_of(own)
+            flags[places[places >= 0]] = True
         return grown
 
     def _signed(self, contents: Digests) -> Signatures:
@@ -130,7 +147,8 @@ class Gatherer(NamedTuple):
         own = whole if len(placed) == len(contents) else whole.at(placed)
         few = {key.column: keys[key.column].gather(placed) for key in rank_keys(self.settings.policy)}
         empty = nothing_gathered(0)
-        return Gathered(own.contents, own, few, np.zeros(len(placed), np.bool_), empty.fates, empty.pairs)
+        complete, paired, followed = np.zeros((3, len(placed)), np.bool_)
+        return Gathered(own.contents, own, few, complete, paired, followed, empty.fates, empty.pairs)
 
     def _places(self, contents: Digests) -> tuple[Ints, pl.Series]:
         """The rank of each content's best source (the last number where it stands nowhere), and its newest date."""

@@ -64,6 +64,8 @@ class _Region(NamedTuple):
     bucket_starts: Ints
     bucket_members: Indices
     complete: Flags
+    paired: Flags
+    followed: Flags
     dirty: Flags
     kept: Indices
     similarity: Floats
@@ -144,7 +146,8 @@ def settle(
         gathered = gatherer.with_all_around(last, _with_orphans(tables, unmet), NO_DIGESTS)
         if len(gathered) > len(last):
             region = _region(gathered, before, settings)
-        region = region._replace(complete=gathered.complete[region.order])
+        complete, paired, followed = _at_hand(gathered, region.order)
+        region = region._replace(complete=complete, paired=paired, followed=followed)
 
 
 def _with_orphans(tables: Lookups, contents: Digests) -> Digests:
@@ -169,7 +172,7 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
     starts, room = np.zeros(n_buckets + 1, np.int64), np.empty(buckets.size, np.int32)
     members = room[: region_kernels.list_members(buckets, starts, room)]
     dirty = numbered(before.dirty).places_of(gathered.contents)[order] >= 0
-    complete, nothing_known = gathered.complete[order], (np.empty(0, np.uint64), np.empty(0))
+    nothing_known = np.empty(0, np.uint64), np.empty(0)
     kept, similarity, compared = _fates(gathered, order, before)
     odd, n_shingles = signatures.odd[order], signatures.n_shingles[order]
     return _Region(
@@ -181,13 +184,18 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
         buckets,
         starts,
         members,
-        complete,
+        *_at_hand(gathered, order),
         dirty,
         kept,
         similarity,
         compared,
         *nothing_known,
     )
+
+
+def _at_hand(gathered: Gathered, order: Indices) -> tuple[Flags, Flags, Flags]:
+    """What is known to be here of what matters to each."""
+    return gathered.complete[order], gathered.paired[order], gathered.followed[order]
 
 
 def _fates(gathered: Gathered, order: Indices, before: _Before) -> tuple[Indices, Floats, Flags]:
@@ -274,6 +282,8 @@ def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float,
         region.bucket_starts,
         region.bucket_members,
         region.complete,
+        region.paired,
+        region.followed,
         region.known,
         region.known_similarity,
         set_of,

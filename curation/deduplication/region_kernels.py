@@ -190,6 +190,8 @@ def repair(
     bucket_starts: Ints,
     bucket_members: Indices,
     complete: Flags,
+    paired: Flags,
+    followed: Flags,
     known: Hashes,
     known_similarity: Floats,
     set_of: Indices,
@@ -224,8 +226,10 @@ def repair(
     Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not
     read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. Those that were `compared`
     before are not near to any other that was kept then, nor are those to each other whose odd sketches say so. A content that cannot be
-    decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that share a
-    bucket with it (it is not `complete`). What lies behind it is then a guess; fill the gap and begin again.
+    decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that matter: to decide,
+    those that share a bucket with it (it is `complete`), or the pairs of one that was compared (`paired`), for all that are newly
+    kept are complete; to stay, those behind it; to stay no longer, those for which it stood (`followed`). What lies behind it is
+    then a guess; fill the gap and begin again.
 
     Work is done in `members` and `following` (twice as many as `buckets`), `heads` (for each bucket, of all that are kept
     and of those that newly are) and `looked_at` (one for each content), the latter two filled with -1.
@@ -238,7 +242,7 @@ def repair(
         if dirty[row] or (touched[row] and not exact):
             best, highest, undecided = -1, -1.0, False
             if dirty[row]:
-                unmet[row] = undecided = not complete[row]
+                unmet[row] = undecided = not (complete[row] or (paired[row] and compared[row]))
             elif kept[row] >= 0:
                 best, highest = kept[row], similarity[row]
             which = 0 if dirty[row] else 1
@@ -280,7 +284,7 @@ def repair(
                     if similar > highest or (similar == highest and other < best):
                         best, highest = other, similar
             stays = best < 0
-            if was_kept[row] and not stays and not complete[row]:
+            if stays != was_kept[row] and not (complete[row] or (was_kept[row] and followed[row])):
                 unmet[row] = undecided = True
             if undecided:
                 continue
