@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from pipelines.commands.console import err
+from pipelines.commands.console import err, until_the_end
 from pipelines.commands.documents import explain, trace, whatif
 from pipelines.commands.forgetting import forget
 from pipelines.commands.people import add_annotator, try_
@@ -37,7 +37,8 @@ def main() -> None:
 
     known = (ValueError, LookupError, OSError, LabelStudioError)
     try:
-        app()
+        with until_the_end:
+            app()
     except ModuleNotFoundError as error:
         err.print(f"[red]error:[/] {escape(with_mend(str(error)))}", highlight=False)
         sys.exit(1)

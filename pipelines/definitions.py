@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -27,19 +28,21 @@ STORE_SECONDS = 300
 """How long the daemon waits between two looks at an object store."""
 
 
+def current(root: Path) -> tuple[Workspace, Graph]:
+    """The workspace in a folder and its graph, by the settings as they are now."""
+    workspace = Workspace(root)
+    return workspace, build_graph(STAGES, workspace.config)
+
+
 def definitions_of(root: Path) -> dg.Definitions:
     """All of the workspace in a folder as Dagster sees it."""
-
-    def load() -> tuple[Workspace, Graph]:
-        workspace = Workspace(root)
-        return workspace, build_graph(STAGES, workspace.config)
-
+    load = partial(current, root)
     workspace, graph = load()
     return dg.Definitions(
         assets=[*source_assets(graph, load), *(asset_of(node, load) for node in graph.stages())],
         schedules=build_schedules(workspace.config.schedules, list(graph.makers)),
         executor=dg.in_process_executor,
-        sensors=[*_observation(graph, workspace), automation_sensor(), housekeeping_sensor()],
+        sensors=[*_observation(graph, workspace), automation_sensor(), housekeeping_sensor(load)],
     )
 
 

@@ -23,6 +23,7 @@ from pipelines.computing import Computation, compute
 from pipelines.cut_off import noted
 from pipelines.extras import version_of
 from pipelines.graph import ELEMENTS, Graph, Node
+from pipelines.in_use import in_use
 from pipelines.inputs import MissingInput, Pinned, pin
 from pipelines.launch import launcher
 from pipelines.reports import REPORT
@@ -128,7 +129,8 @@ def run_node(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Obs
     """
     for attempt in range(TRIES):
         try:
-            return _run_once(node, graph, workspace, seen, force)
+            with in_use(workspace.store.root):
+                return _run_once(node, graph, workspace, seen, force)
         except CommitConflict as error:
             if attempt == TRIES - 1:
                 watcher().ended(node.name, failed=True)

@@ -22,6 +22,7 @@ from curation.tombstones import LIFTED, TOMBSTONES, mark, tombstones_of
 from pipelines.commits import Commit, CommitConflict
 from pipelines.lineage import PLACE, SAMPLE, among, annotations_on, models_on, scores_of, tasks_on
 from pipelines.lookup import HEX, SHORT, Row, document_hits, not_found, rows_where, several
+from pipelines.references import kept_on
 from pipelines.releases import ReleaseFolder, holding
 from pipelines.remembering import remember
 from pipelines.shown import shown
@@ -175,7 +176,7 @@ def touched(workspace: Workspace, asked: Asked) -> Touched:
     samples = among(store, "samples", "doc_id", places["doc_id"], SAMPLE)
     names = samples["sample_id"].to_list() if samples.height else []
     releases = holding(workspace, names) | holding(workspace, _kept_as(store, places), "content_digest")
-    models = models_on(store, releases)
+    models = [*models_on(store, releases), *kept_on(workspace, releases)]
     return Touched(
         contents,
         near,

@@ -55,6 +55,12 @@ def fail_lost_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in lost]
 
 
+def is_idle(instance: dg.DagsterInstance) -> bool:
+    """Whether no run is on; those whose process is gone are marked first."""
+    fail_lost_runs(instance)
+    return not instance.get_runs(dg.RunsFilter(statuses=ON), limit=1)
+
+
 def _is_lost(run: dg.DagsterRun, home: Path) -> bool:
     if LOCK in run.tags:
         return _is_free(home / "locks" / run.tags[LOCK])

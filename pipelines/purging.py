@@ -14,7 +14,7 @@ import json
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,12 +28,15 @@ from curation.release_export import remove_export
 from curation.releases import MANIFEST, STUB, write_stub
 from curation.tombstones import known
 from pipelines import forgetting
+from pipelines.cleaning import finish
 from pipelines.commits import Commit
 from pipelines.exports import exports_of, far_exports_of
 from pipelines.forgetting import TakenBackError, key_of
 from pipelines.graph import Graph
+from pipelines.in_use import in_use
 from pipelines.lineage import among
 from pipelines.previews import write_preview
+from pipelines.references import recipe_of
 from pipelines.releases import ReleaseFolder, files_of, releases_of
 from pipelines.remembering import folder_of, recall, waiting
 from pipelines.reports import REPORT, remove_release_pages
@@ -69,6 +72,11 @@ def purge(workspace: Workspace, graph: Graph, progress: Progress = silent) -> Pu
         raise LookupError("nothing that was taken back waits to be purged")
     _check_rebuilt(workspace)
     _check_idle(workspace)
+    with in_use(workspace.store.root):  # nobody else removes what is looked into
+        return _purge(workspace, graph, requests, progress)
+
+
+def _purge(workspace: Workspace, graph: Graph, requests: Mapping[str, Path], progress: Progress) -> Purged:
     key = key_of(workspace)
     wanted = recall(list(requests.values()))
     shared = _standing(workspace.store, Hunt(wanted, key))
@@ -98,14 +106,13 @@ def _check_idle(workspace: Workspace) -> None:
     """A run that is on may still write what it read before."""
     import dagster as dg
 
-    from pipelines.lost_runs import ON, fail_lost_runs
+    from pipelines.lost_runs import is_idle
 
     home = workspace.dagster_home
     if not (home / "dagster.yaml").is_file():
         return
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        fail_lost_runs(instance)
-        if instance.get_runs(dg.RunsFilter(statuses=ON)):
+        if not is_idle(instance):
             raise TakenBackError("a run is on: wait until it has ended, then `headwater forget --purge`")
 
 
@@ -156,6 +163,7 @@ def _gone(workspace: Workspace, samples: Iterable[str], key: str) -> list[str]:
 
 def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progress: Progress) -> None:
     """Everything beside the tables in which passages stand, each in the way of its kind."""
+    finish(workspace)
     for note in workspace.releases.glob(f"*/*/{STUB}"):
         if (note.parent / MANIFEST).exists():  # a purge was killed there
             write_stub(note.parent, json.loads(note.read_text(encoding="utf-8"))["successor"])
@@ -218,14 +226,16 @@ def _holds_samples(workspace: Workspace, release: ReleaseFolder, key: str) -> bo
 
 
 def _superseded(workspace: Workspace) -> Iterator[Path]:
-    """Weights that were trained on what was taken back, and that no model stands on any more."""
+    """Weights that were trained on what was taken back, and that no model stands on any more: those that stood when it was
+    asked for, and older ones that are kept, by what their recipes say of the release."""
     store = workspace.store
     named = store.scan(forgetting.TABLE).select("models").explode("models").drop_nulls().unique().collect()["models"]
-    for model, version in sorted(each.rsplit(" ", 1) for each in named):
-        head = store.head(f"model_{model}")
+    gone = {note.parent.name for note in workspace.releases.glob(f"instructions/*/{STUB}")}
+    for folder in sorted(workspace.artifacts.glob("model_*/*")):
+        head, version = store.head(folder.parent.name), folder.name
         stands = head is not None and version in store.scan(head.table).select("version").collect()["version"]
-        folder = workspace.artifacts / f"model_{model}" / version
-        if folder.is_dir() and not stands:
+        of_it = f"{folder.parent.name.removeprefix('model_')} {version}" in named
+        if not stands and (of_it or recipe_of(folder).get("dataset_version") in gone):
             yield folder
 
 

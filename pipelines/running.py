@@ -11,8 +11,10 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from pipelines.cleaning import Cleared
 from pipelines.engine import reasons
 from pipelines.extras import with_mend
 from pipelines.graph import Graph, Node
@@ -126,6 +128,17 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
     return Report(found, failures, unequal)
 
 
+def clear_away(workspace: Workspace) -> list[Cleared]:
+    """Remove what nobody needs of a workspace after a run, if it is time and no other run is on; what was removed."""
+    import dagster as dg
+
+    from pipelines.definitions import current
+    from pipelines.housekeeping import clear_idle
+
+    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+        return clear_idle(instance, partial(current, workspace.root))
+
+
 def _table(event: Any) -> str:
     name: str = event.asset_key.to_user_string()
     return name
@@ -139,4 +152,4 @@ def _error(event: object) -> str:
     return with_mend(error.message.strip()) if error is not None else "unknown error"
 
 
-__all__ = ["Failure", "Plan", "Report", "plan", "run"]
+__all__ = ["Failure", "Plan", "Report", "clear_away", "plan", "run"]

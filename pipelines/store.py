@@ -44,7 +44,7 @@ COMPACT_FILES = 24
 SMALL_BYTES = 4 << 20
 """Bytes of a file that is small."""
 RETENTION_HOURS = 24 * 7
-"""Old versions can be read for this long after they were replaced."""
+"""Old versions can be read for this long after they were replaced; what nothing names any more is kept as long."""
 
 _LOG_RETENTION = "delta.logRetentionDuration"
 _LOG_KEPT = "interval 30 days"
@@ -76,10 +76,8 @@ class Store:
 
     def tables(self) -> list[str]:
         """The names of all tables that have been committed."""
-        folder = self.root / "tables"
-        return (
-            sorted(path.name for path in folder.iterdir() if (path / "_delta_log").is_dir()) if folder.is_dir() else []
-        )
+        found = (log.parent.name for log in (self.root / "tables").glob("*/_delta_log"))
+        return sorted(name for name in found if name[0] != ".")  # a hidden one is being removed
 
     def head(self, table: str) -> Commit | None:
         """The newest commit of a table; None when there is none yet."""

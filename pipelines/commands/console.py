@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
-from pipelines.workspace import Workspace
+from pipelines.in_use import in_use
+from pipelines.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
     from pipelines.graph import Graph
@@ -35,6 +37,8 @@ class Lines(Console):
 
 WHOLE = 10_000
 WIDTH = None if sys.stdout.isatty() else 120
+until_the_end = ExitStack()
+"""What a command holds for as long as it lasts."""
 out = Lines(width=WIDTH)
 err = Lines(stderr=True)
 
@@ -44,6 +48,13 @@ WorkspaceOption = Annotated[
         "-w", "--workspace", help="The workspace's folder (default: the nearest one upwards, else HEADWATER_WORKSPACE)."
     ),
 ]
+
+
+def opened(given: Path | None) -> Workspace:
+    """The workspace that a command reads: nothing of it is cleared away until the command has ended."""
+    here = find_workspace(given)
+    until_the_end.enter_context(in_use(here.store.root))
+    return here
 
 
 def graph_of(workspace: Workspace) -> Graph:

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from pipelines.commands.console import WorkspaceOption, graph_of, out
-from pipelines.workspace import find_workspace
+from pipelines.commands.console import WorkspaceOption, graph_of, opened, out
 
 
 def explain(
@@ -30,7 +29,7 @@ def explain(
     from pipelines.explaining_bytes import bytes_of_document
     from pipelines.shown import shown
 
-    here = find_workspace(workspace)
+    here = opened(workspace)
     if raw:
         data = bytes_of_document(here, document)
         if sys.stdout.isatty():
@@ -57,7 +56,7 @@ def trace(
     """Where something came from, up to the bytes, and what it went into, down to models and scores."""
     from pipelines.tracing import trace as tree_of
 
-    out.print(tree_of(find_workspace(workspace), name))
+    out.print(tree_of(opened(workspace), name))
 
 
 def whatif(
@@ -73,5 +72,5 @@ def whatif(
     """What other rules would keep and drop, told in seconds; nothing is changed."""
     from pipelines.whatif import whatif as told
 
-    for piece in told(find_workspace(workspace), changes):
+    for piece in told(opened(workspace), changes):
         out.print(piece)

@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.commands.console import WorkspaceOption, err, graph_of, out
+from pipelines.commands.console import WorkspaceOption, err, graph_of, opened, out
 from pipelines.shown import shown
-from pipelines.workspace import Workspace, find_workspace
+from pipelines.workspace import Workspace
 
 
 def forget(
@@ -45,7 +45,7 @@ def forget(
     """Take data back: what it would touch is shown, then it is refused for ever; the next run rebuilds without it."""
     given = {"id": name, "locator": locator, "source": source, "contains": contains}
     named = [(how, pattern) for how, pattern in given.items() if pattern is not None]
-    here = find_workspace(workspace)
+    here = opened(workspace)
     if purge and not named and lift is None:
         remove_bytes(here)
         return

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.commands.console import WorkspaceOption, err, out
+from pipelines.commands.console import WorkspaceOption, err, opened, out
 from pipelines.workspace import find_workspace
 
 
@@ -28,7 +28,7 @@ def try_(
         def progress(done: int, total: int | None = None, unit: str = "models", beside: str = "") -> None:
             status.update(f"{escape(beside)} is asked ({done + 1} of {total} {unit})")
 
-        answers = answers_of(find_workspace(workspace), asked, progress)
+        answers = answers_of(opened(workspace), asked, progress)
     for contestant, prompt, answer in answers:
         shown.add_row(contestant, prompt, escape(answer))
     out.print(shown)

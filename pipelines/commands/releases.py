@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pipelines.commands.console import WorkspaceOption, out
-from pipelines.workspace import find_workspace
+from pipelines.commands.console import WorkspaceOption, opened, out
 
 Dataset = Annotated[str, typer.Argument(help="pretraining, instructions, demonstrations, preferences or evaluation.")]
 
@@ -35,7 +34,7 @@ def tag(
     from pipelines.releases import check_dataset, find_release
     from pipelines.tags import movements, remove_tag, set_tag, tags_of
 
-    here = find_workspace(workspace)
+    here = opened(workspace)
     check_dataset(dataset)
     if remove and (name is None or version is not None):
         raise ValueError("name the tag that is to go, and no version: `headwater tag DATASET TAG --remove`")
@@ -74,7 +73,7 @@ def promote(
     """Promote a model over the rules, and say why."""
     from pipelines.promotions import overrule
 
-    here = find_workspace(workspace)
+    here = opened(workspace)
     if here.config.promotion is None:
         raise ValueError("nothing is promoted here: add `promotion: {}` to headwater.yaml")
     version = overrule(here, model, reason)
@@ -101,7 +100,7 @@ def diff(
     from pipelines.release_differences import compare, told
     from pipelines.tables import write_rows
 
-    found = compare(find_workspace(workspace), dataset, before, after)
+    found = compare(opened(workspace), dataset, before, after)
     for piece in told(found):
         out.print(piece)
     if output is not None:

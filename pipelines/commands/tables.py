@@ -9,8 +9,7 @@ import typer
 from rich.style import Style
 from rich.text import Text
 
-from pipelines.commands.console import WorkspaceOption, out
-from pipelines.workspace import find_workspace
+from pipelines.commands.console import WorkspaceOption, opened, out
 
 
 def table(
@@ -29,7 +28,7 @@ def table(
     from pipelines.exports import record_export
     from pipelines.tables import print_table, print_versions, write_table
 
-    here = find_workspace(workspace)
+    here = opened(workspace)
     store = here.store
     if versions:
         print_versions(out, store, name)
@@ -61,7 +60,7 @@ def report(
     from pipelines.release_reports import report_release
     from pipelines.reports import find_report, open_page
 
-    here = find_workspace(workspace)
+    here = opened(workspace)
     name = name or ("scores" if here.config.models else "curation")
     is_dataset = name in KINDS
     if version is not None and not is_dataset:
@@ -92,7 +91,7 @@ def export(
     from pipelines.exports import record_export
     from pipelines.tables import export_dataset
 
-    here = find_workspace(workspace)
+    here = opened(workspace)
     record_export(here, output)
     released = export_dataset(here, dataset, version, output)
     out.print(

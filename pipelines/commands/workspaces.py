@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.commands.console import WorkspaceOption, err, graph_of, out
+from pipelines.commands.console import WorkspaceOption, err, graph_of, opened, out
 from pipelines.workspace import Workspace, find_workspace
 
 
@@ -57,6 +57,8 @@ def run(
         report = materialise(here, graph, assets or [], force)
     for failure in report.failures:
         err.print(f"[red]✗[/] {failure.node}: {escape(failure.error)}", highlight=False)
+    if report.plan.nodes:
+        _clear_away(here)
     if report.failures:
         err.print(
             f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."
@@ -74,6 +76,20 @@ def _tell_what_was_cut_off(here: Workspace, *, forget: bool = False) -> None:
 
     for note in cut_off(here.running, forget=forget):
         err.print(f"[yellow]![/] {escape(said_of(note))}", highlight=False)
+
+
+def _clear_away(here: Workspace) -> None:
+    """Remove what nobody needs any more, and say how much that was."""
+    from pipelines.disk import told
+    from pipelines.running import clear_away
+
+    cleared = clear_away(here)
+    if cleared:
+        size = told(sum(each.size for each in cleared))
+        places = ", ".join(each.place for each in cleared[:3]) + (", …" if len(cleared) > 3 else "")
+        out.print(
+            f"removed {len(cleared):,} things that nothing named for a week, {size}: {escape(places)}", highlight=False
+        )
 
 
 def up(
@@ -98,10 +114,18 @@ def up(
     raise typer.Exit(code)
 
 
-def status(workspace: WorkspaceOption = None) -> None:
+def status(
+    disk: Annotated[
+        bool, typer.Option("--disk", help="What takes room instead: who needs it, and what is removed when.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
     """Each asset: version, rows, fresh or out of date and why."""
     from pipelines.running import plan
 
+    if disk:
+        _disk(opened(workspace))
+        return
     here = find_workspace(workspace)
     _tell_what_was_cut_off(here)
     graph = graph_of(here)
@@ -117,3 +141,13 @@ def status(workspace: WorkspaceOption = None) -> None:
             )
             table.add_row(output.name, head.version[:12] if head else "", f"{head.rows:,}" if head else "", state)
     out.print(table)
+
+
+def _disk(here: Workspace) -> None:
+    """What takes room: by kind, what is held though the settings do not ask for it, and what nobody needs."""
+    import time
+
+    from pipelines.disk import look
+
+    for table in look(here, graph_of(here), time.time()):
+        out.print(table)

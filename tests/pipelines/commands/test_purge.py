@@ -22,7 +22,7 @@ from pipelines.graph import build_graph
 from pipelines.purging import TABLE, purge
 from pipelines.remembering import folder_of
 from pipelines.workspace import Workspace
-from tests.pipelines.commands.planted import commit
+from tests.pipelines.commands.planted import VERSION, commit, plant_models
 from tests.pipelines.test_cli import assert_clear, headwater
 
 SECRET = "heron of Saltmarsh Lane who kept the ferry"
@@ -30,6 +30,7 @@ ROW = {
     "question": f"Where did the {SECRET} in the winter of the great flood lead all those people, and what did they pay?",
     "answer": f"The {SECRET} brought them over to the mill on the other bank, where they stayed until the spring, for nothing.",
 }
+OLD = "deadbeefdeadbeef"
 WHY = ("--reason", "asked by the person", "--yes")
 
 
@@ -80,6 +81,7 @@ def test_no_byte_is_left_and_a_scan_proves_it(root: Path, tmp_path: Path) -> Non
     job.mkdir(parents=True)
     (job / "job.json").write_text(json.dumps({"questions": [ROW["question"]]}))
     commit(workspace, "answers_gone", [{"sample_id": "x", "output": ROW["answer"]}], ("sample_id",))
+    shutil.copytree(workspace.store.location("samples"), workspace.store.location(".removed-samples-1"))
     stray = workspace.dagster_home / "planted.txt"
     stray.write_text(ROW["answer"])
     assert len(holding(state)) > 5 and holding(out) and holding(tmp_path / "corpus.jsonl") == []
@@ -111,6 +113,26 @@ def test_no_byte_is_left_and_a_scan_proves_it(root: Path, tmp_path: Path) -> Non
     assert workspace.store.history("corpus")[-1].number > 0, "the log begins anew"
     assert "Nothing to do" in headwater("run", "-w", root).stdout
     assert_clear(headwater("forget", "--purge", "-w", root), "nothing that was taken back waits to be purged")
+
+
+def test_weights_that_are_kept_though_a_newer_model_stands_are_found_and_go(root: Path) -> None:
+    workspace = Workspace(root)
+    plant_models(root)
+    release = workspace.store.scan("model_tuned").collect()["dataset_version"][0]
+    recipes = {OLD: release, "0" * 16: "another", VERSION: release}
+    for version, learnt in recipes.items():
+        adapter = workspace.artifacts / "model_tuned" / version / "adapter"
+        adapter.mkdir(parents=True)
+        (adapter / "recipe.json").write_text(json.dumps({"base": {"name": "tiny"}, "dataset_version": learnt}))
+    found = touched(workspace, Asked("contains", SECRET))
+    assert [(row["model"], row["version"]) for row in found.models] == [("tuned", VERSION), ("tuned", OLD)]
+
+    assert headwater("forget", "--contains", SECRET, *WHY, "-w", root).returncode == 0
+    commit(workspace, "model_tuned", [{"model": "tuned", "version": "new", "dataset_version": "new"}], ("model",))
+    done = headwater("forget", "--purge", "-w", root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"removed weights {OLD}" in done.stdout and f"removed weights {VERSION}" in done.stdout
+    assert [path.name for path in workspace.artifacts.glob("model_tuned/*")] == ["0" * 16]
 
 
 CHILD = """

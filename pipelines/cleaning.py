@@ -1,0 +1,185 @@
+"""Clearing away what nobody can need any more: what is named by nothing (`references.py`), and was so for `RETENTION_HOURS`.
+
+A look writes down since when each thing is unnamed; what is named again is forgotten there. What was so for long enough,
+and was not written to meanwhile, goes: it is renamed, at which moment it is gone, and then deleted, so that a process
+killed anywhere leaves nothing by halves. Tables go before what they name. All of this happens while nobody uses
+the store (`in_use.py`), and whatever cannot be read stops it before anything is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.graph import Graph
+from pipelines.in_use import alone
+from pipelines.references import VERSION, Said, held_tables, said_by
+from pipelines.store import RETENTION_HOURS
+from pipelines.workspace import Workspace
+
+RETENTION_SECONDS = RETENTION_HOURS * 3600
+LOOK_SECONDS = 3600
+"""Looks of a run and of the daemon are at least so far apart: a look reads the head of every table."""
+MARKS = "unneeded.json"
+REMOVED = ".removed-"
+"""How the name of a folder begins that is being deleted."""
+PARTS = "parts"
+LEFT = ("store/artifacts/*/*/.*", "store/bases/.*", "store/releases/*/.*.partial", "tmp????????")
+"""What only a process that was killed leaves: drafts of weights, bases and releases, and folders for a moment."""
+PLACES = ("store/tables", "store/indexes", "store/artifacts/*", "store/bases", "store/releases/*", "jobs", ".")
+"""Where folders lie that may be removed, and so what is left of them when a process is killed over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that may be removed as a whole, and who names it; nobody, where that is empty."""
+
+    kind: str
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What was removed: its path from the workspace's state, and its bytes."""
+
+    place: str
+    size: int
+
+
+def things(workspace: Workspace, graph: Graph) -> list[Thing]:
+    """All that may be removed, each with who names it: tables first, then what they name."""
+    said = {path.name: said_by(workspace.store, path.name) for path in _in(workspace.store.root / "tables")}
+    held = held_tables(workspace, graph, said)
+    found = [Thing("tables", workspace.store.root / "tables" / name, held.get(name, "")) for name in said]
+    found += _beside_tables(workspace, {*said, *graph.makers})
+    found += _of_runs(workspace, graph, said)
+    found += (Thing("left behind", path, "") for pattern in LEFT for path in sorted(workspace.state.glob(pattern)))
+    return [thing for thing in found if not thing.path.name.startswith(REMOVED)]
+
+
+def _in(folder: Path) -> list[Path]:
+    """What lies in a folder under a name that is not hidden."""
+    return sorted(path for path in folder.glob("*") if not path.name.startswith("."))
+
+
+def _beside_tables(workspace: Workspace, tables: set[str]) -> Iterator[Thing]:
+    """What belongs to a table and is made again with it: also that of a table which waits to be removed is held."""
+    root = workspace.store.root
+    for path in _in(root / "indexes"):
+        yield Thing("indexes", path, path.name if path.name in tables else "")
+    for path in _in(workspace.previews):
+        yield Thing("previews", path, path.stem if path.stem in tables else "")
+    for path in _in(root / "bases"):
+        table = f"base_model_{path.name}"
+        yield Thing("bases", path, table if table in tables else "")
+
+
+def _of_runs(workspace: Workspace, graph: Graph, said: Mapping[str, Said]) -> Iterator[Thing]:
+    """What runs of stages wrote beside their tables."""
+    namers: dict[str, list[str]] = {}
+    for table, each in said.items():
+        for name in (*each.versions, *each.places):
+            namers.setdefault(name, []).append(table)
+    for path in (path for node in _in(workspace.artifacts) for path in _in(node)):
+        if VERSION.fullmatch(path.name):
+            yield Thing("artifacts", path, ", ".join(namers.get(path.name, ())))
+        elif path.name == PARTS:
+            node = path.parent.name
+            yield Thing("artifacts", path, f"the next run of {node}" if node in graph.nodes else "")
+    for path in _in(workspace.state / "jobs"):
+        yield Thing("jobs", path, ", ".join(namers.get(path.name.rpartition("-")[2], ())))
+    for path in (path for path in _in(workspace.reports) if "-" in path.stem):
+        yield Thing("reports", path, ", ".join(namers.get(_place(workspace, path), ())))
+
+
+def _place(workspace: Workspace, path: Path) -> str:
+    return path.relative_to(workspace.state).as_posix()
+
+
+def is_time(workspace: Workspace, now: float) -> bool:
+    """Whether the last look is long enough ago for another."""
+    return abs(now - marks(workspace)[0]) >= LOOK_SECONDS
+
+
+def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
+    """Remove what nothing has named for `RETENTION_HOURS` at the time `now` (seconds since 1970); what that was.
+
+    `graph` must be that of the settings as they are now. Nothing is removed, or looked at, while somebody uses the store.
+    """
+    with alone(workspace.store.root) as is_alone:
+        if not is_alone:
+            return []
+        finish(workspace)
+        needless = [thing.path for thing in things(workspace, graph) if not thing.why]
+        _, before = marks(workspace)
+        since = {_place(workspace, path): min(before.get(_place(workspace, path), now), now) for path in needless}
+        _write_marks(workspace, now, since)
+        due = [path for path in needless if due_at(path, since[_place(workspace, path)]) <= now]
+        return [_removed(workspace, path) for path in due if os.path.lexists(path)]  # one may lie within another
+
+
+def due_at(path: Path, since: float) -> float:
+    """When something may go that nothing has named since then: it is written to for the last time as long ago, too."""
+    return max(since, _touched(path)) + RETENTION_SECONDS
+
+
+def _touched(path: Path) -> float:
+    """When something was written for the last time, or anything in it."""
+    return max((entry.st_mtime for entry in _entries(path)), default=0.0)
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder."""
+    return sum(entry.st_size for entry in _entries(path) if stat.S_ISREG(entry.st_mode))
+
+
+def _entries(path: Path) -> Iterator[os.stat_result]:
+    for each in (path, *path.rglob("*")):
+        with suppress(FileNotFoundError):  # while one only looks, others may be at work
+            yield each.lstat()
+
+
+def _removed(workspace: Workspace, path: Path) -> Cleared:
+    cleared = Cleared(_place(workspace, path), size_of(path))
+    if path.is_dir() and not path.is_symlink():
+        aside = path.with_name(f"{REMOVED}{path.name}-{secrets.token_hex(4)}")
+        path.rename(aside)
+        shutil.rmtree(aside)
+    else:
+        path.unlink()
+    return cleared
+
+
+def finish(workspace: Workspace) -> None:
+    """Delete what a process was killed over."""
+    for path in sorted(path for place in PLACES for path in workspace.state.glob(f"{place}/{REMOVED}*")):
+        shutil.rmtree(path)
+
+
+def marks(workspace: Workspace) -> tuple[float, dict[str, float]]:
+    """When a look was last taken, and since when what it found is unnamed, by its path from the workspace's state."""
+    path = workspace.store.root / MARKS
+    if not path.is_file():
+        return 0.0, {}
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return float(said["looked"]), {str(place): float(since) for place, since in said["since"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): delete it, and what nobody needs is kept for another {RETENTION_HOURS // 24} days"
+        ) from error
+
+
+def _write_marks(workspace: Workspace, now: float, since: Mapping[str, float]) -> None:
+    path = workspace.store.root / MARKS
+    partial = path.with_name(f".{MARKS}.partial")
+    partial.write_text(json.dumps({"looked": now, "since": since}, indent=1, sort_keys=True), encoding="utf-8")
+    partial.replace(path)

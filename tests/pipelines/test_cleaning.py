@@ -1,0 +1,375 @@
+"""What nothing names goes after a week, and nothing else ever does: whatever runs, changes, is decided, or is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pipelines.cleaning
+from pipelines.cleaning import LOOK_SECONDS, MARKS, RETENTION_SECONDS, clear, is_time, marks, things
+from pipelines.commits import Commit
+from pipelines.in_use import alone, in_use
+from pipelines.promotions import SCHEMA as OVERRULED
+from pipelines.references import KEPT
+from pipelines.workspace import Workspace
+from tests.pipelines.toy_models import STAGES, Declared, ModelHouse, weights
+
+DAY = 24 * 3600
+NAMES = ("tuned", "other")
+PROMOTED = {"model": pl.String, "version": pl.String, "weights": pl.String}
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+class Life:
+    """A workspace through its days, and what is known of it beside the store: what was made, and since when it is unnamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.house = ModelHouse(root, STAGES)
+        self.models: dict[str, Declared] = {}
+        self.now = time.time() + 60
+        self.made: dict[str, Path] = {}
+        self.unnamed: dict[Path, float] = {}
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.litter = 0
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.house.workspace
+
+    def train(self, name: str, seed: int, base: str = "./small") -> None:
+        self.models[name] = Declared(base, seed)
+        self.run()
+
+    def drop(self, name: str) -> None:
+        self.models.pop(name, None)
+        self.run()
+
+    def run(self) -> None:
+        self.house.declare(self.models)
+        self.house.run()
+        for row in self.cells("model_"):
+            self.made[row["version"]] = self.workspace.artifacts / row["folder"]
+        self.keep_in_mind()
+
+    def cells(self, stem: str) -> list[dict[str, Any]]:
+        store = self.workspace.store
+        return [
+            row for table in store.tables() if table.startswith(stem) for row in store.scan(table).collect().to_dicts()
+        ]
+
+    def promote(self, name: str) -> None:
+        """By the rules, or over them."""
+        for row in self.cells(f"model_{name}"):
+            decided = {"model": name, "version": row["version"], "weights": row["version"]}
+            self.commit("promoted_model", pl.DataFrame([decided], schema=PROMOTED), "model")
+
+    def overrule(self, name: str) -> None:
+        for row in self.cells(f"model_{name}"):
+            before = self.cells("overruled")
+            said = {"place": len(before), "model": name, "version": row["version"], "reason": "so", "stood": []}
+            self.commit("overruled", pl.DataFrame([*before, said], schema=OVERRULED), "place")
+
+    def label(self, name: str) -> None:
+        """A person says something of what a model answered."""
+        head = self.workspace.store.head(f"answers_{name}")
+        if head is not None:
+            given = pl.DataFrame([{"annotation_id": name, "annotator": "a1", "value": "b"}])
+            self.commit(f"said_of_{name}", given, "annotation_id", {f"answers_{name}": head.version})
+
+    def commit(self, table: str, rows: pl.DataFrame, key: str, inputs: dict[str, str] | None = None) -> None:
+        store = self.workspace.store
+        store.replace(
+            rows, Commit(table, "k", "r", inputs or {}, {}, "1", "", "", 0, "", 0, 0), store.head(table), (key,)
+        )
+        self.keep_in_mind()
+
+    def leave(self, name: str) -> None:
+        """A run is killed before it commits."""
+        self.litter += 1
+        key = f"{self.litter:016x}"
+        for place in (
+            f"store/artifacts/model_{name}/{key}/adapter",
+            f"jobs/model_{name}-{key}/1",
+            f"tmp{self.litter:08}",
+        ):
+            (self.workspace.state / place).mkdir(parents=True)
+            (self.workspace.state / place / "x").write_text("x")
+
+    def keep_in_mind(self) -> None:
+        store = self.workspace.store
+        self.rows = {table: store.scan(table).collect().to_dicts() for table in store.tables()}
+
+    def wait(self, days: int) -> None:
+        self.now += days * DAY
+
+    def clear(self) -> None:
+        named = self.named()
+        clear(self.workspace, self.house.graph, self.now)
+        self.assert_only_unnamed_is_gone()
+        self.assert_old_is_gone(named)
+
+    def cut(self, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Clearing away is killed at its n-th step, before or in the middle of deleting a folder."""
+        left = iter(range(after))
+
+        def step(act: Callable[..., Any], *arguments: Any) -> Any:
+            if next(left, None) is None:
+                if act is rmtree:
+                    next(path for path in Path(arguments[0]).rglob("*") if path.is_file()).unlink()
+                raise Cut
+            return act(*arguments)
+
+        rmtree, rename = shutil.rmtree, Path.rename
+        with monkeypatch.context() as patched, suppress(Cut):
+            patched.setattr(pipelines.cleaning.shutil, "rmtree", lambda path: step(rmtree, path))
+            patched.setattr(Path, "rename", lambda path, to: step(rename, path, to))
+            clear(self.workspace, self.house.graph, self.now)
+        self.unnamed = {}
+        self.assert_only_unnamed_is_gone()
+
+    def named(self) -> set[str]:
+        """Every word that stands anywhere in the rows of any table, in whatever column; paths by their parts."""
+        return {part for rows in self.rows.values() for row in rows for part in str(row).replace("'", "/").split("/")}
+
+    def needed_tables(self) -> set[str]:
+        """What the settings ask for, what was decided, what people said, and what these were made of."""
+        store, graph = self.workspace.store, self.house.graph
+        needed = {table for table in self.rows if table in graph.makers or table in KEPT or table.startswith("said_")}
+        promoted = {row["model"] for row in [*self.rows.get("promoted_model", []), *self.rows.get("overruled", [])]}
+        needed |= {f"model_{name}" for name in promoted}
+        while True:
+            more = {each for table in needed if (head := store.head(table)) for each in head.inputs} & self.rows.keys()
+            if more <= needed:
+                return needed
+            needed |= more
+
+    def assert_only_unnamed_is_gone(self) -> None:
+        """All tables that are needed are there with their rows, and all weights that any row names, byte for byte."""
+        store = self.workspace.store
+        assert self.needed_tables() <= set(store.tables())
+        self.rows = {table: self.rows[table] for table in store.tables()}
+        for table, rows in self.rows.items():
+            assert store.scan(table).collect().to_dicts() == rows
+        named = self.named()
+        for version in self.made.keys() & named:
+            assert (self.made[version] / "adapter_model.safetensors").read_text() == weights(version)
+            bases = {row["base"] for row in self.cells("model_") if row["version"] == version}
+            for base in bases:
+                assert (store.root / "bases" / base[2:] / "model.safetensors").read_text() == base
+        self.house.run()  # a table's notes name folders as well: nothing that is up to date has to be made again
+        assert {table: store.scan(table).collect().to_dicts() for table in self.rows} == self.rows
+
+    def assert_old_is_gone(self, named: set[str]) -> None:
+        """What no row named at any look of a week is gone, and nothing is there by halves."""
+        state = self.workspace.state
+        folders = [path.parent for version, path in self.made.items() if version not in named]
+        folders += [path for path in state.glob("store/artifacts/*/*") if int(path.name, 16) <= self.litter]
+        folders += state.glob("tmp*")
+        self.unnamed = {path: self.unnamed.get(path, self.now) for path in folders if path.exists()}
+        old = [path for path, since in self.unnamed.items() if since + RETENTION_SECONDS <= self.now]
+        assert old == []
+        assert not list(state.rglob(".removed-*"))
+
+
+NAME = st.sampled_from(NAMES)
+STEPS = st.one_of(
+    st.tuples(st.just("train"), NAME, st.integers(0, 2), st.sampled_from(["./small", "./large"])),
+    st.tuples(st.just("drop"), NAME),
+    st.tuples(st.sampled_from(["promote", "overrule", "label", "leave"]), NAME),
+    st.tuples(st.just("wait"), st.sampled_from([1, 6, 8])),
+    st.tuples(st.just("clear")),
+    st.tuples(st.just("cut"), st.integers(0, 5)),
+)
+
+
+def live(steps: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take these steps, and hold after each look that all is there, and after the last that the rest is gone."""
+    with TemporaryDirectory() as folder:
+        life = Life(Path(folder) / "house")
+        life.train("tuned", 0)
+        for what, *arguments in steps:
+            getattr(life, what)(*arguments, *([monkeypatch] if what == "cut" else []))
+        for _ in range(4):  # a table is seen to be unnamed, goes, and then what it named
+            life.clear()
+            life.wait(8)
+        life.clear()
+
+
+@pytest.fixture(scope="module")
+def patching() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield monkeypatch
+
+
+@given(steps=st.lists(STEPS, min_size=3, max_size=10))
+@settings(max_examples=12, deadline=None)
+def test_what_is_named_stays_byte_for_byte_and_what_is_not_goes(patching: pytest.MonkeyPatch, steps: list[Any]) -> None:
+    live(steps, patching)
+
+
+@pytest.mark.long
+@given(steps=st.lists(STEPS, min_size=5, max_size=25))
+@settings(max_examples=300, deadline=None)
+def test_the_same_over_long_lives(patching: pytest.MonkeyPatch, steps: list[Any]) -> None:
+    live(steps, patching)
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    """A workspace with one model, which the settings do not ask for any more."""
+    made = Life(tmp_path / "house")
+    made.train("tuned", 0)
+    made.train("other", 1)
+    made.drop("other")
+    return made
+
+
+def removed(life: Life) -> list[str]:
+    return [each.place for each in clear(life.workspace, life.house.graph, life.now)]
+
+
+def test_a_table_goes_before_what_it_names_and_each_waits_its_week(life: Life) -> None:
+    assert removed(life) == []
+    life.wait(7)
+    tables = removed(life)
+    assert tables == ["store/tables/answers_other", "store/tables/model_other"]
+    assert removed(life) == [] and all(path.exists() for path in life.made.values())
+    life.wait(7)
+    gone = removed(life)
+    assert [place.rpartition("/")[0] for place in gone] == ["store/artifacts/model_other", "jobs"]
+    assert removed(life) == [] and marks(life.workspace)[1] == {}
+    life.train("other", 1)
+    life.assert_only_unnamed_is_gone()
+
+
+def test_what_the_settings_ask_for_again_begins_its_week_anew(life: Life) -> None:
+    removed(life)
+    life.wait(6)
+    life.train("other", 1)
+    assert removed(life) == [] and marks(life.workspace)[1] == {}
+    life.drop("other")
+    removed(life)
+    life.wait(6)
+    assert removed(life) == []
+
+
+def test_what_was_written_to_since_waits_from_then_on(life: Life) -> None:
+    removed(life)
+    life.wait(7)
+    late = life.workspace.store.root / "tables" / "model_other" / "part-of-a-run-that-was-killed.parquet"
+    late.touch()
+    os.utime(late, (life.now - DAY, life.now - DAY))
+    assert removed(life) == ["store/tables/answers_other"]
+    life.wait(6)
+    assert removed(life) == ["store/tables/model_other"]
+
+
+def test_a_clock_that_went_back_removes_nothing_early(life: Life) -> None:
+    life.wait(365)
+    removed(life)
+    life.wait(-365)
+    removed(life)
+    life.wait(6)
+    assert removed(life) == []
+    life.wait(1)
+    assert len(removed(life)) == 2
+
+
+def test_nothing_is_removed_while_a_stage_runs_or_a_command_reads(life: Life) -> None:
+    root = life.workspace.store.root
+    removed(life)
+    life.wait(30)
+    with in_use(root), in_use(root):
+        assert removed(life) == []
+        child = os.fork()  # it has the lock's descriptor, and lives on
+        if not child:
+            time.sleep(60)
+            os._exit(0)
+    try:
+        assert len(removed(life)) == 2, "who was forked meanwhile holds nothing"
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    with alone(root) as first, alone(root) as second:
+        assert first and not second
+
+
+def test_a_process_that_is_killed_holds_nothing_any_more(life: Life) -> None:
+    root = life.workspace.store.root
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        with in_use(root):
+            os.write(writing, b"!")
+            time.sleep(60)
+    os.read(reading, 1)
+    with alone(root) as is_alone:
+        assert not is_alone
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    with alone(root) as is_alone:
+        assert is_alone
+
+
+def test_what_cannot_be_read_stops_it_before_anything_is_removed(life: Life) -> None:
+    removed(life)
+    life.wait(30)
+    log = life.workspace.store.root / "tables" / "model_tuned" / "_delta_log"
+    (log / "00000000000000000001.json").write_text('{"commitInfo": {"operation": "WRITE"}}\n')
+    with pytest.raises(ValueError, match="model_tuned: version 1 was not written by Headwater"):
+        removed(life)
+    (log / "00000000000000000001.json").unlink()
+    path = life.workspace.store.root / MARKS
+    said = path.read_text()
+    path.write_text(said[:-20])
+    with pytest.raises(ValueError, match=f"{MARKS} cannot be read .* delete it"):
+        removed(life)
+    path.write_text(said)
+    assert len(removed(life)) == 2
+
+
+def test_a_link_is_removed_and_not_what_it_leads_to(life: Life, tmp_path: Path) -> None:
+    [folder] = (path for path in life.made.values() if path.parent.parent.name == "model_other")
+    elsewhere = tmp_path / "elsewhere"
+    folder.parent.rename(elsewhere)
+    folder.parent.symlink_to(elsewhere)
+    for _ in range(4):
+        removed(life)
+        life.wait(8)
+    assert not folder.parent.is_symlink() and (elsewhere / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_a_look_is_taken_once_an_hour(life: Life) -> None:
+    assert is_time(life.workspace, life.now)
+    removed(life)
+    assert not is_time(life.workspace, life.now + LOOK_SECONDS - 1) and is_time(life.workspace, life.now + LOOK_SECONDS)
+    assert is_time(life.workspace, life.now - 2 * LOOK_SECONDS), "a clock that went back"
+
+
+def test_every_table_that_a_decision_needs_is_held_with_the_reason(life: Life) -> None:
+    life.train("other", 1)
+    life.promote("other")
+    life.drop("other")
+    held = {thing.path.name: thing.why for thing in things(life.workspace, life.house.graph) if thing.kind == "tables"}
+    assert held["model_tuned"] == "the settings ask for it" and held["promoted_model"] == KEPT["promoted_model"]
+    assert held["model_other"] == "promoted_model names weights of it" and held["answers_other"] == ""
+
+
+def test_no_workspace_is_made_by_looking(tmp_path: Path) -> None:
+    with in_use(tmp_path / "none"), alone(tmp_path / "none") as is_alone:
+        assert not is_alone
+    assert not list(tmp_path.iterdir())
