@@ -255,7 +255,7 @@ def add_annotator(client: Client, email: str) -> tuple[str, str]:
     if email in {known.lower() for known in users(client).values()}:
         raise LabelStudioError(
             f"{email} already has an account at {client.url}, and Label Studio does not tell passwords: "
-            "if it is lost, set a new one (annotation.server.reset_password, or `label-studio reset_password` on the server)"
+            f"if it is lost, `headwater annotators password {email}` gives a new one"
         )
     invitation = _read(client, "/api/invite")["invite_url"]
     link = invitation if invitation.startswith("http") else client.url + invitation

@@ -10,7 +10,7 @@ from rich.markup import escape
 from pipelines.commands.console import err, until_the_end
 from pipelines.commands.documents import explain, trace, whatif
 from pipelines.commands.forgetting import forget
-from pipelines.commands.people import add_annotator, try_
+from pipelines.commands.people import add_annotator, new_password, try_
 from pipelines.commands.releases import diff, promote, tag
 from pipelines.commands.tables import export, report, table
 from pipelines.commands.workspaces import init, run, status, up
@@ -27,6 +27,7 @@ for command in (init, run, up, status, table, report, explain, trace, whatif, ta
 app.command("try")(try_)
 annotators = typer.Typer(help="People who label.", no_args_is_help=True)
 annotators.command("add")(add_annotator)
+annotators.command("password")(new_password)
 app.add_typer(annotators, name="annotators")
 
 

@@ -16,6 +16,8 @@ from annotation import server
 from annotation.credentials import credentials
 from annotation.errors import LabelStudioError
 from annotation.settings import LabelStudioSettings, PostgresSettings
+from pipelines.workspace import Workspace
+from tests.forked_commands import environment, run
 
 SETTINGS = LabelStudioSettings(port=0)
 
@@ -82,11 +84,13 @@ def test_a_stranger_is_not_taken_for_ours(studio, tmp_path):
 
 
 def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
+    assert run(["init", str(tmp_path)], "/", environment()).returncode == 0
+    folder = Workspace(tmp_path).label_studio
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         taken = busy.getsockname()[1]
-        first = server.start(LabelStudioSettings(port=taken), tmp_path)
+        first = server.start(LabelStudioSettings(port=taken), folder)
     assert first.pid is not None and first.url != f"http://127.0.0.1:{taken}"
     with api.connect(first.url, first.token) as client:
         api.create_project(client, {"title": "Kept"})
@@ -94,15 +98,19 @@ def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
     while is_alive(first.pid):
         first._process.poll()
         time.sleep(0.05)
-    assert server.running(tmp_path) is None
+    assert server.running(folder) is None
 
-    second = server.start(SETTINGS, tmp_path)
+    second = server.start(SETTINGS, folder)
     try:
         assert not second.reused and second.password == first.password
         with api.connect(second.url, second.token) as client:
             assert [project.title for project in api.projects(client)] == ["Kept"]
             api.add_annotator(client, "forgetful@example.org")
-        password = server.reset_password(SETTINGS, tmp_path, "forgetful@example.org")
+            with pytest.raises(LabelStudioError, match=r"`headwater annotators password forgetful@example\.org` gives"):
+                api.add_annotator(client, "forgetful@example.org")
+        said = run(["annotators", "password", "forgetful@example.org", "-w", str(tmp_path)], "/", environment())
+        assert said.returncode == 0 and second.url in said.stdout, said.stderr
+        password = said.stdout.split("password:")[1].strip()
         with httpx.Client(base_url=second.url) as visitor:
             visitor.get("/user/login/")
             form = {
@@ -112,7 +120,7 @@ def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
             }
             assert visitor.post("/user/login/", data=form).status_code == 302
         with pytest.raises(LabelStudioError, match=r"nobody@example\.org no new password"):
-            server.reset_password(SETTINGS, tmp_path, "nobody@example.org")
+            server.reset_password(SETTINGS, folder, "nobody@example.org")
     finally:
         server.stop(second)
     assert second.pid is not None and not is_alive(second.pid)

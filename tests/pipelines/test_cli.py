@@ -333,7 +333,7 @@ def test_every_command_and_option_is_explained() -> None:
         "annotators",
     }
     assert expected == set(commands) and all(len(said) > 10 for said in commands.values())
-    for words in [[name] for name in expected - {"annotators"}] + [["annotators", "add"]]:
+    for words in [[name] for name in expected - {"annotators"}] + [["annotators", "add"], ["annotators", "password"]]:
         text = runner.invoke(app, [*words, "--help"]).output
         options = re.findall(r"(?m)^│ +(--[\w-]+)", text)
         assert options and ("--workspace" in text or words == ["init"])
