@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import inlined, part
+from curation.compilation import inlined, piece
 from curation.deduplication.lanes import count_bits, first_bits, highest_bit, lowest_bit
 
 Bitmaps = npt.NDArray[np.uint64]
@@ -30,7 +30,7 @@ def window(bits: Bitmaps, row: int, p: int) -> np.uint64:
     return np.uint64(bits[row, p >> 6] >> shift | (bits[row, (p >> 6) + 1] << _ONE) << (_LAST - shift))
 
 
-@part
+@piece
 def any_set(bits: Bitmaps, row: int, p: int, stop: int) -> bool:
     """Whether any bit from p up to `stop` is set."""
     while stop - p > 64:
@@ -40,7 +40,7 @@ def any_set(bits: Bitmaps, row: int, p: int, stop: int) -> bool:
     return bool(window(bits, row, p) & first_bits(stop - p) != 0)
 
 
-@part
+@piece
 def count_set(bits: Bitmaps, row: int, p: int, stop: int) -> int:
     """How many bits from p up to `stop` are set."""
     count = 0
@@ -50,7 +50,7 @@ def count_set(bits: Bitmaps, row: int, p: int, stop: int) -> int:
     return int(count + count_bits(window(bits, row, p) & first_bits(stop - p)))
 
 
-@part
+@piece
 def next_set(bits: Bitmaps, row: int, p: int, stop: int) -> int:
     """The first bit from p on that is set; `stop` where there is none before."""
     if p >= stop:
@@ -67,7 +67,7 @@ def next_set(bits: Bitmaps, row: int, p: int, stop: int) -> int:
     return stop
 
 
-@part
+@piece
 def last_set(bits: Bitmaps, row: int, first: int, stop: int) -> int:
     """The last bit below `stop` that is set; first - 1 where there is none from `first` on."""
     if stop <= first:

@@ -95,7 +95,7 @@ class Part:
         return import_module("curation.compiler").type_of(self.made)
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(f"{self.py_func.__qualname__} is part of compiled functions; make it `compiled` to call it")
+        raise TypeError(f"{self.py_func.__qualname__} is part of compiled functions; make it a `kernel` to call it")
 
 
 kernels: list[Kernel] = []
@@ -115,7 +115,7 @@ class Kernel(Part):
     """A function whose machine code, a version for each kind of arguments, is called by its address."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function, lambda kernel: import_module("curation.compiler").part(kernel, _nrt=False))
+        super().__init__(function, lambda kernel: import_module("curation.compiler").part(kernel))
         self._count = function.__code__.co_argcount
         self._seen: dict[tuple[Any, ...], Callable[[tuple[Any, ...]], Any]] = {}
         self.versions: dict[tuple[Kind, ...], Callable[[tuple[Any, ...]], Any]] = {}
@@ -123,12 +123,18 @@ class Kernel(Part):
         kernels.append(self)
 
     @cached_property
-    def _parameters(self) -> Parameters:
+    def parameters(self) -> Parameters:
+        """What it declares of its arguments."""
         return Parameters(self.py_func)
 
     @cached_property
+    def _has_rows(self) -> bool:
+        return any(self.parameters.rows)
+
+    @cached_property
     def _kept(self) -> machine_code.Kept | None:
-        return machine_code.kept(self.py_func, *made_from(self.py_func))
+        files, values = made_from(self.py_func)
+        return machine_code.kept(self.py_func, files, f"{values} {self.parameters.names}")
 
     def has_code(self) -> bool:
         """Whether machine code of the function as it stands is kept."""
@@ -142,11 +148,13 @@ class Kernel(Part):
             OverflowError: A number has no place in 64 bits.
         """
         if named or len(given) != self._count:
-            given = self._parameters.bound(given, named)
+            given = self.parameters.bound(given, named)
+        if self._has_rows:
+            given = self.parameters.spread(given)
         seen = tuple([(a.dtype, a.ndim, a.flags.num) if type(a) is ndarray else type(a) for a in given])
         version = self._seen.get(seen)
         if version is None:
-            version = self._seen[seen] = self._version(self._parameters.kinds(given))
+            version = self._seen[seen] = self._version(self.parameters.kinds(given))
         return version(given)
 
     def _version(self, kinds: tuple[Kind, ...]) -> Callable[[tuple[Any, ...]], Any]:
@@ -161,59 +169,38 @@ class Kernel(Part):
             return self.versions[kinds]
 
     def _loaded(self, kinds: tuple[Kind, ...], code: machine_code.Code) -> Callable[[tuple[Any, ...]], Any]:
-        if code.objects:
-            return machine_code.loaded(code, self.py_func.__qualname__, kinds, self._parameters.for_call())
-        dispatcher = compiled(self.py_func, _nrt=False)
-        return lambda given: dispatcher(*given)
-
-
-compiled_loops: list[Compiled] = []
-
-
-class Compiled(Part):
-    """A function that Numba compiles and calls; Numba is imported on the first call, or where another calls it."""
-
-    def __init__(self, function: Callable[..., Any], **options: bool) -> None:
-        super().__init__(function, lambda function: import_module("curation.compiler").compiled(function, **options))
-        compiled_loops.append(self)
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        """Run it, without the interpreter lock."""
-        return self.made(*given, **named)
-
-
-def compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
-    """Compile a function on first call, releasing the interpreter lock, and keep the machine code for later processes."""
-    return cast(Callable[P, R], Compiled(function, **options))
+        if code.emitted:
+            return machine_code.loaded(code, self.py_func.__qualname__, kinds, self.parameters.for_call())
+        return cast(Callable[..., Any], import_module("curation.compiler").by_numba(self))
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that makes no arrays, but works on those that it is given; numbers are all that it returns.
+    """Compile a function on first call, and keep its machine code for later processes.
 
-    Nobody counts then who uses an array, which costs two locked instructions for each that a call is given, and much of
-    the code that is to be compiled; and what is kept needs no Numba. Arguments are of the kinds that are declared: another
+    It makes no arrays, but works on those that it is given, and numbers are all that it returns. Nobody counts then who
+    uses an array, which costs two locked instructions for each that a call is given, and much of the code that is to be
+    compiled; and what is kept needs no Numba. Arguments are of the kinds that are declared, or NamedTuples of such: another
     whole number, or a 32-bit float, is widened, and an array of other numbers refused.
     """
     return cast(Callable[P, R], Kernel(function))
 
 
-def part(function: Callable[P, R], **options: bool) -> Callable[P, R]:
-    """Compile a function that compiled ones alone call: what Python would need to call it is a fifth of compiling.
+def piece(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function that kernels alone call, and that makes no arrays either.
 
     Its machine code stands in that of each caller, and is kept with theirs.
     """
-    made = Part(function, lambda function: import_module("curation.compiler").part(function, **options))
-    return cast(Callable[P, R], made)
-
-
-def piece(function: Callable[P, R]) -> Callable[P, R]:
-    """A `part` that makes no arrays, and calls none that does, as a `kernel`."""
-    return part(function, _nrt=False)
+    return _part(function)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
-    """Put the function's code where compiled ones call it: as a call, decoding a character takes five times as long."""
-    return part(function, forceinline=True)
+    """A `piece` whose code stands wherever it is called: as a call, decoding a character takes five times as long."""
+    return _part(function, forceinline=True)
+
+
+def _part(function: Callable[P, R], **options: bool) -> Callable[P, R]:
+    made = Part(function, lambda function: import_module("curation.compiler").part(function, **options))
+    return cast(Callable[P, R], made)
 
 
 def emitted(function: Callable[..., Any]) -> Any:

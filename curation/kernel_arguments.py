@@ -1,13 +1,14 @@
 """Which version of a kernel serves which arguments: the kinds that its parameters declare, and how an array lies in memory.
 
 A version for each kind of whole number that is met would be compiled, kept and loaded for nothing, and one that is made for
-signed numbers computes otherwise than one for unsigned; so what a function declares counts, and not what it is given.
+signed numbers computes otherwise than one for unsigned; so what a function declares counts, and not what it is given. Of a
+parameter that is a NamedTuple, each field is an argument of its own.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -38,6 +39,18 @@ _GIVEN: dict[str, tuple[type, ...]] = {
 }
 
 
+def _is_row(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
+def _fields(declared: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, hint in declared.items():
+        if _is_row(hint):
+            yield from ((f"{name}.{field}", kind) for field, kind in get_type_hints(hint).items())
+        else:
+            yield name, hint
+
+
 def _whole(value: Any, kind: str, where: str) -> int:
     low, high = _BOUNDS[kind]
     if not low <= (number := int(value)) <= high:
@@ -51,7 +64,21 @@ class Parameters:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name, self._signature = function.__qualname__, inspect.signature(function)
         hints = get_type_hints(function)
-        self._declared = {name: self._kind_of(name, hints.get(name)) for name in self._signature.parameters}
+        declared = {name: hints.get(name) for name in self._signature.parameters}
+        self.rows = tuple(hint if _is_row(hint) else None for hint in declared.values())
+        """For each parameter its NamedTuple, None where it is none."""
+        self._declared = {name: self._kind_of(name, hint) for name, hint in _fields(declared)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each argument is called: a parameter, or a field of one."""
+        return tuple(self._declared)
+
+    def spread(self, given: Sequence[Any]) -> tuple[Any, ...]:
+        """The arguments, of a NamedTuple each field."""
+        return tuple(
+            [each for value, row in zip(given, self.rows, strict=True) for each in (value if row else (value,))]
+        )
 
     def _kind_of(self, name: str, hint: Any) -> np.dtype[Any] | str:
         """The numbers of an array, or the kind of a number."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, part
+from curation.compilation import kernel, piece
 from curation.copying import copy
 from curation.line_patterns import (
     BREAK,
@@ -56,6 +56,22 @@ _FNV_PRIME: Final = np.uint64(0x100000001B3)
 Flags = npt.NDArray[np.bool_]
 
 
+class LineRoom(NamedTuple):
+    """What a short line is edited in: its bytes, where each stood, and which are gone; and by which bytes phrases begin."""
+
+    line: Bytes
+    origin: Ints
+    gone: Flags
+    first_bytes: Flags
+
+
+def line_room(sought: Sought) -> LineRoom:
+    """Room for the longest of short lines."""
+    size, first_bytes = 4 * sought.short_chars, np.zeros(256, np.bool_)
+    first_bytes[sought.phrases[sought.phrase_starts[:-1]]] = True
+    return LineRoom(np.empty(size, np.uint8), np.empty(size, np.int64), np.empty(size, np.bool_), first_bytes)
+
+
 class _Counts(NamedTuple):
     """Words of a line, those with a letter or digit; characters in all, and which are not white space, capitals, digits,
     marks of numbers."""
@@ -77,8 +93,7 @@ def hash_of(word: Codes) -> np.uint64:
     return np.uint64(value)
 
 
-@compiled
-def find_lines(
+def all_lines(
     data: Bytes, offsets: Ints, prose: Flags, flags: Bytes, folds: Codes, sought: Sought, counts: Ints
 ) -> Ints:
     """The spans to cut: row, first byte and last+1 within the text, kind; a row of `counts` (n, 3) gets the words of a
@@ -86,15 +101,36 @@ def find_lines(
 
     Text i is data[offsets[i] : offsets[i + 1]], valid UTF-8; where `prose` is not set, nothing is looked for in it.
     """
-    spans: Ints = np.empty((256, 4), np.int64)
-    n = 0
-    size = 4 * sought.short_chars
-    line, origin, gone = np.empty(size, np.uint8), np.empty(size, np.int64), np.empty(size, np.bool_)
-    first_bytes = np.zeros(256, np.bool_)
-    for k in range(len(sought.phrase_kinds)):
-        first_bytes[sought.phrases[sought.phrase_starts[k]]] = True
-    for row in range(len(offsets) - 1):
-        base, end = offsets[row], offsets[row + 1]
+    spans: Ints = np.empty((256 + len(data) // 256, 4), np.int64)
+    room, row, n = line_room(sought), 0, 0
+    while True:
+        row, n = find_lines(data, offsets, row, prose, flags, folds, sought, room, counts, spans, n)
+        if row == len(counts):
+            return spans[:n]
+        spans = np.concatenate([spans, np.empty((3 * len(spans), 4), np.int64)])
+
+
+@kernel
+def find_lines(
+    data: Bytes,
+    offsets: Ints,
+    row: int,
+    prose: Flags,
+    flags: Bytes,
+    folds: Codes,
+    sought: Sought,
+    room: LineRoom,
+    counts: Ints,
+    spans: Ints,
+    n: int,
+) -> tuple[int, int]:
+    """Write the spans of texts from `row` on behind n others; the row after the last, or the one for whose spans there must be
+    more room, and how many spans there are before it."""
+    line, origin, gone, first_bytes = room
+    while row < len(counts):
+        before, base, end = n, offsets[row], offsets[row + 1]
+        for column in range(3):
+            counts[row, column] = 0
         i = base
         while i < end:
             begin = i
@@ -112,34 +148,26 @@ def find_lines(
                 kind, n_gone = _edited(data, first, last, flags, folds, sought, line, origin, gone)
             counts[row, 1] += found.words * (kind > 0 or n_gone > 0)
             counts[row, 2] += found.words * (phrase > 0)
-            while n + n_gone + 2 > len(spans):
-                spans = _grown(spans)
+            if n + n_gone + 2 > len(spans):
+                return row, before
             if kind > 0:
                 n = _put(spans, n, row, begin - base, i - base, kind)
             elif n_gone > 0:
                 n = _runs(gone, last - first, first - base, row, spans, n)
             if phrase > 0:
                 n = _put(spans, n, row, begin - base, i - base, phrase)
-    return spans[:n]
+        row += 1
+    return row, n
 
 
-@part
-def _grown(spans: Ints) -> Ints:
-    larger = np.empty((2 * len(spans), 4), np.int64)
-    for row in range(len(spans)):
-        for column in range(4):
-            larger[row, column] = spans[row, column]
-    return larger
-
-
-@part
+@piece
 def _put(spans: Ints, n: int, row: int, first: int, end: int, kind: int) -> int:
     """Write a span behind n others; how many there are then."""
     spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = row, first, end, kind
     return n + 1
 
 
-@part
+@piece
 def _runs(gone: Flags, size: int, start: int, row: int, spans: Ints, n: int) -> int:
     """The bytes of a line that are gone, as spans; returns how many spans there are then."""
     i = 0
@@ -153,7 +181,7 @@ def _runs(gone: Flags, size: int, start: int, row: int, spans: Ints, n: int) -> 
     return n
 
 
-@part
+@piece
 def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, int, int]:
     """A line from byte `start`: where the next one starts; first and last+1 byte of its stripped text."""
     first = last = start
@@ -172,7 +200,7 @@ def _next_line(data: Bytes, start: int, end: int, flags: Bytes) -> tuple[int, in
     return i, first, last
 
 
-@part
+@piece
 def _counted(data: Bytes, start: int, end: int, flags: Bytes) -> _Counts:
     """White space parts words; in scripts without spaces, the length of a piece does."""
     words = plain = chars = solid = upper = digits = marks = 0
@@ -201,7 +229,7 @@ def _counted(data: Bytes, start: int, end: int, flags: Bytes) -> _Counts:
     return _Counts(words, plain, chars, solid, upper, digits, marks)
 
 
-@part
+@piece
 def _discarded(found: _Counts, max_uppercase: float) -> int:
     """The kind of a line that goes whole for what it is made of, 0 for others."""
     if found.upper > max_uppercase * found.solid:
@@ -211,7 +239,7 @@ def _discarded(found: _Counts, max_uppercase: float) -> int:
     return _ONE_WORD if found.plain == 1 else 0
 
 
-@part
+@piece
 def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Sought) -> int:
     """The kind of C4's phrases that stand in a line, in any case; of several the first one."""
     phrases, starts, kinds = sought.phrases, sought.phrase_starts, sought.phrase_kinds
@@ -230,7 +258,7 @@ def _phrase(data: Bytes, first: int, last: int, first_bytes: Flags, sought: Soug
     return 0
 
 
-@part
+@piece
 def _edited(
     data: Bytes,
     first: int,
@@ -246,8 +274,7 @@ def _edited(
     size = last - first
     copy(data, first, last, line, 0)
     for i in range(size):
-        origin[i] = i
-    gone[:size] = False
+        origin[i], gone[i] = i, False
     parts = 0
     while True:
         if _is_counter(line, size, flags, folds, sought.nouns):
@@ -270,7 +297,7 @@ def _edited(
             return kind, 0
 
 
-@part
+@piece
 def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashes) -> bool:
     """Whether a line's words are numbers and nouns of counters, at least one of each."""
     numbers = names = 0
@@ -294,8 +321,11 @@ def _is_counter(line: Bytes, size: int, flags: Bytes, folds: Codes, nouns: Hashe
             i += width
         if is_number and (others == 0 or (others == 1 and (last == 0x6B or last == 0x6D))):
             numbers += 1
-        elif np.any(nouns == key):
-            names += 1
         else:
-            return False
+            at = 0
+            while at < len(nouns) and nouns[at] != key:
+                at += 1
+            if at == len(nouns):
+                return False
+            names += 1
     return numbers > 0 and names > 0

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import inlined, part
+from curation.compilation import inlined, piece
 from curation.utf8 import code_point, last_start
 
 SPACE: Final = 1
@@ -59,7 +59,7 @@ def fold_of(folds: Codes, code: int) -> int:
     return int(folds[code]) if code < len(folds) else code
 
 
-@part
+@piece
 def match(line: Bytes, size: int, flags: Bytes, folds: Codes, sought: Sought) -> tuple[int, int]:
     """The bytes to cut for the leftmost pattern, of those at one place the first in the settings; none: equal numbers."""
     patterns, starts, places = sought.patterns, sought.pattern_starts, sought.pattern_places
@@ -94,7 +94,7 @@ def _parted(flag: int, other: int) -> bool:
     return flag & WORD == 0 or other & WORD == 0 or (flag | other) & (PAIRS | FOURS) != 0
 
 
-@part
+@piece
 def _spelt(line: Bytes, i: int, size: int, flags: Bytes, folds: Codes, patterns: Codes, at: int, end: int) -> int:
     """Where patterns[at:end] ends if it stands at byte i as whole words, else 0; a blank of it is any white space."""
     flag = 0
@@ -119,7 +119,7 @@ def _spelt(line: Bytes, i: int, size: int, flags: Bytes, folds: Codes, patterns:
     return i
 
 
-@part
+@piece
 def _skipped(line: Bytes, i: int, size: int, flags: Bytes, wanted: int) -> int:
     """The first byte from i on that is not of these flags; with none wanted, the first that is of a word."""
     while i < size:
@@ -131,7 +131,7 @@ def _skipped(line: Bytes, i: int, size: int, flags: Bytes, wanted: int) -> int:
     return i
 
 
-@part
+@piece
 def _before_space(line: Bytes, i: int, flags: Bytes) -> int:
     """Where the white space before byte i begins."""
     while i > 0:

@@ -54,7 +54,7 @@ def lines(contents: pa.RecordBatch, settings: RefinedWebLines) -> pa.RecordBatch
     Raises ValueError when a text is null.
     """
     from curation.line_characters import line_tables
-    from curation.line_kernel import KINDS, find_lines
+    from curation.line_kernel import KINDS, all_lines
 
     texts = contents.column("text").cast(pa.large_string())
     if texts.null_count:
@@ -65,7 +65,7 @@ def lines(contents: pa.RecordBatch, settings: RefinedWebLines) -> pa.RecordBatch
     offsets.flags.writeable = data.flags.writeable = False  # whatever owns them: so the loop is compiled once
     prose = np.array([not _is_json(data, *bounds) for bounds in pairwise(offsets)], np.bool_)
     counts = np.zeros((len(texts), 3), np.int64)
-    found = find_lines(data, offsets, prose, *line_tables(), _sought(settings), counts)
+    found = all_lines(data, offsets, prose, *line_tables(), _sought(settings), counts)
     bounds = np.searchsorted(found[:, 0], np.arange(len(texts) + 1)).astype(np.int64)
     kinds = pa.DictionaryArray.from_arrays(pa.array(found[:, 3]), pa.array(KINDS)).cast(pa.large_string())
     places = [pa.array(found[:, column].astype(np.uint32)) for column in (1, 2)]

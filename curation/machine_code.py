@@ -1,8 +1,9 @@
 """Machine code that is kept in files, and called by its address with what LLVM alone needs: 0.02 s instead of Numba's 0.3.
 
-A file's name says of which function it is, for which kinds of arguments, on which processor and by which versions. It begins
-with a digest of that, of the sources it was made from, and of itself; so one that is damaged, or of other sources, is none,
-and neither is one that another user could have written, for what is in it is run. The code takes the tuple of all arguments
+A file's name says of which function it is, of which text of its module, for which kinds of arguments, on which processor and
+by which versions. It begins with a digest of that, of the sources it was made from, and of itself; so one that is damaged, or
+of other sources, is none, and neither is one that another user could have written, for what is in it is run. Whoever writes
+one removes those that are of a module as it is no more; a process that reads one of them has it open, or makes its own. The code takes the tuple of all arguments
 as the interpreter has it, for the arrays in it, and then the numbers; what it returns or raises it leaves in a row of 64-bit
 places (`curation.compiler`).
 """
@@ -17,7 +18,8 @@ import pickle
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from glob import escape
@@ -33,6 +35,9 @@ from curation.kernel_arguments import Kind
 
 ENTRY = "curation_entry"
 """The name of the function that is called."""
+_MOST, _DAY = 16, 86_400
+"""So many files are kept of a function at most; what was begun so many seconds ago is done, or never will be."""
+_BEGUN = ".kernel-"
 _RAISED = 1
 """The status of a function that raised an exception (Numba's RETCODE_USEREXC)."""
 _READ: dict[str, Callable[[int], Any]] = {
@@ -45,10 +50,10 @@ _NUMBERS = {"boolean": ctypes.c_int64, "int64": ctypes.c_int64, "uint64": ctypes
 
 
 class Code(NamedTuple):
-    """Object files, none where the function can be called through Numba alone, and the kinds of what it returns: of one
+    """An object file, empty where the function can be called through Numba alone, and the kinds of what it returns: of one
     number, of `several`, or of none."""
 
-    objects: tuple[bytes, ...]
+    emitted: bytes
     returns: tuple[str, ...] = ()
     several: bool = False
 
@@ -59,11 +64,15 @@ _digests: dict[str, str | None] = {}
 def digest_of(file: str) -> str | None:
     """The digest of a file as it stood when this was first asked, on its import: what changes later is of the next process."""
     if file not in _digests:
-        try:
-            _digests[file] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        except OSError:  # a function that was typed in has none
-            _digests[file] = None
+        _digests[file] = _digest_now(file)
     return _digests[file]
+
+
+def _digest_now(file: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:  # a function that was typed in has none
+        return None
 
 
 @cache
@@ -99,6 +108,17 @@ def _folders(file: str) -> tuple[Path, ...]:
     return folder / "__pycache__", caches / "headwater" / own
 
 
+def _changed(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # another process removed it
+        return 0.0
+
+
+def _newest(files: Iterable[Path]) -> list[Path]:
+    return sorted(files, key=_changed, reverse=True)
+
+
 def _trusted(file: str) -> frozenset[int]:
     """Who may write what is run: this user, root, and whoever owns the source, which is run too."""
     users = {0, os.geteuid()}
@@ -108,16 +128,27 @@ def _trusted(file: str) -> frozenset[int]:
 
 
 class Kept(NamedTuple):
-    """Where the machine code of a function is kept, what it is made from, and who may have written it."""
+    """Where the machine code of a function is kept, the file and the digest of its module, what it is made from, and who may
+    have written it."""
 
     folders: tuple[Path, ...]
-    name: str
+    source: Path
+    digest: str
+    function: str
     made_from: str
     trusted: frozenset[int]
 
+    @property
+    def _module(self) -> str:
+        return f"{self.source.stem}.{self.digest[:16]}."
+
+    @property
+    def _name(self) -> str:
+        return f"{self._module}{self.function}."
+
     def _file(self, kinds: Sequence[Kind]) -> str:
         digest = hashlib.sha256(f"{_machine()} {tuple(kinds)}".encode()).hexdigest()
-        return f"{self.name}.{digest[:32]}.kernel"
+        return f"{self._name}{digest[:32]}.kernel"
 
     def _digest(self, file: str, body: bytes) -> bytes:
         return hashlib.sha256(f"{file} {self.made_from} ".encode() + body).hexdigest().encode()
@@ -133,7 +164,7 @@ class Kept(NamedTuple):
 
     def has_any(self) -> bool:
         """Whether code for any arguments is kept."""
-        found = (file for folder in self.folders for file in folder.glob(f"{escape(self.name)}.*.kernel"))
+        found = (file for folder in self.folders for file in folder.glob(f"{escape(self._name)}*.kernel"))
         return any(self._code(file) is not None for file in found)
 
     def _code(self, file: Path) -> Code | None:
@@ -149,12 +180,31 @@ class Kept(NamedTuple):
         """Keep code in the first folder that takes it, as a whole file or none; where none does it is not kept."""
         name, body = self._file(kinds), marshal.dumps(tuple(code))
         whole = self._digest(name, body) + b"\n" + body
-        next(filter(None, (self._written(folder / name, whole) for folder in self.folders)), None)
+        folder = next((folder for folder in self.folders if self._written(folder / name, whole)), None)
+        for file in self._outdated(folder) if folder and self._is_current() else ():
+            with suppress(OSError):  # another process removed it
+                file.unlink()
+
+    def _is_current(self) -> bool:
+        """Whether the module still is what this process imported; else what seems outdated may be newer."""
+        return _digest_now(str(self.source)) == self.digest
+
+    def _outdated(self, folder: Path) -> Iterator[Path]:
+        """Code of this module as it is no more, and of modules that are gone; of this function all but the newest, for
+        versions and processors come and go; and what a process that was killed had begun."""
+        for file in folder.glob("*.kernel"):
+            stem = file.name.partition(".")[0]
+            if (stem == self.source.stem and not file.name.startswith(self._module)) or not self.source.with_name(
+                f"{stem}.py"
+            ).exists():
+                yield file
+        yield from _newest(folder.glob(f"{escape(self._name)}*.kernel"))[_MOST:]
+        yield from (file for file in folder.glob(f"{_BEGUN}*") if _changed(file) < time.time() - _DAY)
 
     def _written(self, file: Path, whole: bytes) -> bool:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            opened, name = tempfile.mkstemp(prefix=".", dir=file.parent)
+            opened, name = tempfile.mkstemp(prefix=_BEGUN, dir=file.parent)
         except OSError:  # read-only, or not ours
             return False
         begun = Path(name)
@@ -179,9 +229,9 @@ def kept(function: Any, files: Iterable[str], values: str) -> Kept | None:
     digests = [digest_of(file) for file in (*files, *ours)]
     if sys.platform != "linux" or function.__closure__ or None in digests:
         return None
-    code = function.__code__
-    name = f"{Path(code.co_filename).stem}.{function.__qualname__}-{code.co_firstlineno}"
-    return Kept(_folders(code.co_filename), name, f"{digests} {values}", _trusted(code.co_filename))
+    file = function.__code__.co_filename
+    digest, name = digest_of(file) or "", f"{function.__qualname__}-{function.__code__.co_firstlineno}"
+    return Kept(_folders(file), Path(file), digest, name, f"{digests} {values}", _trusted(file))
 
 
 def _target(**options: Any) -> Any:
@@ -190,21 +240,13 @@ def _target(**options: Any) -> Any:
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True, **options)
 
 
-def emitted_object(module: str) -> bytes:
-    """The object file of a module of LLVM's code, for this processor."""
-    features = llvm.get_host_cpu_features().flatten()
-    target = _target(cpu=llvm.get_host_cpu_name(), features=features, opt=2, codemodel="jitdefault")
-    return bytes(target.emit_object(llvm.parse_assembly(module)))
-
-
 _engines: list[Any] = []
 """What holds the code that was loaded, for as long as the process lives."""
 
 
-def _address(objects: Iterable[bytes]) -> int:
+def _address(emitted: bytes) -> int:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
-    for each in objects:
-        engine.add_object_file(llvm.ObjectFileRef.from_data(each))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(emitted))
     engine.finalize_object()
     _engines.append(engine)
     return int(engine.get_function_address(ENTRY))
@@ -230,7 +272,7 @@ def loaded(
     row = ctypes.c_int64 * (count + 2)
     places = ctypes.POINTER(ctypes.c_int64)
     taken: list[Any] = [_NUMBERS[kind] for kind in kinds if isinstance(kind, str)]
-    entry = ctypes.CFUNCTYPE(ctypes.c_int32, places, ctypes.py_object, *taken)(_address(code.objects))
+    entry = ctypes.CFUNCTYPE(ctypes.c_int32, places, ctypes.py_object, *taken)(_address(code.emitted))
 
     def call(given: tuple[Any, ...]) -> Any:
         left = row()

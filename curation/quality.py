@@ -82,10 +82,10 @@ def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBat
     `contents` has `content_digest` and `text`. Raises ValueError when a text is null.
     """
     from curation.quality_characters import flags_of
-    from curation.quality_kernel import COUNTS, count
+    from curation.quality_kernel import COUNTS, count_all
     from curation.quality_words import stop_words_of
 
-    counted = count(
+    counted = count_all(
         *_buffers(contents), flags_of(settings.bullets), stop_words_of(settings.stop_words), settings.short_line
     )
     counts = {name: counted[:, column] for column, name in enumerate(COUNTS)}

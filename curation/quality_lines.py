@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.bitmaps import Bitmaps, count_set, is_set, last_set, next_set
-from curation.compilation import inlined, part
+from curation.compilation import inlined, piece
 from curation.deduplication.text_kernels import word_hash
 from curation.quality_marks import (
     BREAKS,
@@ -96,7 +96,12 @@ class Seen(NamedTuple):
     stamp: np.uint64
 
 
-@part
+def room_for_lines(lines: int) -> Hashes:
+    """What `Seen` holds for so many lines."""
+    return np.zeros((4, max(16, 4 * lines)), np.uint64)
+
+
+@piece
 def count_lines(
     data: Bytes, text: Text, short_line: int, flags: Flags, marks: Bitmaps, before: Seen, counts: Ints
 ) -> None:
@@ -118,7 +123,7 @@ def count_lines(
         if stop > begin:
             chars = stop - begin if is_ascii else count_set(marks, FIRSTS, begin, stop)
             line = word_hash(data, start + begin, start + stop, _BASIS, 0)
-            again = _seen_before(seen[0], seen[1], slots, stamp, line)
+            again = _seen_before(seen, 0, slots, stamp, line)
             counts[1 if full else 2] += 1
             if again:
                 counts[7 if full else 9] += 1
@@ -139,7 +144,7 @@ def count_lines(
         if chars_of_paragraph >= 0 and (stop == begin or i >= size):
             if is_full:
                 counts[11] += 1
-                if _seen_before(seen[2], seen[3], slots, stamp, key):
+                if _seen_before(seen, 2, slots, stamp, key):
                     counts[12] += 1
                     counts[13] += chars_of_paragraph
             key, chars_of_paragraph, is_full = _BASIS, -1, False
@@ -154,21 +159,22 @@ def _before_break(data: Bytes, begin: int, last: int) -> int:
     return last - 1 if byte == 0x0A and last > begin and data[last - 1] == 0x0D else last
 
 
-@part
-def _seen_before(keys: Hashes, stamps: Hashes, slots: int, stamp: np.uint64, key: np.uint64) -> bool:
-    """Put a key into an open hash table; slots with another stamp are empty, so that no text clears the table."""
+@piece
+def _seen_before(tables: Hashes, which: int, slots: int, stamp: np.uint64, key: np.uint64) -> bool:
+    """Put a key into an open hash table, which is a row of keys and one of stamps; slots with another stamp are empty, so that
+    no text clears the table."""
     mask = np.uint64(slots - 1)
     slot = ((key * _SPREAD) >> np.uint64(32)) & mask
-    while stamps[slot] == stamp:
-        if keys[slot] == key:
+    while tables[which + 1, slot] == stamp:
+        if tables[which, slot] == key:
             return True
         slot = (slot + np.uint64(1)) & mask
-    stamps[slot] = stamp
-    keys[slot] = key
+    tables[which + 1, slot] = stamp
+    tables[which, slot] = key
     return False
 
 
-@part
+@piece
 def _look_at_line(
     data: Bytes, start: int, first: int, last: int, longest_word: int, flags: Flags, marks: Bitmaps, counts: Ints
 ) -> None:
@@ -219,7 +225,7 @@ def _last_flag(data: Bytes, first: int, last: int, flags: Flags) -> int:
     return _flag(flags, code)
 
 
-@part
+@piece
 def _before_citations(data: Bytes, first: int, last: int) -> int:
     """Where a line ends without the citations at its end: `[12]`, `[]`, `[edit]`, `[citation needed]`."""
     while last - first >= 2 and data[last - 1] == _BRACKET:
@@ -237,7 +243,7 @@ def _before_citations(data: Bytes, first: int, last: int) -> int:
     return last
 
 
-@part
+@piece
 def _is(data: Bytes, first: int, last: int, word: Bytes) -> bool:
     """Whether data[first:last] ends with the word as it is written."""
     k = 0
@@ -256,7 +262,7 @@ def _ends_in_ellipsis(data: Bytes, first: int, last: int) -> bool:
     return (a == b == c) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
-@part
+@piece
 def _longest(marks: Bitmaps, first: int, last: int) -> int:
     """The characters of the longest word of a line."""
     longest, p = 0, first
@@ -268,7 +274,7 @@ def _longest(marks: Bitmaps, first: int, last: int) -> int:
     return longest
 
 
-@part
+@piece
 def _sentences(data: Bytes, start: int, first: int, last: int, flags: Flags, marks: Bitmaps) -> int:
     """The sentences of a line.
 
@@ -299,7 +305,7 @@ def _sentences(data: Bytes, start: int, first: int, last: int, flags: Flags, mar
     return count
 
 
-@part
+@piece
 def _phrases(data: Bytes, start: int, first: int, last: int, marks: Bitmaps) -> tuple[int, int, int]:
     """What a line speaks of (bits of _SCRIPT and _POLICY), its opening curly brackets, and its `lorem ipsum`s."""
     found = brackets = lorems = 0
@@ -327,7 +333,7 @@ def _phrases(data: Bytes, start: int, first: int, last: int, marks: Bitmaps) -> 
     return found, brackets, lorems
 
 
-@part
+@piece
 def _spells(data: Bytes, i: int, end: int, word: Bytes) -> bool:
     """Whether the word, all in lower case, stands at byte i in any case."""
     if end - i < len(word):

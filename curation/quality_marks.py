@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.bitmaps import Bitmaps
-from curation.compilation import cgutils, emitted, inlined, part, types
+from curation.compilation import cgutils, emitted, inlined, piece, types
 from curation.deduplication.lanes import (
     BYTES,
     as_bits,
@@ -49,7 +49,7 @@ _ELLIPSIS: Final = 0x2026
 _CONTINUES: Final = -64
 _OPENINGS: Final = (b"jav", b"lor", b"ter", b"pri", b"coo", b"use")
 """How the phrases begin that C4 looks for; `{` it looks for too."""
-_BEGUN, _BEHIND, _OWN, _BEHIND_NEXT = 5, 6, 7, 2
+_BEGUN, _BEHIND, _OWN, _BEHIND_NEXT, _SPILT = 5, 6, 7, 2, 3
 _ZERO, _ONE, _LAST = np.uint64(0), np.uint64(1), np.uint64(63)
 
 Bytes = npt.NDArray[np.uint8]
@@ -115,18 +115,32 @@ def classified(typing: Any, data: Any, at: Any) -> Any:
     return types.UniTuple(types.uint64, 11)(data, types.int64), code
 
 
-@part
+class Block(NamedTuple):
+    """What is held of a block of a text, as `_mark_others` says."""
+
+    own: Hashes
+    spilt: Hashes
+    piece: Ints
+
+
+def block_room() -> Block:
+    """Room for a block."""
+    return Block(np.empty(_OWN, np.uint64), np.empty(_SPILT, np.uint64), np.empty(3, np.int64))
+
+
 def room_for(size: int) -> Bitmaps:
     """Bitmaps for a text of so many bytes."""
     return np.empty((9, ((size + 63) >> 6) + 2), np.uint64)
 
 
-@part
-def mark(data: Bytes, start: int, end: int, flags: Flags, marks: Bitmaps) -> Tally:
+@piece
+def mark(data: Bytes, start: int, end: int, flags: Flags, room: Block, marks: Bitmaps) -> Tally:
     """Mark the text data[start:end], valid UTF-8; bit p is byte start + p. The end of the last word is an edge too."""
     chars = feeds = breaks = words = pieces = hashes = ellipses = dots = 0
     is_ascii, was_ink, none = True, _ZERO, _ZERO
-    own, spilt, piece = np.zeros(_OWN, np.uint64), np.zeros(3, np.uint64), np.full(3, -1, np.int64)
+    own, spilt, piece = room
+    for k in range(_SPILT):
+        spilt[k], piece[k] = none, -1
     blocks = (end - start + 63) >> 6
     for block in range(blocks + 1):
         i = start + (block << 6)
@@ -139,11 +153,12 @@ def mark(data: Bytes, start: int, end: int, flags: Flags, marks: Bitmaps) -> Tal
             is_ascii = False
             own[0], own[1], own[2], own[3], own[4] = ink & ~spilt[0], broken | spilt[1], alpha, alnum, ends
             own[_BEGUN], own[_BEHIND] = none, spilt[_BEHIND_NEXT]
-            spilt[:] = 0
+            for k in range(_SPILT):
+                spilt[k] = none
             found, cut = _mark_others(data, i, block, beyond & ~later & inside, flags, own, spilt, piece)
             ellipses += found
             pieces += cut
-            ink, broken, alpha, alnum, ends, begun, behind = own
+            ink, broken, alpha, alnum, ends, begun, behind = own[0], own[1], own[2], own[3], own[4], own[5], own[6]
         prior = ink << _ONE | was_ink
         starts = (ink & ~prior) | begun | (behind & ink)
         if broken & ~fed != 0:
@@ -162,11 +177,12 @@ def mark(data: Bytes, start: int, end: int, flags: Flags, marks: Bitmaps) -> Tal
         words += count_bits(starts)
         hashes += count_bits(hashed & inside)
         was_ink = ink >> _LAST
-    marks[:, blocks + 1] = 0
+    for row in range(BREAKS + 1):
+        marks[row, blocks + 1] = none
     return Tally(chars, feeds, breaks, words, pieces, hashes, ellipses, is_ascii)
 
 
-@part
+@piece
 def _mark_others(
     data: Bytes, i: int, block: int, others: np.uint64, flags: Flags, own: Hashes, spilt: Hashes, piece: Ints
 ) -> tuple[int, int]:
@@ -216,7 +232,7 @@ def _with_bit(own: np.uint64, next_own: np.uint64, k: int) -> tuple[np.uint64, n
     return own, np.uint64(next_own | _ONE << np.uint64(k - 64))
 
 
-@part
+@piece
 def _single(data: Bytes, i: int, end: int, broken: np.uint64) -> np.uint64:
     """The line breaks of 64 bytes without carriage returns before line feeds: of the two, the second breaks the line."""
     left = broken
@@ -228,7 +244,7 @@ def _single(data: Bytes, i: int, end: int, broken: np.uint64) -> np.uint64:
     return broken
 
 
-@part
+@piece
 def _ellipses(dot: np.uint64, dots: int) -> tuple[int, int]:
     """How many times three dots follow each other, and how many more stand at the end; `dots` stood before."""
     found = 0

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.bitmaps import Bitmaps, any_set, count_set
-from curation.compilation import compiled, part
+from curation.compilation import kernel, piece
 from curation.deduplication.lanes import count_bits, eight_bytes, first_bits, lowest_bit
 from curation.deduplication.text_kernels import word_hash
 from curation.quality_marks import ALNUMS, ALPHAS, EDGES, FIRSTS, INK, Bytes
@@ -48,31 +48,38 @@ class Words(NamedTuple):
 
 def stop_words_of(words: tuple[str, ...]) -> StopWords:
     """What `count_words` knows stop words by."""
-    said = [np.frombuffer(word.encode() + bytes(8), np.uint8) for word in words]
-    hashes = np.array([_folded(word, 0, len(word) - 8) for word in said], np.uint64)
-    keys, numbers = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.int32)
-    for number, word in enumerate(said, 1):
-        key = _key(word, 0, len(word) - 8)
+    found = StopWords(np.empty(len(words), np.uint64), np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.int32))
+    spelt = [word.encode() for word in words]
+    data = np.frombuffer(b"".join(spelt) + bytes(8), np.uint8)
+    _fill(data, np.cumsum([0, *map(len, spelt)], dtype=np.int64), found)
+    return found
+
+
+@kernel
+def _fill(data: Bytes, bounds: npt.NDArray[np.int64], found: StopWords) -> None:
+    """Write stop words down, word i being data[bounds[i] : bounds[i + 1]]; eight bytes more can be read."""
+    for number in range(len(found.hashes)):
+        found.hashes[number] = _folded(data, bounds[number], bounds[number + 1])
+        key = _key(data, bounds[number], bounds[number + 1])
         slot = _slot(key)
-        while numbers[slot]:
-            slot = (slot + 1) % _SLOTS
-        keys[slot], numbers[slot] = key, number
-    return StopWords(hashes, keys, numbers)
+        while found.numbers[slot]:
+            slot = (slot + 1) & (_SLOTS - 1)
+        found.keys[slot], found.numbers[slot] = key, number + 1
 
 
-@compiled
+@piece
 def _key(data: Bytes, start: int, end: int) -> np.uint64:
     """The first eight bytes of a word with bit 5 set in each."""
     inside = first_bits(8 * min(end - start, 8))
     return np.uint64((eight_bytes(data, start) | _SMALL) & inside)
 
 
-@compiled
+@piece
 def _slot(key: np.uint64) -> np.int64:
     return np.int64((key * _SPREAD) >> _TOP)
 
 
-@compiled
+@piece
 def _folded(data: Bytes, start: int, end: int) -> np.uint64:
     """FNV-1a of the bytes, with A to Z as a to z."""
     value = _FNV_BASIS
@@ -81,7 +88,7 @@ def _folded(data: Bytes, start: int, end: int) -> np.uint64:
     return value
 
 
-@part
+@piece
 def count_words(
     data: Bytes,
     start: int,

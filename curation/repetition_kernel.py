@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import inlined, part
+from curation.compilation import inlined, piece
 
 _SHORTEST: Final = 2
 _LONGEST_TOP: Final = 4
@@ -41,23 +41,22 @@ class Runs(NamedTuple):
     table: Lengths
 
 
-@part
 def room_for_runs(words: int) -> Runs:
     """Room for the runs of so many words."""
     first, times, stem = np.empty(words, np.int32), np.empty(words, np.int32), np.empty(words, np.int32)
-    return Runs(first, times, stem, np.empty(words, np.int32), np.empty(slots_for(words), np.int32))
+    return Runs(first, times, stem, np.empty(words, np.int32), np.empty(max(16, 4 * words), np.int32))
 
 
-@part
+@piece
 def slots_for(entries: int) -> int:
-    """Slots of a table that is at most half full."""
+    """Slots of a table that is at most half full: 16, or fewer than four for each entry."""
     slots = 16
     while slots < 2 * entries:
         slots *= 2
     return slots
 
 
-@part
+@piece
 def count_repeated(words: Hashes, many: int, lengths: Lengths, room: Runs, counts: Ints) -> None:
     """Characters in repeated runs of a text's words, by what `RUN_COUNTS` names; of `many` words hash and characters are given.
 
@@ -81,7 +80,7 @@ def _slot(a: np.uint64, b: np.uint64) -> np.uint64:
     return np.uint64(value ^ (value >> _SHIFT))
 
 
-@part
+@piece
 def _pairs(words: Hashes, many: int, room: Runs) -> int:
     """For every pair of words, where it first stood and how often it stands; how many pairs there are."""
     first, times, _, places, table = room
@@ -105,7 +104,7 @@ def _pairs(words: Hashes, many: int, room: Runs) -> int:
     return max(many - 1, 0)
 
 
-@part
+@piece
 def _lengthened(words: Hashes, many: int, n: int, room: Runs) -> int:
     """Keep the places where a run of n words may be repeated, and find where it first stood; how many are left.
 
@@ -144,7 +143,7 @@ def _lengthened(words: Hashes, many: int, n: int, room: Runs) -> int:
     return left
 
 
-@part
+@piece
 def _chars(lengths: Lengths, place: int, n: int) -> int:
     total = 0
     for k in range(place, place + n):
@@ -152,7 +151,7 @@ def _chars(lengths: Lengths, place: int, n: int) -> int:
     return total
 
 
-@part
+@piece
 def _most_frequent(lengths: Lengths, many: int, n: int, room: Runs, once: int) -> tuple[int, int]:
     """Keep the places of runs that occur more than once; how many, and the characters in all occurrences of the most frequent
     run, spaces between its words too: the first of equals, `once` where none is repeated."""
@@ -168,7 +167,7 @@ def _most_frequent(lengths: Lengths, many: int, n: int, room: Runs, once: int) -
     return left, chosen
 
 
-@part
+@piece
 def _repeated(lengths: Lengths, many: int, n: int, room: Runs) -> tuple[int, int]:
     """Keep the places of runs that occur more than once; how many, and the characters of the runs that stood before, each
     counted once: after a repeated run the next word is looked at."""

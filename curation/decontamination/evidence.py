@@ -80,7 +80,7 @@ def find_items(
         raise ValueError(f"{texts.null_count} contents have no text; a content is its text")
     data, offsets = text_buffers(texts)
     characters, counts = Characters(*character_table()), np.zeros(len(texts), np.int64)
-    found, places = kernels.search(
+    found, places = kernels.found_in(
         data, offsets, characters, kernels.Index(*index.kernel), settings.min_words, GAP, counts
     )
     sets = items.select("set", "item").unique().sort("set", "item")

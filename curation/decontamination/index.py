@@ -52,11 +52,11 @@ class Form(NamedTuple):
 
 def words_of(texts: pl.Series) -> pl.Series:
     """The words of each text, as the little-endian bytes of their 64-bit hashes: all that is kept of an item."""
-    from curation.decontamination.word_kernel import Characters, all_words
+    from curation.decontamination.word_kernel import BLOCK, Characters, all_words, block_of
 
     data, offsets = text_buffers(texts.to_arrow().cast(pa.large_string()))
     hashes, counts = np.empty(int(offsets[-1] - offsets[0]), np.uint64), np.empty(len(texts), np.int64)
-    n = all_words(data, offsets, Characters(*character_table()), hashes, counts)
+    n = all_words(data, offsets, Characters(*character_table()), block_of(BLOCK), hashes, counts)
     return _rows(hashes[:n].astype("<u8"), np.concatenate([[0], 8 * np.cumsum(counts)])).alias("words")
 
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from curation.compilation import compiled, inlined, part
+from curation.compilation import inlined, kernel, piece
 from curation.copying import copy
 from curation.decontamination.word_kernel import (
     BLOCK,
@@ -26,6 +26,7 @@ from curation.decontamination.word_kernel import (
     Hashes,
     Int32s,
     Ints,
+    block_of,
     mixed,
     words,
 )
@@ -70,7 +71,7 @@ def seed_at(hashes: Hashes, i: int) -> np.uint64:
     return mixed(state + hashes[i + 3] * PRIME)
 
 
-@compiled
+@kernel
 def seeds_of(item_words: Hashes, bounds: Ints, seeds: Hashes, items: Int32s, places: Int32s) -> int:
     """Write the seeds of every item with the item and the place in it; how many there are."""
     n = 0
@@ -82,7 +83,7 @@ def seeds_of(item_words: Hashes, bounds: Ints, seeds: Hashes, items: Int32s, pla
     return n
 
 
-@compiled
+@kernel
 def fill_table(seeds: Hashes, table: Int32s, bloom: Hashes) -> None:
     """Put distinct seeds into an open hash table (place + 1, 0 where free) and into a Bloom filter of two bits in a word."""
     slot_mask, bloom_mask = np.uint64(len(table) - 1), np.uint64(len(bloom) - 1)
@@ -102,7 +103,7 @@ def may_be_seed(seed: np.uint64, bloom: Hashes) -> bool:
     return bool(bloom[(seed >> _32) & np.uint64(len(bloom) - 1)] & bits == bits)
 
 
-@part
+@piece
 def seed_place(seed: np.uint64, seeds: Hashes, table: Int32s) -> int:
     """The place of a seed among `seeds`, -1 when it is none of them."""
     slot_mask = np.uint64(len(table) - 1)
@@ -114,7 +115,7 @@ def seed_place(seed: np.uint64, seeds: Hashes, table: Int32s) -> int:
     return -1
 
 
-@part
+@piece
 def reach(hashes: Hashes, i: int, n: int, item_words: Hashes, at: int, last: int, step: int) -> int:
     """How many words from (i, at) on, in direction `step`, a match extends; its last word is one that agrees."""
     length = best_length = balance = best = 0
@@ -131,7 +132,7 @@ def reach(hashes: Hashes, i: int, n: int, item_words: Hashes, at: int, last: int
     return best_length
 
 
-@part
+@piece
 def longest_run(hashes: Hashes, i: int, item_words: Hashes, at: int, length: int) -> int:
     """The longest run of equal words of a match."""
     longest = run = 0
@@ -141,7 +142,7 @@ def longest_run(hashes: Hashes, i: int, item_words: Hashes, at: int, length: int
     return longest
 
 
-@part
+@piece
 def looks_like_json(data: Bytes, start: int, stop: int) -> bool:
     """Whether a text is written as an object, or as a list of objects, of JSON without blanks."""
     if stop - start < 4 or (data[stop - 1] != 125 and data[stop - 1] != 93):
@@ -150,20 +151,15 @@ def looks_like_json(data: Bytes, start: int, stop: int) -> bool:
     return bool(data[at] == 123 and data[at + 1] == 34)
 
 
-@part
-def added(rows: Ints, n: int, first: int, second: int, third: int, fourth: int) -> Ints:
-    """The rows with one more at n; a larger array where there is no room."""
-    if n == len(rows):
-        larger = np.empty((2 * n, 4), np.int64)
-        for row in range(n):
-            for column in range(4):
-                larger[row, column] = rows[row, column]
-        rows = larger
-    rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = first, second, third, fourth
-    return rows
+@piece
+def added(rows: Ints, n: int, first: int, second: int, third: int, fourth: int) -> int:
+    """Write a row behind n others, where there is room; how many there would be then."""
+    if n < len(rows):
+        rows[n, 0], rows[n, 1], rows[n, 2], rows[n, 3] = first, second, third, fourth
+    return n + 1
 
 
-@part
+@piece
 def carry(block: Block, n: int, held: int) -> None:
     """Move the last words of a block to its front."""
     copy(block.hashes, n - held, n, block.hashes, 0)
@@ -171,21 +167,22 @@ def carry(block: Block, n: int, held: int) -> None:
     copy(block.ends, n - held, n, block.ends, 0)
 
 
-@part
+@piece
 def begin_text(own: Ints, text: int) -> None:
     """Forget what an item had in earlier texts."""
-    own[:] = 0
+    for field in range(_FIELDS):
+        own[field] = 0
     own[_SEEN], own[_LOOKED] = text, -1
 
 
-@part
+@piece
 def begin_chain(own: Ints, chain: int, first: int, end: int) -> None:
     """Begin a chain of an item with a match at these bytes."""
     own[_CHAIN], own[_CHAINED], own[_CHAIN_RUN], own[_CHAIN_END] = chain, 0, 0, -1
     own[_FIRST], own[_END] = first, end
 
 
-@part
+@piece
 def join_chain(
     own: Ints, index: Index, block: Block, i: int, at: int, length: int, run: int, last: int, in_chain: Ints
 ) -> None:
@@ -199,7 +196,7 @@ def join_chain(
             own[_CHAINED] += index.weights[at + k]
 
 
-@part
+@piece
 def end_chain(own: Ints, item: int, index: Index, min_words: int, in_chain: Ints, in_text: Ints) -> bool:
     """Count the item's words that its chain holds and no earlier one of the text; False for a chain that is none."""
     if own[_CHAIN] == 0 or own[_CHAINED] < min_words:
@@ -212,69 +209,152 @@ def end_chain(own: Ints, item: int, index: Index, min_words: int, in_chain: Ints
     return True
 
 
-@compiled
-def search(
+class Room(NamedTuple):
+    """What a search keeps, all of it zeros at first: of each item its fields, and which were touched in this text; of each word
+    of an item the chain and the text that it was last in; and how many texts and chains there were."""
+
+    state: Ints
+    touched: Ints
+    in_chain: Ints
+    in_text: Ints
+    begun: Ints
+
+
+def found_in(
     data: Bytes, offsets: Ints, characters: Characters, index: Index, min_words: int, gap: int, counts: Ints
 ) -> tuple[Ints, Ints]:
     """Find items in texts: matches (row, item, words, longest run) and spans (row, item, first byte, end), by row.
 
     `gap` is how many words may lie between two matches of a chain. `counts` receives the number of words of each text.
     """
-    room = BLOCK + 2 * AHEAD
-    block = Block(np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64))
-    matches: Ints = np.empty((64, 4), np.int64)
-    spans: Ints = np.empty((64, 4), np.int64)
-    n_matches = n_spans = chains = 0
-    n_items = len(index.bounds) - 1
-    state, touched = np.zeros((n_items, _FIELDS), np.int64), np.empty(n_items, np.int64)
-    in_chain, in_text = np.zeros(len(index.words), np.int64), np.zeros(len(index.words), np.int64)
-    for row in range(len(offsets) - 1):
-        position, stop = offsets[row], offsets[row + 1]
-        escaped = looks_like_json(data, position, stop)
-        n = base = searched = n_touched = 0
-        final = False
-        while not final:
-            held = min(n, 2 * AHEAD)
-            base += n - held
-            carry(block, n, held)
-            position, n = words(data, position, offsets[row], stop, escaped, characters, block, held)
-            final = position >= stop
-            upto = n - SEED + 1 if final else n - AHEAD
-            for i in range(searched - base, upto):
-                seed = seed_at(block.hashes, i)
-                place = seed_place(seed, index.seeds, index.table) if may_be_seed(seed, index.bloom) else -1
-                if place < 0:
+    items, words = len(index.bounds) - 1, len(index.words)
+    sizes = ((items, _FIELDS), (items,), (words,), (words,), (2,))
+    room, block = Room(*(np.zeros(size, np.int64) for size in sizes)), block_of(BLOCK + 2 * AHEAD)
+    matches: Ints = np.empty((1024, 4), np.int64)
+    spans: Ints = np.empty((1024, 4), np.int64)
+    row = n_matches = n_spans = 0
+    while True:
+        row, n_matches, n_spans, more_matches, more_spans = search(
+            *(data, offsets, row, characters, index, min_words, gap, room, block),
+            *(counts, matches, n_matches, spans, n_spans),
+        )
+        if row == len(counts):
+            return matches[:n_matches], spans[:n_spans]
+        matches, spans = _with_room(matches, more_matches), _with_room(spans, more_spans)
+
+
+def _with_room(rows: Ints, wanted: int) -> Ints:
+    return rows if wanted <= len(rows) else np.concatenate([rows, np.empty((max(wanted, 2 * len(rows)), 4), np.int64)])
+
+
+@kernel
+def search(
+    data: Bytes,
+    offsets: Ints,
+    row: int,
+    characters: Characters,
+    index: Index,
+    min_words: int,
+    gap: int,
+    room: Room,
+    block: Block,
+    counts: Ints,
+    matches: Ints,
+    n_matches: int,
+    spans: Ints,
+    n_spans: int,
+) -> tuple[int, int, int, int, int]:
+    """Find items in texts from `row` on, and write what was found behind so many matches and spans. The row after the last, or
+    the one for which there must be more room; the matches and spans before it; and for how many there must be room."""
+    while row < len(counts):
+        all_matches, all_spans = search_in(
+            data,
+            offsets[row],
+            offsets[row + 1],
+            row,
+            characters,
+            index,
+            min_words,
+            gap,
+            room,
+            block,
+            counts,
+            matches,
+            n_matches,
+            spans,
+            n_spans,
+        )
+        if all_matches > len(matches) or all_spans > len(spans):
+            return row, n_matches, n_spans, all_matches, all_spans
+        n_matches, n_spans = all_matches, all_spans
+        row += 1
+    return row, n_matches, n_spans, 0, 0
+
+
+@piece
+def search_in(
+    data: Bytes,
+    position: int,
+    stop: int,
+    row: int,
+    characters: Characters,
+    index: Index,
+    min_words: int,
+    gap: int,
+    room: Room,
+    block: Block,
+    counts: Ints,
+    matches: Ints,
+    n_matches: int,
+    spans: Ints,
+    n_spans: int,
+) -> tuple[int, int]:
+    """Find items in one text, as `search` does; how many matches and spans there would be, had there been room."""
+    state, touched, in_chain, in_text, begun = room
+    begun[0] += 1
+    text, begin = begun[0], position
+    escaped = looks_like_json(data, position, stop)
+    n = base = searched = n_touched = 0
+    final = False
+    while not final:
+        held = min(n, 2 * AHEAD)
+        base += n - held
+        carry(block, n, held)
+        position, n = words(data, position, begin, stop, escaped, characters, block, held)
+        final = position >= stop
+        upto = n - SEED + 1 if final else n - AHEAD
+        for i in range(searched - base, upto):
+            seed = seed_at(block.hashes, i)
+            place = seed_place(seed, index.seeds, index.table) if may_be_seed(seed, index.bloom) else -1
+            if place < 0:
+                continue
+            for posting in range(index.starts[place], index.starts[place + 1]):
+                item = index.post_items[posting]
+                at, own = index.bounds[item] + index.post_places[posting], state[item]
+                if own[_SEEN] != text:
+                    begin_text(own, text)
+                    touched[n_touched] = item
+                    n_touched += 1
+                if own[_DIAGONAL] == base + i - at and base + i + SEED <= own[_LOOKED]:
                     continue
-                for posting in range(index.starts[place], index.starts[place + 1]):
-                    item = index.post_items[posting]
-                    at, own = index.bounds[item] + index.post_places[posting], state[item]
-                    if own[_SEEN] != row + 1:
-                        begin_text(own, row + 1)
-                        touched[n_touched] = item
-                        n_touched += 1
-                    if own[_DIAGONAL] == base + i - at and base + i + SEED <= own[_LOOKED]:
-                        continue
-                    right = SEED + reach(block.hashes, i + SEED, n, index.words, at + SEED, index.bounds[item + 1], 1)
-                    left = reach(block.hashes, i - 1, n, index.words, at - 1, index.bounds[item] - 1, -1)
-                    own[_DIAGONAL], own[_LOOKED] = base + i - at, base + i + right
-                    run = longest_run(block.hashes, i - left, index.words, at - left, left + right)
-                    if index.whole[item] and run < index.bounds[item + 1] - index.bounds[item]:
-                        continue
-                    if own[_CHAIN] == 0 or base + i - left > own[_CHAIN_END] + gap:
-                        if end_chain(own, item, index, min_words, in_chain, in_text):
-                            spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
-                            n_spans += 1
-                        chains += 1
-                        begin_chain(own, chains, block.firsts[i - left], block.ends[i + right - 1])
-                    join_chain(own, index, block, i - left, at - left, left + right, run, base + i + right, in_chain)
-            searched = max(searched, base + upto)
-        counts[row] = base + n
-        for k in range(n_touched):
-            item, own = touched[k], state[touched[k]]
-            if end_chain(own, item, index, min_words, in_chain, in_text):
-                spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
-                n_spans += 1
-            if own[_FOUND] > 0:
-                matches = added(matches, n_matches, row, item, own[_FOUND], own[_RUN])
-                n_matches += 1
-    return matches[:n_matches].copy(), spans[:n_spans].copy()
+                right = SEED + reach(block.hashes, i + SEED, n, index.words, at + SEED, index.bounds[item + 1], 1)
+                left = reach(block.hashes, i - 1, n, index.words, at - 1, index.bounds[item] - 1, -1)
+                own[_DIAGONAL], own[_LOOKED] = base + i - at, base + i + right
+                run = longest_run(block.hashes, i - left, index.words, at - left, left + right)
+                if index.whole[item] and run < index.bounds[item + 1] - index.bounds[item]:
+                    continue
+                if own[_CHAIN] == 0 or base + i - left > own[_CHAIN_END] + gap:
+                    if end_chain(own, item, index, min_words, in_chain, in_text):
+                        n_spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
+                    begun[1] += 1
+                    begin_chain(own, begun[1], block.firsts[i - left], block.ends[i + right - 1])
+                join_chain(own, index, block, i - left, at - left, left + right, run, base + i + right, in_chain)
+        searched = max(searched, base + upto)
+    counts[row] = base + n
+    for k in range(n_touched):
+        item, own = touched[k], state[touched[k]]
+        if end_chain(own, item, index, min_words, in_chain, in_text):
+            n_spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
+        if own[_FOUND] > 0:
+            n_matches = added(matches, n_matches, row, item, own[_FOUND], own[_RUN])
+    return n_matches, n_spans

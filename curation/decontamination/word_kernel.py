@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined, part
+from curation.compilation import inlined, kernel, piece
 from curation.copying import copy
 from curation.utf8 import code_point
 
@@ -53,13 +53,18 @@ class Block(NamedTuple):
     ends: Ints
 
 
-@part
+def block_of(words: int) -> Block:
+    """Room for so many words."""
+    return Block(np.empty(words, np.uint64), np.empty(words, np.int64), np.empty(words, np.int64))
+
+
+@piece
 def is_blank(byte: int) -> bool:
     """Whether an ASCII byte is white space."""
     return byte == 32 or 9 <= byte <= 13
 
 
-@part
+@piece
 def enumerates(data: Bytes, first: int, end: int, begin: int, stop: int, leads: bool, escaped: bool) -> bool:
     """Whether the word data[first:end] only numbers what follows: `a)`, `(b)`, `C.`, `12)`, and `12.` where it leads a line."""
     if end - first > 3 or end >= stop:
@@ -83,7 +88,7 @@ def enumerates(data: Bytes, first: int, end: int, begin: int, stop: int, leads: 
     return bool(mark == 41 or data[first] > 57 or leads)
 
 
-@part
+@piece
 def begins_line(data: Bytes, i: int, begin: int, folds: Int32s) -> bool:
     """Whether no word stands between byte i and the beginning of its line."""
     while i > begin:
@@ -95,7 +100,7 @@ def begins_line(data: Bytes, i: int, begin: int, folds: Int32s) -> bool:
     return True
 
 
-@part
+@piece
 def words(
     data: Bytes, start: int, begin: int, stop: int, escaped: bool, characters: Characters, block: Block, held: int
 ) -> tuple[int, int]:
@@ -135,7 +140,8 @@ def words(
             if fold > 0:
                 state = (state ^ np.uint64(fold & _LETTER)) * PRIME
             else:
-                for part in characters.expansions[-fold]:
+                for k in range(characters.expansions.shape[1]):
+                    part = characters.expansions[-fold, k]
                     if part:
                         state = (state ^ np.uint64(part & _LETTER)) * PRIME
             end = i + size
@@ -147,10 +153,10 @@ def words(
     return i, n
 
 
-@compiled
-def all_words(data: Bytes, offsets: Ints, characters: Characters, hashes: Hashes, counts: Ints) -> int:
-    """Write the word hashes of all texts, one after the other, and how many each has; `hashes` has room for a word a byte."""
-    block = Block(np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64))
+@kernel
+def all_words(data: Bytes, offsets: Ints, characters: Characters, block: Block, hashes: Hashes, counts: Ints) -> int:
+    """Write the word hashes of all texts, one after the other, and how many each has; `hashes` has room for a word a byte, and
+    `block` for `BLOCK`."""
     n = 0
     for row in range(len(counts)):
         i, stop = offsets[row], offsets[row + 1]

@@ -35,7 +35,8 @@ def near_duplicate_groups(texts: pl.DataFrame, settings: GroupSettings) -> pl.Da
     sets = shingle_sets(contents["text"].gather(forms.first[candidates]).to_arrow(), settings.signature)
     starts, sizes = np.zeros(len(parents), np.int64), np.zeros(len(parents), np.int64)
     starts[candidates], sizes[candidates] = sets.starts, sets.sizes
-    pair_kernels.group(forms.buckets, forms.n_buckets, starts, sizes, sets.hashes, settings.threshold, parents)
+    room = pair_kernels.group_room(forms.buckets, forms.n_buckets)
+    pair_kernels.group(forms.buckets, starts, sizes, sets.hashes, settings.threshold, room, parents)
     heads = forms.first[parents[forms.of]]
     return contents.select("content_digest", group=pl.col("content_digest").gather(heads))
 

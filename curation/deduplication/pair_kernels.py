@@ -6,10 +6,12 @@ the order of the survivor policy, so the lower number goes first everywhere.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, kernel, part, piece
+from curation.compilation import kernel, piece
 from curation.deduplication.band_kernels import join, root
 from curation.deduplication.lanes import is_among_four
 
@@ -58,7 +60,7 @@ def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: Flags, buckets: Ind
     return total
 
 
-@part
+@piece
 def jaccard(a: Hashes, b: Hashes) -> float:
     """The Jaccard similarity of two sets, given as sorted arrays; 0 for two empty ones."""
     i, j, common = 0, 0, 0
@@ -248,9 +250,27 @@ def elect(
     return len(rows), n
 
 
-@compiled
+class GroupRoom(NamedTuple):
+    """Of each bucket the first of its groups, -1 at first; of each entry the next group, the first member, the form and the
+    next one of the group; and of each form the last one that looked at it, -1 at first."""
+
+    heads: Indices
+    next_group: Indices
+    first_member: Indices
+    member: Indices
+    next_member: Indices
+    looked_at: Indices
+
+
+def group_room(buckets: Indices, n_buckets: int) -> GroupRoom:
+    """Room for the groups of these forms."""
+    one, two, three, four = (np.empty(buckets.size, np.int32) for _ in range(4))
+    return GroupRoom(np.full(n_buckets, -1, np.int32), one, two, three, four, np.full(len(buckets), -1, np.int32))
+
+
+@kernel
 def group(
-    buckets: Indices, n_buckets: int, starts: Ints, sizes: Ints, shingles: Hashes, threshold: float, parents: Indices
+    buckets: Indices, starts: Ints, sizes: Ints, shingles: Hashes, threshold: float, room: GroupRoom, parents: Indices
 ) -> None:
     """Join all forms that share a bucket and reach the threshold: `parents` holds the first form of each group.
 
@@ -258,15 +278,13 @@ def group(
     copies of one text cost one comparison each.
     """
     n, width = buckets.shape
-    heads = np.full(n_buckets, -1, np.int32)
-    next_group, first_member = np.empty(n * width, np.int32), np.empty(n * width, np.int32)
-    member, next_member = np.empty(n * width, np.int32), np.empty(n * width, np.int32)
-    looked_at = np.full(n, -1, np.int32)
+    heads, next_group, first_member, member, next_member, looked_at = room
     entries = 0
     for form in range(n):
         parents[form] = form
         own = shingles[starts[form] : starts[form] + sizes[form]]
-        for bucket in buckets[form]:
+        for band in range(width):
+            bucket = buckets[form, band]
             if bucket < 0:
                 continue
             home, entry = -1, heads[bucket]

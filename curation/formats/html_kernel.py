@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
+from curation.compilation import kernel
 from curation.formats.html_nesting import BLOCKS
 
 UNSURE = -1
@@ -53,10 +53,10 @@ def nesting(markup: bytes) -> int:
     truth or more than it, or `UNSURE` where a script, a style or another element's text is written so that it can be
     taken for tags.
     """
-    return int(_nesting(np.frombuffer(markup, np.uint8), _CODES, _KINDS))
+    return int(_nesting(np.frombuffer(markup, np.uint8), _CODES, _KINDS, np.zeros(_SLOTS, np.int64)))
 
 
-@compiled
+@kernel
 def _start_tags(markup: npt.NDArray[np.uint8], begins: npt.NDArray[np.uint8]) -> int:
     found = 0
     for at in range(len(markup) - 2):
@@ -65,9 +65,13 @@ def _start_tags(markup: npt.NDArray[np.uint8], begins: npt.NDArray[np.uint8]) ->
     return found
 
 
-@compiled
-def _nesting(markup: npt.NDArray[np.uint8], codes: npt.NDArray[np.int64], kinds: npt.NDArray[np.uint8]) -> int:
-    opened = np.zeros(len(codes), np.int64)
+@kernel
+def _nesting(
+    markup: npt.NDArray[np.uint8],
+    codes: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.uint8],
+    opened: npt.NDArray[np.int64],
+) -> int:
     depth = deepest = foreign = raw = at = 0
     commented = False
     size = len(markup) - 3

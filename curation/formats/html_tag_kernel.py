@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, emitted, inlined, part, types
+from curation.compilation import emitted, inlined, kernel, piece, types
 from curation.deduplication.lanes import BYTES, LANES, as_bits, every, loaded, lowest_bit
 
 UNSURE = -1
@@ -158,7 +158,7 @@ def _around(
     return tables, in_cell, in_select, not ends or (in_button and tables > 0)
 
 
-@compiled
+@kernel
 def _telling_tags(markup: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -> int:
     size = len(markup) - 3
     at = count = headings = level = content = tables = roots = 0
@@ -225,7 +225,7 @@ def _telling_tags(markup: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -
     return UNSURE if level else count
 
 
-@part
+@piece
 def _after_comment(markup: npt.NDArray[np.uint8], at: int) -> int:
     """Where a comment ends whose text begins there, or `UNSURE`."""
     size = len(markup) - 2
@@ -292,7 +292,7 @@ def _after_attributes(
         at += (mark == 34 or mark == 39) and at < size
 
 
-@part
+@piece
 def _may_tell(
     markup: npt.NDArray[np.uint8],
     kind: int,
@@ -319,7 +319,7 @@ def _may_tell(
     return False
 
 
-@part
+@piece
 def _after_raw(markup: npt.NDArray[np.uint8], name: int, at: int, is_script: bool) -> int:
     """Where the end tag begins of an element that holds text alone, or `UNSURE`; its name begins there."""
     length = 0

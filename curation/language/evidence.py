@@ -40,14 +40,15 @@ def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordB
 
     Raises ValueError when a text is null, PackageNotFoundError where the model's package is not installed.
     """
-    from curation.language.kernels import count_scripts, sample_letters
+    from curation.language.kernels import count_scripts, samples
 
     table = script_table()
     data, offsets = _buffers(contents)
-    counts = count_scripts(data, offsets, table, FIRST + len(SCRIPTS))[:, FIRST:]
-    samples, ends = sample_letters(data, offsets, table, settings.pieces, settings.piece_bytes)
-    told = guesses([_plain(samples[first:last]) for first, last in pairwise(ends)])
-    found = _assembled(contents, told, counts).to_arrow().combine_chunks()
+    counts = np.zeros((len(offsets) - 1, FIRST + len(SCRIPTS)), np.int64)
+    count_scripts(data, offsets, table, counts)
+    letters, ends = samples(data, offsets, table, settings.pieces, settings.piece_bytes)
+    told = guesses([_plain(letters[first:last]) for first, last in pairwise(ends)])
+    found = _assembled(contents, told, counts[:, FIRST:]).to_arrow().combine_chunks()
     return found.to_batches()[0] if found.num_rows else pa.RecordBatch.from_pylist([], schema=found.schema)
 
 

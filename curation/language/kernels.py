@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined, part
+from curation.compilation import inlined, kernel, piece
 
 _LONGEST_SKIP: Final = 32
 _SPACE: Final = 0x20
@@ -35,16 +35,14 @@ def _entry(table: Bytes, data: Bytes, i: int) -> tuple[int, int]:
     return (int(table[code]) if code < len(table) else 0), 4
 
 
-@compiled
-def count_scripts(data: Bytes, offsets: Ints, table: Bytes, entries: int) -> Ints:
-    """How many characters have each entry of the table, a row per text, but for ASCII's that are no letters.
+@kernel
+def count_scripts(data: Bytes, offsets: Ints, table: Bytes, counts: Ints) -> None:
+    """Count how many characters have each entry of the table, a row per text, but for ASCII's that are no letters.
 
-    Text i is data[offsets[i] : offsets[i + 1]].
+    Text i is data[offsets[i] : offsets[i + 1]]; `counts` begins as zeros.
     """
-    rows = len(offsets) - 1
-    counts = np.zeros((rows, entries), np.int64)
     latin = table[0x61]
-    for row in range(rows):
+    for row in range(len(offsets) - 1):
         i, end, letters = offsets[row], offsets[row + 1], 0
         while i < end:
             if data[i] < 0x80:
@@ -55,23 +53,27 @@ def count_scripts(data: Bytes, offsets: Ints, table: Bytes, entries: int) -> Int
                 counts[row, entry] += 1
                 i += width
         counts[row, latin] += letters
-    return counts
 
 
-@compiled
-def sample_letters(data: Bytes, offsets: Ints, table: Bytes, pieces: int, piece_bytes: int) -> tuple[Bytes, Ints]:
+def samples(data: Bytes, offsets: Ints, table: Bytes, pieces: int, piece_bytes: int) -> tuple[Bytes, Ints]:
     """The sample of each text: its bytes, and where each sample begins and ends in them.
 
     A text of at most pieces * piece_bytes bytes is read whole; of another, so many pieces whose starts are evenly spread,
     the first at its beginning and the last at its end.
     """
-    rows = len(offsets) - 1
-    most = 0
-    for row in range(rows):
-        most += min(offsets[row + 1] - offsets[row], pieces * (piece_bytes + 4)) + pieces
-    out, ends = np.empty(most, np.uint8), np.zeros(rows + 1, np.int64)
+    most = np.minimum(np.diff(offsets), pieces * (piece_bytes + 4)) + pieces
+    out, ends = np.empty(int(most.sum()), np.uint8), np.zeros(len(offsets), np.int64)
+    sample_letters(data, offsets, table, pieces, piece_bytes, out, ends)
+    return out[: ends[-1]], ends
+
+
+@kernel
+def sample_letters(
+    data: Bytes, offsets: Ints, table: Bytes, pieces: int, piece_bytes: int, out: Bytes, ends: Ints
+) -> None:
+    """Write the sample of each text behind those before, and where it ends; there is room for all."""
     at = 0
-    for row in range(rows):
+    for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
         if end - start <= pieces * piece_bytes:
             at = _letters(data, start, end, end, table, out, at, at)
@@ -83,10 +85,9 @@ def sample_letters(data: Bytes, offsets: Ints, table: Bytes, pieces: int, piece_
                     data, _word_start(data, start, first, end, table), first + piece_bytes, end, table, out, at, begin
                 )
         ends[row + 1] = at
-    return out[:at], ends
 
 
-@part
+@piece
 def _word_start(data: Bytes, start: int, first: int, end: int, table: Bytes) -> int:
     """From byte `first` on, where a word may start: after what is left of one that began before, if that is short."""
     i = first
@@ -103,7 +104,7 @@ def _word_start(data: Bytes, start: int, first: int, end: int, table: Bytes) -> 
     return i
 
 
-@part
+@piece
 def _letters(data: Bytes, i: int, stop: int, end: int, table: Bytes, out: Bytes, at: int, begin: int) -> int:
     """Copy the letters and marks of the characters that start before `stop`, a space before each word but the first of
     the sample, which starts at `begin`; where the next byte goes."""

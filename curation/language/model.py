@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from curation.deduplication.digest_index import slots_for
+
 SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 UNKNOWN = "und"
 """What ISO 639-2 calls undetermined: the language of a text without letters."""
@@ -91,12 +93,12 @@ def load_model() -> tuple[Model, list[str]]:
 
 def guesses(texts: Sequence[str]) -> Guesses:
     """The two most probable languages of texts of one line each; `UNKNOWN` for a text without letters."""
-    from curation.language.prediction import predict
+    from curation.language.prediction import predictions
 
     model, names = load_model()
     said = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, said)], dtype=np.int64)
-    labels, probabilities = predict(np.frombuffer(b"".join(said) + bytes(1), np.uint8), ends, model)
+    labels, probabilities = predictions(np.frombuffer(b"".join(said) + bytes(1), np.uint8), ends, model)
     names = [*names, UNKNOWN]
     languages = [(names[first], names[second]) for first, second in labels.tolist()]
     rounded = np.minimum(np.round(probabilities, _DIGITS), 1.0)
@@ -136,6 +138,7 @@ def _read(file: _Bytes) -> tuple[Model, list[str]]:
     height, _ = file.numbers("2q")
     outputs = file.array(np.float32, height * dim).reshape(height, dim)
     words = [word for word, _, _ in named[:n_words]]
+    spelt, word_ends = np.frombuffer(b"".join(words), np.uint8), np.cumsum([0, *map(len, words)], dtype=np.int64)
     left, right = _tree([count for _, count, _ in named[n_words:]])
     kept = np.zeros((buckets + 63) // 64, np.uint64)
     np.bitwise_or.at(kept, runs[:, 0] // 64, np.uint64(1) << (runs[:, 0] % 64).astype(np.uint64))
@@ -144,9 +147,9 @@ def _read(file: _Bytes) -> tuple[Model, list[str]]:
         outputs[: n_labels - 1].copy(),
         left,
         right,
-        np.frombuffer(b"".join(words), np.uint8),
-        np.cumsum([0, *map(len, words)], dtype=np.int64),
-        _word_slots(words),
+        spelt,
+        word_ends,
+        _word_slots(spelt, word_ends),
         kept,
         _run_slots(runs, n_words),
         buckets,
@@ -199,22 +202,16 @@ def _tree(counts: Sequence[int]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.
     return left, right
 
 
-def _word_slots(words: Sequence[bytes]) -> npt.NDArray[np.int32]:
-    from curation.language.prediction import fnv, slots_for
+def _word_slots(words: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    from curation.language.prediction import fill_slots
 
-    slots = np.zeros(slots_for(len(words)), np.int32)
-    for number, word in enumerate(words, 1):
-        at = fnv(np.frombuffer(word, np.uint8), 0, len(word)) % len(slots)
-        while slots[at]:
-            at = (at + 1) % len(slots)
-        slots[at] = number
+    slots = np.zeros(slots_for(len(ends) - 1), np.int32)
+    fill_slots(words, ends, slots)
     return slots
 
 
 def _run_slots(runs: npt.NDArray[np.int32], n_words: int) -> npt.NDArray[np.int32]:
     """Pairs of one more than a run's number, and its row."""
-    from curation.language.prediction import slots_for
-
     slots = np.zeros((slots_for(len(runs)), 2), np.int32)
     for number, row in runs.tolist():
         at = number % len(slots)

@@ -8,15 +8,13 @@ way. Numbers are added up in the order and the precision of fastText, so that pr
 from __future__ import annotations
 
 from math import exp, log
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled
-
-if TYPE_CHECKING:
-    from curation.language.model import Model
+from curation.compilation import kernel, piece
+from curation.language.model import Model
 
 _BASIS: Final = np.uint64(2166136261)
 _PRIME: Final = np.uint64(16777619)
@@ -32,56 +30,73 @@ Rows = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 
-@compiled
-def slots_for(entries: int) -> int:
-    """Slots of a hash table that is at most half full."""
-    slots = 16
-    while slots < 2 * entries:
-        slots *= 2
-    return slots
-
-
-@compiled
+@piece
 def _absorbed(state: np.uint64, byte: int) -> np.uint64:
     """A byte more of FNV-1a in 32 bits; bytes count as signed."""
     value = np.uint64(byte) | _SIGN if byte >= 0x80 else np.uint64(byte)
     return ((state ^ value) * _PRIME) & _WORD
 
 
-@compiled
-def fnv(data: Bytes, start: int, end: int) -> int:
-    """fastText's hash of data[start:end]."""
-    state = _BASIS
-    for i in range(start, end):
-        state = _absorbed(state, data[i])
-    return int(state)
+@kernel
+def fill_slots(words: Bytes, ends: npt.NDArray[np.int64], slots: Rows) -> None:
+    """Put the words into a hash table by fastText's hash; `slots` begins as zeros, and has a power of two of them."""
+    for number in range(len(ends) - 1):
+        state = _BASIS
+        for i in range(ends[number], ends[number + 1]):
+            state = _absorbed(state, words[i])
+        at = np.int64(state) & (len(slots) - 1)
+        while slots[at]:
+            at = (at + 1) & (len(slots) - 1)
+        slots[at] = number + 1
 
 
-@compiled
-def predict(data: Bytes, offsets: npt.NDArray[np.int64], model: Model) -> tuple[Rows, npt.NDArray[np.float64]]:
+class Room(NamedTuple):
+    """What a text is told in: rows and bytes, of the longest text 4 and 1 for each byte, and some; a vector; and the nodes of
+    the tree that are still to be looked at, with their scores."""
+
+    rows: Rows
+    word: Bytes
+    hidden: Floats
+    nodes: Rows
+    scores: Floats
+
+
+def predictions(data: Bytes, offsets: npt.NDArray[np.int64], model: Model) -> tuple[Rows, npt.NDArray[np.float64]]:
     """The two most probable labels of each text, and their probabilities; where there is none, a label beyond the last.
 
     Text i is data[offsets[i] : offsets[i + 1]], words with one space between them; an empty one has no label.
     """
-    count, longest = len(offsets) - 1, 0
-    for i in range(count):
-        longest = max(longest, offsets[i + 1] - offsets[i])
+    count, longest, nodes = len(offsets) - 1, int(np.diff(offsets).max(initial=0)), len(model.left)
     labels, told = np.full((count, 2), len(model.outputs) + 1, np.int32), np.zeros((count, 2))
-    rows, word = np.empty(4 * longest + 16, np.int32), np.empty(longest + 8, np.uint8)
-    hidden, nodes, scores = (
+    room = Room(
+        np.empty(4 * longest + 16, np.int32),
+        np.empty(longest + 8, np.uint8),
         np.empty(_DIM, np.float32),
-        np.empty(len(model.left), np.int32),
-        np.empty(len(model.left), np.float32),
+        np.empty(nodes, np.int32),
+        np.empty(nodes, np.float32),
     )
-    for i in range(count):
-        if offsets[i + 1] > offsets[i]:
-            found = _rows(data, offsets[i], offsets[i + 1], model, word, rows)
-            _mean(model.rows, rows, found, hidden)
-            _best(model, hidden, nodes, scores, labels[i], told[i])
+    predict(data, offsets, model, room, labels, told)
     return labels, told
 
 
-@compiled
+@kernel
+def predict(
+    data: Bytes,
+    offsets: npt.NDArray[np.int64],
+    model: Model,
+    room: Room,
+    labels: Rows,
+    told: npt.NDArray[np.float64],
+) -> None:
+    """Write the two most probable labels of each text that is not empty, and their probabilities."""
+    for i in range(len(offsets) - 1):
+        if offsets[i + 1] > offsets[i]:
+            found = _rows(data, offsets[i], offsets[i + 1], model, room.word, room.rows)
+            _mean(model.rows, room.rows, found, room.hidden)
+            _best(model, room.hidden, room.nodes, room.scores, labels, told, i)
+
+
+@piece
 def _rows(data: Bytes, start: int, end: int, model: Model, word: Bytes, rows: Rows) -> int:
     """The rows of a text's words and runs of characters, and of the end of the line; how many."""
     found, at = 0, start
@@ -104,7 +119,7 @@ def _rows(data: Bytes, start: int, end: int, model: Model, word: Bytes, rows: Ro
     return found + 1
 
 
-@compiled
+@piece
 def _known(word: Bytes, size: int, state: np.uint64, words: Bytes, ends: npt.NDArray[np.int64], slots: Rows) -> int:
     """The number of the word[1:size]; -1 where it is not known."""
     mask = len(slots) - 1
@@ -122,7 +137,7 @@ def _known(word: Bytes, size: int, state: np.uint64, words: Bytes, ends: npt.NDA
     return -1
 
 
-@compiled
+@piece
 def _runs(word: Bytes, size: int, model: Model, rows: Rows, found: int) -> int:
     """The rows of the runs of characters in word[:size]; how many rows there are then."""
     kept, slots = model.kept, model.run_slots
@@ -149,7 +164,7 @@ def _runs(word: Bytes, size: int, model: Model, rows: Rows, found: int) -> int:
     return found
 
 
-@compiled
+@piece
 def _mean(vectors: Floats, rows: Rows, many: int, hidden: Floats) -> None:
     """The mean of the first `many` of the rows, into `hidden`."""
     for k in range(_DIM):
@@ -163,9 +178,9 @@ def _mean(vectors: Floats, rows: Rows, many: int, hidden: Floats) -> None:
         hidden[k] *= share
 
 
-@compiled
+@piece
 def _best(
-    model: Model, hidden: Floats, nodes: Rows, scores: Floats, labels: Rows, told: npt.NDArray[np.float64]
+    model: Model, hidden: Floats, nodes: Rows, scores: Floats, labels: Rows, told: npt.NDArray[np.float64], text: int
 ) -> None:
     """Walk the tree from its root, left before right, but not where no better label than the two known ones can be."""
     first = second = np.float32(-np.inf)
@@ -178,10 +193,10 @@ def _best(
             continue
         if node < n_labels:
             if score > first:
-                second, labels[1] = first, labels[0]
-                first, labels[0] = score, node
+                second, labels[text, 1] = first, labels[text, 0]
+                first, labels[text, 0] = score, node
             else:
-                second, labels[1] = score, node
+                second, labels[text, 1] = score, node
             continue
         value = np.float32(0)
         for k in range(_DIM):
@@ -191,4 +206,4 @@ def _best(
         less = np.float32(1.0 - np.float64(sure))
         nodes[waiting + 1], scores[waiting + 1] = model.left[node], score + np.float32(log(less + 1e-5))
         waiting += 2
-    told[0], told[1] = exp(np.float64(first)), exp(np.float64(second))
+    told[text, 0], told[text, 1] = exp(np.float64(first)), exp(np.float64(second))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from curation.privacy import kernels
 from curation.privacy.national_ids import ID_NAMES
-from curation.privacy.number_kernel import names_table
+from curation.privacy.number_kernel import GROUPS, names_table
 from curation.privacy.phones import PHONE_NAMES
 from curation.privacy.secrets import PREFIXES
 
@@ -31,10 +31,11 @@ def candidates(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> M
     """The candidates of each text that has any; text t is data[offsets[t] : offsets[t + 1]]."""
     data, offsets = data.view(), offsets.view()
     data.flags.writeable = offsets.flags.writeable = False  # whatever they are made of: so the loop is compiled once
+    groups = np.empty((2, GROUPS), np.int64)
     room = 1_024 + (int(offsets[-1]) - int(offsets[0])) // 64
     while True:
         rows = np.empty((room, 4), np.int64)
-        count = kernels.propose(data, offsets, _PREFIXES, _STARTS, _NAMES, rows)
+        count = kernels.propose(data, offsets, _PREFIXES, _STARTS, _NAMES, groups, rows)
         if count >= 0:
             break
         room *= 4

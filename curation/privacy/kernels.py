@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined, part
+from curation.compilation import inlined, kernel, piece
 from curation.privacy.number_kernel import Hashes, may_be_entity
 
 Bytes = npt.NDArray[np.uint8]
@@ -52,7 +52,7 @@ def _is_letter(byte: int) -> bool:
     return 97 <= byte | 32 <= 122
 
 
-@part
+@piece
 def _joins(data: Bytes, first: int, last: int) -> bool:
     """Whether what stands between two groups of digits holds them together: at most a sign with spaces and brackets."""
     gap = last - first
@@ -76,7 +76,7 @@ def _joins(data: Bytes, first: int, last: int) -> bool:
     return signs <= 1 and not (gap == 3 and signs == 0)
 
 
-@part
+@piece
 def _ipv4_end(data: Bytes, i: int, stop: int) -> int:
     """The end of four groups of up to three digits that dots part, which begin at i; 0 if there are none."""
     for group in range(4):
@@ -92,7 +92,7 @@ def _ipv4_end(data: Bytes, i: int, stop: int) -> int:
     return i
 
 
-@part
+@piece
 def _ipv6_end(data: Bytes, i: int, stop: int) -> int:
     """The end of hexadecimal groups that colons part, if they may be an address; 0 if not."""
     colons, is_short, first = 0, False, i
@@ -104,7 +104,7 @@ def _ipv6_end(data: Bytes, i: int, stop: int) -> int:
     return i if colons >= 6 or (colons >= 2 and is_short) else 0
 
 
-@part
+@piece
 def _may_be_code(data: Bytes, i: int, j: int, stop: int) -> bool:
     """Whether the word data[i:j] may begin an IBAN or an id with letters.
 
@@ -122,7 +122,7 @@ def _may_be_code(data: Bytes, i: int, j: int, stop: int) -> bool:
     return False
 
 
-@part
+@piece
 def _is_named_secret(data: Bytes, begin: int, i: int) -> bool:
     """Whether the word before the sign at i ends as `password`, `token`, `secret`, `key`, `pwd` and their like do."""
     p, skipped = i - 1, 0
@@ -145,7 +145,7 @@ def _is_named_secret(data: Bytes, begin: int, i: int) -> bool:
     )
 
 
-@part
+@piece
 def _is_sign(data: Bytes, begin: int, i: int, stop: int) -> int:
     """The sort of proposal that the sign at i is; -1 for none."""
     byte = int(data[i])
@@ -164,14 +164,14 @@ def _is_sign(data: Bytes, begin: int, i: int, stop: int) -> int:
     return AT if k + 1 < stop and data[k] == 64 else -1
 
 
-@part
+@piece
 def _put(found: Ints, n: int, text: int, sort: int, start: int, end: int) -> int:
     """Write a proposal behind n others; how many there are then."""
     found[n, 0], found[n, 1], found[n, 2], found[n, 3] = text, sort, start, end
     return n + 1
 
 
-@part
+@piece
 def _begins_key(data: Bytes, i: int, prefixes: Ints) -> bool:
     """Whether the three bytes from i on are one of the prefixes."""
     three = int(data[i]) << 16 | int(data[i + 1]) << 8 | int(data[i + 2])
@@ -181,9 +181,18 @@ def _begins_key(data: Bytes, i: int, prefixes: Ints) -> bool:
     return p < len(prefixes)
 
 
-@part
+@piece
 def _propose_in(
-    data: Bytes, begin: int, stop: int, prefixes: Ints, starts: Bytes, names: Hashes, t: int, found: Ints, count: int
+    data: Bytes,
+    begin: int,
+    stop: int,
+    prefixes: Ints,
+    starts: Bytes,
+    names: Hashes,
+    groups: Ints,
+    t: int,
+    found: Ints,
+    count: int,
 ) -> int:
     """Write the proposals of text t behind `count` others; how many there are then, or -1 if they do not fit."""
     first = last = begin - 9  # the groups of digits that hold together, and how many digits they are
@@ -209,7 +218,7 @@ def _propose_in(
             end = j
             if not letters:
                 if not (last > begin and _joins(data, last, i)):
-                    if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
+                    if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names, groups):
                         count = _put(found, count, t, NUMBER, first - begin, last - begin)
                     first, digits = i, 0
                 last, digits = j, digits + j - i
@@ -229,22 +238,23 @@ def _propose_in(
         if sort >= 0:
             count = _put(found, count, t, sort, i - begin, end - begin)
         i = j
-    if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names):
+    if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names, groups):
         count = _put(found, count, t, NUMBER, first - begin, last - begin)
     return count
 
 
-@compiled
-def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Hashes, found: Ints) -> int:
+@kernel
+def propose(data: Bytes, offsets: Ints, prefixes: Ints, starts: Bytes, names: Hashes, groups: Ints, found: Ints) -> int:
     """Write proposals (text, sort, start, end; offsets within the text) into `found`; how many, or -1 if they do not fit.
 
     Text t is data[offsets[t] : offsets[t + 1]]. `prefixes` are three bytes each, the first one highest; `starts` is 1
-    for bytes that one begins with. `names` are the words that name numbers (`curation.privacy.number_kernel`).
+    for bytes that one begins with. `names` are the words that name numbers, and `groups` is room
+    (`curation.privacy.number_kernel`).
     """
     count = 0
     for t in range(len(offsets) - 1):
         begin, stop = int(offsets[t]), int(offsets[t + 1])
-        count = _propose_in(data, begin, stop, prefixes, starts, names, t, found, count)
+        count = _propose_in(data, begin, stop, prefixes, starts, names, groups, t, found, count)
         if count < 0:
             break
     return count

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import compiled, inlined, part
+from curation.compilation import inlined, kernel, piece
 from curation.privacy.context import WINDOW
 from curation.utf8 import lower
 
@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 SLOTS: Final = 1024
-_GROUPS: Final = 5
+GROUPS: Final = 5
 _FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME: Final = np.uint64(0x100000001B3)
 _WINDOW: Final = WINDOW
@@ -32,15 +32,23 @@ def names_table(phrases: frozenset[str]) -> Hashes:
     """The last words of the phrases, as an open hash table; what is not ASCII is let through without it."""
     table = np.zeros(SLOTS, np.uint64)
     for word in sorted({phrase.split()[-1] for phrase in phrases if phrase.isascii()}):
-        value = _hash(np.frombuffer(word.encode(), np.uint8), 0, len(word))
-        slot = int(value) % SLOTS
+        value = _hash_of(word.encode())
+        slot = value % SLOTS
         while table[slot]:
             slot = (slot + 1) % SLOTS
         table[slot] = value
     return table
 
 
-@compiled
+def _hash_of(word: bytes) -> int:
+    """What `_hash` gives for a word in small letters."""
+    value = int(_FNV_BASIS)
+    for byte in word:
+        value = (value ^ byte) * int(_FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+@piece
 def _hash(data: Bytes, start: int, end: int) -> np.uint64:
     value = _FNV_BASIS
     for i in range(start, end):
@@ -58,9 +66,12 @@ def _is_digit(byte: int) -> bool:
     return 48 <= byte <= 57
 
 
-@compiled
-def may_be_entity(data: Bytes, begin: int, first: int, last: int, stop: int, names: Hashes) -> bool:
-    """Whether the groups of digits data[first:last], in a text from `begin` to `stop`, may hold an id, a card or a number."""
+@kernel
+def may_be_entity(data: Bytes, begin: int, first: int, last: int, stop: int, names: Hashes, groups: Ints) -> bool:
+    """Whether the groups of digits data[first:last], in a text from `begin` to `stop`, may hold an id, a card or a number.
+
+    `groups` is room for the starts and sizes of `GROUPS` groups.
+    """
     before = int(data[first - 1]) if first > begin else 32
     if before == 43 or (before == 40 and first - 1 > begin and data[first - 2] == 43):  # + and +(
         return True
@@ -74,21 +85,23 @@ def may_be_entity(data: Bytes, begin: int, first: int, last: int, stop: int, nam
         place = first + 2 if data[first + 1] == 48 else first + 1
         if 49 <= data[place] <= 57:
             return True
-    return _has_form(data, first, last) or _is_named(data, begin, first, names)
+    return _has_form(data, first, last, groups) or _is_named(data, begin, first, names)
 
 
-@part
-def _has_form(data: Bytes, first: int, last: int) -> bool:
+@piece
+def _has_form(data: Bytes, first: int, last: int, groups: Ints) -> bool:
     """Whether some of the groups have the form of what stands by itself."""
-    starts, sizes = np.zeros(_GROUPS, np.int64), np.zeros(_GROUPS, np.int64)
+    starts, sizes = groups[0], groups[1]
+    for k in range(GROUPS):
+        starts[k], sizes[k] = 0, 0
     i = first
     while i < last:
         j = i
         while j < last and _is_digit(data[j]):
             j += 1
-        for k in range(_GROUPS - 1):
+        for k in range(GROUPS - 1):
             starts[k], sizes[k] = starts[k + 1], sizes[k + 1]
-        starts[_GROUPS - 1], sizes[_GROUPS - 1] = i, j - i
+        starts[GROUPS - 1], sizes[GROUPS - 1] = i, j - i
         if _is_long(data, i, j - i) or _ends_a_form(data, starts, sizes) or _is_nir(data, i, last):
             return True
         i = j + 1
@@ -108,7 +121,7 @@ def _is_long(data: Bytes, i: int, size: int) -> bool:
     return not (size == 14 and lead != 51)
 
 
-@part
+@piece
 def _ends_a_form(data: Bytes, starts: Ints, sizes: Ints) -> bool:
     """Whether the last groups are parted as a number of a country is, or a card."""
     a, b, c, d, e = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -133,11 +146,11 @@ def _ends_a_form(data: Bytes, starts: Ints, sizes: Ints) -> bool:
     return False
 
 
-@part
+@piece
 def _adds_up(data: Bytes, starts: Ints) -> bool:
     """Luhn's check over the last four groups, of four digits each."""
     total = 0
-    for group in range(1, _GROUPS):
+    for group in range(1, GROUPS):
         for k in range(4):
             digit = int(data[starts[group] + k]) - 48
             if k % 2 == 0:
@@ -146,7 +159,7 @@ def _adds_up(data: Bytes, starts: Ints) -> bool:
     return total % 10 == 0
 
 
-@part
+@piece
 def _is_nir(data: Bytes, i: int, last: int) -> bool:
     """Whether groups from i on end where those of a French NIR may: after 1, 3, 5, 7, 10, 13 and 15 digits."""
     if data[i] != 49 and data[i] != 50:
@@ -165,7 +178,7 @@ def _is_nir(data: Bytes, i: int, last: int) -> bool:
     return count == 15
 
 
-@part
+@piece
 def _is_named(data: Bytes, begin: int, first: int, names: Hashes) -> bool:
     """Whether a word before says what the number is; words beyond ASCII are taken for such."""
     low = max(begin, first - _WINDOW)
@@ -186,7 +199,7 @@ def _is_named(data: Bytes, begin: int, first: int, names: Hashes) -> bool:
     return False
 
 
-@part
+@piece
 def _has_name(data: Bytes, start: int, end: int, names: Hashes) -> bool:
     """Whether a piece of letters, which signs beyond ASCII may part, is one of the names or ends with one."""
     first = start

@@ -17,10 +17,7 @@ MEASURES = ("signatures", "quality", "language", "lines", "contamination", "pers
 
 
 def _loops() -> set[tuple[str, object]]:
-    versions = {(each.py_func.__qualname__, kinds) for each in compilation.kernels for kinds in each.versions}
-    return versions | {
-        (each.py_func.__qualname__, types) for each in compilation.compiled_loops for types in each.made.overloads
-    }
+    return {(each.py_func.__qualname__, kinds) for each in compilation.kernels for kinds in each.versions}
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ CALLED = """
 from curation.compiling import told_to
 import numpy as np
 from curation.deduplication.digest_index import fill_index
-from curation.language.prediction import slots_for
+from curation.quality_words import stop_words_of
 
 told = []
 with told_to(told.append):
@@ -37,12 +37,12 @@ def said(*program: str, **around: str) -> list[list[str]]:
 def test_what_is_compiled_is_told_once_for_a_machine_with_what_that_has(tmp_path: Path) -> None:
     one, other = (
         CALLED.format(call)
-        for call in ("slots_for(3)", "fill_index(np.zeros(2, np.uint64), np.full(16, -1, np.int32))")
+        for call in ("stop_words_of(('the',))", "fill_index(np.zeros(2, np.uint64), np.full(16, -1, np.int32))")
     )
     begun, ended = said("-c", one, NUMBA_CACHE_DIR=str(tmp_path))
     parts = begun[2]
     assert int(parts) > 20
-    assert (begun, ended) == (["slots_for", "0", parts, "False"], ["-", "1", parts, "True"])
+    assert (begun, ended) == (["_fill", "0", parts, "False"], ["-", "1", parts, "True"])
     assert said("-c", one, NUMBA_CACHE_DIR=str(tmp_path)) == []
     assert said("-c", other, NUMBA_CACHE_DIR=str(tmp_path))[0] == ["fill_index", "1", parts, "False"]
 

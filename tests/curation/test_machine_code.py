@@ -273,7 +273,7 @@ def said(folder: Path, **around: str) -> str:
 
 
 def kept(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*caller.total-*"))
+    return sorted(folder.rglob("*caller.*.total-*"))
 
 
 def test_what_is_kept_is_called_without_numba_until_the_machine_is_another(written: Path) -> None:
@@ -300,6 +300,52 @@ def test_what_is_kept_is_of_the_sources_as_they_are(written: Path) -> None:
         os.utime(written / file)
         assert said(written) == f"{expected} False"
     assert len(kept(written)) == 1
+
+
+def test_what_is_kept_of_a_module_that_changed_or_is_gone_is_removed(written: Path) -> None:
+    def names() -> set[str]:
+        return {file.name.partition(".")[0] for file in written.rglob("*.kernel")}
+
+    assert said(written) == "10 True"
+    (first,) = kept(written)
+    (written / "caller.py").write_text("\n" + CALLER)
+    assert said(written) == "10 True"
+    (second,) = kept(written)
+    assert second.name != first.name
+    (written / "caller.py").rename(written / "renamed.py")
+    (written / "caller.py").write_text("import renamed")
+    assert said(written) == "10 True"
+    assert names() == {"caller", "renamed"}
+    (written / "caller.py").unlink()
+    (written / "called.py").write_text(CALLED.format(2))
+    (written / "other.py").write_text("import renamed")
+    assert subprocess.run(
+        [sys.executable, "-c", "import other"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(written), str(Path.cwd())])},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.startswith("20")
+    assert names() == {"renamed"}
+
+
+def test_a_process_of_older_sources_removes_nothing(written: Path) -> None:
+    newer = "from pathlib import Path\nPath(__file__).write_text('# newer')\nprint("
+    (written / "caller.py").write_text(CALLER.replace("print(", newer))
+    folder = written / "__pycache__"
+    folder.mkdir()
+    (folder / "caller.0123456789abcdef.total-9.0.kernel").touch()
+    assert said(written) == "10 True"
+    assert len(list(written.rglob("caller.*.kernel"))) == 2
+
+
+def test_of_one_function_so_many_files_are_kept_at_most(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
+    keeping, kinds, made = code
+    for n in range(20):
+        keeping.write((*kinds, *["int64"] * n), made)
+    keeping.write(kinds, made)
+    assert keeping.read(kinds) == made
+    assert len(list(keeping.folders[0].glob("*.kernel"))) == 16
 
 
 def test_processes_that_compile_at_once_leave_one_file(written: Path) -> None:
@@ -334,7 +380,7 @@ def code(tmp_path: Path) -> tuple[Kept, tuple[Kind, ...], Code]:
     """What is kept of a kernel, its kinds of arguments, and where a copy may be kept."""
     assert isinstance(quotient, Kernel)
     assert quotient(np.arange(5), 4, 2) == 2
-    kinds = quotient._parameters.kinds((np.arange(5), 4, 2))
+    kinds = quotient.parameters.kinds((np.arange(5), 4, 2))
     assert quotient._kept is not None
     found = quotient._kept.read(kinds)
     assert found is not None
@@ -357,7 +403,7 @@ def test_a_damaged_file_is_none(code: tuple[Kept, tuple[Kind, ...], Code]) -> No
     assert keeping.read(kinds) == made
     assert keeping._replace(made_from="").read(kinds) is None
     assert keeping.read(kinds[:1]) is None
-    other = keeping._replace(name="other")
+    other = keeping._replace(function="other")
     other.write(kinds, made)
     (file.parent / other._file(kinds)).replace(file)
     assert keeping.read(kinds) is None
@@ -398,7 +444,7 @@ def test_what_calls_more_than_every_process_has_goes_through_numba() -> None:
     assert power(2.0, 0.5) == math.sqrt(2)
     ((kinds, _),) = power.versions.items()
     assert power._kept is not None
-    assert power._kept.read(kinds) == Code(())
+    assert power._kept.read(kinds) == Code(b"")
 
 
 WITHOUT_NUMBA = """

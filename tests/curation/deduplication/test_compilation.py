@@ -1,62 +1,93 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""What kernels are made of: functions of other modules, parts, and NamedTuples of what they are given."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from curation.compilation import compiled, part
+from curation.compilation import Kernel, inlined, kernel, piece
 
-
-def test_where_machine_code_cannot_be_kept_a_function_still_runs():
-    places = {}
-    exec("def twice(x):\n    return 2 * x", places)  # has no file, and so no folder beside it for a cache
-    assert compiled(places["twice"])(21) == 42
+Ints = npt.NDArray[np.int64]
 
 
-def test_a_part_works_within_compiled_functions_and_tells_others_what_it_is():
-    @part
-    def twice(x):
-        return 2 * x
+class Row(NamedTuple):
+    """What a kernel is given as one."""
 
-    assert compiled(lambda x: twice(x) + 1)(20) == 41
+    numbers: Ints
+    least: int
+    share: float
+    is_open: bool
+
+
+class Pair(NamedTuple):
+    """Of one kind of numbers."""
+
+    first: int
+    second: int
+
+
+@inlined
+def twice(x: int) -> int:
+    return 2 * x
+
+
+@piece
+def sum_from(row: Row, pair: Pair) -> int:
+    total = 0
+    for number in row.numbers:
+        if number > row.least or (row.is_open and number == row.least):
+            total += twice(number)
+    return total + pair.first - pair.second
+
+
+@kernel
+def weighed(factor: int, row: Row, pair: Pair, out: Ints) -> float:
+    """A number for each field, and where it stands among other arguments."""
+    out[0] = sum_from(row, pair)
+    return factor * row.share
+
+
+@given(
+    st.integers(-9, 9),
+    st.lists(st.integers(-9, 9)),
+    st.integers(-9, 9),
+    st.floats(-1, 1),
+    st.booleans(),
+    st.tuples(st.integers(-9, 9), st.integers(-9, 9)),
+)
+def test_fields_of_a_named_tuple_are_what_they_were(
+    factor: int, numbers: list[int], least: int, share: float, is_open: bool, pair: tuple[int, int]
+) -> None:
+    out = np.zeros(1, np.int64)
+    assert weighed(factor, Row(np.array(numbers, np.int64), least, share, is_open), Pair(*pair), out) == factor * share
+    wanted = sum(2 * number for number in numbers if number > least or (is_open and number == least))
+    assert out[0] == wanted + pair[0] - pair[1]
+
+
+def test_a_field_of_the_wrong_kind_is_named() -> None:
+    row = Row(np.zeros(1, np.int64), 0, 0.0, is_open=False)
+    for wrong, said in (
+        (row._replace(numbers=np.zeros(1, np.int32)), "`row.numbers` must be an array of int64, not an array of int32"),
+        (row._replace(least=0.5), "`row.least` must be int64, not a float"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            weighed(1, wrong, Pair(0, 0), np.zeros(1, np.int64))
+
+
+def test_where_machine_code_cannot_be_kept_a_function_still_runs() -> None:
+    places: dict[str, object] = {}
+    exec("def double(x: int) -> int:\n    return 2 * x\n", places)  # has no file, and so no folder beside it
+    double = kernel(places["double"])
+    assert isinstance(double, Kernel)
+    assert double(21) == 42
+    assert double._kept is None
+
+
+def test_a_part_tells_that_it_is_none_to_call() -> None:
     with pytest.raises(TypeError, match="twice is part of compiled functions"):
         twice(20)
-
-
-CALLED = "from curation.compilation import compiled\n\n@compiled\ndef step():\n    return {}\n"
-CALLER = (
-    "import numpy as np\nfrom curation.compilation import compiled\nfrom called import step\n\n"
-    "@compiled\ndef twice():\n    return np.full(2, step()).sum()\n"
-)
-
-
-def test_kept_machine_code_is_made_anew_when_a_function_that_it_calls_changes(tmp_path):
-    def answer():
-        code = "import caller; print(caller.twice(), *caller.twice.made.stats.cache_hits.values())"
-        around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
-        return subprocess.run(
-            [sys.executable, "-c", code], env=around, capture_output=True, text=True, check=True
-        ).stdout
-
-    (tmp_path / "caller.py").write_text(CALLER)
-    (tmp_path / "called.py").write_text(CALLED.format(1))
-    assert [answer().split(), answer().split()] == [["2"], ["2", "1"]]
-    (tmp_path / "called.py").write_text(CALLED.format(21))
-    assert answer().split() == ["42"]
-
-
-def test_kept_machine_code_that_names_a_type_which_is_no_more_is_made_anew(tmp_path):
-    types = "from typing import NamedTuple\nclass {}(NamedTuple):\n    a: int\n"
-    caller = (
-        "import types_of\nfrom curation.compilation import compiled\n\n@compiled\ndef twice(pair):\n    return 2 * pair.a\n"
-        "print(twice(types_of.{}(21)))"
-    )
-    for name in ("Old", "New"):
-        (tmp_path / "types_of.py").write_text(types.format(name))
-        (tmp_path / "caller.py").write_text(caller.format(name))
-        around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
-        said = subprocess.run(
-            [sys.executable, "-c", "import caller"], env=around, capture_output=True, text=True, check=True
-        )
-        assert said.stdout == "42\n"

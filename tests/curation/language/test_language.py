@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import curation.language.model as model
 from curation.language import LANGUAGE, LanguageRules, LanguageSettings, language
 from curation.language.evidence import _buffers, _plain
-from curation.language.kernels import sample_letters
+from curation.language.kernels import samples
 from curation.language.scripts import FIRST, NO_LETTER, SCRIPTS, TABLED, script_table
 from curation.rule_sets import RuleSet
 from curation.verdicts import decide
@@ -132,7 +132,7 @@ def _is_common(char: str) -> bool:
 @given(st.lists(TEXTS, max_size=3), st.integers(1, 4), st.integers(64, 80))
 def test_a_sample_is_the_letters_of_the_text_or_pieces_of_it(texts, pieces, piece_bytes):
     data, offsets = _buffers(batch(texts))
-    out, ends = sample_letters(data, offsets, script_table(), pieces, piece_bytes)
+    out, ends = samples(data, offsets, script_table(), pieces, piece_bytes)
     for text, first, last in zip(texts, ends, ends[1:], strict=False):
         words = "".join(char if _is_letter(char) else " " for char in text).split(" ")
         sample = out[first:last].tobytes().decode()
@@ -181,7 +181,7 @@ LINES = st.lists(
 @example(line="ѐ " * 2000)
 def test_languages_and_probabilities_are_those_of_fasttext(fast_text, line):
     data, offsets = _buffers(batch([line]))
-    plain = _plain(sample_letters(data, offsets, script_table(), 1, max(64, len(line.encode())))[0])
+    plain = _plain(samples(data, offsets, script_table(), 1, max(64, len(line.encode())))[0])
     found = model.guesses([plain])
     labels, sure = fast_text.predict(plain, k=2) if plain else ((), ())
     wanted = {label.removeprefix("__label__"): float(share) for label, share in zip(labels, sure, strict=True)}
