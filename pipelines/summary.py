@@ -34,6 +34,7 @@ def summarise(console: Console, workspace: Workspace, graph: Graph, seconds: Map
     heads = {name: head for name in graph.makers if (head := workspace.store.head(name)) is not None}
     console.print(_accounts(graph, heads, seconds))
     _print_reasons(console, {name: heads[name] for node in graph.stages() if (name := node.outputs[0].name) in heads})
+    _print_without_samples(console, heads)
     _print_results(console, workspace, heads)
     _print_next(console, list(_next_steps(workspace, heads)))
 
@@ -74,6 +75,15 @@ def _print_reasons(console: Console, heads: Mapping[str, Commit]) -> None:
         console.print("\n[bold]Top reasons[/]")
         for reason, count in reasons:
             console.print(f"  {count:>9,}  {escape(reason)}", highlight=False)
+
+
+def _print_without_samples(console: Console, heads: Mapping[str, Commit]) -> None:
+    """A recipe finds nothing in what is not of its kind, and drops nothing then; of a whole folder nobody would see it."""
+    samples, corpus = heads.get("samples"), heads.get("corpus")
+    nothing = int(samples.notes.get("contents without samples", 0)) if samples is not None else 0
+    if nothing and corpus is not None:
+        said = f"{nothing:,} of {corpus.rows:,} contents hold no sample of this task; `headwater table candidates` shows which"
+        console.print(f"\n{said}", highlight=False)
 
 
 def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, Commit]) -> None:

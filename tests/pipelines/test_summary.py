@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from pipelines.commands.console import Lines
 from pipelines.commits import Books, Commit
-from pipelines.summary import comparisons_table, scores_table, top_reasons
+from pipelines.summary import _print_without_samples, comparisons_table, scores_table, top_reasons
 
 METRICS = ["bits_per_byte", "exact_match", "chrf"]
 
@@ -56,6 +56,19 @@ def test_a_reason_is_told_once_by_the_stage_that_decided() -> None:
 
     heads = [head("verdicts", {"duplicate": 2}), head("corpus", {"dropped by verdict": 2})]
     assert top_reasons({each.table: each for each in heads}) == [("verdicts: duplicate", 2)]
+
+
+def test_contents_in_which_a_recipe_finds_nothing_are_told() -> None:
+    def said(without: int) -> str:
+        made = {
+            name: Commit(name, "", "", {}, {}, "1", "", "", 9, "", 0, 0, notes={"contents without samples": without})
+            for name in ("samples", "corpus")
+        }
+        screen = io.StringIO()
+        _print_without_samples(Console(file=screen, width=200), made)
+        return screen.getvalue()
+
+    assert "4 of 9 contents hold no sample of this task" in said(4) and said(0) == ""
 
 
 @pytest.mark.parametrize("width", [40, 120])
