@@ -16,13 +16,14 @@ from curation.funnel.copies import copies_between, largest_groups
 from curation.privacy.evidence import COUNTED
 from curation.quality import SIGNALS
 from curation.spans import spans_by_content
+from pipelines.lookup import SHORT
 from plots import bars, histogram, intervals, shares
 from records import Picture
 
 Tables = Mapping[str, pl.LazyFrame]
 
-LARGEST, DIGITS = 10, 12
-"""The clusters that are listed, and the digits of a document's name, which are enough for `headwater explain`."""
+LARGEST = 10
+"""The clusters that are listed."""
 _SIZES = {"2": (2, 2), "3": (3, 3), "4 to 10": (4, 10), "11 to 100": (11, 100), "over 100": (101, 2**32 - 1)}
 _SHOWN_IN = (
     "in `.headwater/reports/curation.html#copies`, which `funnel` makes; `headwater report curation --open` opens it"
@@ -143,7 +144,7 @@ def largest_clusters(tables: Tables) -> dict[str, str]:
     """The clusters of which most is removed, by the document that is kept, and where their texts are shown."""
     rows = largest_groups(tables["duplicates"], LARGEST)
     lines = [
-        f"| {name[:DIGITS]} | {removed + 1:,} | {near:,} | {shown_similarity(least, 3)} |"
+        f"| {name[:SHORT]} | {removed + 1:,} | {near:,} | {shown_similarity(least, 3)} |"
         for name, removed, near, least in rows.iter_rows()
     ]
     head = ["| kept | documents | near copies | least similar |", "| --- | ---: | ---: | ---: |"]

@@ -22,7 +22,7 @@ from pipelines.differences import difference_lines
 from pipelines.discretion import discreet, discreet_document
 from pipelines.graph import SETTINGS, Graph
 from pipelines.lineage import samples_of
-from pipelines.lookup import MANY, Row, find_document, find_failures, not_found, row_where, rows_where
+from pipelines.lookup import MANY, SHORT, Row, find_document, find_failures, not_found, row_where, rows_where
 from pipelines.releases import holding
 from pipelines.settings import settings_version
 from pipelines.shown import excerpt, shown
@@ -107,7 +107,7 @@ def _document(row: Row, characters: int, places: list[Row]) -> Iterator[Text]:
     yield _pair("begins", excerpt(row["text"], BEGINNING))
     others = [place for place in places if place["doc_id"] != row["doc_id"]]
     for place in others[:MANY]:
-        yield _pair("also at", shown(f"{place['source']}:{place['locator']}  {place['doc_id'][:12]}"))
+        yield _pair("also at", shown(f"{place['source']}:{place['locator']}  {place['doc_id'][:SHORT]}"))
     if len(others) > MANY:
         yield _pair("", f"and at {len(others) - MANY:,} places more")
 

@@ -16,13 +16,12 @@ from typing import Any
 import polars as pl
 
 from pipelines.commits import Books, Commit
+from pipelines.lookup import SHORT
 from pipelines.workspace import Workspace
 from records import Picture
 
 ROWS = 10
 DIGEST = re.compile("[0-9a-f]{16,64}")
-DIGITS = 12
-"""So many digits of a digest are shown: as many as commands need, and more."""
 WIDTH = 30
 PLAIN = frozenset(
     [
@@ -116,7 +115,7 @@ def _shown(name: str, value: Any) -> str | int | float | bool | None:
 def name_of(value: str) -> str:
     """A name, short enough for a narrow column: of a digest the first digits, of a longer name its end."""
     if DIGEST.fullmatch(value):
-        return value[:DIGITS]
+        return value[:SHORT]
     return value if len(value) <= WIDTH else "…" + value[-WIDTH:]
 
 

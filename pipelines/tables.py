@@ -15,7 +15,8 @@ from rich.table import Table
 
 from curation.release_export import export_to
 from pipelines.commits import Commit
-from pipelines.previews import DIGEST, DIGITS
+from pipelines.lookup import SHORT
+from pipelines.previews import DIGEST
 from pipelines.releases import find_release
 from pipelines.shown import excerpt
 from pipelines.store import RETENTION_HOURS, Store
@@ -124,7 +125,7 @@ def _with_places(store: Store, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _cell(value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-    return text[:DIGITS] if DIGEST.fullmatch(text) else excerpt(text, CELL)
+    return text[:SHORT] if DIGEST.fullmatch(text) else excerpt(text, CELL)
 
 
 def print_versions(console: Console, store: Store, name: str) -> None:

@@ -30,6 +30,7 @@ from pipelines.lookup import (
     COLUMNS,
     HEX,
     MANY,
+    SHORT,
     Row,
     document_hits,
     find_failures,
@@ -92,7 +93,9 @@ def _hits(workspace: Workspace, name: str) -> list[Hit]:
         found += [Hit("sample", row["sample_id"], _place(row), row) for row in samples]
         begins = pl.col("annotation_id").str.starts_with(name)
         labels = rows_where(store, "annotations", begins)
-        found += [Hit("annotation", row["annotation_id"], f"of sample {row['sample_id'][:12]}", row) for row in labels]
+        found += [
+            Hit("annotation", row["annotation_id"], f"of sample {row['sample_id'][:SHORT]}", row) for row in labels
+        ]
     called = (pl.col("model") == name) | (
         pl.col("version").str.starts_with(name) if HEX.fullmatch(name) else pl.lit(value=False)
     )
@@ -194,7 +197,7 @@ def _judged(verdict: Row) -> str:
 
 def _add_bytes(tree: Tree, row: Row) -> None:
     file = tree.add(_label("bytes", row["bytes_digest"], f"{row['source']}:{row['path']}"))
-    file.add(Text(f"headwater explain {row['doc_id'][:12]} --bytes prints them", "dim"))
+    file.add(Text(f"headwater explain {row['doc_id'][:SHORT]} --bytes prints them", "dim"))
 
 
 def _add_copies(tree: Tree, workspace: Workspace, row: Row) -> None:

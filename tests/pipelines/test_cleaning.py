@@ -42,6 +42,7 @@ class Life:
         self.models: dict[str, Declared] = {}
         self.now = time.time() + 60
         self.made: dict[str, Path] = {}
+        self.bases: dict[str, str] = {}
         self.unnamed: dict[Path, float] = {}
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.litter = 0
@@ -63,6 +64,7 @@ class Life:
         self.house.run()
         for row in self.cells("model_"):
             self.made[row["version"]] = self.workspace.artifacts / row["folder"]
+            self.bases[row["version"]] = row["base"]
         self.keep_in_mind()
 
     def cells(self, stem: str) -> list[dict[str, Any]]:
@@ -167,9 +169,8 @@ class Life:
         named = self.named()
         for version in self.made.keys() & named:
             assert (self.made[version] / "adapter_model.safetensors").read_text() == weights(version)
-            bases = {row["base"] for row in self.cells("model_") if row["version"] == version}
-            for base in bases:
-                assert (store.root / "bases" / base[2:] / "model.safetensors").read_text() == base
+            base = self.bases[version]
+            assert (store.root / "bases" / base[2:] / "model.safetensors").read_text() == base
         self.house.run()  # a table's notes name folders as well: nothing that is up to date has to be made again
         assert {table: store.scan(table).collect().to_dicts() for table in self.rows} == self.rows
 
