@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-long check loops screenshot bench-gpu bench-dedup bench-reading bench-curation bench-datasets clean
+.PHONY: setup demo test test-long check loops screenshot bench-gpu bench-dedup bench-memory bench-reading bench-curation bench-datasets clean
 
 setup: $(READY)
 
@@ -45,6 +45,9 @@ bench-gpu: $(READY)
 
 bench-dedup: $(READY)
 	$(BIN)/python -m benchmarks.deduplication
+
+bench-memory: $(READY)
+	$(BIN)/python -m benchmarks.deduplication.beyond_memory
 
 bench-reading: $(READY)
 	$(BIN)/python -m benchmarks.reading
