@@ -284,8 +284,8 @@ def _of_annotation(workspace: Workspace, row: Row) -> Tree:
     sample = row_where(store, "samples", pl.col("sample_id") == row["sample_id"]) or {"sample_id": row["sample_id"]}
     branch = task.add(_said_of_sample(sample) if "split" in sample else _label("sample", row["sample_id"]))
     _add_documents(branch, workspace, sample)
-    for side in ("model_a", "model_b"):
-        task.add(_label("answer of", row[side] or "a model whose name was sealed with another key", side[-1]))
+    for side in [side for side in "ab" if row[f"output_{side}"]]:  # a rating has one, and what nobody drafted has none
+        task.add(_label("answer of", row[f"model_{side}"] or "a model whose name was sealed with another key", side))
     for dataset in _MADE_OF.get(row["kind"], ()):
         _add_releases(down, workspace, row, dataset)
     return _ended(tree, down)

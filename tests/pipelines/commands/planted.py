@@ -53,7 +53,8 @@ def plant_models(root: Path) -> None:
         "kind": "preference",
         "value": "b",
     }
-    label = {**given, "status": "submitted", "model_a": "base", "model_b": "tuned", "prompt_text": "How many?"}
+    shown = {"prompt_text": "How many?", "output_a": "Some.", "output_b": "It carries some."}
+    label = {**given, "status": "submitted", "model_a": "base", "model_b": "tuned", **shown}
     commit(workspace, "annotations", [label], ("annotation_id",))
     figures = {
         "split": "test",

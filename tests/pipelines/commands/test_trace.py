@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from pipelines.tracing import lines_of, trace
 from pipelines.workspace import Workspace
 from records import content_digest, doc_id
 from tests.pipelines.commands.conftest import PROSE, QUESTIONS
+from tests.pipelines.commands.planted import commit
 from tests.pipelines.test_cli import assert_clear, headwater
 
 
@@ -127,3 +129,16 @@ def test_models_scores_and_annotations_have_their_trees(adapted: Path) -> None:
     assert f"sample {label['sample_id']}" in said and "notes:qa.jsonl" in said and "answer of base  a" in said
     with pytest.raises(LookupError, match="fits 2 things; name one of score base/chrf/test/none"):
         trace(Workspace(adapted), "base/chrf")
+
+
+def test_an_annotation_names_the_answers_that_it_showed_and_no_other(adapted: Path, tmp_path: Path) -> None:
+    root = tmp_path / "workspace"
+    shutil.copytree(adapted, root)
+    store = Workspace(root).store
+    label = store.scan("annotations").collect().row(0, named=True)
+    rated = {**label, "kind": "rating", "value": '{"correct": 4}', "model_b": None, "output_b": None}
+    commit(Workspace(root), "annotations", [rated], ("annotation_id",))
+    said = traced(root, label["annotation_id"])
+    assert "answer of base  a" in said and said.count("answer of") == 1
+    commit(Workspace(root), "annotations", [{**label, "model_b": None}], ("annotation_id",))
+    assert "answer of a model whose name was sealed with another key  b" in traced(root, label["annotation_id"])
