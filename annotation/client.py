@@ -176,13 +176,6 @@ def tasks(
         last = page[-1]
 
 
-def find_tasks(client: Client, project_id: int, sample_id: str) -> list[dict[str, Any]]:
-    """The tasks of a project that ask about one sample."""
-    query = {"filters": {"conjunction": "and", "items": [_filter("data.sample_id", "equal", sample_id)]}}
-    asked = {"project": project_id, "page_size": PAGE, "resolve_uri": "false", "query": json.dumps(query)}
-    return list(_read(client, "/api/tasks", asked)["tasks"])
-
-
 def delete_unanswered(client: Client, project_id: int, task_ids: Sequence[int]) -> int:
     """Deletes those of the tasks that nobody has answered, skipped or begun; how many went.
 

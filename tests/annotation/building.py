@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -56,12 +56,17 @@ def chosen(value: str) -> list[dict[str, object]]:
     return [{"from_name": "preference", "to_name": "prompt", "type": "choices", "value": {"choices": [value]}}]
 
 
+def find_tasks(client: Client, project: int, sample_id: str) -> list[dict[str, Any]]:
+    """The tasks of a project that ask about one sample, as the server has them."""
+    return [task for task in api.tasks(client, project) if task["data"].get("sample_id") == sample_id]
+
+
 def answer(client: Client, project: int, sample_id: str, value: str | None = "a", note: str | None = None) -> int:
     """Answers (or, by None, skips) the first task of a sample as the account that `client` belongs to; the answer's id."""
     result = [] if value is None else chosen(value)
     if note is not None:
         result.append({"from_name": "note", "to_name": "prompt", "type": "textarea", "value": {"text": [note]}})
-    task = api.find_tasks(client, project, sample_id)[0]
+    task = find_tasks(client, project, sample_id)[0]
     body = {"result": result, "was_cancelled": value is None, "lead_time": 2.5}
     made = client.http.post(f"/api/tasks/{task['id']}/annotations/", json=body)
     made.raise_for_status()
@@ -70,7 +75,7 @@ def answer(client: Client, project: int, sample_id: str, value: str | None = "a"
 
 def begin(client: Client, project: int, sample_id: str) -> None:
     """Leaves a draft on the task of a sample, as someone does who has not submitted yet."""
-    task = api.find_tasks(client, project, sample_id)[0]
+    task = find_tasks(client, project, sample_id)[0]
     client.http.post(f"/api/tasks/{task['id']}/drafts", json={"result": []}).raise_for_status()
 
 

@@ -14,7 +14,7 @@ from annotation.blinding import pseudonym
 from annotation.labels import LABEL_SCHEMA, pull, pull_changes, state_digest
 from annotation.projects import config_digest
 from annotation.settings import ProjectSettings
-from tests.annotation.building import answer, begin, chosen, project_id, tasks
+from tests.annotation.building import answer, begin, chosen, find_tasks, project_id, tasks
 
 PROJECT = [ProjectSettings()]
 
@@ -85,7 +85,7 @@ def test_who_writes_over_the_answer_of_another_speaks_for_himself_alone(client, 
     email, _ = api.add_annotator(client, "bob-over@example.org")
     bob = next(number for number, known in api.users(client).items() if known == email)
     answer(client, project, "sample-0", "a")
-    task = api.find_tasks(client, project, "sample-0")[0]
+    task = find_tasks(client, project, "sample-0")[0]
     of_bob = client.http.post(
         f"/api/tasks/{task['id']}/annotations/", json={"result": chosen("tie"), "completed_by": bob}
     ).json()["id"]
@@ -121,7 +121,7 @@ def test_an_answer_taken_back_on_the_server_is_kept_and_marked(client, secret, p
 
 @pytest.mark.parametrize("choices", [["a", "b"], ["something else"], []])
 def test_an_answer_that_does_not_fit_the_configuration_is_invalid(client, secret, project, choices):
-    task = api.find_tasks(client, project, "sample-0")[0]
+    task = find_tasks(client, project, "sample-0")[0]
     result = [{"from_name": "preference", "to_name": "prompt", "type": "choices", "value": {"choices": choices}}]
     client.http.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result}).raise_for_status()
     label = row(pull(client, tasks(4), secret), "task-0")
@@ -159,7 +159,7 @@ def test_the_state_changes_with_labels_and_only_then(client, secret, project):
 def act(draw: random.Random, client: api.Client, project: int) -> None:
     """What a person may do: answer, skip, answer again, change or delete an answer, begin one, or delete a task."""
     sample = f"sample-{draw.randrange(6)}"
-    found = api.find_tasks(client, project, sample)
+    found = find_tasks(client, project, sample)
     if not found:
         return
     given = client.http.get(f"/api/tasks/{found[0]['id']}/annotations/").json()
@@ -218,7 +218,7 @@ def test_one_more_label_fetches_one_task_and_a_strange_mark_fetches_all(client, 
     pulled(more.head(2), later)
     newest_again = 1
     assert fetched[:2] == [3, 1 + newest_again] and fetched[2] == 4 and fetched[3] >= 4
-    api.delete_tasks(client, project, [api.find_tasks(client, project, "sample-0")[0]["id"]])
+    api.delete_tasks(client, project, [find_tasks(client, project, "sample-0")[0]["id"]])
     kept, marks = pulled(more, later)
     answer(client, project, "sample-1", "b")
     pulled(kept, marks)

@@ -14,7 +14,7 @@ from annotation.errors import LabelStudioError, Unreachable
 from annotation.labels import pull
 from annotation.projects import CLOSED, our_projects
 from annotation.settings import ProjectSettings
-from tests.annotation.building import answer, begin, broken_line, project_id, tasks, there
+from tests.annotation.building import answer, begin, broken_line, find_tasks, project_id, tasks, there
 
 PROJECT = [ProjectSettings()]
 OTHER_GUIDELINES = [ProjectSettings(guidelines="Prefer the shorter one.")]
@@ -134,13 +134,13 @@ def test_tasks_that_are_there_twice_are_mended_and_the_answered_one_stays(client
     project = project_id(sync.synchronise(client, tasks(3), PROJECT, secret))
     copies = [{"data": task["data"]} for task in api.tasks(client, project)]
     api.import_tasks(client, project, copies)
-    last = max(api.find_tasks(client, project, "sample-1"), key=lambda task: task["id"])
+    last = max(find_tasks(client, project, "sample-1"), key=lambda task: task["id"])
     made = client.http.post(f"/api/tasks/{last['id']}/annotations/", json={"result": [], "was_cancelled": True})
     made.raise_for_status()
     report = sync.synchronise(client, tasks(3), PROJECT, secret)
     assert (report.imported, report.deleted, report.unchanged) == (0, 3, 3)
     assert there(client, project) == ["task-0", "task-1", "task-2"]
-    assert api.find_tasks(client, project, "sample-1")[0]["id"] == last["id"]
+    assert find_tasks(client, project, "sample-1")[0]["id"] == last["id"]
 
 
 def test_tasks_that_a_person_added_are_left_alone(client, secret):
@@ -192,7 +192,7 @@ def test_text_that_json_or_a_database_cannot_hold_refuses_no_import(client, secr
     )
     report = sync.synchronise(client, desired, PROJECT, secret)
     assert report.imported == 3
-    assert api.find_tasks(client, project_id(report), "sample-0")[0]["data"]["output_a"] == "(empty answer)"
+    assert find_tasks(client, project_id(report), "sample-0")[0]["data"]["output_a"] == "(empty answer)"
 
 
 def test_a_connection_cut_during_the_import_makes_no_duplicate(studio, client, secret):
