@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 import pipelines.cleaning
 from pipelines.cleaning import LOOK_SECONDS, MARKS, RETENTION_SECONDS, clear, is_time, marks, things
 from pipelines.commits import Commit
+from pipelines.housekeeping import housekeeping_sensor
 from pipelines.in_use import alone, in_use
 from pipelines.promotions import SCHEMA as OVERRULED
 from pipelines.references import KEPT
@@ -374,3 +376,30 @@ def test_no_workspace_is_made_by_looking(tmp_path: Path) -> None:
     with in_use(tmp_path / "none"), alone(tmp_path / "none") as is_alone:
         assert not is_alone
     assert not list(tmp_path.iterdir())
+
+
+def test_the_daemon_clears_away_once_an_hour_and_not_while_a_run_is_on(life: Life, tmp_path: Path) -> None:
+    (tmp_path / "dagster").mkdir()
+    with dg.instance_for_test(temp_dir=str(tmp_path / "dagster")) as instance:
+
+        def tick() -> str:
+            sensor = housekeeping_sensor(lambda: (life.workspace, life.house.graph))
+            context = dg.build_sensor_context(instance, repository_name="house")
+            return str(sensor.evaluate_tick(context).skip_message)
+
+        job = dg.Definitions([thing]).resolve_implicit_global_asset_job_def()
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        assert "nothing names it: nothing" in tick() and not (life.workspace.store.root / MARKS).exists()
+        instance.report_run_failed(run)
+        assert "nothing names it: nothing" in tick()
+        path = life.workspace.store.root / MARKS
+        path.write_text(path.read_text().replace(f"{marks(life.workspace)[0]}", "1.0"))
+        old = life.workspace.store.root / "tables" / "model_other"
+        for each in (old, *old.rglob("*")):
+            os.utime(each, (1, 1))
+        assert "nothing names it: store/tables/model_other." in tick()
+        assert "nothing names it: nothing" in tick(), "it looks once an hour"
+
+
+@dg.asset
+def thing() -> None: ...
