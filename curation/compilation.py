@@ -46,12 +46,15 @@ cgutils, types = Late("numba.core.cgutils"), Late("numba.core.types")
 
 
 def _named_in(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """What the code of a function, and of those within it, may take from its module."""
+    """What the code of a function, and of those within it, may take from its module, and what it takes from the function that
+    made it."""
     pending = [function.__code__]
     while pending:
         code = pending.pop()
         pending += [each for each in code.co_consts if isinstance(each, CodeType)]
         yield from ((name, function.__globals__[name]) for name in code.co_names if name in function.__globals__)
+    made = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    yield from ((name, cell.cell_contents) for name, cell in made)
 
 
 def _told(value: Any) -> str:

@@ -35,21 +35,23 @@ _LAST = np.iinfo(np.int64).max
 
 
 class Gathered(NamedTuple):
-    """The contents of a region, by number, as they came: digests; signatures, in their order; what the policy sorts by.
-
-    complete: whether all that share a bucket with one are here. paired: whether all pairs of one with those kept before it
-    are, and these. followed: whether all are for which one stays. fates: who stayed in the stead of each that was dropped. pairs: what was measured before, of the contents that may be
-    compared with all kept ones, and with one that moved.
-    """
+    """The contents of a region, by number, as they came."""
 
     contents: Digests
     signatures: Signatures
+    """In the order of the contents."""
     keys: dict[str, pl.Series]
+    """What the policy sorts by."""
     complete: Flags
+    """Whether all that share a bucket with one are here."""
     paired: Flags
+    """Whether all are here that one was found near to, and how near."""
     followed: Flags
+    """Whether all are here in whose stead one stays."""
     fates: Fates
+    """Who stayed in the stead of each that was dropped."""
     pairs: Pairs
+    """What was measured before, of the contents that may be compared with all kept ones, and with one that moved."""
 
     def __len__(self) -> int:
         return len(self.contents)

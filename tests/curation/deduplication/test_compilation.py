@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.compilation import Kernel, inlined, kernel, piece
+import curation.deduplication.digest_index
+from curation.compilation import Kernel, inlined, kernel, made_from, piece
 
 Ints = npt.NDArray[np.int64]
 
@@ -91,3 +92,16 @@ def test_where_machine_code_cannot_be_kept_a_function_still_runs() -> None:
 def test_a_part_tells_that_it_is_none_to_call() -> None:
     with pytest.raises(TypeError, match="twice is part of compiled functions"):
         twice(20)
+
+
+def _adding(most: int, step: object) -> object:
+    def added(x: int) -> int:
+        return most + step(x)
+
+    return added
+
+
+def test_what_a_function_takes_from_the_one_that_made_it_belongs_to_it() -> None:
+    assert made_from(_adding(1, twice)) != made_from(_adding(2, twice))
+    files, _ = made_from(_adding(1, curation.deduplication.digest_index.eight_digits))
+    assert curation.deduplication.digest_index.__file__ in files
