@@ -2,8 +2,8 @@
 
 A table is held if the settings ask for it, if people said what is in it, or if a table that is held was made of it.
 Weights are held while the newest rows of any table name them: those of a model, of what it answered and reached, of the
-promoted model and of each decision on it. Who holds weights holds the table of their stage too, by which a takedown finds
-them, and the base that they stand on. Releases are not looked at: they are kept for ever.
+promoted model and of each decision on it, also where those are a base's own. Who holds weights holds the table of their
+stage too, by which a takedown finds them, and the base that they stand on. Releases are not looked at: they are kept for ever.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ KEPT = {
 VERSION = re.compile("[0-9a-f]{16}")
 """How a folder of artifacts is called: by the first digits of the key that it was made under."""
 RECIPE = "recipe.json"
+BASE = "base_model_"
+"""How the table of a base is called, before the base's name; the version of its weights begins its column `digest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Said:
     versions: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
     is_of_people: bool = False
+    bases: frozenset[str] = frozenset()
+    """The versions of the bases whose table this is."""
 
 
 def said_by(store: Store, table: str) -> Said:
@@ -69,6 +73,7 @@ def said_by(store: Store, table: str) -> Said:
         frozenset(part for name in named for part in name.split("/") if VERSION.fullmatch(part)),
         frozenset(place for place in (f"store/{folder}" if folder else "", report) if place),
         any(column in schema for column in PEOPLE),
+        frozenset(rows.select("digest").collect()["digest"].str.head(16)) if table.startswith(BASE) else frozenset(),
     )
 
 
@@ -105,7 +110,7 @@ def held_tables(workspace: Workspace, graph: Graph, said: Mapping[str, Said]) ->
     waiting = deque((name, "the settings ask for it") for name in graph.makers)
     waiting += KEPT.items()
     waiting += ((name, "people said what is in it") for name, each in said.items() if each.is_of_people)
-    made = _folders(workspace)
+    made, bases = _folders(workspace), _bases(said)
     held: dict[str, str] = {}
     while waiting:
         table, why = waiting.popleft()
@@ -114,7 +119,8 @@ def held_tables(workspace: Workspace, graph: Graph, said: Mapping[str, Said]) ->
         held[table] = why
         waiting += ((name, f"{table} was made of it") for name in sorted(said[table].tables))
         for version in sorted(said[table].versions):
-            waiting += ((name, f"{table} names weights of it") for name in _owners(made.get(version, ())))
+            owners = (*_owners(made.get(version, ())), *bases.get(version, ()))
+            waiting += ((name, f"{table} names weights of it") for name in owners)
     return held
 
 
@@ -127,10 +133,19 @@ def _folders(workspace: Workspace) -> dict[str, list[Path]]:
     return found
 
 
+def _bases(said: Mapping[str, Said]) -> dict[str, list[str]]:
+    """The tables of bases by the versions of their weights."""
+    found: dict[str, list[str]] = {}
+    for table, each in said.items():
+        for version in each.bases:
+            found.setdefault(version, []).append(table)
+    return found
+
+
 def _owners(folders: Collection[Path]) -> Iterator[str]:
     """The tables by which artifacts are found, and those of the bases that they stand on."""
     for folder in folders:
         yield folder.parent.name
         base = recipe_of(folder).get("base", {}).get("name")
         if base:
-            yield f"base_model_{slug(base)}"
+            yield f"{BASE}{slug(base)}"

@@ -25,10 +25,12 @@ from pipelines.in_use import alone, in_use
 from pipelines.promotions import SCHEMA as OVERRULED
 from pipelines.references import KEPT
 from pipelines.workspace import Workspace
+from records import digest
 from tests.pipelines.toy_models import STAGES, Declared, ModelHouse, weights
 
 DAY = 24 * 3600
 NAMES = ("tuned", "other")
+BASES = ("./small", "./large")
 PROMOTED = {"model": pl.String, "version": pl.String, "weights": pl.String}
 
 
@@ -83,9 +85,22 @@ class Life:
 
     def overrule(self, name: str) -> None:
         for row in self.cells(f"model_{name}"):
-            before = self.cells("overruled")
-            said = {"place": len(before), "model": name, "version": row["version"], "reason": "so", "stood": []}
-            self.commit("overruled", pl.DataFrame([*before, said], schema=OVERRULED), "place")
+            self.decide(name, row["version"])
+
+    def decide(self, name: str, version: str) -> None:
+        before = self.cells("overruled")
+        said = {"place": len(before), "model": name, "version": version, "reason": "so", "stood": []}
+        self.commit("overruled", pl.DataFrame([*before, said], schema=OVERRULED), "place")
+
+    def promote_base(self, name: str) -> None:
+        """A base with a prompt wins over what was trained, by the rules and over them."""
+        for row in self.cells(f"base_model_{name}"):
+            decided = {"model": f"base {name}", "version": "0" * 16, "weights": row["digest"][:16]}
+            self.commit("promoted_model", pl.DataFrame([decided], schema=PROMOTED), "model")
+
+    def overrule_base(self, name: str) -> None:
+        for row in self.cells(f"base_model_{name}"):
+            self.decide(f"base {name}", row["digest"][:16])
 
     def label(self, name: str) -> None:
         """A person says something of what a model answered."""
@@ -154,7 +169,7 @@ class Life:
         store, graph = self.workspace.store, self.house.graph
         needed = {table for table in self.rows if table in graph.makers or table in KEPT or table.startswith("said_")}
         promoted = {row["model"] for row in [*self.rows.get("promoted_model", []), *self.rows.get("overruled", [])]}
-        needed |= {f"model_{name}" for name in promoted}
+        needed |= {f"base_model_{name[5:]}" if name.startswith("base ") else f"model_{name}" for name in promoted}
         while True:
             more = {each for table in needed if (head := store.head(table)) for each in head.inputs} & self.rows.keys()
             if more <= needed:
@@ -173,6 +188,9 @@ class Life:
             assert (self.made[version] / "adapter_model.safetensors").read_text() == weights(version)
             base = self.bases[version]
             assert (store.root / "bases" / base[2:] / "model.safetensors").read_text() == base
+        for base in BASES:
+            if digest(base)[:16] in named:
+                assert (store.root / "bases" / base[2:] / "model.safetensors").read_text() == base
         self.house.run()  # a table's notes name folders as well: nothing that is up to date has to be made again
         assert {table: store.scan(table).collect().to_dicts() for table in self.rows} == self.rows
 
@@ -190,9 +208,10 @@ class Life:
 
 NAME = st.sampled_from(NAMES)
 STEPS = st.one_of(
-    st.tuples(st.just("train"), NAME, st.integers(0, 2), st.sampled_from(["./small", "./large"])),
+    st.tuples(st.just("train"), NAME, st.integers(0, 2), st.sampled_from(BASES)),
     st.tuples(st.just("drop"), NAME),
     st.tuples(st.sampled_from(["promote", "overrule", "label", "leave"]), NAME),
+    st.tuples(st.sampled_from(["promote_base", "overrule_base"]), st.sampled_from([base[2:] for base in BASES])),
     st.tuples(st.just("wait"), st.sampled_from([1, 6, 8])),
     st.tuples(st.just("clear")),
     st.tuples(st.just("cut"), st.integers(0, 5)),
@@ -370,6 +389,19 @@ def test_every_table_that_a_decision_needs_is_held_with_the_reason(life: Life) -
     held = {thing.path.name: thing.why for thing in things(life.workspace, life.house.graph) if thing.kind == "tables"}
     assert held["model_tuned"] == "the settings ask for it" and held["promoted_model"] == KEPT["promoted_model"]
     assert held["model_other"] == "promoted_model names weights of it" and held["answers_other"] == ""
+
+
+@pytest.mark.parametrize("step", ["promote_base", "overrule_base"])
+def test_a_base_that_was_chosen_itself_stays_though_no_entry_names_it_any_more(life: Life, step: str) -> None:
+    life.train("other", 1, "./large")
+    getattr(life, step)("large")
+    life.drop("other")
+    for _ in range(4):
+        life.clear()
+        life.wait(8)
+    held = {thing.path.name: thing.why for thing in things(life.workspace, life.house.graph) if thing.kind == "tables"}
+    assert held["base_model_large"].endswith("names weights of it") and "model_other" not in held
+    assert life.cells("base_model_large") and (life.workspace.store.root / "bases" / "large").is_dir()
 
 
 def test_no_workspace_is_made_by_looking(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from assets.models import MODELS
 from curation.tasks.settings import TaskSettings
 from pipelines.settings import BaseEntry, ModelSettings
 from pipelines.stages import Run, stage
-from records import Outcome
+from records import Outcome, digest
 from tests.pipelines.toy_stages import House
 from training.finetune import FinetuneSettings
 
@@ -23,7 +23,8 @@ def base_model(entry: BaseEntry, run: Run) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_text(entry.base)
     place = str(folder.relative_to(run.workspace.store.root))
-    return Outcome(pl.DataFrame([{"name": entry.base, "path": place}]), notes={"folder": place})
+    row = {"name": entry.base, "digest": digest(entry.base), "path": place}
+    return Outcome(pl.DataFrame([row]), notes={"folder": place})
 
 
 @stage(
