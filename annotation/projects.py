@@ -8,6 +8,7 @@ answer a configuration, guidelines included: another configuration is another pr
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from xml.etree import ElementTree
@@ -52,8 +53,8 @@ def label_config(settings: ProjectSettings) -> str:
     if guidelines is None:
         guidelines = _file(f"{settings.kind}.guidelines.txt").strip()
     rubric = "\n".join(_criterion(*each) for each in zip(settings.criteria, KEYS, strict=False))
-    whole = _file(f"{settings.kind}.xml").replace("{criteria}", rubric.rstrip())
-    return whole.replace("{guidelines}", quoteattr(guidelines, {"\n": "&#10;"}))
+    parts = {"criteria": rubric.rstrip(), "guidelines": quoteattr(guidelines, {"\n": "&#10;"})}
+    return _filled(_file(f"{settings.kind}.xml"), parts)
 
 
 def _criterion(criterion: CriterionSettings, keys: str) -> str:
@@ -62,8 +63,13 @@ def _criterion(criterion: CriterionSettings, keys: str) -> str:
         f'    <Choice value={quoteattr(level)} alias="{place}" hotkey="{key}" />'
         for place, (level, key) in enumerate(zip(criterion.levels, keys, strict=False), 1)
     )
-    filled = _file("criterion.xml").replace("{name}", quoteattr(RATED + criterion.name)).replace("{levels}", levels)
-    return filled.replace("{question}", quoteattr(criterion.question))
+    parts = {"name": quoteattr(RATED + criterion.name), "levels": levels, "question": quoteattr(criterion.question)}
+    return _filled(_file("criterion.xml"), parts)
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """The template with its parts, all put in at once: what somebody writes may look like the name of a part."""
+    return re.sub(r"\{(\w+)\}", lambda found: parts.get(found[1], found[0]), template)
 
 
 def config_digest(settings: ProjectSettings) -> str:

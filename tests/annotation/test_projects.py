@@ -2,7 +2,7 @@ import json
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from annotation.answers import REASONS, VALUES, answer_of
@@ -55,6 +55,7 @@ def chosen(**controls: str) -> dict[str, object]:
         max_size=4,
     )
 )
+@example([["{question}", "{levels}"], ["{guidelines}", "{name}"]])
 def test_every_line_of_a_rubric_has_keys_of_its_own_and_its_words_as_they_were_written(rubric):
     criteria = tuple(CriterionSettings(f"line{n}", levels[0], tuple(levels)) for n, levels in enumerate(rubric))
     rated = ProjectSettings(kind="rating", criteria=criteria)
