@@ -127,16 +127,16 @@ def _read(
 def _fed(found: Iterator[tuple[Task, Any]], tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     """What is found, but for what a process was killed of because memory ended: that is done again with all memory for itself.
 
-    Raises OutOfMemory where that is too little too.
+    Raises OutOfMemory where that is too little too. Several may be killed at once, so what worked alone is known by name.
     """
+    alone: set[Task] = set()
     for task, done in found:
-        if not isinstance(done, Died) or not done.is_starved:
+        if not isinstance(done, Died) or not done.is_starved or (crew.count == 1 and not _is_single(task)):
             yield task, done
-        elif crew.count > 1:
+        elif task not in alone:
+            alone.add(task)
             crew.count = 1
             tasks.appendleft(task)
-        elif not _is_single(task):
-            yield task, done
         else:
             file = task.file if isinstance(task, PieceTask) else task.files[0]
             raise OutOfMemory(

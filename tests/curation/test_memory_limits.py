@@ -50,27 +50,29 @@ def test_a_worker_that_the_system_killed_for_want_of_memory_is_known() -> None:
 
 
 def starving(times: int, crews: list[int]) -> Any:
-    """In place of `results`: the first task is killed for want of memory so often."""
+    """In place of `results`: all that work at a time are killed for want of memory together, so often."""
 
     def found(work: Any, tasks: deque[Any], crew: Crew, *_: object) -> Iterator[tuple[Any, Any]]:
         left = times
         while tasks:
-            task = tasks.popleft()
             crews.append(crew.count)
             left -= 1
-            yield task, Died("SIGKILL", is_starved=True) if left >= 0 else copy_context().run(work, task)
+            for task in [tasks.popleft() for _ in range(min(crew.count, len(tasks)))]:
+                yield task, Died("SIGKILL", is_starved=True) if left >= 0 else copy_context().run(work, task)
 
     return found
 
 
+@pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.txt"]], ids=["one", "two"])
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_file_whose_process_was_starved_is_read_alone_and_then_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+def test_files_whose_processes_were_starved_are_read_alone_and_then_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, names: list[str]
 ) -> None:
     crews: list[int] = []
     monkeypatch.setattr(curation.reading, "results", starving(times, crews))
     monkeypatch.setattr(curation.reading, "FEW_BYTES", 0)
-    (tmp_path / "a.txt").write_text("one")
+    for name in names:
+        (tmp_path / name).write_text(name)
     files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
 
     def read() -> pl.DataFrame:
@@ -79,11 +81,13 @@ def test_a_file_whose_process_was_starved_is_read_alone_and_then_named(
         return documents
 
     if times == 1:
-        assert read()["text"].to_list() == ["one"]
-        assert crews == [2, 1]
+        assert read()["text"].to_list() == names
+        assert crews == [2] + [1] * len(names)
     else:
-        with pytest.raises(OutOfMemory, match=r"raw: a\.txt: the memory ended.* GB in all\. Give it more, or exclude"):
+        told = rf"raw: {names[-1]}: the memory ended.* GB in all\. Give it more, or exclude"
+        with pytest.raises(OutOfMemory, match=told):
             read()
+        assert crews == [2, 1], "it is named only when it has worked alone"
 
 
 def test_there_is_no_more_memory_than_the_machine_has() -> None:
