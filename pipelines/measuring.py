@@ -63,7 +63,7 @@ def evidence(
         for part in workers.measured(_batches(firsts.of(parts_of(asked, BATCH_ROWS)))):
             yield pl.concat([nothing, part], how="diagonal_relaxed").cast(nothing.schema)
             done += part.height
-            progress(done, firsts.count, "contents")
+            progress(done, firsts.count, "contents", workers.beside)
     return firsts.count
 
 
@@ -145,8 +145,14 @@ class _Workers:
         self._cores = len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
         self._killed = kills()
+        self._is_short = False
         self._running: dict[Future[bytes], bytes] = {}
         self._troubled: list[pl.DataFrame] = []
+
+    @property
+    def beside(self) -> str:
+        """What who watches should know of them."""
+        return "one process at a time: memory ended" if self._is_short else ""
 
     def __enter__(self) -> _Workers:
         return self
@@ -193,19 +199,22 @@ class _Workers:
                 yield found
         if self._troubled and not self._running:
             self._close()
-            self._cores = 1 if kills() > self._killed else self._cores  # together they took more than there is
+            if self._cores > 1 and kills() > self._killed:  # together they took more than there is
+                self._cores, self._is_short = 1, True
             while self._troubled:
                 yield from self._halved(self._troubled.pop())
 
-    def _starved(self, batch: pl.DataFrame) -> OutOfMemory:
+    def _starved(self, content: pl.DataFrame) -> OutOfMemory:
+        key, *rest = content.select(self._stage.key).row(0)
         return OutOfMemory(
-            f"the memory ended. The system killed the process that measured {batch.height:,} contents "
-            f"({batch.estimated_size() / 1e6:,.1f} MB of text), though it worked alone; there is "
-            f"{gigabytes(memory_there_is())} in all: give it more, or exclude the largest documents"
+            f"{self._stage.name}: {' '.join(map(str, (key, *rest)))}: the memory ended. The system killed the process that "
+            f"measured this content ({content.estimated_size() / 1e6:,.1f} MB of text), though it worked alone; there is "
+            f"{gigabytes(memory_there_is())} in all: give it more, or exclude the document (`headwater explain {key}` shows it)"
         )
 
     def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """A batch that has the workers for itself: what dies of it is in it."""
+        """A batch that has the workers for itself: what dies of it is in it, and of what was killed for want of memory less
+        may have room."""
         killed = kills()
         try:
             found = _frame(self._submit(_ipc(batch)).result())
@@ -214,19 +223,16 @@ class _Workers:
         except Exception as error:  # it is recorded with the content that it belongs to
             if isinstance(error, BrokenProcessPool):
                 self._close()
-                if kills() > killed:
-                    raise self._starved(batch) from error
-            if batch.height == 1:
-                said = (
-                    "WorkerDied: the worker died on this content"
-                    if isinstance(error, BrokenProcessPool)
-                    else _said(error)
-                )
-                yield batch.select(*self._stage.key, error=pl.lit(said))
-            else:
+            if batch.height > 1:
                 half = batch.height // 2
                 yield from self._halved(batch.slice(0, half))
                 yield from self._halved(batch.slice(half))
+            elif not isinstance(error, BrokenProcessPool):
+                yield batch.select(*self._stage.key, error=pl.lit(_said(error)))
+            elif kills() > killed:
+                raise self._starved(batch) from error
+            else:
+                yield batch.select(*self._stage.key, error=pl.lit("WorkerDied: the worker died on this content"))
         else:
             yield found
 

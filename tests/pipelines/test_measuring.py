@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,14 +108,43 @@ def test_what_may_pass_is_raised_and_not_recorded(house: House, in_process: None
 def test_a_content_whose_worker_was_killed_for_want_of_memory_is_not_recorded(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a real process that dies; the kernel's count of such kills alone is made up."""
+    """With a real process that dies; the kernel's count of such kills alone is made up. The content is named."""
     house.write("a", "one", "two", "die")
     monkeypatch.setattr(pipelines.measuring, "kills", itertools.count(1).__next__)
-    with pytest.raises(OutOfMemory, match=r"the memory ended.* measured 3 contents .* GB in all: give it more"):
+    culprit = content_digest("die")
+    told = rf"lengths: {culprit}: the memory ended.* GB in all: give it more, .*`headwater explain {culprit}`"
+    with pytest.raises(OutOfMemory, match=told):
         house.run()
     assert house.workspace.store.head("lengths") is None
     monkeypatch.undo()
     assert measured(house)[1]["die"] == "WorkerDied: the worker died on this content"
+
+
+def test_what_starves_together_is_measured_by_halves_and_who_watches_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any two contents are too many for the memory that there is, one is not."""
+    counted = [0]
+
+    class Small(InProcess):
+        def submit(self, function: Any, *arguments: Any) -> Any:
+            if pipelines.measuring._table(arguments[-1]).num_rows < 2:
+                return super().submit(function, *arguments)
+            counted[0] += 1
+            future: Future[Any] = Future()
+            future.set_exception(pipelines.measuring.BrokenProcessPool("a worker was killed"))
+            return future
+
+    monkeypatch.setattr(pipelines.measuring, "ProcessPoolExecutor", Small)
+    monkeypatch.setattr(pipelines.measuring, "kills", lambda: counted[0])
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(4))
+    texts = ["one", "three", "seven", "eleven", "twelve"]
+    contents = pl.DataFrame({"content_digest": [content_digest(text) for text in texts], "text": texts})
+    told: list[tuple[Any, ...]] = []
+    pieces = evidence(
+        toy_stages.lengths, contents.lazy(), None, {"settings": ScaleSettings()}, lambda *seen: told.append(seen)
+    )
+    found = pl.concat(pieces)
+    assert sorted(found["length"]) == [3, 5, 5, 6, 6] and found["error"].null_count() == 5
+    assert told[-1] == (5, 5, "contents", "one process at a time: memory ended")
 
 
 def test_a_pool_that_breaks_while_batches_are_handed_in(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
