@@ -1,9 +1,10 @@
 """Clearing away what nobody can need any more: what is named by nothing (`references.py`), and was so for `RETENTION_HOURS`.
 
-A look writes down since when each thing is unnamed; what is named again is forgotten there. What was so for long enough,
-and was not written to meanwhile, goes: it is renamed, at which moment it is gone, and then deleted, so that a process
-killed anywhere leaves nothing by halves. Tables go before what they name. All of this happens while nobody uses
-the store (`in_use.py`), and whatever cannot be read stops it before anything is removed.
+A look writes down for how long each thing is unnamed; what is named again is forgotten there. It counts the time since the
+look before, a day at most: whatever was named meanwhile, or wherever the clock jumped to, nothing goes before a week of looks.
+What was unnamed for long enough, and was not written to meanwhile, goes: it is renamed, at which moment it is gone, and then
+deleted, so that a process killed anywhere leaves nothing by halves. Tables go before what they name. All of this happens while
+nobody uses the store (`in_use.py`), and whatever cannot be read stops it before anything is removed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pipelines.workspace import Workspace
 RETENTION_SECONDS = RETENTION_HOURS * 3600
 LOOK_SECONDS = 3600
 """Looks of a run and of the daemon are at least so far apart: a look reads the head of every table."""
+COUNTED_SECONDS = 24 * 3600
+"""The most that one look adds to the time for which a thing is unnamed."""
 MARKS = "unneeded.json"
 REMOVED = ".removed-"
 """How the name of a folder begins that is being deleted."""
@@ -119,16 +122,23 @@ def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
             return []
         finish(workspace)
         needless = [thing.path for thing in things(workspace, graph) if not thing.why]
-        _, before = marks(workspace)
-        since = {_place(workspace, path): min(before.get(_place(workspace, path), now), now) for path in needless}
-        _write_marks(workspace, now, since)
-        due = [path for path in needless if due_at(path, since[_place(workspace, path)]) <= now]
+        before = waits(workspace, now)
+        waited = {_place(workspace, path): before.get(_place(workspace, path), 0.0) for path in needless}
+        _write_marks(workspace, now, waited)
+        due = [path for path in needless if due_at(path, waited[_place(workspace, path)], now) <= now]
         return [_removed(workspace, path) for path in due if os.path.lexists(path)]  # one may lie within another
 
 
-def due_at(path: Path, since: float) -> float:
-    """When something may go that nothing has named since then: it is written to for the last time as long ago, too."""
-    return max(since, _touched(path)) + RETENTION_SECONDS
+def due_at(path: Path, waited: float, now: float) -> float:
+    """When something may go that waited for so many seconds by now: it is written to for the last time as long ago, too."""
+    return max(now - waited, _touched(path)) + RETENTION_SECONDS
+
+
+def waits(workspace: Workspace, now: float) -> dict[str, float]:
+    """For how many seconds what is unnamed would be so at a look now, by its path from the workspace's state."""
+    looked, waited = marks(workspace)
+    passed = max(0.0, min(now - looked, COUNTED_SECONDS))
+    return {place: seconds + passed for place, seconds in waited.items()}
 
 
 def _touched(path: Path) -> float:
@@ -165,21 +175,21 @@ def finish(workspace: Workspace) -> None:
 
 
 def marks(workspace: Workspace) -> tuple[float, dict[str, float]]:
-    """When a look was last taken, and since when what it found is unnamed, by its path from the workspace's state."""
+    """When a look was last taken, and for how many seconds what it found was unnamed, by its path from the workspace's state."""
     path = workspace.store.root / MARKS
     if not path.is_file():
         return 0.0, {}
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return float(said["looked"]), {str(place): float(since) for place, since in said["since"].items()}
+        return float(said["looked"]), {str(place): float(seconds) for place, seconds in said["waited"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}): delete it, and what nobody needs is kept for another {RETENTION_HOURS // 24} days"
         ) from error
 
 
-def _write_marks(workspace: Workspace, now: float, since: Mapping[str, float]) -> None:
+def _write_marks(workspace: Workspace, now: float, waited: Mapping[str, float]) -> None:
     path = workspace.store.root / MARKS
     partial = path.with_name(f".{MARKS}.partial")
-    partial.write_text(json.dumps({"looked": now, "since": since}, indent=1, sort_keys=True), encoding="utf-8")
+    partial.write_text(json.dumps({"looked": now, "waited": waited}, indent=1, sort_keys=True), encoding="utf-8")
     partial.replace(path)

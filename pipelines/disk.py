@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.cleaning import Thing, due_at, marks, size_of, things
+from pipelines.cleaning import Thing, due_at, size_of, things, waits
 from pipelines.graph import Graph
 from pipelines.shown import shown
 from pipelines.workspace import Workspace
@@ -71,11 +71,11 @@ def _held(workspace: Workspace, held: Sequence[Thing], sizes: dict[Path, int]) -
 
 def _needless(workspace: Workspace, needless: Sequence[Thing], sizes: dict[Path, int], now: float) -> Table:
     """What nothing names, and from when on the next run, or the daemon, removes it."""
-    _, since = marks(workspace)
+    waited = waits(workspace, now)
     table = Table("place", "size", "is removed", title="What nobody needs", title_justify="left")
     for each in needless:
         place = _place(workspace, each)
-        due = due_at(each.path, since.get(place, now))
+        due = due_at(each.path, waited.get(place, 0.0), now)
         when = (
             datetime.fromtimestamp(due, UTC).strftime("from %Y-%m-%d %H:%M UTC on") if due > now else "at the next look"
         )

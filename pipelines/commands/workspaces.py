@@ -57,8 +57,7 @@ def run(
         report = materialise(here, graph, assets or [], force)
     for failure in report.failures:
         err.print(f"[red]✗[/] {failure.node}: {escape(failure.error)}", highlight=False)
-    if report.plan.nodes:
-        _clear_away(here)
+    _clear_away(here)
     if report.failures:
         err.print(
             f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -135,6 +136,12 @@ class Life:
     def wait(self, days: int) -> None:
         self.now += days * DAY
 
+    def days(self, days: int) -> None:
+        """As it is from day to day: each begins with a look."""
+        for _ in range(days):
+            clear(self.workspace, self.house.graph, self.now)
+            self.now += DAY
+
     def clear(self) -> None:
         named = self.named()
         clear(self.workspace, self.house.graph, self.now)
@@ -220,7 +227,8 @@ STEPS = st.one_of(
 
 def live(steps: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Take these steps, and hold after each look that all is there, and after the last that the rest is gone."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, monkeypatch.context() as patched:
+        patched.setattr(pipelines.cleaning, "COUNTED_SECONDS", RETENTION_SECONDS)  # else each week would be seven looks
         life = Life(Path(folder) / "house")
         life.train("tuned", 0)
         for what, *arguments in steps:
@@ -266,11 +274,11 @@ def removed(life: Life) -> list[str]:
 
 def test_a_table_goes_before_what_it_names_and_each_waits_its_week(life: Life) -> None:
     assert removed(life) == []
-    life.wait(7)
+    life.days(7)
     tables = removed(life)
     assert tables == ["store/tables/answers_other", "store/tables/model_other"]
     assert removed(life) == [] and all(path.exists() for path in life.made.values())
-    life.wait(7)
+    life.days(7)
     gone = removed(life)
     assert [place.rpartition("/")[0] for place in gone] == ["store/artifacts/model_other", "jobs"]
     assert removed(life) == [] and marks(life.workspace)[1] == {}
@@ -280,41 +288,62 @@ def test_a_table_goes_before_what_it_names_and_each_waits_its_week(life: Life) -
 
 def test_what_the_settings_ask_for_again_begins_its_week_anew(life: Life) -> None:
     removed(life)
-    life.wait(6)
+    life.days(6)
     life.train("other", 1)
     assert removed(life) == [] and marks(life.workspace)[1] == {}
     life.drop("other")
     removed(life)
-    life.wait(6)
+    life.days(6)
     assert removed(life) == []
 
 
 def test_what_was_written_to_since_waits_from_then_on(life: Life) -> None:
     removed(life)
-    life.wait(7)
+    life.days(7)
     late = life.workspace.store.root / "tables" / "model_other" / "part-of-a-run-that-was-killed.parquet"
     late.touch()
     os.utime(late, (life.now - DAY, life.now - DAY))
     assert removed(life) == ["store/tables/answers_other"]
-    life.wait(6)
+    life.days(6)
     assert removed(life) == ["store/tables/model_other"]
 
 
 def test_a_clock_that_went_back_removes_nothing_early(life: Life) -> None:
-    life.wait(365)
+    life.now += 365 * DAY
     removed(life)
-    life.wait(-365)
+    life.now -= 365 * DAY
     removed(life)
-    life.wait(6)
+    life.days(6)
     assert removed(life) == []
-    life.wait(1)
+    life.days(1)
+    assert len(removed(life)) == 2
+
+
+def test_a_clock_that_jumps_forward_removes_nothing_early(life: Life) -> None:
+    removed(life)
+    for _ in range(6):
+        life.now += 365 * DAY
+        assert removed(life) == []
+        life.now -= 364 * DAY
+        assert removed(life) == []
+
+
+def test_what_was_named_between_two_looks_does_not_go_at_the_second(life: Life) -> None:
+    removed(life)
+    life.train("other", 1)
+    life.wait(8)
+    life.drop("other")
+    assert removed(life) == []
+    life.days(5)
+    assert removed(life) == []
+    life.days(1)
     assert len(removed(life)) == 2
 
 
 def test_nothing_is_removed_while_a_stage_runs_or_a_command_reads(life: Life) -> None:
     root = life.workspace.store.root
     removed(life)
-    life.wait(30)
+    life.days(7)
     with in_use(root), in_use(root):
         assert removed(life) == []
         child = os.fork()  # it has the lock's descriptor, and lives on
@@ -349,7 +378,7 @@ def test_a_process_that_is_killed_holds_nothing_any_more(life: Life) -> None:
 
 def test_what_cannot_be_read_stops_it_before_anything_is_removed(life: Life) -> None:
     removed(life)
-    life.wait(30)
+    life.days(7)
     log = life.workspace.store.root / "tables" / "model_tuned" / "_delta_log"
     (log / "00000000000000000001.json").write_text('{"commitInfo": {"operation": "WRITE"}}\n')
     with pytest.raises(ValueError, match="model_tuned: version 1 was not written by Headwater"):
@@ -371,7 +400,7 @@ def test_a_link_is_removed_and_not_what_it_leads_to(life: Life, tmp_path: Path) 
     folder.parent.symlink_to(elsewhere)
     for _ in range(4):
         removed(life)
-        life.wait(8)
+        life.days(8)
     assert not folder.parent.is_symlink() and (elsewhere / "adapter" / "adapter_model.safetensors").is_file()
 
 
@@ -398,7 +427,7 @@ def test_a_base_that_was_chosen_itself_stays_though_no_entry_names_it_any_more(l
     life.drop("other")
     for _ in range(4):
         life.clear()
-        life.wait(8)
+        life.days(8)
     held = {thing.path.name: thing.why for thing in things(life.workspace, life.house.graph) if thing.kind == "tables"}
     assert held["base_model_large"].endswith("names weights of it") and "model_other" not in held
     assert life.cells("base_model_large") and (life.workspace.store.root / "bases" / "large").is_dir()
@@ -425,7 +454,8 @@ def test_the_daemon_clears_away_once_an_hour_and_not_while_a_run_is_on(life: Lif
         instance.report_run_failed(run)
         assert "nothing names it: nothing" in tick()
         path = life.workspace.store.root / MARKS
-        path.write_text(path.read_text().replace(f"{marks(life.workspace)[0]}", "1.0"))
+        waited = dict.fromkeys(marks(life.workspace)[1], RETENTION_SECONDS)
+        path.write_text(json.dumps({"looked": 1.0, "waited": waited}))
         old = life.workspace.store.root / "tables" / "model_other"
         for each in (old, *old.rglob("*")):
             os.utime(each, (1, 1))

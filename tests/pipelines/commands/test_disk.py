@@ -17,11 +17,11 @@ from tests.pipelines.test_cli import assert_clear, headwater
 
 
 def ago(workspace: Workspace, seconds: float) -> None:
-    """Let all that a look found, and all that lies here, be as much older; and the last look too."""
+    """Let all that a look found have waited as much longer, and all that lies here be as much older; and the last look too."""
     path = workspace.store.root / MARKS
     said = json.loads(path.read_text())
-    since = {place: each - seconds for place, each in said["since"].items()}
-    path.write_text(json.dumps({"looked": said["looked"] - seconds, "since": since}))
+    waited = {place: each + seconds for place, each in said["waited"].items()}
+    path.write_text(json.dumps({"looked": said["looked"] - seconds, "waited": waited}))
     for each in workspace.state.rglob("*"):
         if each.exists() and "label-studio" not in each.parts:
             os.utime(each, (time.time() - seconds, each.lstat().st_mtime - seconds))
@@ -79,7 +79,11 @@ def test_a_person_sees_what_is_held_by_whom_and_what_goes_when_and_a_run_removes
     assert all((workspace.store.root / place).exists() for place in kept)
     assert headwater("trace", "tuned", "-w", edited).returncode == 0
     assert "nobody needs" not in headwater("status", "--disk", "-w", edited).stdout.partition("What takes room")[0]
+    left = workspace.state / "tmp12345678"
+    left.mkdir()
+    ago(workspace, RETENTION_SECONDS)
     assert "Nothing to do" in headwater("run", "-w", edited).stdout
+    assert left.name in (workspace.store.root / MARKS).read_text(), "a run looks also when there is nothing to do"
 
 
 def test_what_a_command_reads_is_not_cleared_away_under_it(edited: Path) -> None:
