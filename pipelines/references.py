@@ -86,10 +86,18 @@ def _values(rows: pl.LazyFrame, schema: pl.Schema) -> Iterator[str]:
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:
-    """What weights were made by, as it stands beside them; nothing where no weights lie in a folder."""
+    """What weights were made by, as it stands beside them; nothing where no weights lie in a folder.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     for path in folder.glob(f"*/{RECIPE}"):
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        try:
+            return dict[str, Any](json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} cannot be read ({error}): these weights are damaged; remove {folder} and run again"
+            ) from error
     return {}
 
 

@@ -57,17 +57,18 @@ def run(
         report = materialise(here, graph, assets or [], force)
     for failure in report.failures:
         err.print(f"[red]✗[/] {failure.node}: {escape(failure.error)}", highlight=False)
-    _clear_away(here)
     if report.failures:
         err.print(
             f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."
         )
+        _clear_away(here)
         raise typer.Exit(1)
     for name in report.unequal:
         err.print(f"[yellow]![/] {name}: computed again from the same inputs, and different", highlight=False)
     if not report.plan.nodes:
         out.print(f"Nothing to do: all {len(report.plan.wanted)} assets are up to date.")
     summarise(out, here, graph, watcher.seconds)
+    _clear_away(here)
 
 
 def _tell_what_was_cut_off(here: Workspace, *, forget: bool = False) -> None:
@@ -78,11 +79,15 @@ def _tell_what_was_cut_off(here: Workspace, *, forget: bool = False) -> None:
 
 
 def _clear_away(here: Workspace) -> None:
-    """Remove what nobody needs any more, and say how much that was."""
+    """Remove what nobody needs any more, and say how much that was. What the run made stands, also where this fails."""
     from pipelines.disk import told
     from pipelines.running import clear_away
 
-    cleared = clear_away(here)
+    try:
+        cleared = clear_away(here)
+    except (OSError, ValueError) as error:
+        err.print(f"[yellow]![/] what nobody needs was not all removed: {escape(str(error))}", highlight=False)
+        return
     if cleared:
         size = told(sum(each.size for each in cleared))
         places = ", ".join(each.place for each in cleared[:3]) + (", …" if len(cleared) > 3 else "")

@@ -393,6 +393,14 @@ def test_what_cannot_be_read_stops_it_before_anything_is_removed(life: Life) -> 
     assert len(removed(life)) == 2
 
 
+@pytest.mark.parametrize("said", ["", "[1]", '{"base": '])
+def test_a_recipe_that_was_damaged_is_named_with_the_mend(life: Life, said: str) -> None:
+    [recipe] = life.workspace.artifacts.glob("model_tuned/*/adapter/recipe.json")
+    recipe.write_text(said)
+    with pytest.raises(ValueError, match=f"{recipe} cannot be read .* remove {recipe.parent.parent} and run again"):
+        removed(life)
+
+
 def test_a_link_is_removed_and_not_what_it_leads_to(life: Life, tmp_path: Path) -> None:
     [folder] = (path for path in life.made.values() if path.parent.parent.name == "model_other")
     elsewhere = tmp_path / "elsewhere"

@@ -84,6 +84,10 @@ def test_a_person_sees_what_is_held_by_whom_and_what_goes_when_and_a_run_removes
     ago(workspace, RETENTION_SECONDS)
     assert "Nothing to do" in headwater("run", "-w", edited).stdout
     assert left.name in (workspace.store.root / MARKS).read_text(), "a run looks also when there is nothing to do"
+    (workspace.store.root / MARKS).write_text("{")
+    ran = headwater("run", "-w", edited)
+    assert ran.returncode == 0 and "Nothing to do" in ran.stdout, "what was made stands: the run is good"
+    assert "was not all removed" in ran.stderr and f"{MARKS} cannot be read" in " ".join(ran.stderr.split())
 
 
 def test_what_a_command_reads_is_not_cleared_away_under_it(edited: Path) -> None:
