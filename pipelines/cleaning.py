@@ -32,12 +32,15 @@ COUNTED_SECONDS = 24 * 3600
 """The most that one look adds to the time for which a thing is unnamed."""
 MARKS = "unneeded.json"
 REMOVED = ".removed-"
-"""How the name of a folder begins that is being deleted."""
+"""How the name of what is being deleted begins."""
 PARTS = "parts"
 LEFT = ("store/artifacts/*/*/.*", "store/bases/.*", "store/releases/*/.*.partial", "tmp????????")
 """What only a process that was killed leaves: drafts of weights, bases and releases, and folders for a moment."""
-PLACES = ("store/tables", "store/indexes", "store/artifacts/*", "store/bases", "store/releases/*", "jobs", ".")
-"""Where folders lie that may be removed, and so what is left of them when a process is killed over it."""
+PLACES = (
+    *("store/tables", "store/indexes", "store/artifacts/*", "store/artifacts/*/*", "store/bases", "store/releases/*"),
+    *("jobs", "previews", "reports", "."),
+)
+"""Where things lie that may be removed, and so what is left of them when a process is killed over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +123,15 @@ def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
     with alone(workspace.store.root) as is_alone:
         if not is_alone:
             return []
-        finish(workspace)
         needless = [thing.path for thing in things(workspace, graph) if not thing.why]
         before = waits(workspace, now)
         waited = {_place(workspace, path): before.get(_place(workspace, path), 0.0) for path in needless}
         _write_marks(workspace, now, waited)
         due = [path for path in needless if due_at(path, waited[_place(workspace, path)], now) <= now]
-        return [_removed(workspace, path) for path in due if os.path.lexists(path)]  # one may lie within another
+        moved = [_moved(workspace, path) for path in due if os.path.lexists(path)]  # one may lie within another
+    cleared = [Cleared(place, size_of(aside)) for place, aside in moved]  # nobody waits for this, or for the deletion
+    finish(workspace)
+    return cleared
 
 
 def due_at(path: Path, waited: float, now: float) -> float:
@@ -157,21 +162,20 @@ def _entries(path: Path) -> Iterator[os.stat_result]:
             yield each.lstat()
 
 
-def _removed(workspace: Workspace, path: Path) -> Cleared:
-    cleared = Cleared(_place(workspace, path), size_of(path))
-    if path.is_dir() and not path.is_symlink():
-        aside = path.with_name(f"{REMOVED}{path.name}-{secrets.token_hex(4)}")
-        path.rename(aside)
-        shutil.rmtree(aside)
-    else:
-        path.unlink()
-    return cleared
+def _moved(workspace: Workspace, path: Path) -> tuple[str, Path]:
+    """Put something out of the way: its place, and where it waits to be deleted."""
+    aside = path.with_name(f"{REMOVED}{path.name}-{secrets.token_hex(4)}")
+    path.rename(aside)
+    return _place(workspace, path), aside
 
 
 def finish(workspace: Workspace) -> None:
-    """Delete what a process was killed over."""
+    """Delete what was put out of the way, now or before a process was killed; others may be at it too."""
     for path in sorted(path for place in PLACES for path in workspace.state.glob(f"{place}/{REMOVED}*")):
-        shutil.rmtree(path)
+        while path.is_dir() and not path.is_symlink():
+            with suppress(FileNotFoundError):  # another was faster with a part of it
+                shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
 
 def marks(workspace: Workspace) -> tuple[float, dict[str, float]]:

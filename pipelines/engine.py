@@ -129,7 +129,7 @@ def run_node(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Obs
     """
     for attempt in range(TRIES):
         try:
-            with in_use(workspace.store.root):
+            with in_use(workspace.store.root, partial(watcher().waits, node.name)):
                 return _run_once(node, graph, workspace, seen, force)
         except CommitConflict as error:
             if attempt == TRIES - 1:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,45 +18,56 @@ LOCK = "in-use.lock"
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+WAITS = "waits until what nobody needs is put out of the way by another process"
+
+
 @contextmanager
-def in_use(root: Path) -> Iterator[None]:
-    """In this block nothing of the store under `root` is cleared away; waits for who is clearing now."""
-    with _locked(root, os.O_RDONLY, fcntl.LOCK_SH):
+def in_use(root: Path, say: Callable[[str], object] | None = None) -> Iterator[None]:
+    """In this block nothing of the store under `root` is cleared away; waits for who is clearing now, and tells `say` so."""
+    with _opened(root, os.O_RDONLY) as descriptor:
+        if not _took(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, say):
+            _took(descriptor, fcntl.LOCK_SH)
         yield
 
 
 @contextmanager
 def alone(root: Path) -> Iterator[bool]:
     """Whether nobody uses the store under `root`; if so, nobody begins to in this block."""
-    with _locked(root, os.O_RDWR, fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:  # NFS wants a writer for this lock
-        yield is_alone
+    with _opened(root, os.O_RDWR) as descriptor:  # NFS wants a writer for this lock
+        yield _took(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _took(descriptor: int | None, how: int, say: Callable[[str], object] | None = None) -> bool:
+    """Whether there is a lock that could be taken; `say` is told when another holds it."""
+    try:
+        if descriptor is not None:
+            fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        if say:
+            say(WAITS)
+        return False
+    except OSError:  # the file system has no locks
+        return False
+    return descriptor is not None
 
 
 @contextmanager
-def _locked(root: Path, access: int, how: int) -> Iterator[bool]:
-    """Whether the lock could be taken, which is held in this block."""
-    descriptor = _opened(root, access)
-    if descriptor is None:
-        yield False
-        return
+def _opened(root: Path, access: int) -> Iterator[int | None]:
+    """The open file that is locked in this block; None where it is not there to be opened."""
+    descriptor = _open(root, access)
     try:
-        yield _took(descriptor, how)
+        yield descriptor
     finally:
-        with suppress(OSError):  # where there are no locks
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would not do: processes forked meanwhile have it too
-        os.close(descriptor)
+        if descriptor is not None:
+            with suppress(OSError):  # where there are no locks
+                fcntl.flock(
+                    descriptor, fcntl.LOCK_UN
+                )  # closing alone would not do: processes forked meanwhile have it too
+            os.close(descriptor)
 
 
-def _took(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how)
-    except OSError:  # another has it, or the file system has no locks
-        return False
-    return True
-
-
-def _opened(root: Path, access: int) -> int | None:
-    """The open file that is locked; None where there is no store yet, or where one may not open it."""
+def _open(root: Path, access: int) -> int | None:
+    """None where there is no store yet, or where one may not open its file."""
     if not root.is_dir():
         return None
     try:

@@ -96,6 +96,11 @@ class TerminalWatcher:
         self._hide()
         self._console.print(f"[yellow]↻[/] {node} begins again: {why}", highlight=False)
 
+    def waits(self, node: str, why: str) -> None:
+        """A stage cannot begin yet."""
+        self._hide()
+        self._console.print(f"[yellow]…[/] {node} {why}", highlight=False)
+
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended; of one that failed, the reason is told at the end of the run."""
         self.seconds[node] = time.monotonic() - self._begun.get(node, time.monotonic())

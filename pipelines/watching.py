@@ -33,6 +33,8 @@ class Watcher(Protocol):
 
     def restarted(self, node: str, why: str) -> None: ...
 
+    def waits(self, node: str, why: str) -> None: ...
+
     def ended(self, node: str, failed: bool = False) -> None: ...
 
 
@@ -53,6 +55,9 @@ class Nobody:
 
     def restarted(self, node: str, why: str) -> None:
         """A stage begins again, for another run was before it."""
+
+    def waits(self, node: str, why: str) -> None:
+        """A stage cannot begin yet."""
 
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""
@@ -93,6 +98,10 @@ class LogWatcher:
     def restarted(self, node: str, why: str) -> None:
         """A stage begins again, for another run was before it."""
         self._say(f"{node}: begins again: {why}")
+
+    def waits(self, node: str, why: str) -> None:
+        """A stage cannot begin yet."""
+        self._say(f"{node} {why}")
 
     def ended(self, node: str, failed: bool = False) -> None:
         """A stage has ended."""

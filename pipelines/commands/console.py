@@ -53,7 +53,7 @@ WorkspaceOption = Annotated[
 def opened(given: Path | None) -> Workspace:
     """The workspace that a command reads: nothing of it is cleared away until the command has ended."""
     here = find_workspace(given)
-    until_the_end.enter_context(in_use(here.store.root))
+    until_the_end.enter_context(in_use(here.store.root, lambda why: err.print(f"[yellow]…[/] {why}")))
     return here
 
 

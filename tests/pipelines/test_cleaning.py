@@ -359,6 +359,51 @@ def test_nothing_is_removed_while_a_stage_runs_or_a_command_reads(life: Life) ->
         assert first and not second
 
 
+def test_nobody_waits_for_a_deletion_and_two_may_be_at_one(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    life.days(7)
+    root, real, hindered = life.workspace.store.root, shutil.rmtree, []
+
+    def rmtree(path: Path) -> None:
+        with alone(root) as is_alone:
+            assert is_alone, "what is out of the way is deleted while others work"
+        hindered.append(path)
+        [first, *_] = (each for each in path.rglob("*") if each.is_file())
+        first.unlink()
+        if len(hindered) % 2:  # another deletes the rest of every second one, too
+            raise FileNotFoundError(first)
+        real(path)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(pipelines.cleaning.shutil, "rmtree", rmtree)
+    assert len(removed(life)) == 2 and len(hindered) == 4
+    assert not list((root / "tables").glob(".*"))
+
+
+def test_what_is_out_of_the_way_when_a_process_is_killed_goes_at_the_next_look(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, draft = life.workspace.state, next(path for path in life.made.values()).parent / ".adapter.partial"
+    draft.mkdir()
+    (draft / "x").write_text("x")
+    for folder in ("previews", "reports"):
+        (state / folder).mkdir(exist_ok=True)
+    (state / "previews" / "gone.json").write_text("{}")
+    (state / "reports" / "scores-0123456789abcdef.html").write_text("x")
+    for path in (draft, draft / "x", *state.glob("previews/*"), *state.glob("reports/*")):
+        os.utime(path, (life.now, life.now))
+    life.days(7)
+    with monkeypatch.context() as patched, suppress(Cut):
+        patched.setattr(pipelines.cleaning, "finish", killed)
+        removed(life)
+    assert len(list(state.rglob(".removed-*"))) == 5, "two tables, a draft, a preview and a report"
+    removed(life)
+    assert not list(state.rglob(".removed-*"))
+
+
+def killed(workspace: Workspace) -> None:
+    raise Cut
+
+
 def test_a_process_that_is_killed_holds_nothing_any_more(life: Life) -> None:
     root = life.workspace.store.root
     reading, writing = os.pipe()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.in_use import LOCK, alone, in_use
+from pipelines.in_use import LOCK, WAITS, alone, in_use
 
 NOBODY = 65534
 IS_ROOT = os.geteuid() == 0
@@ -100,3 +100,27 @@ def test_an_error_of_the_work_itself_is_raised(tmp_path: Path) -> None:
     for hold in (in_use, alone):
         with pytest.raises(PermissionError, match="mine"), hold(tmp_path):
             raise PermissionError("mine")
+
+
+def test_who_waits_is_told_what_for_and_others_are_told_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    with in_use(tmp_path, said.append), in_use(tmp_path, said.append):
+        assert not said
+    taken, going = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        with alone(tmp_path):
+            os.write(taken[1], b"!")
+            os.read(going[0], 1)
+        os._exit(0)
+    os.read(taken[0], 1)
+
+    def say(why: str) -> None:
+        said.append(why)
+        os.write(going[1], b"!")
+
+    with in_use(tmp_path, say), alone(tmp_path) as is_alone:
+        assert not is_alone and said == [WAITS]
+    os.waitpid(child, 0)
+    for end in (*taken, *going):
+        os.close(end)

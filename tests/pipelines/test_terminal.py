@@ -11,6 +11,7 @@ from assets import STAGES
 from curation.compiling import Compiling
 from pipelines.commits import Books
 from pipelines.graph import build_graph
+from pipelines.in_use import WAITS
 from pipelines.inputs import observe
 from pipelines.templates import init
 from pipelines.terminal import TerminalWatcher, books_line
@@ -85,6 +86,13 @@ def test_the_first_batch_is_part_of_no_rate_for_processes_that_compile_and_load_
     pace.waited(2.0)
     assert pace.rate(66.0, 9_000) == 2_000.0
     assert pace.rate(70.0, 10) == 0.0, "another part of the stage"
+
+
+def test_a_stage_that_waits_says_what_for(tmp_path: Path) -> None:
+    screen, lines = io.StringIO(), list[str]()
+    TerminalWatcher(Console(file=screen, width=120), Workspace(tmp_path)).waits("documents", WAITS)
+    LogWatcher(lines.append).waits("documents", WAITS)
+    assert screen.getvalue() == f"… documents {WAITS}\n" and lines == [f"documents {WAITS}"]
 
 
 def test_a_stage_that_begins_again_has_not_failed(tmp_path: Path) -> None:
