@@ -34,15 +34,25 @@ class CutOff:
 @contextmanager
 def noted(folder: Path, stage: str) -> Iterator[None]:
     """Leave a note of the stage in a folder while this block runs."""
-    path = folder / uuid4().hex
-    descriptor = lock(path)
-    assert descriptor is not None
+    path, descriptor = _new(folder)
     note = CutOff(stage, memory_there_is(), kills_of_the_machine(), _boot())
     try:
         os.write(descriptor, json.dumps(asdict(note)).encode())
         yield
     finally:
         path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _new(folder: Path) -> tuple[Path, int]:
+    """A new file and the lock on it; another, where `cut_off` looked into the first, or removed it, before it was locked."""
+    while True:
+        path = folder / uuid4().hex
+        descriptor = lock(path)
+        if descriptor is None:
+            continue
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
         os.close(descriptor)
 
 

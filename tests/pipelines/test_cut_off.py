@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 import pipelines.cut_off
 from pipelines.cli import app
 from pipelines.cut_off import CutOff, cut_off, noted, said_of
+from pipelines.locks import lock
 
 KILLED = """
 import os, signal, sys
@@ -36,6 +39,34 @@ def test_a_note_outlives_a_killed_process_and_no_other(tmp_path: Path) -> None:
     assert [note.stage for note in cut_off(tmp_path)] == ["documents"]
     assert [note.stage for note in cut_off(tmp_path, forget=True)] == ["documents"]
     assert cut_off(tmp_path) == []
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["while it looks", "after it has looked"])
+def test_a_note_that_is_looked_into_before_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_over: bool
+) -> None:
+    """`headwater status` comes between the two: it has the lock of the new file still, or has removed it, for it is empty."""
+    held: list[int] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        monkeypatch.undo()
+        (path,) = tmp_path.iterdir()
+        looking = lock(path)
+        assert looking is not None
+        held.append(looking)
+        if is_over:
+            os.close(held.pop())
+            assert cut_off(tmp_path) == []
+        fcntl.flock(descriptor, operation)
+
+    monkeypatch.setattr("fcntl.flock", late)
+    with noted(tmp_path, "corpus"):
+        for looking in held:
+            os.close(looking)
+        assert cut_off(tmp_path) == []
+        (path,) = tmp_path.iterdir()
+        assert "corpus" in path.read_text()
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_the_system_killed_since_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
