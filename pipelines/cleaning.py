@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +119,12 @@ def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
     """Remove what nothing has named for `RETENTION_HOURS` at the time `now` (seconds since 1970); what that was.
 
     `graph` must be that of the settings as they are now. Nothing is removed, or looked at, while somebody uses the store.
+
+    Raises:
+        ValueError: something cannot be read by which it is told what is needed; nothing is removed.
+        OSError: what cannot be removed; the rest is.
     """
+    stuck: list[OSError] = []
     with alone(workspace.store.root) as is_alone:
         if not is_alone:
             return []
@@ -128,9 +133,10 @@ def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
         waited = {_place(workspace, path): before.get(_place(workspace, path), 0.0) for path in needless}
         _write_marks(workspace, now, waited)
         due = [path for path in needless if due_at(path, waited[_place(workspace, path)], now) <= now]
-        moved = [_moved(workspace, path) for path in due if os.path.lexists(path)]  # one may lie within another
+        present = (path for path in due if os.path.lexists(path))  # one may lie within another
+        moved = [each for path in present if (each := _moved(workspace, path, stuck))]
     cleared = [Cleared(place, size_of(aside)) for place, aside in moved]  # nobody waits for this, or for the deletion
-    finish(workspace)
+    finish(workspace, stuck)
     return cleared
 
 
@@ -162,20 +168,38 @@ def _entries(path: Path) -> Iterator[os.stat_result]:
             yield each.lstat()
 
 
-def _moved(workspace: Workspace, path: Path) -> tuple[str, Path]:
-    """Put something out of the way: its place, and where it waits to be deleted."""
+def _moved(workspace: Workspace, path: Path, stuck: list[OSError]) -> tuple[str, Path] | None:
+    """Put something out of the way: its place, and where it waits to be deleted; None where it cannot be, and why in `stuck`."""
     aside = path.with_name(f"{REMOVED}{path.name}-{secrets.token_hex(4)}")
-    path.rename(aside)
+    try:
+        path.rename(aside)
+    except OSError as error:
+        stuck.append(error)
+        return None
     return _place(workspace, path), aside
 
 
-def finish(workspace: Workspace) -> None:
-    """Delete what was put out of the way, now or before a process was killed; others may be at it too."""
+def finish(workspace: Workspace, stuck: Iterable[OSError] = ()) -> None:
+    """Delete what was put out of the way, now or before a process was killed; others may be at it too.
+
+    Raises:
+        OSError: what cannot be deleted, with what was `stuck` before, each with its path; the rest is deleted.
+    """
+    failed = [*stuck]
     for path in sorted(path for place in PLACES for path in workspace.state.glob(f"{place}/{REMOVED}*")):
-        while path.is_dir() and not path.is_symlink():
-            with suppress(FileNotFoundError):  # another was faster with a part of it
-                shutil.rmtree(path)
-        path.unlink(missing_ok=True)
+        try:
+            _delete(path)
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise OSError(f"mend its permissions, for this cannot be deleted: {'; '.join(map(str, failed))}")
+
+
+def _delete(path: Path) -> None:
+    while path.is_dir() and not path.is_symlink():
+        with suppress(FileNotFoundError):  # another was faster with a part of it
+            shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def marks(workspace: Workspace) -> tuple[float, dict[str, float]]:

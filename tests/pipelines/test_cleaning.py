@@ -400,7 +400,7 @@ def test_what_is_out_of_the_way_when_a_process_is_killed_goes_at_the_next_look(
     assert not list(state.rglob(".removed-*"))
 
 
-def killed(workspace: Workspace) -> None:
+def killed(workspace: Workspace, stuck: list[OSError]) -> None:
     raise Cut
 
 
@@ -444,6 +444,44 @@ def test_a_recipe_that_was_damaged_is_named_with_the_mend(life: Life, said: str)
     recipe.write_text(said)
     with pytest.raises(ValueError, match=f"{recipe} cannot be read .* remove {recipe.parent.parent} and run again"):
         removed(life)
+
+
+def test_what_cannot_be_deleted_is_named_and_the_rest_goes(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = life.workspace.store.root / "tables"
+    stuck = [tables / f".removed-{name}" for name in ("1", "3")]
+    for path in (*stuck, tables / ".removed-2"):
+        path.mkdir()
+    rmtree = shutil.rmtree
+
+    def refused(path: Path) -> None:
+        if path in stuck:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        rmtree(path)
+
+    monkeypatch.setattr(pipelines.cleaning.shutil, "rmtree", refused)
+    for _ in range(8):
+        with pytest.raises(OSError, match=r"cannot be deleted: .*removed-1.*removed-3") as raised:
+            removed(life)
+        assert "removed-2" not in str(raised.value)
+        life.now += DAY
+    assert sorted(tables.glob(".removed-*")) == stuck and not (tables / "model_other").exists()
+
+
+def test_what_cannot_be_put_out_of_the_way_is_named_and_the_rest_goes(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, rename = life.workspace.store.root / "tables" / "answers_other", Path.rename
+
+    def refused(path: Path, to: Path) -> Path:
+        if path == stuck:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    life.days(7)
+    with pytest.raises(OSError, match=r"cannot be deleted: .*answers_other"):
+        removed(life)
+    assert stuck.is_dir() and not (stuck.parent / "model_other").exists()
 
 
 def test_a_link_is_removed_and_not_what_it_leads_to(life: Life, tmp_path: Path) -> None:
