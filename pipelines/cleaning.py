@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -18,7 +19,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from pipelines.extras import version_of
 from pipelines.graph import Graph
 from pipelines.in_use import alone
 from pipelines.references import VERSION, Said, held_tables, said_by
@@ -31,6 +34,8 @@ LOOK_SECONDS = 3600
 COUNTED_SECONDS = 24 * 3600
 """The most that one look adds to the time for which a thing is unnamed."""
 MARKS = "unneeded.json"
+VERSION_HERE = version_of("headwater")
+"""Of the code that runs; what is installed may have become newer since."""
 REMOVED = ".removed-"
 """How the name of what is being deleted begins."""
 PARTS = "parts"
@@ -110,15 +115,37 @@ def _place(workspace: Workspace, path: Path) -> str:
     return path.relative_to(workspace.state).as_posix()
 
 
+class Marks(NamedTuple):
+    """When a look was last taken, for how many seconds what it found was unnamed, by its path from the workspace's state,
+    and the version of the package that looked."""
+
+    looked: float
+    waited: dict[str, float]
+    version: str = ""
+
+    @property
+    def is_of_newer(self) -> bool:
+        """Whether that package knows stages that this one may not: what is theirs is named by nothing here."""
+        return _release(self.version) > _release(VERSION_HERE)
+
+
+def _release(version: str) -> list[int]:
+    """The numbers of a version, without what says that it is a draft of it."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    return [int(number) for number in found[0].split(".")] if found else []
+
+
 def is_time(workspace: Workspace, now: float) -> bool:
-    """Whether the last look is long enough ago for another."""
-    return abs(now - marks(workspace)[0]) >= LOOK_SECONDS
+    """Whether the last look is long enough ago for another, and was not that of a newer version."""
+    last = marks(workspace)
+    return abs(now - last.looked) >= LOOK_SECONDS and not last.is_of_newer
 
 
 def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
     """Remove what nothing has named for `RETENTION_HOURS` at the time `now` (seconds since 1970); what that was.
 
-    `graph` must be that of the settings as they are now. Nothing is removed, or looked at, while somebody uses the store.
+    `graph` must be that of the settings as they are now. Nothing is removed, or looked at, while somebody uses the store, or
+    after a newer version of this package has looked.
 
     Raises:
         ValueError: something cannot be read by which it is told what is needed; nothing is removed.
@@ -126,7 +153,7 @@ def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
     """
     stuck: list[OSError] = []
     with alone(workspace.store.root) as is_alone:
-        if not is_alone:
+        if not is_alone or marks(workspace).is_of_newer:
             return []
         needless = [thing.path for thing in things(workspace, graph) if not thing.why]
         before = waits(workspace, now)
@@ -147,9 +174,9 @@ def due_at(path: Path, waited: float, now: float) -> float:
 
 def waits(workspace: Workspace, now: float) -> dict[str, float]:
     """For how many seconds what is unnamed would be so at a look now, by its path from the workspace's state."""
-    looked, waited = marks(workspace)
-    passed = max(0.0, min(now - looked, COUNTED_SECONDS))
-    return {place: seconds + passed for place, seconds in waited.items()}
+    last = marks(workspace)
+    passed = max(0.0, min(now - last.looked, COUNTED_SECONDS))
+    return {place: seconds + passed for place, seconds in last.waited.items()}
 
 
 def _touched(path: Path) -> float:
@@ -202,14 +229,15 @@ def _delete(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def marks(workspace: Workspace) -> tuple[float, dict[str, float]]:
-    """When a look was last taken, and for how many seconds what it found was unnamed, by its path from the workspace's state."""
+def marks(workspace: Workspace) -> Marks:
+    """What the last look wrote down."""
     path = workspace.store.root / MARKS
     if not path.is_file():
-        return 0.0, {}
+        return Marks(0.0, {})
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return float(said["looked"]), {str(place): float(seconds) for place, seconds in said["waited"].items()}
+        waited = {str(place): float(seconds) for place, seconds in said["waited"].items()}
+        return Marks(float(said["looked"]), waited, str(said.get("version", "")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}): delete it, and what nobody needs is kept for another {RETENTION_HOURS // 24} days"
@@ -219,5 +247,6 @@ def marks(workspace: Workspace) -> tuple[float, dict[str, float]]:
 def _write_marks(workspace: Workspace, now: float, waited: Mapping[str, float]) -> None:
     path = workspace.store.root / MARKS
     partial = path.with_name(f".{MARKS}.partial")
-    partial.write_text(json.dumps({"looked": now, "waited": waited}, indent=1, sort_keys=True), encoding="utf-8")
+    said = {"looked": now, "waited": waited, "version": VERSION_HERE}
+    partial.write_text(json.dumps(said, indent=1, sort_keys=True), encoding="utf-8")
     partial.replace(path)

@@ -42,7 +42,7 @@ def definitions_of(root: Path) -> dg.Definitions:
         assets=[*source_assets(graph, load), *(asset_of(node, load) for node in graph.stages())],
         schedules=build_schedules(workspace.config.schedules, list(graph.makers)),
         executor=dg.in_process_executor,
-        sensors=[*_observation(graph, workspace), automation_sensor(), housekeeping_sensor(load)],
+        sensors=[*_observation(graph, workspace), automation_sensor(), housekeeping_sensor(workspace, load)],
     )
 
 

@@ -24,21 +24,22 @@ KEEP_SECONDS = 3600
 
 
 def housekeeping_sensor(
+    workspace: Workspace | None = None,
     load: Load | None = None,
     name: str = "housekeeping",
     minimum_interval_seconds: int = 60,
 ) -> dg.SensorDefinition:
     """A sensor that marks lost runs as failed, so that nothing waits for them, and clears old logs of ticks; and what nobody
-    needs of the workspace that `load` reads anew."""
+    needs of `workspace`, which `load` reads anew."""
 
     def clear(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         lost = fail_lost_runs(context.instance)
         logs = Path(context.instance.root_directory) / "storage" / str(context.repository_name)
         cleared = clear_tick_logs(logs, time.time() - KEEP_SECONDS)
-        removed = clear_idle(context.instance, load) if load else []
+        removed = _told(context.instance, workspace, load) if workspace and load else "nothing"
         return dg.SkipReason(
             f"Runs marked as failed: {', '.join(lost) or 'none'}. Logs of ticks cleared: {cleared}. "
-            f"Removed, for nothing names it: {', '.join(each.place for each in removed) or 'nothing'}."
+            f"Removed, for nothing names it: {removed}."
         )
 
     return dg.SensorDefinition(
@@ -50,14 +51,21 @@ def housekeeping_sensor(
     )
 
 
-def clear_idle(instance: dg.DagsterInstance, load: Load) -> list[Cleared]:
+def _told(instance: dg.DagsterInstance, workspace: Workspace, load: Load) -> str:
+    """What was removed. Settings that cannot be read do not hinder the rest of the housekeeping: they are told."""
+    try:
+        return ", ".join(each.place for each in clear_idle(instance, workspace, load)) or "nothing"
+    except (OSError, ValueError) as error:
+        return f"not all, for {error}"
+
+
+def clear_idle(instance: dg.DagsterInstance, workspace: Workspace, load: Load) -> list[Cleared]:
     """Clear away what nobody needs of a workspace, if it is time and no run is on; what was removed.
 
-    `load` reads the workspace anew: by the settings as they are now, and no older ones, it is told what is needed.
+    `load` reads the workspace anew, only then: by the settings as they are now, and no older ones, it is told what is needed.
     """
     now = time.time()
-    workspace, graph = load()
-    return clear(workspace, graph, now) if is_time(workspace, now) and is_idle(instance) else []
+    return clear(*load(), now) if is_time(workspace, now) and is_idle(instance) else []
 
 
 def clear_tick_logs(folder: Path, before: float) -> int:

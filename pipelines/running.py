@@ -136,7 +136,7 @@ def clear_away(workspace: Workspace) -> list[Cleared]:
     from pipelines.housekeeping import clear_idle
 
     with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
-        return clear_idle(instance, partial(current, workspace.root))
+        return clear_idle(instance, workspace, partial(current, workspace.root))
 
 
 def _table(event: Any) -> str:

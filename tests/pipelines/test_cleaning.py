@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 import pipelines.cleaning
 from pipelines.cleaning import LOOK_SECONDS, MARKS, RETENTION_SECONDS, clear, is_time, marks, things
 from pipelines.commits import Commit
+from pipelines.graph import Graph
 from pipelines.housekeeping import housekeeping_sensor
 from pipelines.in_use import alone, in_use
 from pipelines.promotions import SCHEMA as OVERRULED
 from pipelines.references import KEPT
+from pipelines.settings import SettingsError
 from pipelines.workspace import Workspace
 from records import digest
 from tests.pipelines.toy_models import STAGES, Declared, ModelHouse, weights
@@ -524,6 +526,24 @@ def test_a_base_that_was_chosen_itself_stays_though_no_entry_names_it_any_more(l
     assert life.cells("base_model_large") and (life.workspace.store.root / "bases" / "large").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("looked", "clears"),
+    [("0.9.9", False), ("0.10", False), ("1", False), ("0.2.0rc1", True), ("0.2", True), ("0.1.12", True), ("", True)],
+)
+def test_an_older_version_removes_nothing_after_a_newer_one_looked(
+    life: Life, monkeypatch: pytest.MonkeyPatch, looked: str, clears: bool
+) -> None:
+    """A daemon that was up during an upgrade does not know the new stages, and takes their tables for nobody's."""
+    monkeypatch.setattr(pipelines.cleaning, "VERSION_HERE", "0.2.0")
+    life.days(7)
+    path = life.workspace.store.root / MARKS
+    assert json.loads(path.read_text())["version"] == "0.2.0"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": looked}))
+    assert is_time(life.workspace, life.now + DAY) == clears
+    before = path.read_text()
+    assert len(removed(life)) == (2 if clears else 0) and (path.read_text() == before) != clears
+
+
 def test_no_workspace_is_made_by_looking(tmp_path: Path) -> None:
     with in_use(tmp_path / "none"), alone(tmp_path / "none") as is_alone:
         assert not is_alone
@@ -533,15 +553,24 @@ def test_no_workspace_is_made_by_looking(tmp_path: Path) -> None:
 def test_the_daemon_clears_away_once_an_hour_and_not_while_a_run_is_on(life: Life, tmp_path: Path) -> None:
     (tmp_path / "dagster").mkdir()
     with dg.instance_for_test(temp_dir=str(tmp_path / "dagster")) as instance:
+        loads: list[Workspace] = []
+        unreadable: list[Exception] = []
+
+        def load() -> tuple[Workspace, Graph]:
+            loads.append(life.workspace)
+            for error in unreadable:
+                raise error
+            return life.workspace, life.house.graph
 
         def tick() -> str:
-            sensor = housekeeping_sensor(lambda: (life.workspace, life.house.graph))
+            sensor = housekeeping_sensor(life.workspace, load)
             context = dg.build_sensor_context(instance, repository_name="house")
             return str(sensor.evaluate_tick(context).skip_message)
 
         job = dg.Definitions([thing]).resolve_implicit_global_asset_job_def()
         run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
         assert "nothing names it: nothing" in tick() and not (life.workspace.store.root / MARKS).exists()
+        assert not loads, "the settings are not read while a run is on"
         instance.report_run_failed(run)
         assert "nothing names it: nothing" in tick()
         path = life.workspace.store.root / MARKS
@@ -552,6 +581,11 @@ def test_the_daemon_clears_away_once_an_hour_and_not_while_a_run_is_on(life: Lif
             os.utime(each, (1, 1))
         assert "nothing names it: store/tables/model_other." in tick()
         assert "nothing names it: nothing" in tick(), "it looks once an hour"
+        assert len(loads) == 2, "the settings are read when it is time to look"
+        path.write_text(json.dumps({"looked": 1.0, "waited": {}}))
+        unreadable.append(SettingsError("headwater.yaml: seed: not a number"))
+        assert "Runs marked as failed: none." in (said := tick())
+        assert "nothing names it: not all, for headwater.yaml: seed: not a number." in said
 
 
 @dg.asset
