@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipelines.cleaning import Cleared
+from pipelines.cleaning import Cleared, is_time
 from pipelines.engine import reasons
 from pipelines.extras import with_mend
 from pipelines.graph import Graph, Node
@@ -129,7 +130,12 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
 
 
 def clear_away(workspace: Workspace) -> list[Cleared]:
-    """Remove what nobody needs of a workspace after a run, if it is time and no other run is on; what was removed."""
+    """Remove what nobody needs of a workspace after a run, if it is time and no other run is on; what was removed.
+
+    Where it is not time nothing is imported for it: a run that has nothing to do is over in a second.
+    """
+    if not is_time(workspace, time.time()):
+        return []
     import dagster as dg
 
     from pipelines.definitions import current
