@@ -108,10 +108,11 @@ def _of_runs(workspace: Workspace, graph: Graph, said: Mapping[str, Said]) -> It
     for path in _in(workspace.state / "jobs"):
         yield Thing("jobs", path, ", ".join(namers.get(path.name.rpartition("-")[2], ())))
     for path in (path for path in _in(workspace.reports) if "-" in path.stem):
-        yield Thing("reports", path, ", ".join(namers.get(_place(workspace, path), ())))
+        yield Thing("reports", path, ", ".join(namers.get(place_of(workspace, path), ())))
 
 
-def _place(workspace: Workspace, path: Path) -> str:
+def place_of(workspace: Workspace, path: Path) -> str:
+    """The path of something from the workspace's state."""
     return path.relative_to(workspace.state).as_posix()
 
 
@@ -157,9 +158,9 @@ def clear(workspace: Workspace, graph: Graph, now: float) -> list[Cleared]:
             return []
         needless = [thing.path for thing in things(workspace, graph) if not thing.why]
         before = waits(workspace, now)
-        waited = {_place(workspace, path): before.get(_place(workspace, path), 0.0) for path in needless}
+        waited = {place_of(workspace, path): before.get(place_of(workspace, path), 0.0) for path in needless}
         _write_marks(workspace, now, waited)
-        due = [path for path in needless if due_at(path, waited[_place(workspace, path)], now) <= now]
+        due = [path for path in needless if due_at(path, waited[place_of(workspace, path)], now) <= now]
         present = (path for path in due if os.path.lexists(path))  # one may lie within another
         moved = [each for path in present if (each := _moved(workspace, path, stuck))]
     cleared = [Cleared(place, size_of(aside)) for place, aside in moved]  # nobody waits for this, or for the deletion
@@ -203,7 +204,7 @@ def _moved(workspace: Workspace, path: Path, stuck: list[OSError]) -> tuple[str,
     except OSError as error:
         stuck.append(error)
         return None
-    return _place(workspace, path), aside
+    return place_of(workspace, path), aside
 
 
 def finish(workspace: Workspace, stuck: Iterable[OSError] = ()) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.cleaning import Thing, due_at, size_of, things, waits
+from pipelines.cleaning import Thing, due_at, place_of, size_of, things, waits
 from pipelines.graph import Graph
 from pipelines.shown import shown
 from pipelines.workspace import Workspace
@@ -65,7 +65,7 @@ def _by_place(workspace: Workspace, found: Sequence[Thing], sizes: dict[Path, in
 def _held(workspace: Workspace, held: Sequence[Thing], sizes: dict[Path, int]) -> Table:
     table = Table("kept", "size", "because of", title="Weights, and what no setting asks for", title_justify="left")
     for each in held:
-        table.add_row(escape(_place(workspace, each)), told(sizes[each.path]), escape(shown(each.why)))
+        table.add_row(escape(place_of(workspace, each.path)), told(sizes[each.path]), escape(shown(each.why)))
     return table
 
 
@@ -74,14 +74,10 @@ def _needless(workspace: Workspace, needless: Sequence[Thing], sizes: dict[Path,
     waited = waits(workspace, now)
     table = Table("place", "size", "is removed", title="What nobody needs", title_justify="left")
     for each in needless:
-        place = _place(workspace, each)
+        place = place_of(workspace, each.path)
         due = due_at(each.path, waited.get(place, 0.0), now)
         when = (
             datetime.fromtimestamp(due, UTC).strftime("from %Y-%m-%d %H:%M UTC on") if due > now else "at the next look"
         )
         table.add_row(escape(place), told(sizes[each.path]), when)
     return table
-
-
-def _place(workspace: Workspace, thing: Thing) -> str:
-    return thing.path.relative_to(workspace.state).as_posix()

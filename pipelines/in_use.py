@@ -16,8 +16,6 @@ from pathlib import Path
 
 LOCK = "in-use.lock"
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-
 WAITS = "waits until what nobody needs is put out of the way by another process"
 
 
@@ -59,10 +57,10 @@ def _opened(root: Path, access: int) -> Iterator[int | None]:
         yield descriptor
     finally:
         if descriptor is not None:
-            with suppress(OSError):  # where there are no locks
-                fcntl.flock(
-                    descriptor, fcntl.LOCK_UN
-                )  # closing alone would not do: processes forked meanwhile have it too
+            with suppress(
+                OSError
+            ):  # closing alone would not do, where there are locks: who was forked meanwhile has it too
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
 

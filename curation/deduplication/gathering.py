@@ -16,14 +16,13 @@ import polars as pl
 from curation.deduplication import lookups
 from curation.deduplication.forms import numbered_forms
 from curation.deduplication.lookups import Fates, Lookups, Pairs, asked, together, without
-from curation.deduplication.numbering import NO_DIGESTS, Digests, numbered
+from curation.deduplication.numbering import NO_DIGESTS, Digests, joined, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 from curation.deduplication.settings import EVIDENCE, DeduplicationSettings
 from curation.deduplication.signature_rows import (
     Signatures,
     digests_in,
     joined_columns,
-    joined_digests,
     joined_signatures,
     no_signatures,
 )
@@ -101,7 +100,7 @@ class Gatherer(NamedTuple):
             for flags in (known.complete, known.paired, known.followed)
         )
         grown = Gathered(
-            joined_digests(known.contents, came.contents),
+            joined([known.contents, came.contents]),
             joined_signatures(known.signatures, came.signatures),
             {name: pl.concat([known.keys[name], own]) if known.keys else own for name, own in came.keys.items()},
             complete,
@@ -132,7 +131,7 @@ class Gatherer(NamedTuple):
         wordless = own.forms.at(own.is_form & ~own.has_bands)
         copies = lookups.signatures(self.tables.signatures, "normal_digest", together(wordless), own.bands.shape[1])
         copies = copies.at(numbered(own.contents).places_of(copies.contents) < 0)
-        several = _several(joined_digests(own.forms, copies.forms))[: len(near)]
+        several = _several(joined([own.forms, copies.forms]))[: len(near)]
         alone = ~near & ~several
         alone[alone] = numbered(moved).places_of(own.contents.at(alone)) >= 0
         return joined_signatures(own.at(~alone), others, copies), own.contents.at(alone)

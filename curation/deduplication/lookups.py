@@ -1,7 +1,7 @@
 """Rows of the tables of deduplication, found by what stands in a column: an update reads no others.
 
-Where a table has an index (`curation/row_index.py`) that costs what is found; any other table is looked through. Digests are asked
-for and given as numbers, since a frame of strings for each question would cost more than all answers.
+Where a table has an index (`curation/row_index.py`) that costs what is found; any other table is looked through. Digests
+are asked for and given as numbers, since a frame of strings for each question would cost more than all answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from curation.deduplication.corpus import SIGNATURE, Fetch
 from curation.deduplication.neighbours import IndexedRows, Near, near_among
-from curation.deduplication.numbering import Digests, digests_of, distinct, names_of, numbered
+from curation.deduplication.numbering import Digests, digests_of, distinct, joined, names_of, numbered
 from curation.deduplication.signature_rows import Signatures, digests_in, numbers_of, signatures_in
 
 Wanted = npt.NDArray[np.uint64]
@@ -105,7 +105,7 @@ TOGETHER = 512
 
 
 def fetched(fetch: Fetch) -> Texts:
-    """Fetches texts as `candidates.Fetch` gives them."""
+    """Fetches texts as `corpus.Fetch` gives them."""
 
     def texts(wanted: Digests) -> Iterator[tuple[Digests, pa.Array]]:
         for rows in fetch(names_of(wanted)) if len(wanted) else ():
@@ -184,4 +184,4 @@ def without(digests: Digests, known: Digests) -> Digests:
 
 def together(*parts: Digests) -> Digests:
     """All of some digests, each once, in order."""
-    return distinct(Digests(*(np.concatenate(halves) for halves in zip(*parts, strict=True))))
+    return distinct(joined(parts))

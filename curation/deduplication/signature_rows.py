@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.deduplication.forms import band_matrix
-from curation.deduplication.numbering import NO_DIGESTS, Digests, digests_of
+from curation.deduplication.numbering import NO_DIGESTS, Digests, digests_of, joined
 from curation.deduplication.sketch_kernels import ODD_WORDS
 from records import numbers_in, valid_in
 
@@ -49,10 +49,10 @@ def signatures_in(table: pa.Table, bands: int) -> Signatures:
     is_form = _there(normal)
     forms = Digests(contents.high.copy(), contents.low.copy())
     forms.high[is_form], forms.low[is_form] = _where_there(normal, is_form)
-    n_characters, n_shingles = (counts_in(table[name]) for name in ("n_characters", "n_shingles"))
-    odd, _ = hashes_in(table["odd_sketch"], 2 * ODD_WORDS)
+    n_characters, n_shingles = (_counts_in(table[name]) for name in ("n_characters", "n_shingles"))
+    odd, _ = _hashes_in(table["odd_sketch"], 2 * ODD_WORDS)
     return Signatures(
-        contents, forms, is_form, n_characters, n_shingles, *hashes_in(table["bands"], bands), odd.view(np.uint64)
+        contents, forms, is_form, n_characters, n_shingles, *_hashes_in(table["bands"], bands), odd.view(np.uint64)
     )
 
 
@@ -67,23 +67,18 @@ def joined_columns(*parts: tuple[Any, ...]) -> list[Any]:
     if len(parts) == 1:
         return list(parts[0])
     return [
-        joined_digests(*columns) if isinstance(columns[0], Digests) else np.concatenate(columns)
+        joined(columns) if isinstance(columns[0], Digests) else np.concatenate(columns)
         for columns in zip(*parts, strict=True)
     ]
 
 
-def joined_digests(*parts: Digests) -> Digests:
-    """All digests of some parts, one behind the other."""
-    return Digests(*(np.concatenate(halves) for halves in zip(*parts, strict=True)))
-
-
-def counts_in(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _counts_in(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Numbers, 0 where none is."""
     numbers: npt.NDArray[np.int64] = numbers_of(column, np.int64)
     return np.where(_there(column), numbers, 0) if column.null_count else numbers
 
 
-def hashes_in(column: pa.ChunkedArray, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+def _hashes_in(column: pa.ChunkedArray, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
     """The hashes of each row, so many of 32 bits, and whether it has any; as they lie in memory where all have."""
     array = column.combine_chunks()
     if len(array) and not array.null_count and pa.types.is_large_binary(array.type):
