@@ -108,7 +108,8 @@ def _of_runs(workspace: Workspace, graph: Graph, said: Mapping[str, Said]) -> It
     for path in _in(workspace.state / "jobs"):
         yield Thing("jobs", path, ", ".join(namers.get(path.name.rpartition("-")[2], ())))
     for path in (path for path in _in(workspace.reports) if "-" in path.stem):
-        yield Thing("reports", path, ", ".join(namers.get(place_of(workspace, path), ())))
+        page = place_of(workspace, path.with_suffix(".html"))  # what lies beside a page under its name goes with it
+        yield Thing("reports", path, ", ".join(namers.get(page, ())))
 
 
 def place_of(workspace: Workspace, path: Path) -> str:
