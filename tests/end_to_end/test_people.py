@@ -96,6 +96,9 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
         bob.goto(f"{url}/projects")
         expect(bob.get_by_text("Decide where others disagree").first).to_be_visible(timeout=60_000)
     store = Workspace(root).store
+    # The run that gave what was waited for goes on: what else is looked at may come after it.
+    wait(lambda: store.scan("takedown_previews").collect().height > 0)
+    wait(lambda: store.scan("annotator_quality").filter(pl.col("gold") > 0).collect().height > 0)
     rows = store.scan("adjudicated_labels").collect()
     assert 1 <= rows.filter(how="disputed").height <= 2
     assert rows.filter(project="mend")["value"].to_list() == ["Mended."]
