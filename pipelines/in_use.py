@@ -10,9 +10,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pipelines.locks import taken
 
 LOCK = "in-use.lock"
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -37,16 +40,15 @@ def alone(root: Path) -> Iterator[bool]:
 
 def _took(descriptor: int | None, how: int, say: Callable[[str], object] | None = None) -> bool:
     """Whether there is a lock that could be taken; `say` is told when another holds it."""
-    try:
-        if descriptor is not None:
-            fcntl.flock(descriptor, how)
-    except BlockingIOError:
-        if say:
-            say(WAITS)
+    if descriptor is None:
         return False
+    try:
+        is_ours = taken(descriptor, how)
     except OSError:  # the file system has no locks
         return False
-    return descriptor is not None
+    if say and not is_ours:
+        say(WAITS)
+    return is_ours
 
 
 @contextmanager
@@ -69,10 +71,24 @@ def _open(root: Path, access: int) -> int | None:
     if not root.is_dir():
         return None
     try:
-        with suppress(FileNotFoundError):
-            return os.open(root / LOCK, access)
-        return os.open(root / LOCK, access | os.O_CREAT, 0o666)
+        descriptor = _found_or_made(root / LOCK, access)
     except OSError as error:
         if error.errno in FORBIDDEN:
             return None
         raise
+    with suppress(OSError):  # it may be another's
+        _let_in(descriptor, root.stat().st_mode)
+    return descriptor
+
+
+def _found_or_made(path: Path, access: int) -> int:
+    with suppress(FileNotFoundError):
+        return os.open(path, access)
+    return os.open(path, access | os.O_CREAT, 0o666)
+
+
+def _let_in(descriptor: int, mode: int) -> None:
+    """Let those read and write the file who may read and write in its folder, of that mode: it was its maker's alone once."""
+    now = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    if missing := mode & 0o666 & ~now:
+        os.fchmod(descriptor, now | missing)

@@ -14,9 +14,16 @@ def lock(path: Path) -> int | None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if taken(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def taken(descriptor: int, how: int) -> bool:
+    """Lock an open file as `fcntl.flock` is told to; False if another process holds it and one is not to wait."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how)
     except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        return False
+    return True

@@ -36,7 +36,7 @@ from pipelines.graph import Graph
 from pipelines.in_use import in_use
 from pipelines.lineage import among
 from pipelines.previews import write_preview
-from pipelines.references import recipe_of
+from pipelines.references import weights_recipe
 from pipelines.releases import ReleaseFolder, files_of, releases_of
 from pipelines.remembering import folder_of, recall, waiting
 from pipelines.reports import REPORT, remove_release_pages
@@ -235,7 +235,7 @@ def _superseded(workspace: Workspace) -> Iterator[Path]:
         head, version = store.head(folder.parent.name), folder.name
         stands = head is not None and version in store.scan(head.table).select("version").collect()["version"]
         of_it = f"{folder.parent.name.removeprefix('model_')} {version}" in named
-        if not stands and (of_it or recipe_of(folder).get("dataset_version") in gone):
+        if not stands and (of_it or weights_recipe(folder).get("dataset_version") in gone):
             yield folder
 
 

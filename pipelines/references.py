@@ -25,6 +25,7 @@ from pipelines.reports import REPORT
 from pipelines.settings import slug
 from pipelines.store import Store
 from pipelines.workspace import Workspace
+from training.checkpoint import RECIPE
 
 NAMING = ("folder", "version", "weights", "model_version", "stood")
 """The columns, of whatever table, whose values name weights: by their version, or by the folder that it is a part of."""
@@ -42,7 +43,6 @@ KEPT = {
 """Tables that commands write, or that say what was decided, whether or not the settings ask for them now."""
 VERSION = re.compile("[0-9a-f]{16}")
 """How a folder of artifacts is called: by the first digits of the key that it was made under."""
-RECIPE = "recipe.json"
 BASE = "base_model_"
 """How the table of a base is called, before the base's name; the version of its weights begins its column `digest`."""
 
@@ -85,7 +85,7 @@ def _values(rows: pl.LazyFrame, schema: pl.Schema) -> Iterator[str]:
         yield from (values.explode() if values.dtype == pl.List else values).drop_nulls().unique()
 
 
-def recipe_of(folder: Path) -> dict[str, Any]:
+def weights_recipe(folder: Path) -> dict[str, Any]:
     """What weights were made by, as it stands beside them; nothing where no weights lie in a folder.
 
     Raises:
@@ -106,7 +106,7 @@ def kept_on(workspace: Workspace, releases: Collection[ReleaseFolder]) -> list[R
     versions = {release.version for release in releases if release.dataset == "instructions"}
     found: list[Row] = []
     for folder in sorted(workspace.artifacts.glob("model_*/*")) if versions else ():
-        release, table = recipe_of(folder).get("dataset_version"), folder.parent.name
+        release, table = weights_recipe(folder).get("dataset_version"), folder.parent.name
         if release in versions and not rows_where(workspace.store, table, pl.col("version") == folder.name):
             model = table.removeprefix("model_")
             found.append({"model": model, "version": folder.name, "dataset_version": release})
@@ -154,6 +154,6 @@ def _owners(folders: Collection[Path]) -> Iterator[str]:
     """The tables by which artifacts are found, and those of the bases that they stand on."""
     for folder in folders:
         yield folder.parent.name
-        base = recipe_of(folder).get("base", {}).get("name")
+        base = weights_recipe(folder).get("base", {}).get("name")
         if base:
             yield f"{BASE}{slug(base)}"

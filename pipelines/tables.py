@@ -44,7 +44,7 @@ def _rows(store: Store, commit: Commit) -> pl.LazyFrame:
     missing = store.missing_files(commit)
     if missing:
         raise LookupError(
-            f"table {commit.table}: the rows of version {commit.version[:12]} were cleared away, {RETENTION_HOURS // 24} days after "
+            f"table {commit.table}: the rows of version {commit.version[:SHORT]} were cleared away, {RETENTION_HOURS // 24} days after "
             "they were replaced; releases are kept for ever (`headwater export`)"
         )
     return store.scan(commit.table, commit.number)
@@ -77,7 +77,7 @@ def print_table(console: Console, store: Store, name: str, version: str | None, 
     rows = _with_places(store, _rows(store, commit).head(limit).collect())
     cells = [[_cell(value) for value in row] for row in rows.iter_rows()]
     fits = _width(zip(rows.columns, *cells, strict=True), NARROW) <= console.width
-    title: str | None = f"{name} {commit.version[:12]}: {commit.rows:,} rows"
+    title: str | None = f"{name} {commit.version[:SHORT]}: {commit.rows:,} rows"
     for heads, lines in [(rows.columns, cells)] if fits else _turned(rows.columns, cells, console.width):
         table = Table(title=title, title_justify="left")
         for head in heads:
@@ -133,9 +133,8 @@ def print_versions(console: Console, store: Store, name: str) -> None:
     _at(store, name, None)
     table = Table("commit", "version", "rows", "came", "went")
     for commit in store.history(name):
-        table.add_row(
-            *(str(value) for value in (commit.number, commit.version[:12], commit.rows, commit.added, commit.removed))
-        )
+        said = (commit.number, commit.version[:SHORT], commit.rows, commit.added, commit.removed)
+        table.add_row(*map(str, said))
     console.print(table)
 
 

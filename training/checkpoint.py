@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,8 +39,16 @@ def write_model(
         facts = {**recipe, "weights_digest": weights_digest(fresh, ADAPTER_FILES)}
         (fresh / RECIPE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         write_ledger(entries, fresh / LEDGER)
+        _on_disk(fresh)
         _swap(fresh, out, Path(scratch) / "old")
     return facts
+
+
+def _on_disk(folder: Path) -> None:
+    """Wait until the files of a folder are on the disk: should the power fail later, none is found empty."""
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _swap(fresh: Path, out: Path, aside: Path) -> None:

@@ -125,6 +125,7 @@ def status(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Each asset: version, rows, fresh or out of date and why."""
+    from pipelines.lookup import SHORT
     from pipelines.running import plan
 
     if disk:
@@ -143,7 +144,7 @@ def status(
                 if node.name in why
                 else "[green]fresh[/]"
             )
-            table.add_row(output.name, head.version[:12] if head else "", f"{head.rows:,}" if head else "", state)
+            table.add_row(output.name, head.version[:SHORT] if head else "", f"{head.rows:,}" if head else "", state)
     out.print(table)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import sys
 import traceback
 from collections.abc import Callable
@@ -80,6 +81,19 @@ def test_who_may_not_have_the_lock_reads_all_the_same_and_clears_nothing(tmp_pat
     (tmp_path / LOCK).touch(0o600)
     as_other(tmp_path, use)
     as_other(tmp_path, ask_for_it)
+
+
+@pytest.mark.parametrize("who", [WHO])
+def test_a_lock_that_was_its_makers_alone_becomes_that_of_all_who_may_read_the_store(tmp_path: Path, who: str) -> None:
+    tmp_path.chmod(0o775)
+    (tmp_path / LOCK).touch(0o600)
+    with in_use(tmp_path):
+        pass
+    assert stat.S_IMODE((tmp_path / LOCK).stat().st_mode) == 0o664
+    as_other(tmp_path, use_and_be_seen)
+    tmp_path.chmod(0o700)
+    with alone(tmp_path) as is_alone:
+        assert is_alone and stat.S_IMODE((tmp_path / LOCK).stat().st_mode) == 0o664, "nobody is shut out"
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EBADF], ids=errno.errorcode.get)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,21 @@ def test_packed_on_request_it_learns_the_same(
     packed = dataclasses.replace(QUICK, packing="on", tokens_per_pass=512, gradient_checkpointing="on")
     result: dict[str, Any] = run(FinetuneJob(str(data), str(base), str(tmp_path / "packed"), packed, "v1"))
     assert result["losses"] == pytest.approx(made[1]["losses"], rel=0.05)
+
+
+def test_a_folder_is_on_the_disk_before_it_is_in_its_place(
+    monkeypatch: pytest.MonkeyPatch, made: tuple[Path, dict[str, Any]], base: Path, data: Path, tmp_path: Path
+):
+    out, kept, real = tmp_path / "model", set[int](), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        assert not out.exists()
+        kept.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    run(FinetuneJob(str(data), str(base), str(out), dataclasses.replace(QUICK, steps=1), "v1"))
+    assert kept >= {path.stat().st_ino for path in out.iterdir()}
 
 
 def test_a_failure_leaves_the_older_folder(made: tuple[Path, dict[str, Any]], base: Path, data: Path, tmp_path: Path):
