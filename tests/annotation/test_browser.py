@@ -241,6 +241,7 @@ def test_a_text_from_right_to_left_is_read_from_the_right_and_code_has_letters_o
     for kind in kinds:
         open_labelling(page, report.addresses[kind])
         for place in (".question", ".drafts"):
+            expect(page.locator(f".headwater {place}")).to_contain_text(HEBREW)
             first, middle, last = (page.evaluate(WAYS, [place, word]) for word in ("שלום", "API", "עולם"))
             assert last < middle < first, f"{kind}, {place}: a sentence begins at the right, and its words follow"
         if kind != "demonstration":

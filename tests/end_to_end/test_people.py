@@ -98,6 +98,7 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
     store = Workspace(root).store
     # The run that gave what was waited for goes on: what else is looked at may come after it.
     wait(lambda: store.scan("takedown_previews").collect().height > 0)
+    wait(lambda: store.scan("adjudicated_labels").filter(how="disputed").collect().height > 0)
     wait(lambda: store.scan("annotator_quality").filter(pl.col("gold") > 0).collect().height > 0)
     rows = store.scan("adjudicated_labels").collect()
     assert 1 <= rows.filter(how="disputed").height <= 2

@@ -163,11 +163,11 @@ def test_a_sandbox_that_is_slow_to_begin_is_no_answer_that_waits(monkeypatch, tm
     """A machine that does other things: its delay is not counted against the answer."""
     real = shutil.which("bwrap")
     slow = tmp_path / "bwrap"
-    slow.write_text(f'#!/bin/sh\nsleep 1.5\nexec {real} "$@"\n')
+    slow.write_text(f'#!/bin/sh\nsleep 5.5\nexec {real} "$@"\n')
     slow.chmod(0o755)
     sandbox = (str(slow), *unit_tests._sandbox()[1:])
     monkeypatch.setattr(unit_tests, "_sandbox", lambda: sandbox)
-    assert check(SQUARE, TESTS, replace(SMALL, patience=1)) == RIGHT
+    assert check(SQUARE, TESTS, replace(SMALL, patience=5)) == RIGHT
 
 
 def test_many_at_a_time_give_what_each_gives_alone():
@@ -225,11 +225,11 @@ def test_scores_count_passes_and_a_failed_check_is_none_of_them():
         output=pl.Series(["def square(x): return 9", "import time\ntime.sleep(600)", SQUARE], dtype=pl.String)
     )
     both = {name: rows.with_columns(model_version=pl.lit("v")) for name, rows in (("good", good), ("bad", bad))}
-    quick = runner(replace(SMALL, patience=1))
+    quick = runner(replace(SMALL, patience=5))
     outcome = score_contestants(both, asked(), "d", BootstrapSettings(resamples=100, permutations=100), run_tests=quick)
     scored = outcome.table.select("model", "metric", "value", "n").rows()
     assert scored == [("good", "unit_test_pass", 1.0, 3), ("bad", "unit_test_pass", 0.5, 2)]
-    assert outcome.failed == {"bad: it waited for something, and was given up after 1 seconds": 1} and outcome.kept == 2
+    assert outcome.failed == {"bad: it waited for something, and was given up after 5 seconds": 1} and outcome.kept == 2
     told = outcome.others["sample_scores"].filter(model="bad").drop_nulls("error")
     assert told["sample_id"].to_list() == ["two"] and told["value"].to_list() == [None]
     assert trial_metric(asked()) == "unit_test_pass"

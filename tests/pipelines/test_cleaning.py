@@ -47,7 +47,7 @@ class Life:
     def __init__(self, root: Path) -> None:
         self.house = ModelHouse(root, STAGES)
         self.models: dict[str, Declared] = {}
-        self.now = time.time() + 60
+        self.now = time.time() + 3600  # so that no life is too short for what is written meanwhile
         self.made: dict[str, Path] = {}
         self.bases: dict[str, str] = {}
         self.unnamed: dict[Path, float] = {}
