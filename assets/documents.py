@@ -44,7 +44,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="14",
+    code_version="15",
     of="source",
     key=FILE,
     follows=("tombstones",),

@@ -1,24 +1,31 @@
-"""CSV and TSV: a row is a document; a row with too many or too few fields fails alone."""
+"""CSV and TSV: a row is a document; a row with too many or too few fields fails alone.
+
+A row that a process died of is passed over by its quotes alone: where they are balanced, its last line ends.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
+from curation.formats.care import died_at, is_careful, reading
 from curation.formats.decoding import decode
-from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable
-from curation.formats.rows import Row, extracts
+from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, died
+from curation.formats.rows import PASSED, Row, extracts
 
 TSV = "text/tab-separated-values"
 _DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'(?:[^"]++|"")*+')
+"""A field from after its quote to before the quote that ends it."""
 
 
 def read_delimited(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """A document per row, at `row=` and its number from 1; the first line is the header and no row."""
-    return extracts(delimited_rows(data, media_type, settings), media_type, settings)
+    return extracts(delimited_rows(data, media_type, settings), media_type, settings, passes_over=True)
 
 
 def delimited_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
@@ -34,7 +41,7 @@ def delimited_stream(opened: BinaryIO, media_type: str, settings: ReadingSetting
         header = next(_bounded(stream, settings.max_bytes), "")
         lines = chain([header], _bounded(stream, settings.max_bytes))
         rows = _rows(lines, _delimiter(header, media_type), settings)
-        yield from extracts(rows, media_type, settings)
+        yield from extracts(rows, media_type, settings, passes_over=True)
     except UnicodeDecodeError as error:
         raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so") from error
     finally:
@@ -51,19 +58,63 @@ def _bounded(stream: io.TextIOWrapper, most: int) -> Iterator[str]:
 
 def _rows(given: Iterable[str], delimiter: str, settings: ReadingSettings) -> Iterator[Row]:
     csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
-    lines = csv.reader(given, delimiter=delimiter, strict=True)
+    lines = iter(given)
+    parsed = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
     try:
-        header = next(lines, [])
-        for fields in lines:
+        with reading("header"):
+            header = next(parsed, [])
+        for fields in _careful(parsed, lines, delimiter) if is_careful() else parsed:
             if fields:
                 number += 1
-                yield _row(f"row={number}", header, fields)
+                part = f"row={number}"
+                yield _row(part, header, fields) if isinstance(fields, list) else died(part, *fields)
     except csv.Error as error:
         message = "mend the quotes: from here on no row can be told from the next"
         if number == 0:
             raise Unreadable("malformed CSV", message) from error
         yield Poison(f"row={number + 1}", "malformed CSV", message)
+
+
+def _careful(
+    parsed: Iterator[list[str]], lines: Iterator[str], delimiter: str
+) -> Iterator[list[str] | tuple[str, ...]]:
+    """The fields of each row; of one that a process died of the signal, and the parser does not see it."""
+    while True:
+        if (signal := died_at("")) is not None:
+            with reading(PASSED):
+                _pass_over(lines, delimiter)
+            yield (signal,)
+        elif (fields := next(parsed, None)) is not None:
+            yield fields
+        else:
+            return
+
+
+def _pass_over(lines: Iterator[str], delimiter: str) -> None:
+    """Take the lines of the next row, and the empty ones before it."""
+    is_quoted = False
+    for line in lines:
+        if is_quoted or line.strip("\r\n"):
+            is_quoted = _ends_quoted(line, delimiter, is_quoted)
+            if not is_quoted:
+                return
+
+
+def _ends_quoted(line: str, delimiter: str, is_quoted: bool) -> bool:
+    """Whether a line ends within a field in quotes; `is_quoted` says whether it begins in one."""
+    at = 0
+    while True:
+        if not is_quoted and line.startswith('"', at):
+            is_quoted, at = True, at + 1
+        if is_quoted:
+            field = _QUOTED.match(line, at)
+            at = field.end() if field else at
+            if at == len(line):
+                return True
+        is_quoted, at = False, line.find(delimiter, at) + 1
+        if not at:
+            return False
 
 
 def _row(part: str, header: list[str], fields: list[str]) -> Row:

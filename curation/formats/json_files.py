@@ -1,16 +1,19 @@
 """JSON and JSON lines: rows of a table, one chat, or a document that is JSON itself (a configuration).
 
-A line that is broken fails alone; a broken JSON file fails whole, for nothing says where it would go on.
+A line that is broken fails alone; a broken JSON file fails whole, for nothing says where it would go on. An element that a
+process died of is passed over by its strings and brackets alone.
 """
 
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from curation.formats.care import died_at, is_careful, reading
 from curation.formats.decoding import decode
 from curation.formats.extracts import (
     Extract,
@@ -18,15 +21,20 @@ from curation.formats.extracts import (
     Poison,
     ReadingSettings,
     Unreadable,
+    died,
     over_the_limit,
     took_all_memory,
 )
-from curation.formats.rows import Row, extract, extracts, is_chat
+from curation.formats.rows import PASSED, Row, extract, extracts, is_chat
 from curation.formats.telemetry import is_telemetry
 
 _CHUNK = 1 << 20
 _ENDS = (",", "]", " ", "\t", "\n", "\r")
 _BLANK = re.compile(r"[ \t\n\r]*")
+_ARRAY = re.compile(r"[ \t\n\r]*\[[ \t\n\r]*")
+_SIGNS = re.compile(r'"(?:[^"\\]++|\\.)*+(")?|[\[\]{},]', re.DOTALL)
+"""A string, and whether it ends, or what stands between values."""
+_FIRST = "first"
 
 
 def read_json_lines(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -37,6 +45,9 @@ def read_json_lines(data: bytes, media_type: str, settings: ReadingSettings) -> 
 def read_json(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """A document per element of an array, at `row=` and its number from 1; any other value is one document."""
     text = decode(data)
+    if is_careful() and _is_table(text):
+        rows = _streamed(io.BytesIO(text.encode()), len(text))
+        return extracts(rows, media_type, settings, passes_over=True)
     value = _parsed(text)
     if isinstance(value, list) and not is_chat(value):
         return extracts(_elements(value), media_type, settings)
@@ -50,7 +61,7 @@ def json_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) ->
 
     Raises Unreadable for what is no array, is broken, or has an element that is too large.
     """
-    return extracts(_streamed(opened, settings.max_bytes), media_type, settings)
+    return extracts(_streamed(opened, settings.max_bytes), media_type, settings, passes_over=True)
 
 
 def json_line_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
@@ -70,13 +81,19 @@ def _streamed(opened: BinaryIO, most: int) -> Iterator[Row]:
     text = _Ahead(opened, most)
     if not text.takes("["):
         raise over_the_limit(most)
-    number = 0
+    number = passed = 0
     while not text.takes("]"):
         if number and not text.takes(","):
             raise _broken(number)
         number += 1
+        if (signal := died_at("")) is not None:
+            with reading(PASSED):
+                text.pass_over(number)
+            passed += 1
+            yield died(f"row={number}", signal)
+            continue
         value = text.value(number)
-        if number == 1 and is_chat([value]):
+        if number == passed + 1 and is_chat([value]):
             raise over_the_limit(most)  # an array of turns is one document
         yield f"row={number}", value
     if not text.is_over():
@@ -128,6 +145,14 @@ class _Ahead:
                     self.at = end
                     return value
 
+    def pass_over(self, number: int) -> None:
+        """Take the value that begins here, the element of that number, unread."""
+        self.takes("")
+        while (end := _end_of_value(self.held, self.at)) is None:
+            if not self._more():
+                raise _broken(number - 1)
+        self.at = end
+
     def _more(self) -> bool:
         """Hold as much again; False at the end. Raises Unreadable when that is more than may be held."""
         if self.is_ended:
@@ -145,6 +170,36 @@ class _Ahead:
 
 
 _DECODER = json.JSONDecoder()
+
+
+def _end_of_value(text: str, at: int) -> int | None:
+    """Where what follows the value stands that begins there; None where the text ends before."""
+    depth = 0
+    for found in _SIGNS.finditer(text, at):
+        sign = found[0][0]
+        if sign == '"':
+            if found[1] is None:
+                return None
+        elif sign in "[{":
+            depth += 1
+        elif not depth:
+            return found.start()
+        elif sign != ",":
+            depth -= 1
+    return None
+
+
+def _is_table(text: str) -> bool:
+    """Whether a text is an array and, by its first element, no chat; also where a process died of that one."""
+    begun = _ARRAY.match(text)
+    if begun is None or died_at(_FIRST) is not None:
+        return begun is not None
+    with reading(_FIRST):
+        try:
+            value, _ = _DECODER.raw_decode(text, begun.end())
+        except (ValueError, RecursionError):
+            return False
+    return not is_chat([value])
 
 
 def _elements(values: list[object]) -> Iterator[Row]:

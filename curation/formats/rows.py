@@ -64,29 +64,39 @@ Rows = Callable[[bytes, str, ReadingSettings], Iterator[Row]]
 """What gives the rows of a table-like file; it raises `Unreadable` for the whole file."""
 
 
-def extracts(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Item]:
+PASSED = "passed"
+"""Where a reading with care is that passes over a row."""
+
+
+def extracts(
+    rows: Iterable[Row], media_type: str, settings: ReadingSettings, *, passes_over: bool = False
+) -> Iterator[Item]:
     """The documents of a table-like file; text rows carry `media_type`.
 
-    Spans of calls of models (`curation.formats.telemetry`) are chats. Raises Unreadable when there are rows, but
-    none of the first thousand holds any text.
+    Spans of calls of models (`curation.formats.telemetry`) are chats. `passes_over` says that the rows pass over one that
+    `died_at("")` tells a process died of, and give its failure. Raises Unreadable when there are rows, but none of the
+    first thousand holds any text.
     """
-    stream = chain.from_iterable(map(_unfolded, _watched(rows, media_type, settings) if is_careful() else rows))
+    watched = _watched(rows, media_type, settings, passes_over) if is_careful() else rows
+    stream = chain.from_iterable(map(_unfolded, watched))
     head = list(islice(stream, SAMPLE_ROWS))
     columns = (*settings.text_columns, *_sampled(head, media_type, settings))
     for row in chain(head, stream):
         yield row if isinstance(row, Poison) else _held(*row, columns, media_type)
 
 
-def _watched(rows: Iterable[Row], media_type: str, settings: ReadingSettings) -> Iterator[Row]:
+def _watched(rows: Iterable[Row], media_type: str, settings: ReadingSettings, passes_over: bool) -> Iterator[Row]:
     """The rows, each with its place noted while it is had and while it is looked at (`curation.formats.care`).
 
-    Where a process died of having a row there is no telling where the next one begins, so it is the last.
+    Where a process died of having a row that cannot be passed over, or of passing over it, there is no telling where the
+    next one begins, so it is the last.
     """
     stream, number = iter(rows), 0
     while True:
         number += 1
         place = f"row={number}"
-        if (signal := died_at(f"{place}>")) is not None:
+        signal = died_at(f"{place}>")
+        if signal is not None and (not passes_over or died_at(f"{place}>{PASSED}") is not None):
             yield died(place, signal, "the row: from here on no row can be told from the next")
             return
         with reading(f"{place}>"):

@@ -20,8 +20,11 @@ from curation.inventory import Source, take_inventory
 from curation.reading import ReadingSettings, read_files
 
 CRASHING = """
-import os, signal
+import csv, json, os, signal
+from types import SimpleNamespace
 import curation.formats as formats
+import curation.formats.delimited as delimited
+import curation.formats.json_files as json_files
 import curation.formats.rows as rows
 import curation.large_files as large
 from dataclasses import replace
@@ -43,8 +46,26 @@ for kind in ("text/csv", "application/jsonl"):
 large.json_lines = lambda *given: dying(lines, *given)
 rows.extract = lambda part, value, *rest: dying(lambda value: extract(part, value, *rest), value)
 large.PIECE_BYTES = 4_000
+
+def ending(value):
+    if "endless" in str(value):
+        os.abort()
+    return value
+
+class Decoder(json.JSONDecoder):
+    def raw_decode(self, *given):
+        return ending(super().raw_decode(*given))
+
+loads, errors = json.loads, json.JSONDecodeError
+json_files.json = SimpleNamespace(loads=lambda text: ending(loads(text)), JSONDecodeError=errors)
+json_files._DECODER = Decoder()
+read = lambda *given, **named: map(ending, csv.reader(*given, **named))
+ends = delimited._ends_quoted
+delimited._ends_quoted = lambda line, *rest: os.abort() if "bottomless" in line else ends(line, *rest)
+delimited.csv = SimpleNamespace(reader=read, Error=csv.Error, field_size_limit=csv.field_size_limit)
 """
 TEXTS = [f"record number {number} of a file that is read as a stream" for number in range(1, 121)]
+ENDLESS = 'endless, "so to say", ]}\r\n\n[{""\\'
 FATAL = {3: "crash", 4: "crash", 60: "killed", 120: "crash"}
 
 
@@ -143,6 +164,31 @@ def test_a_record_that_a_process_dies_of_costs_itself(tmp_path: Path, limits: di
         )
         left = whole.filter(~pl.col("locator").is_in(DEAD)).drop("bytes_digest", "byte_offset")
         assert documents.drop("bytes_digest", "byte_offset").sort("locator").equals(left.sort("locator"))
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes": 1_500}, {}], ids=["streams", "small files"])
+@pytest.mark.parametrize("name", ["d.csv", "e.json"])
+@pytest.mark.usefixtures("crashing")
+def test_a_row_whose_end_a_process_dies_of_costs_itself(tmp_path: Path, name: str, limits: dict[str, int]) -> None:
+    """Where the next begins is told without the parser."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / name).write_bytes(FILES[name](texts(FATAL | dict.fromkeys((1, 2, 60, 120), ENDLESS))))
+    files = take_inventory(Source("raw", str(tmp_path / "raw")), tmp_path)
+    documents, failures = read_files(files, {"raw": tmp_path / "raw"}, ReadingSettings(**limits))
+    assert failures["locator"].to_list() == [f"{name}#row={number}" for number in (1, 2, 3, 4, 60, 120)]
+    assert failures["detail"].str.contains(r"^its parser crashed \(SIGABRT\): exclude the record, and report it$").all()
+    assert documents["text"].to_list() == [text for number, text in enumerate(TEXTS, 1) if number not in {1, 2, *FATAL}]
+
+
+@pytest.mark.usefixtures("crashing")
+def test_a_row_that_cannot_be_passed_over_either_costs_what_follows_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "d.csv").write_bytes(table(texts({60: "endless and bottomless"})))
+    files = take_inventory(Source("raw", str(tmp_path / "raw")), tmp_path)
+    documents, failures = read_files(files, {"raw": tmp_path / "raw"}, ReadingSettings())
+    ((place, detail),) = failures.select("locator", "detail").rows()
+    assert place == "d.csv#row=60" and "from here on no row can be told from the next" in detail
+    assert documents["text"].to_list() == TEXTS[:59]
 
 
 @pytest.mark.usefixtures("crashing")

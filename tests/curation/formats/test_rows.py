@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.formats.delimited import _pass_over
 from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable
+from curation.formats.json_files import _end_of_value
 from curation.formats.rows import CHAT, PAIRS, RECORD, extract, extracts
 
 SETTINGS = ReadingSettings()
@@ -115,3 +119,30 @@ def test_every_value_is_one_item(value):
     assert item.part == "L1"
     if isinstance(item, Extract) and item.media_type in {CHAT, RECORD}:
         json.loads(item.text)
+
+
+SIGNS = st.text(alphabet='"\\[]{},;\r\n ab', max_size=8)
+
+
+@given(st.lists(st.lists(SIGNS, min_size=2, max_size=3), min_size=1, max_size=4), st.sampled_from(",;"), st.booleans())
+def test_a_row_is_passed_over_as_far_as_the_parser_reads(rows: list[list[str]], delimiter: str, always: bool) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written, delimiter=delimiter, quoting=csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL).writerows(rows)
+    for number in range(len(rows)):
+        lines = io.StringIO(written.getvalue(), newline="")
+        for _ in range(number):
+            _pass_over(lines, delimiter)
+        parsed = list(csv.reader(lines, delimiter=delimiter, strict=True))
+        assert [fields for fields in parsed if fields] == rows[number:]
+
+
+VALUES = st.recursive(
+    SIGNS | st.integers() | st.booleans() | st.none(), lambda some: st.lists(some) | st.dictionaries(SIGNS, some)
+)
+
+
+@given(VALUES, SIGNS, st.sampled_from([",", " ]", "}"]))
+def test_a_value_ends_where_the_decoder_says(value: object, before: str, after: str) -> None:
+    text = json.dumps(value)
+    assert _end_of_value(f"{before}{text}{after}", len(before)) == len(before + text + after) - 1
+    assert all(_end_of_value(text[:end], 0) is None for end in range(len(text)))
