@@ -34,7 +34,8 @@ from curation.mixture import MixtureSettings
 from curation.pretraining import PretrainingSettings
 from curation.sample_facts import sample_facts as facts_of
 from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddling
-from curation.tasks import TaskSettings, collect_samples, extract_samples
+from curation.tasks import TaskSettings, absent_columns, collect_samples, extract_samples
+from curation.tasks.named_columns import ABSENT
 from curation.tasks.own import recipe_version
 from evaluation.unit_tests import UnitTestSettings
 from pipelines.commits import Books, Change
@@ -106,6 +107,9 @@ def samples(
     """The task's samples, each once, open or closed for a stated reason, on its side of the split: no copied question straddles."""
     places = corpus.select("content_digest", "doc_id", "source", "locator").collect()
     collected = collect_samples(places, candidates, task, [source.name for source in sources])
+    absent = absent_columns(corpus, task)
+    if absent and collected.table.is_empty():
+        raise ValueError("\n".join(["task.columns: no question was found, for", *absent]))
     decided = decide_openness(collected.table, task.checker, unit_tests is not None)
     is_so = decided.table.select("sample_id", "openness", "checker")
     told = collected.table.drop("openness", "checker").join(is_so, on="sample_id", maintain_order="left")
@@ -125,6 +129,7 @@ def samples(
             **_moved(divided.table, run),
             "leaks": leaks.height,
             **({"references that people wrote": written} if written else {}),
+            **({ABSENT: "\n\n".join(absent)} if absent else {}),
         },
         pictures=[Picture("prompt lengths", histogram(_prompt_lengths(divided.table), "characters in a prompt"))],
         checks={

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from assets.pictures import of_documents
+from curation.formats import ROW_TYPES
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
 from curation.tombstones import TAKEN_BACK, Refusing, allowed_again, obey, outdated
@@ -17,7 +19,7 @@ from pipelines.forgetting import tombstones as read_tombstones
 from pipelines.parts import Parts
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
 from pipelines.workspace import Workspace
-from records import Progress
+from records import Progress, digest
 
 FILE = ("source", "path", "bytes_digest")
 
@@ -35,6 +37,18 @@ def tombstones(workspace: Workspace) -> Observation:
     return Observation(*read_tombstones(workspace))
 
 
+@observable(group="sources")
+def record_columns(workspace: Workspace) -> Observation:
+    """The columns of questions and answers that `task.columns` names: a row that has them is kept whole."""
+    task = workspace.config.task
+    named = task.records if task else ()
+    return Observation(_version_of(named), named)
+
+
+def _version_of(named: Sequence[Sequence[str]]) -> str:
+    return digest("record columns", *(name for names in named for name in names))
+
+
 def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     read = tables["documents"].select("source", "path").unique().collect().height
     failed = failed_files(tables["failures"].collect())
@@ -47,7 +61,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
     code_version="15",
     of="source",
     key=FILE,
-    follows=("tombstones",),
+    follows=("tombstones", "record_columns"),
     outputs=(
         Output("documents", ("doc_id",)),
         Output(
@@ -74,28 +88,42 @@ def documents(
     removed: pl.DataFrame,
     reading: ReadingSettings,
     tombstones: pl.DataFrame,
+    record_columns: tuple[tuple[str, ...], ...],
     run: Run,
 ) -> Changes:
     """The text of every document at its place; what could not be read stands in `failures`, with its reason."""
+    reading = replace(reading, records=(*reading.records, *record_columns))
     roots = {entry.name: root_of(entry, run.workspace.root) for entry in run.workspace.config.sources}
     write = run.workspace.store.writer("documents")
+    again = pl.concat([allowed_again(state.get("failures"), tombstones), _otherwise_kept(state, record_columns, run)])
+    again = _again(again, added, removed, run.workspace)
+    added, removed = pl.concat([added, again]), pl.concat([removed, again.select(removed.columns)])
+    notes: dict[str, int | str] = {"files read anew": again.height} if again.height else {}
     if tombstones.is_empty():
         written, failed = read_files_into(write, added, roots, reading, run.progress)
         read = Parts(write.folder, tuple(written), DOCUMENTS)
-        return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)})
+        return Changes({"documents": Change(read, removed), "failures": Change(failed, removed)}, notes)
     key = key_of(run.workspace)
-    again = _again(allowed_again(state.get("failures"), tombstones), added, removed, run.workspace)
-    added, removed = pl.concat([added, again]), pl.concat([removed, again.select(removed.columns)])
     pieces, failed = read_files_into(Refusing(write, tombstones, key), added, roots, reading, run.progress)
     obeyed = obey(state.get("documents"), pieces, removed, tombstones, key)
     read = Parts(write.folder, tuple(piece.written for piece in pieces if piece.written is not None), DOCUMENTS)
     failures = Change(pl.concat([failed, obeyed.failures]), removed)
-    notes: dict[str, int | str] = {"documents taken back": obeyed.taken}
+    notes["documents taken back"] = obeyed.taken
     if blind := outdated(tombstones):
         notes["tombstones without near copies"] = (
             f"{blind}: sketched by hashes of another version; the texts themselves are known"
         )
     return Changes({"documents": Change(read, obeyed.gone), "failures": failures}, notes)
+
+
+def _otherwise_kept(state: Mapping[str, pl.LazyFrame], named: Sequence[Sequence[str]], run: Run) -> pl.DataFrame:
+    """The files (`FILE`) that other columns may give other documents: those that hold rows, or were not read whole; none where
+    the columns are those under which the state was read."""
+    head = run.workspace.store.head("documents") if state else None
+    if head is None or head.inputs.get("record_columns", _version_of(())) == _version_of(named):
+        return pl.DataFrame(schema=dict.fromkeys(FILE, pl.String))
+    rows = state["documents"].filter(pl.col("media_type").is_in(ROW_TYPES))
+    return pl.concat([rows.select(FILE), state["failures"].select(FILE)]).unique().collect(engine="streaming")
 
 
 def _again(files: pl.DataFrame, added: pl.DataFrame, removed: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
@@ -110,4 +138,4 @@ def _again(files: pl.DataFrame, added: pl.DataFrame, removed: pl.DataFrame, work
     return pl.concat([added.head(0), *(each.select(added.columns) for each in found)]).join(files, on=FILE, how="semi")
 
 
-STAGES = [source, tombstones, documents]
+STAGES = [source, tombstones, record_columns, documents]

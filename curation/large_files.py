@@ -36,7 +36,7 @@ from curation.formats.mail import MAILBOX, mailbox_stream
 from curation.formats.packages import ZIP
 from curation.formats.parquet import PARQUET, damaged, parquet_rows
 from curation.formats.row_tables import PLACES, GeneralWay, json_lines
-from curation.formats.rows import Row, sampled_column, unfolded_items
+from curation.formats.rows import Row, sampled_column, unfolded_items, with_column
 from curation.formats.sniffing import JSON, JSON_LINES
 from curation.formats.warc import WARC, warc_items
 from curation.inventory import open_regular
@@ -259,7 +259,7 @@ def _sample_rows(lines: Iterable[bytes], settings: ReadingSettings) -> Iterator[
             with reading(place):
                 row = parsed_line("", line.decode("utf-8", "replace"))
                 if is_careful():
-                    list(unfolded_items(row, settings.text_columns, JSON_LINES))
+                    list(unfolded_items(row, settings, JSON_LINES))
             yield row
 
 
@@ -320,13 +320,13 @@ def _groups(opened: BinaryIO, planned: Plan, piece: Piece, settings: ReadingSett
         if given:
             raise damaged() from error
         rows = parquet_rows(opened, PARQUET, settings, groups, piece.first)
-        columns = (*settings.text_columns, *planned.column)
-        yield from _held(item for row in rows for item in unfolded_items(row, columns, PARQUET))
+        own = with_column(settings, planned.column)
+        yield from _held(item for row in rows for item in unfolded_items(row, own, PARQUET))
 
 
 def _line_items(data: bytes, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Item]:
     """Line by line, where telemetry or foreign bytes stand among the lines."""
-    columns = (*settings.text_columns, *planned.column)
+    own = with_column(settings, planned.column)
     for number, line in enumerate(io.BytesIO(data), piece.first):
         try:
             text = line.decode()
@@ -334,4 +334,4 @@ def _line_items(data: bytes, planned: Plan, piece: Piece, settings: ReadingSetti
             yield Poison(f"L{number}", "unknown encoding", _NOT_UTF8)
             continue
         if text.strip():
-            yield from unfolded_items(parsed_line(f"L{number}", text.rstrip("\n")), columns, JSON_LINES)
+            yield from unfolded_items(parsed_line(f"L{number}", text.rstrip("\n")), own, JSON_LINES)

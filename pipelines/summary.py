@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from curation.release_kinds import KINDS
+from curation.tasks.named_columns import ABSENT
 from curation.tombstones import TAKEN_BACK
 from pipelines.commits import Commit
 from pipelines.graph import Graph
@@ -84,6 +85,9 @@ def _print_without_samples(console: Console, heads: Mapping[str, Commit]) -> Non
     if nothing and corpus is not None:
         said = f"{nothing:,} of {corpus.rows:,} contents hold no sample of this task; `headwater table candidates` shows which"
         console.print(f"\n{said}", highlight=False)
+    absent = str(samples.notes.get(ABSENT, "")) if samples is not None else ""
+    for line in absent.split("\n\n") if absent else ():
+        console.print(f"\n[yellow]{escape(shown(line))}[/]", highlight=False)
 
 
 def _print_results(console: Console, workspace: Workspace, heads: Mapping[str, Commit]) -> None:

@@ -30,11 +30,12 @@ from curation.formats.parquet import PARQUET, parquet_rows, read_parquet
 from curation.formats.pdf import PDF, read_pdf
 from curation.formats.plain import SOURCE_CODE, read_markdown, read_plain
 from curation.formats.row_tables import GeneralWay, Table, delimited_table, json_line_table
-from curation.formats.rows import Row, Rows
+from curation.formats.rows import CHAT, RECORD, Row, Rows
 from curation.formats.warc import WARC, read_warc
 
 __all__ = [
     "FORMATS",
+    "ROW_TYPES",
     "Extract",
     "Format",
     "Item",
@@ -94,6 +95,9 @@ FORMATS = (
     Format(MAILBOX, read_mailbox, (".mbox",)),
     *(Format(language, read_plain, endings) for language, endings in SOURCE_CODE.items()),
 )
+
+ROW_TYPES = (*(one.media_type for one in FORMATS if one.rows), CHAT, RECORD)
+"""The media types of documents that were rows of a table-like file."""
 
 _FORMATS = {one.media_type: one for one in FORMATS}
 _CONVERT = {

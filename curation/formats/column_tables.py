@@ -31,7 +31,7 @@ def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Ta
         file = pq.ParquetFile(pa.BufferReader(data))
         if file.metadata.num_rows > settings.max_records:
             raise GeneralWay
-        columns = _Columns.of(file.schema_arrow, settings.text_columns)
+        columns = _Columns.of(file.schema_arrow, settings)
         longest = None if columns.known else _longest(data, media_type, settings)
         return _Gathering(media_type, settings, columns, longest).table(file)
     except ConnectionError:
@@ -84,7 +84,7 @@ def group_tables(
 
     try:
         file = pq.ParquetFile(opened, buffer_size=READ_BYTES)
-        columns = _Columns.of(file.schema_arrow, settings.text_columns)
+        columns = _Columns.of(file.schema_arrow, settings)
         gathering = _Gathering(media_type, settings, columns, column)
         batches = file.iter_batches(batch_size=_GROUP_BATCH, row_groups=groups, columns=gathering.names())
         yield from gathering.tables(batches, first, most)
@@ -103,11 +103,11 @@ class _Columns:
     told: tuple[str, ...]
 
     @classmethod
-    def of(cls, schema: Any, text_columns: Sequence[str]) -> _Columns:
+    def of(cls, schema: Any, settings: ReadingSettings) -> _Columns:
         """Raises GeneralWay for a schema that is not of the usual kind."""
         import pyarrow as pa
 
-        layout = Layout.of(schema.names, text_columns)
+        layout = Layout.of(schema.names, settings)
         odd = any(isinstance(column.type, pa.BaseExtensionType) for column in schema)
         if odd or not layout.plain or len(set(schema.names)) < len(schema.names):
             raise GeneralWay

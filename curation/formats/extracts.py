@@ -56,8 +56,16 @@ class ReadingSettings:
     # Columns that hold the text of a table-like file: the first that a row has. With none of them, the file's column
     # of strings with the most text is taken.
     text_columns: tuple[str, ...] = TEXT_COLUMNS
+    # Columns that make a row a record when it has all of an entry's, beside the known pairs; it is then kept whole.
+    records: tuple[tuple[str, ...], ...] = ()
     # Processes that read; 0 takes all cores.
     workers: int = field(default=0, metadata={"runtime": True})
+
+    def __post_init__(self) -> None:
+        if not all(self.records):
+            raise ValueError(
+                "records: an entry names no column, and would keep every row whole; name some, or remove it"
+            )
 
 
 @dataclass(frozen=True, slots=True)

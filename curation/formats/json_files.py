@@ -208,7 +208,7 @@ def _elements(values: list[object]) -> Iterator[Row]:
 
 def _whole(text: str, value: object, media_type: str, settings: ReadingSettings) -> Item:
     """A file that is one chat, one record or one row with a text; else the JSON as it is written."""
-    item = extract("", value, settings.text_columns, media_type)
+    item = extract("", value, settings, media_type)
     return item if isinstance(item, Extract) else Extract("", media_type, text)
 
 

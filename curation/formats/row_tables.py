@@ -28,7 +28,9 @@ from curation.formats.rows import (
     TOLD,
     extract,
     facts_of,
+    has_all,
     longest_column,
+    with_column,
 )
 from curation.formats.telemetry import MARKS, is_telemetry
 
@@ -69,12 +71,13 @@ class Layout:
     """Whether it has columns for a date or other facts."""
 
     @classmethod
-    def of(cls, names: Iterable[str], text_columns: Sequence[str]) -> Layout:
+    def of(cls, names: Iterable[str], settings: ReadingSettings) -> Layout:
         """The layout of rows with these columns."""
         there = set(names)
         marked = there.intersection(CHAT_COLUMNS) or there.intersection(MARKS)
-        plain = not marked and not any(asked in there and answered in there for asked, answered in PAIRS)
-        return cls(plain, tuple(name for name in text_columns if name in there), bool(there.intersection(TOLD)))
+        plain = not marked and not has_all(there, (*PAIRS, *settings.records))
+        known = tuple(name for name in settings.text_columns if name in there)
+        return cls(plain, known, bool(there.intersection(TOLD)))
 
 
 def json_line_table(data: bytes, media_type: str, settings: ReadingSettings) -> Table:
@@ -140,6 +143,8 @@ class _Gathering:
     media_type: str
     settings: ReadingSettings
     longest: Sequence[str] | None = None
+    own: ReadingSettings | None = None
+    """The settings with the file's own column of text, once they are wanted."""
     head: list[object] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -191,7 +196,7 @@ class _Gathering:
     def _layout(self, names: tuple[str, ...]) -> Layout:
         if len(self.layouts) == _LAYOUTS:
             self.layouts.clear()
-        return self.layouts.setdefault(names, Layout.of(names, self.settings.text_columns))
+        return self.layouts.setdefault(names, Layout.of(names, self.settings))
 
     def _without_text(self, part: str, value: dict[str, object], layout: Layout) -> None:
         """A row whose known columns hold no text: that of the file, else none."""
@@ -205,6 +210,11 @@ class _Gathering:
         if self.longest is None:
             self.longest = longest_column(self.head)
         return self.longest
+
+    def _own(self) -> ReadingSettings:
+        if self.own is None:
+            self.own = with_column(self.settings, self._longest())
+        return self.own
 
     def _add(self, part: str, text: str, layout: Layout, value: dict[str, object]) -> None:
         self.has_text = True
@@ -224,7 +234,7 @@ class _Gathering:
         """A row that is not of the usual kind."""
         if is_telemetry(value):
             raise GeneralWay
-        item = extract(part, value, (*self.settings.text_columns, *self._longest()), self.media_type)
+        item = extract(part, value, self._own(), self.media_type)
         self.has_text |= item != replace(NO_TEXT, part=part)
         self.characters += len(item.text) if isinstance(item, Extract) else 0
         item = checked(item)

@@ -2,7 +2,8 @@
 
 JSON lines, JSON arrays, CSV and Parquet differ only in how rows are had. A row that is a chat (OpenAI `messages`,
 ShareGPT `conversations`) or a record (a prompt and a response) is kept whole, as canonical JSON with a media type of
-its own: flattened to text it could not be told apart again. Any other row is the text in its text column. When no
+its own: flattened to text it could not be told apart again. What else is a record is for whoever has the data to name
+(`reading.records`, `task.columns`), and what was named comes first. Any other row is the text in its text column. When no
 column has a known name, the column with the most characters of text in the file's first rows is taken, so that one
 answer holds for the whole file.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -80,9 +81,14 @@ def extracts(
     watched = _watched(rows, media_type, settings, passes_over) if is_careful() else rows
     stream = chain.from_iterable(map(_unfolded, watched))
     head = list(islice(stream, SAMPLE_ROWS))
-    columns = (*settings.text_columns, *_sampled(head, media_type, settings))
+    own = with_column(settings, _sampled(head, media_type, settings))
     for row in chain(head, stream):
-        yield row if isinstance(row, Poison) else _held(*row, columns, media_type)
+        yield row if isinstance(row, Poison) else _held(*row, own, media_type)
+
+
+def with_column(settings: ReadingSettings, longest: Sequence[str]) -> ReadingSettings:
+    """The settings for one file, whose own column of text is looked at after all that are known."""
+    return replace(settings, text_columns=(*settings.text_columns, *longest))
 
 
 def _watched(rows: Iterable[Row], media_type: str, settings: ReadingSettings, passes_over: bool) -> Iterator[Row]:
@@ -111,7 +117,7 @@ def _watched(rows: Iterable[Row], media_type: str, settings: ReadingSettings, pa
 
 def _looked_at(row: tuple[str, object], media_type: str, settings: ReadingSettings) -> Row:
     with reading(row[0]):
-        list(unfolded_items(row, settings.text_columns, media_type))
+        list(unfolded_items(row, settings, media_type))
     return row
 
 
@@ -123,21 +129,21 @@ def sampled_column(rows: Iterable[Row], media_type: str, settings: ReadingSettin
 def _sampled(head: Sequence[Row], media_type: str, settings: ReadingSettings) -> tuple[str, ...]:
     values = [row[1] for row in head if not isinstance(row, Poison)]
     longest = longest_column(values)
-    columns = (*settings.text_columns, *longest)
-    if values and all(_held("", value, columns, media_type) == NO_TEXT for value in values):
+    own = with_column(settings, longest)
+    if values and all(_held("", value, own, media_type) == NO_TEXT for value in values):
         raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
     return longest
 
 
-def unfolded_items(row: Row, columns: Sequence[str], media_type: str) -> Iterator[Item]:
-    """The document of a row whose text is in the first of the columns; of telemetry, its chats."""
-    return (one if isinstance(one, Poison) else _held(*one, columns, media_type) for one in _unfolded(row))
+def unfolded_items(row: Row, settings: ReadingSettings, media_type: str) -> Iterator[Item]:
+    """The document of a row; of telemetry, its chats."""
+    return (one if isinstance(one, Poison) else _held(*one, settings, media_type) for one in _unfolded(row))
 
 
-def _held(part: str, value: object, columns: Sequence[str], media_type: str) -> Item:
+def _held(part: str, value: object, settings: ReadingSettings, media_type: str) -> Item:
     """One row's document; a row that takes all memory fails alone."""
     try:
-        return extract(part, value, columns, media_type)
+        return extract(part, value, settings, media_type)
     except MemoryError:
         return took_all_memory(part)
 
@@ -162,8 +168,8 @@ def _chat_row(part: str, span: Span) -> Row:
     )
 
 
-def extract(part: str, value: object, columns: Sequence[str], media_type: str) -> Item:
-    """One row's document: the chat, the record, or the text in the first of the columns that the row has."""
+def extract(part: str, value: object, settings: ReadingSettings, media_type: str) -> Item:
+    """One row's document: the record that the settings name, the chat, the record of a known pair, or the text."""
     if isinstance(value, str):
         return Extract(part, media_type, value)
     if is_chat(value):
@@ -171,12 +177,14 @@ def extract(part: str, value: object, columns: Sequence[str], media_type: str) -
     if not isinstance(value, Mapping):
         return replace(NO_TEXT, part=part)
     told = facts_of(value)
+    if has_all(value, settings.records):
+        return _canonical(part, RECORD, value, *told)
     turns = next((value[name] for name in CHAT_COLUMNS if is_chat(value.get(name))), None)
     if turns is not None:
         return _chat(part, turns, *told)
     if is_record(value):
         return _canonical(part, RECORD, value, *told)
-    text = next((value[name] for name in columns if isinstance(value.get(name), str)), None)
+    text = next((value[name] for name in settings.text_columns if isinstance(value.get(name), str)), None)
     return replace(NO_TEXT, part=part) if text is None else Extract(part, media_type, text, *told)
 
 
@@ -204,6 +212,11 @@ def is_chat(value: object) -> bool:
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(turn, Mapping) and ("role" in turn or "from" in turn) for turn in value)
+
+
+def has_all(there: Container[object], records: Iterable[Sequence[str]]) -> bool:
+    """Whether a row with these columns has all that an entry of `reading.records` names."""
+    return any(all(name in there for name in names) for names in records)
 
 
 def is_record(value: Mapping[str, object]) -> bool:

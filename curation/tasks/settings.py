@@ -12,6 +12,9 @@ RECIPES = ("docstrings", "chat", "qa", "completion")
 
 OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
+PARTS = ("question", "answer", "context", "system")
+"""What a column of a record can be."""
+
 PROMPT_CHARS = {"docstrings": 600, "completion": 600}
 """Default `max_chars` by recipe (others: 4,000). Short where a small model is to train in minutes without a GPU."""
 
@@ -41,12 +44,22 @@ class TaskSettings:
                 f"task.recipe: {self.recipe!r} is none of {', '.join(RECIPES)}; "
                 "write one of these, or package.module:function for a function of your own"
             )
+        if unknown := sorted(set(self.columns) - {*PARTS}):
+            raise ValueError(f"task.columns: there is no {unknown[0]!r}; name the column of {', '.join(PARTS)}")
+        if self.columns and self.recipe != "qa":
+            raise ValueError(f"task.columns does nothing for the recipe {self.recipe}: it is for qa; remove it")
         if self.checker not in ("open", "auto", *CHECKERS):
             raise ValueError(f"task.checker: there is no {self.checker!r}; write open, auto, {', '.join(CHECKERS)}")
         for name, least in (("max_chars", 1), ("reference_chars", 1), ("group_depth", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"task.{name}: {value} is too small; write {least} or more")
+
+    @property
+    def records(self) -> tuple[tuple[str, ...], ...]:
+        """The columns for the question and the answer that are named, if any: a row that has all of them is a record."""
+        named = tuple(self.columns[part] for part in PARTS[:2] if part in self.columns)
+        return (named,) if named else ()
 
     @property
     def task(self) -> str:

@@ -1,14 +1,15 @@
-"""A workspace of one's own: a folder of any text, or of chats, runs to scores."""
+"""A workspace of one's own: a folder of any text, of chats, or of questions in columns of one's own, runs to scores."""
 
 import json
 import random
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipelines.workspace import Workspace
 from tests.end_to_end.code_base import ADJECTIVES, THINGS, VERBS
-from tests.end_to_end.workspaces import heads, headwater, make_small
+from tests.end_to_end.workspaces import edit, heads, headwater, make_small
 
 
 def sentence(draw: random.Random) -> str:
@@ -34,7 +35,24 @@ def write_chats(folder: Path) -> None:
     (folder / "chats.jsonl").write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize(("template", "write"), [("completion", write_texts), ("chat", write_chats)])
+def write_questions(folder: Path) -> None:
+    """Questions in columns of one's own, in each of the usual formats."""
+    rows = [
+        {"ask": f"{sentence(draw)} Why?", "reply": sentence(draw)}
+        for draw in (random.Random(each) for each in range(90))
+    ]
+    pl.DataFrame(rows[:30]).write_csv(folder / "questions.csv")
+    pl.DataFrame(rows[30:60]).write_ndjson(folder / "questions.jsonl")
+    pl.DataFrame(rows[60:]).write_parquet(folder / "questions.parquet")
+    edit(folder.parent, lambda text: text.replace("# columns: {question: question, answer: answer}", COLUMNS))
+
+
+COLUMNS = "columns: {question: ask, answer: reply}"
+
+
+@pytest.mark.parametrize(
+    ("template", "write"), [("completion", write_texts), ("chat", write_chats), ("qa", write_questions)]
+)
 def test_a_folder_of_ones_own_runs_to_scores(template: str, write, tmp_path: Path, tiny_base: Path) -> None:
     root = tmp_path / "workspace"
     assert headwater("init", root, "--template", template).code == 0

@@ -41,6 +41,7 @@ CORPUS = {
     "source_order",
     "documents",
     "tombstones",
+    "record_columns",
     "signatures",
     "quality",
     "duplicates",
@@ -136,7 +137,17 @@ def test_upstream_is_all_that_a_name_needs_in_order() -> None:
     assert [node.name for node in graph.upstream(["duplicates"])] == [
         name
         for name in graph.nodes
-        if name in {"source_docs", "source_more", "source_order", "tombstones", "documents", "signatures", "duplicates"}
+        if name
+        in {
+            "source_docs",
+            "source_more",
+            "source_order",
+            "tombstones",
+            "record_columns",
+            "documents",
+            "signatures",
+            "duplicates",
+        }
     ]
     assert graph.node_of("failures") is graph.nodes["documents"], "a table that a stage makes beside its own"
     with pytest.raises(GraphError, match=r"no asset 'corpsu' in this workspace; there are: .*corpus"):

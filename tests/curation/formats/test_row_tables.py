@@ -22,6 +22,7 @@ from curation.formats.row_tables import EXTRACTS
 
 SETTINGS = ReadingSettings()
 SMALL = ReadingSettings(max_records=6, max_characters=40)
+NAMED = ReadingSettings(records=(("story", "n"), ("title",), ("messages", "text")))
 NAMES = st.sampled_from(
     ["text", "content", "story", "title", "date", "url", "messages", "prompt", "response", "attributes", "n", "é"]
 )
@@ -88,7 +89,7 @@ def _answer(read, reading: ReadingSettings) -> object:
 @example(['{"text": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'], "\n", "utf-8")
 def test_json_lines(lines: list[str], end: str, encoding: str) -> None:
     data = end.join(lines).encode(encoding, "replace" if encoding == "latin-1" else "surrogatepass")
-    for reading in (SETTINGS, SMALL):
+    for reading in (SETTINGS, SMALL, NAMED):
         one, other = both(data, "a.jsonl", reading)
         assert one == other
 
@@ -113,7 +114,7 @@ def test_any_bytes(data: bytes) -> None:
 )
 def test_csv(table: list[list[str]]) -> None:
     data = "\n".join(",".join(row) for row in table).encode()
-    for reading in (SETTINGS, SMALL):
+    for reading in (SETTINGS, SMALL, NAMED):
         one, other = both(data, "a.csv", reading)
         assert one == other
 
@@ -149,7 +150,7 @@ def test_parquet(data: bytes, damage: tuple[int, int] | None) -> None:
     if damage:
         place = damage[0] % len(data)
         data = data[:place] + bytes([damage[1]]) + data[place + 1 :]
-    for reading in (SETTINGS, SMALL):
+    for reading in (SETTINGS, SMALL, NAMED):
         one, other = both(data, "a", reading)
         if damage is None:
             assert one == other

@@ -26,7 +26,7 @@ JSON = st.recursive(
 
 
 def one(value: object, *columns: str):
-    return extract("L1", value, columns or SETTINGS.text_columns, "application/jsonl")
+    return extract("L1", value, ReadingSettings(text_columns=columns) if columns else SETTINGS, "application/jsonl")
 
 
 def test_text_columns_in_their_order():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curation.formats import rows
-from curation.formats.extracts import Extract
+from curation.formats.extracts import Extract, ReadingSettings
 from curation.tasks import TaskSettings, json_contents
 from tests.curation.tasks.building import CHAT, RECORD, as_json, error_of, extracted
 
@@ -102,7 +102,7 @@ def test_what_readers_take_for_a_record_has_a_question_and_an_answer() -> None:
 
 @pytest.mark.parametrize("nothing", [None, "", " "])
 def test_a_question_whose_answer_is_empty_is_read_as_one_that_waits(nothing: str | None) -> None:
-    item = rows.extract("", {"question": "Why?", "answer": nothing}, ("question",), "application/jsonl")
+    item = rows.extract("", {"question": "Why?", "answer": nothing}, ReadingSettings(), "application/jsonl")
     assert isinstance(item, Extract)
     (sample,) = extracted(item.text, TaskSettings("qa"), item.media_type)
     assert (sample["messages"][0]["content"], sample["reference"], sample["dropped"]) == ("Why?", None, None)
