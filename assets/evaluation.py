@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -184,9 +185,7 @@ def scores(
     base may have seen such text when it was trained: its scores can flatter it.
     """
     contestants = contestants_of(base_answers, answers, endpoint_answers, experiment_winner)
-    learned = {str(rows["model_version"][0]) for rows in answers.values() if rows.height}
-    trained = [name for name, rows in contestants.items() if learned.intersection(rows["model_version"])]
-    seen = dict.fromkeys(trained, seen_in_training(sample_overlaps, instructions_of(samples), held_out))
+    seen = seen_in_training(sample_overlaps, instructions_of(samples), held_out)
     in_corpus = leaking(corpus_overlaps, held_out).select(sample_id="held_out_id").unique()
     vectors = None if embeddings is None else vectors_of(embeddings)
     told = samples.join(sample_facts, on="sample_id", how="left", maintain_order="left")
@@ -195,23 +194,27 @@ def scores(
         told,
         instructions.version,
         evaluation.bootstrap,
-        seen=seen,
+        seen=dict.fromkeys(_finetuned(contestants, answers), seen),
         vectors=vectors,
         run_tests=runner(unit_tests, run.progress),
         in_corpus=in_corpus,
     )
     harness = [among_scores(rows, SCORES) for rows in (harness_scores or {}).values()]
     table = pl.concat([outcome.table, *_of_people(annotations, evaluation, instructions, in_corpus), *harness])
-    visible = "; ".join(f"{metric}: {said}" for metric, said in could_see(outcome.others["comparisons"]).items())
-    regressions = _regressions(outcome.others["slices"])
     notes = {
         "scores": _as_markdown(table),
         **outcome.notes,
         **_against(table, run),
-        **regressions,
-        "what could be seen": visible,
+        **_regressions(outcome.others["slices"]),
+        **_visible(outcome.others["comparisons"]),
     }
     return replace(outcome, table=table, notes=notes, pictures=_pictures(table))
+
+
+def _finetuned(contestants: Mapping[str, pl.DataFrame], answers: Mapping[str, pl.DataFrame]) -> list[str]:
+    """The contestants that answer with weights which we trained, be it as the cell of an experiment."""
+    trained = {str(rows["model_version"][0]) for rows in answers.values() if rows.height}
+    return [name for name, rows in contestants.items() if trained.intersection(rows["model_version"])]
 
 
 def _as_markdown(scores: pl.DataFrame) -> str:
@@ -272,6 +275,12 @@ def _regressions(slices: pl.DataFrame) -> dict[str, str]:
     worse = slices.filter("regression")
     said = [f"{row['model_b']} on {row['sliced_by']} {row['slice']} ({row['metric']})" for row in worse.to_dicts()]
     return {"worse in slices": "; ".join(said) or "none"}
+
+
+def _visible(comparisons: pl.DataFrame) -> dict[str, str]:
+    """Which difference the samples of each metric suffice to see."""
+    said = [f"{metric}: {least}" for metric, least in could_see(comparisons).items()]
+    return {"what could be seen": "; ".join(said)}
 
 
 def _pictures(table: pl.DataFrame) -> list[Picture]:

@@ -81,7 +81,11 @@ def find_items(
     data, offsets = text_buffers(texts)
     characters, counts = Characters(*character_table()), np.zeros(len(texts), np.int64)
     found, places = kernels.found_in(
-        data, offsets, characters, kernels.Index(*index.kernel), settings.min_words, GAP, counts
+        kernels.Texts(data, offsets),
+        characters,
+        kernels.Index(*index.kernel),
+        kernels.Chaining(GAP, settings.min_words),
+        counts,
     )
     sets = items.select("set", "item").unique().sort("set", "item")
     matches = _matches(found, index, settings)

@@ -167,18 +167,58 @@ def carry(block: Block, n: int, held: int) -> None:
     copy(block.ends, n - held, n, block.ends, 0)
 
 
+class Texts(NamedTuple):
+    """Texts one after the other: text i is data[offsets[i] : offsets[i + 1]]."""
+
+    data: Bytes
+    offsets: Ints
+
+
+class Chaining(NamedTuple):
+    """So many words may lie between two matches of a chain, and from so many of an item's words on it is one."""
+
+    gap: int
+    min_words: int
+
+
+class Found(NamedTuple):
+    """What was found: the number of words of each text; matches (row, item, words, longest run) and spans (row, item, first
+    byte, end), by row, as many as there is room for."""
+
+    counts: Ints
+    matches: Ints
+    spans: Ints
+
+
+class Room(NamedTuple):
+    """What a search keeps, all of it zeros at first: of each item its fields, and which were touched in this text; of each word
+    of an item the chain and the text that it was last in; and how many texts, chains and touched items there were."""
+
+    state: Ints
+    touched: Ints
+    in_chain: Ints
+    in_text: Ints
+    begun: Ints
+
+
+_TEXTS, _CHAINS, _TOUCHED = range(3)
+
+
 @piece
-def begin_text(own: Ints, text: int) -> None:
-    """Forget what an item had in earlier texts."""
+def begin_text(own: Ints, item: int, room: Room) -> None:
+    """Note that an item is touched in this text, and forget what it had in earlier ones."""
     for field in range(_FIELDS):
         own[field] = 0
-    own[_SEEN], own[_LOOKED] = text, -1
+    own[_SEEN], own[_LOOKED] = room.begun[_TEXTS], -1
+    room.touched[room.begun[_TOUCHED]] = item
+    room.begun[_TOUCHED] += 1
 
 
 @piece
-def begin_chain(own: Ints, chain: int, first: int, end: int) -> None:
+def begin_chain(own: Ints, room: Room, first: int, end: int) -> None:
     """Begin a chain of an item with a match at these bytes."""
-    own[_CHAIN], own[_CHAINED], own[_CHAIN_RUN], own[_CHAIN_END] = chain, 0, 0, -1
+    room.begun[_CHAINS] += 1
+    own[_CHAIN], own[_CHAINED], own[_CHAIN_RUN], own[_CHAIN_END] = room.begun[_CHAINS], 0, 0, -1
     own[_FIRST], own[_END] = first, end
 
 
@@ -197,50 +237,37 @@ def join_chain(
 
 
 @piece
-def end_chain(own: Ints, item: int, index: Index, min_words: int, in_chain: Ints, in_text: Ints) -> bool:
+def end_chain(own: Ints, item: int, index: Index, min_words: int, room: Room) -> bool:
     """Count the item's words that its chain holds and no earlier one of the text; False for a chain that is none."""
     if own[_CHAIN] == 0 or own[_CHAINED] < min_words:
         return False
     own[_RUN] = max(own[_RUN], own[_CHAIN_RUN])
     for at in range(index.bounds[item], index.bounds[item + 1]):
-        if in_chain[at] == own[_CHAIN] and in_text[at] != own[_SEEN]:
-            in_text[at] = own[_SEEN]
+        if room.in_chain[at] == own[_CHAIN] and room.in_text[at] != own[_SEEN]:
+            room.in_text[at] = own[_SEEN]
             own[_FOUND] += index.weights[at]
     return True
 
 
-class Room(NamedTuple):
-    """What a search keeps, all of it zeros at first: of each item its fields, and which were touched in this text; of each word
-    of an item the chain and the text that it was last in; and how many texts and chains there were."""
-
-    state: Ints
-    touched: Ints
-    in_chain: Ints
-    in_text: Ints
-    begun: Ints
+def room_for(index: Index) -> Room:
+    """What a search for these items keeps."""
+    items = len(index.bounds) - 1
+    sizes = ((items, _FIELDS), (items,), index.words.shape, index.words.shape, (3,))
+    return Room(*(np.zeros(size, np.int64) for size in sizes))
 
 
-def found_in(
-    data: Bytes, offsets: Ints, characters: Characters, index: Index, min_words: int, gap: int, counts: Ints
-) -> tuple[Ints, Ints]:
-    """Find items in texts: matches (row, item, words, longest run) and spans (row, item, first byte, end), by row.
-
-    `gap` is how many words may lie between two matches of a chain. `counts` receives the number of words of each text.
-    """
-    items, words = len(index.bounds) - 1, len(index.words)
-    sizes = ((items, _FIELDS), (items,), (words,), (words,), (2,))
-    room, block = Room(*(np.zeros(size, np.int64) for size in sizes)), block_of(BLOCK + 2 * AHEAD)
-    matches: Ints = np.empty((1024, 4), np.int64)
-    spans: Ints = np.empty((1024, 4), np.int64)
+def found_in(texts: Texts, characters: Characters, index: Index, chaining: Chaining, counts: Ints) -> tuple[Ints, Ints]:
+    """Find items in texts: matches and spans, as `Found` has them. `counts` receives the number of words of each text."""
+    room, block = room_for(index), block_of(BLOCK + 2 * AHEAD)
+    found = Found(counts, np.empty((1024, 4), np.int64), np.empty((1024, 4), np.int64))
     row = n_matches = n_spans = 0
     while True:
         row, n_matches, n_spans, more_matches, more_spans = search(
-            *(data, offsets, row, characters, index, min_words, gap, room, block),
-            *(counts, matches, n_matches, spans, n_spans),
+            texts, row, characters, index, chaining, room, block, found, n_matches, n_spans
         )
         if row == len(counts):
-            return matches[:n_matches], spans[:n_spans]
-        matches, spans = _with_room(matches, more_matches), _with_room(spans, more_spans)
+            return found.matches[:n_matches], found.spans[:n_spans]
+        found = Found(counts, _with_room(found.matches, more_matches), _with_room(found.spans, more_spans))
 
 
 def _with_room(rows: Ints, wanted: int) -> Ints:
@@ -249,42 +276,25 @@ def _with_room(rows: Ints, wanted: int) -> Ints:
 
 @kernel
 def search(
-    data: Bytes,
-    offsets: Ints,
+    texts: Texts,
     row: int,
     characters: Characters,
     index: Index,
-    min_words: int,
-    gap: int,
+    chaining: Chaining,
     room: Room,
     block: Block,
-    counts: Ints,
-    matches: Ints,
+    found: Found,
     n_matches: int,
-    spans: Ints,
     n_spans: int,
 ) -> tuple[int, int, int, int, int]:
     """Find items in texts from `row` on, and write what was found behind so many matches and spans. The row after the last, or
     the one for which there must be more room; the matches and spans before it; and for how many there must be room."""
-    while row < len(counts):
-        all_matches, all_spans = search_in(
-            data,
-            offsets[row],
-            offsets[row + 1],
-            row,
-            characters,
-            index,
-            min_words,
-            gap,
-            room,
-            block,
-            counts,
-            matches,
-            n_matches,
-            spans,
-            n_spans,
-        )
-        if all_matches > len(matches) or all_spans > len(spans):
+    while row < len(found.counts):
+        room.begun[_TEXTS] += 1
+        room.begun[_TOUCHED] = 0
+        all_spans = search_in(texts, row, characters, index, chaining, room, block, found, n_spans)
+        all_matches, all_spans = end_text(row, index, chaining, room, found, n_matches, all_spans)
+        if all_matches > len(found.matches) or all_spans > len(found.spans):
             return row, n_matches, n_spans, all_matches, all_spans
         n_matches, n_spans = all_matches, all_spans
         row += 1
@@ -293,34 +303,28 @@ def search(
 
 @piece
 def search_in(
-    data: Bytes,
-    position: int,
-    stop: int,
+    texts: Texts,
     row: int,
     characters: Characters,
     index: Index,
-    min_words: int,
-    gap: int,
+    chaining: Chaining,
     room: Room,
     block: Block,
-    counts: Ints,
-    matches: Ints,
-    n_matches: int,
-    spans: Ints,
+    found: Found,
     n_spans: int,
-) -> tuple[int, int]:
-    """Find items in one text, as `search` does; how many matches and spans there would be, had there been room."""
-    state, touched, in_chain, in_text, begun = room
-    begun[0] += 1
-    text, begin = begun[0], position
-    escaped = looks_like_json(data, position, stop)
-    n = base = searched = n_touched = 0
+) -> int:
+    """Look for items in one text, block by block, and write the spans of chains that ended; how many spans there would be then,
+    had there been room."""
+    position, stop = texts.offsets[row], texts.offsets[row + 1]
+    begin = position
+    escaped = looks_like_json(texts.data, begin, stop)
+    n = base = searched = 0
     final = False
     while not final:
         held = min(n, 2 * AHEAD)
         base += n - held
         carry(block, n, held)
-        position, n = words(data, position, begin, stop, escaped, characters, block, held)
+        position, n = words(texts.data, position, begin, stop, escaped, characters, block, held)
         final = position >= stop
         upto = n - SEED + 1 if final else n - AHEAD
         for i in range(searched - base, upto):
@@ -330,31 +334,59 @@ def search_in(
                 continue
             for posting in range(index.starts[place], index.starts[place + 1]):
                 item = index.post_items[posting]
-                at, own = index.bounds[item] + index.post_places[posting], state[item]
-                if own[_SEEN] != text:
-                    begin_text(own, text)
-                    touched[n_touched] = item
-                    n_touched += 1
-                if own[_DIAGONAL] == base + i - at and base + i + SEED <= own[_LOOKED]:
-                    continue
-                right = SEED + reach(block.hashes, i + SEED, n, index.words, at + SEED, index.bounds[item + 1], 1)
-                left = reach(block.hashes, i - 1, n, index.words, at - 1, index.bounds[item] - 1, -1)
-                own[_DIAGONAL], own[_LOOKED] = base + i - at, base + i + right
-                run = longest_run(block.hashes, i - left, index.words, at - left, left + right)
-                if index.whole[item] and run < index.bounds[item + 1] - index.bounds[item]:
-                    continue
-                if own[_CHAIN] == 0 or base + i - left > own[_CHAIN_END] + gap:
-                    if end_chain(own, item, index, min_words, in_chain, in_text):
-                        n_spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
-                    begun[1] += 1
-                    begin_chain(own, begun[1], block.firsts[i - left], block.ends[i + right - 1])
-                join_chain(own, index, block, i - left, at - left, left + right, run, base + i + right, in_chain)
+                at = index.bounds[item] + index.post_places[posting]
+                n_spans = lay(i, n, base, item, at, row, index, chaining, room, block, found, n_spans)
         searched = max(searched, base + upto)
-    counts[row] = base + n
-    for k in range(n_touched):
-        item, own = touched[k], state[touched[k]]
-        if end_chain(own, item, index, min_words, in_chain, in_text):
-            n_spans = added(spans, n_spans, row, item, own[_FIRST], own[_END])
+    found.counts[row] = base + n
+    return n_spans
+
+
+@piece
+def lay(
+    i: int,
+    n: int,
+    base: int,
+    item: int,
+    at: int,
+    row: int,
+    index: Index,
+    chaining: Chaining,
+    room: Room,
+    block: Block,
+    found: Found,
+    n_spans: int,
+) -> int:
+    """Lay a block of n words, the text's from `base` on, against an item, word i to the item's word `at`, unless they lay so
+    before; the match joins the item's chain, or begins one. How many spans there would be then."""
+    own = room.state[item]
+    if own[_SEEN] != room.begun[_TEXTS]:
+        begin_text(own, item, room)
+    if own[_DIAGONAL] == base + i - at and base + i + SEED <= own[_LOOKED]:
+        return n_spans
+    right = SEED + reach(block.hashes, i + SEED, n, index.words, at + SEED, index.bounds[item + 1], 1)
+    left = reach(block.hashes, i - 1, n, index.words, at - 1, index.bounds[item] - 1, -1)
+    own[_DIAGONAL], own[_LOOKED] = base + i - at, base + i + right
+    run = longest_run(block.hashes, i - left, index.words, at - left, left + right)
+    if index.whole[item] and run < index.bounds[item + 1] - index.bounds[item]:
+        return n_spans
+    if own[_CHAIN] == 0 or base + i - left > own[_CHAIN_END] + chaining.gap:
+        if end_chain(own, item, index, chaining.min_words, room):
+            n_spans = added(found.spans, n_spans, row, item, own[_FIRST], own[_END])
+        begin_chain(own, room, block.firsts[i - left], block.ends[i + right - 1])
+    join_chain(own, index, block, i - left, at - left, left + right, run, base + i + right, room.in_chain)
+    return n_spans
+
+
+@piece
+def end_text(
+    row: int, index: Index, chaining: Chaining, room: Room, found: Found, n_matches: int, n_spans: int
+) -> tuple[int, int]:
+    """End the chains of a text, and write what was found of each item; how many matches and spans there would be then."""
+    for k in range(room.begun[_TOUCHED]):
+        item = room.touched[k]
+        own = room.state[item]
+        if end_chain(own, item, index, chaining.min_words, room):
+            n_spans = added(found.spans, n_spans, row, item, own[_FIRST], own[_END])
         if own[_FOUND] > 0:
-            n_matches = added(matches, n_matches, row, item, own[_FOUND], own[_RUN])
+            n_matches = added(found.matches, n_matches, row, item, own[_FOUND], own[_RUN])
     return n_matches, n_spans

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from curation.compilation import kernel
+from curation.compilation import kernel, piece
 from curation.formats.html_nesting import BLOCKS
 
 UNSURE = -1
@@ -65,6 +65,36 @@ def _start_tags(markup: npt.NDArray[np.uint8], begins: npt.NDArray[np.uint8]) ->
     return found
 
 
+@piece
+def _comment_end(markup: npt.NDArray[np.uint8], at: int, size: int) -> int:
+    """The place before the next `-->`, from a place on; `size` where there is none before it."""
+    while at < size and not (markup[at + 1] == 45 and markup[at + 2] == 45 and markup[at + 3] == 62):  # -->
+        at += 1
+    return at
+
+
+@piece
+def _tag_end(markup: npt.NDArray[np.uint8], at: int, size: int) -> int:
+    """Where, from a place on, the next `>` stands; `size` where there is none before it."""
+    while at < size and markup[at] != 62:  # >
+        at += 1
+    return at
+
+
+@piece
+def _name_at(
+    markup: npt.NDArray[np.uint8], at: int, codes: npt.NDArray[np.int64], kinds: npt.NDArray[np.uint8]
+) -> tuple[int, int, int]:
+    """The code of the letters that stand there, 0 for none; the kind of element that they name, 0 for any other; and their end."""
+    code, start = 0, at
+    while at < len(markup) and at < start + _LONGEST and 97 <= markup[at] | 32 <= 122:
+        code = code << 5 | int(markup[at]) & 31
+        at += 1
+    slot = code % len(codes)
+    named = code and codes[slot] == code and (at == len(markup) or markup[at] in (9, 10, 12, 13, 32, 47, 62))
+    return code, int(kinds[slot]) if named else 0, at
+
+
 @kernel
 def _nesting(
     markup: npt.NDArray[np.uint8],
@@ -83,27 +113,17 @@ def _nesting(
         if markup[at] == 33 and markup[at + 1] == 45 and markup[at + 2] == 45:  # !--
             if raw:
                 commented = True
-                continue
-            at += 1
-            while at < size and not (markup[at + 1] == 45 and markup[at + 2] == 45 and markup[at + 3] == 62):  # -->
-                at += 1
+            else:
+                at = _comment_end(markup, at + 1, size)
             continue
         if not raw and (markup[at] == 33 or markup[at] == 63):  # ! ?
-            while at < size and markup[at] != 62:  # >
-                at += 1
+            at = _tag_end(markup, at, size)
             continue
         ends = markup[at] == 47  # /
         at += ends
-        code = 0
-        start = at
-        while at < size + 3 and at < start + _LONGEST and 97 <= markup[at] | 32 <= 122:
-            code = code << 5 | markup[at] & 31
-            at += 1
-        slot = code % len(codes)
-        named = code and codes[slot] == code and (at == size + 3 or markup[at] in (9, 10, 12, 13, 32, 47, 62))
-        kind = kinds[slot] if named else 0
-        while not raw and code and at < size and markup[at] != 62:  # >
-            at += 1
+        code, kind, at = _name_at(markup, at, codes, kinds)
+        if code and not raw:
+            at = _tag_end(markup, at, size)
         if kind == 0:
             continue
         if raw:
@@ -119,10 +139,10 @@ def _nesting(
                     return UNSURE
                 raw, commented = code, False
         elif not ends:
-            opened[slot] += 1
+            opened[code % len(codes)] += 1
             depth += 1
             deepest = max(deepest, depth)
-        elif opened[slot] > 0:
-            opened[slot] -= 1
+        elif opened[code % len(codes)] > 0:
+            opened[code % len(codes)] -= 1
             depth -= 1
     return deepest

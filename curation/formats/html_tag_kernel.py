@@ -167,22 +167,13 @@ def _telling_tags(markup: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -
         start = _to_bracket(markup, at)
         if start >= size:
             break
-        at = start + 1
-        first = markup[at]
-        if first == 33 and markup[at + 1] == 45 and markup[at + 2] == 45:  # !--
-            at = _after_comment(markup, at + 3)
-            if at < 0 or level:
+        ends = markup[start + 1] == 47  # /
+        begin = start + 1 + ends
+        if not 97 <= markup[begin] | 32 <= 122:
+            at = _after_other(markup, start + 1, level > 0)
+            if at < 0:
                 return UNSURE
             continue
-        ends = first == 47  # /
-        at += ends
-        if not 97 <= markup[at] | 32 <= 122:
-            if ends or first == 33 or first == 63:  # ! ?
-                at = _to_end(markup, at)
-                if level:
-                    return UNSURE
-            continue
-        begin = at
         kind, attributes = _kind_at(markup, begin)
         at, told, quoted = _after_attributes(markup, attributes, kind, level > 0)
         if at < 0:
@@ -203,15 +194,11 @@ def _telling_tags(markup: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -
             tables, in_cell, in_select, in_button = _around(kind, ends, tables, in_cell, in_select, in_button)
         elif ends:
             continue
-        elif kind == SCRIPT:
-            at = _after_raw(markup, begin, at, True)
-            if told or at < 0:
-                return UNSURE
-        elif in_select or (tables > 0 and not in_cell):
+        elif kind != SCRIPT and (in_select or (tables > 0 and not in_cell)):
             return UNSURE
-        elif kind == _RAW:
-            at = _after_raw(markup, begin, at, False)
-            if at < 0:
+        elif kind in (SCRIPT, _RAW):
+            at = _after_raw(markup, begin, at, kind == SCRIPT)
+            if told or at < 0:
                 return UNSURE
         elif kind <= 6:
             level, content = kind, at
@@ -223,6 +210,20 @@ def _telling_tags(markup: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]) -
             found[count] = kind, attributes, at - 1
             count += 1
     return UNSURE if level else count
+
+
+@inlined
+def _after_other(markup: npt.NDArray[np.uint8], at: int, in_heading: bool) -> int:
+    """Where to go on behind a `<` with which no tag begins: after a comment, a declaration and the like, else at what follows
+    there; `UNSURE` of a comment that ends in another way, and of all of them in a heading."""
+    first = markup[at]
+    if first == 33 and markup[at + 1] == 45 and markup[at + 2] == 45:  # !--
+        after = _after_comment(markup, at + 3)
+    elif first == 47 or first == 33 or first == 63:  # / ! ?
+        after = _to_end(markup, at + (first == 47))
+    else:
+        return at
+    return UNSURE if in_heading else after
 
 
 @piece

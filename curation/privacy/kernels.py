@@ -181,6 +181,37 @@ def _begins_key(data: Bytes, i: int, prefixes: Ints) -> bool:
     return p < len(prefixes)
 
 
+@inlined
+def _sign_at(data: Bytes, begin: int, i: int, stop: int) -> tuple[int, int]:
+    """The sort of proposal that begins with the sign at i, -1 for none; and where what it proposes ends."""
+    sort = _is_sign(data, begin, i, stop)
+    if sort < 0 and data[i] == 58 and i + 2 < stop and data[i + 1] == 58:
+        end = _ipv6_end(data, i, stop)
+        if end:
+            return IPV6, end
+    return sort, i + 1
+
+
+@inlined
+def _sort_of_word(data: Bytes, i: int, j: int, stop: int, prefixes: Ints, starts: Bytes) -> int:
+    """The sort of proposal that the word data[i:j] is, which has letters; -1 for none."""
+    if CLASSES[data[i]] == 2:
+        return CODE if j - i == 9 or j - i == 18 or j - i == 10 else -1
+    if starts[data[i]] and i + 3 <= stop and _begins_key(data, i, prefixes):
+        return PREFIX
+    return CODE if _may_be_code(data, i, j, stop) else -1
+
+
+@inlined
+def _digits_at(data: Bytes, i: int, j: int, stop: int) -> tuple[int, int]:
+    """The sort of proposal that begins with the digits data[i:j] alone, -1 for none; and where what it proposes ends."""
+    if j - i <= 3 and j + 1 < stop and data[j] == 46 and CLASSES[data[j + 1]] == 2:
+        end = _ipv4_end(data, i, stop)
+        if end:
+            return IPV4, end
+    return -1, j
+
+
 @piece
 def _propose_in(
     data: Bytes,
@@ -204,33 +235,23 @@ def _propose_in(
         if kind == 0:
             i += 1
             continue
-        sort, j, end = -1, i + 1, i + 1
+        j = i + 1
         if kind == 3:
-            sort = _is_sign(data, begin, i, stop)
-            if sort < 0 and data[i] == 58 and i + 2 < stop and data[i + 1] == 58:
-                end = _ipv6_end(data, i, stop)
-                sort, end = (IPV6, end) if end else (-1, i + 1)
+            sort, end = _sign_at(data, begin, i, stop)
         else:
             letters = kind == 1
             while j < stop and (CLASSES[data[j]] == 1 or CLASSES[data[j]] == 2):
                 letters = letters or CLASSES[data[j]] == 1
                 j += 1
-            end = j
-            if not letters:
+            if letters:
+                sort, end = _sort_of_word(data, i, j, stop, prefixes, starts), j
+            else:
                 if not (last > begin and _joins(data, last, i)):
                     if digits >= FEWEST_DIGITS and may_be_entity(data, begin, first, last, stop, names, groups):
                         count = _put(found, count, t, NUMBER, first - begin, last - begin)
                     first, digits = i, 0
                 last, digits = j, digits + j - i
-                if j - i <= 3 and j + 1 < stop and data[j] == 46 and CLASSES[data[j + 1]] == 2:
-                    end = _ipv4_end(data, i, stop)
-                    sort, end = (IPV4, end) if end else (-1, j)
-            elif kind == 2:
-                sort = CODE if j - i == 9 or j - i == 18 or j - i == 10 else -1
-            elif starts[data[i]] and i + 3 <= stop:
-                sort = PREFIX if _begins_key(data, i, prefixes) else -1
-            if sort < 0 and kind == 1 and _may_be_code(data, i, j, stop):
-                sort = CODE
+                sort, end = _digits_at(data, i, j, stop)
             if j - i <= 4 and j + 1 < stop and data[j] == 58 and (i == begin or data[i - 1] != 58):
                 address = _ipv6_end(data, i, stop)
                 if address:
