@@ -125,7 +125,8 @@ def _read(
 
 
 def _fed(found: Iterator[tuple[Task, Any]], tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
-    """What is found, but for what a process was killed of because memory ended: that is done again with all memory for itself.
+    """What is found, but for what a process was killed of because memory ended: that is done again with all memory for itself,
+    where it had not all before.
 
     Raises OutOfMemory where that is too little too. Several may be killed at once, so what worked alone is known by name.
     """
@@ -133,7 +134,7 @@ def _fed(found: Iterator[tuple[Task, Any]], tasks: deque[Task], crew: Crew) -> I
     for task, done in found:
         if not isinstance(done, Died) or not done.is_starved or (crew.count == 1 and not _is_single(task)):
             yield task, done
-        elif task not in alone:
+        elif task not in alone and not done.had_all:
             alone.add(task)
             crew.count = 1
             tasks.appendleft(task)

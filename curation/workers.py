@@ -45,11 +45,13 @@ _SERVE = "from curation.workers import serve; serve()"
 class Died:
     """The process died of the task; `signal` names what killed it ("" when it ended by itself).
 
-    `is_starved` when the system has killed processes for want of memory since the first task was given.
+    `is_starved` when it was killed, and the system has killed processes for want of memory since the task was given;
+    `had_all` when that was so though the process was new and worked alone: another try would be no different.
     """
 
     signal: str
     is_starved: bool = False
+    had_all: bool = False
 
 
 @dataclass(slots=True)
@@ -101,15 +103,27 @@ class _Worker(Generic[Task]):
     pid: int
     pipe: Connection
     task: Task | None = None
+    has_all: bool = False
+    """Whether it is new and works alone, so that it could have no more memory for its task."""
+    killed: int = 0
+    """How many processes the system had killed for want of memory when it was given its task."""
 
-    def give(self, task: Task) -> bool:
+    def give(self, task: Task, is_alone: bool) -> bool:
         """Hand over a task; False when the process died while it was idle."""
+        self.has_all, self.killed = is_alone and self.task is None, kills()
         try:
             self.pipe.send(task)
         except ConnectionError:
             self.end()
             return False
+        self.task = task
         return True
+
+    def died(self) -> Died:
+        """How the process ended that died of its task."""
+        name = _name_of(self.ended())
+        is_starved = name == "SIGKILL" and kills() > self.killed
+        return Died(name, is_starved, is_starved and self.has_all)
 
     def ended(self) -> int:
         """The exit code of the process, which is about to end."""
@@ -153,15 +167,14 @@ def results(
 def _results(forking: _Forking, tasks: deque[Task], crew: Crew) -> Iterator[tuple[Task, Any]]:
     idle: list[_Worker[Task]] = []
     busy: dict[Connection, _Worker[Task]] = {}
-    killed = kills()
     try:
         while tasks or busy:
             while idle and len(idle) + len(busy) > crew.count:
                 idle.pop().end()
             while tasks and len(busy) < crew.count:
                 worker = idle.pop() if idle else _started(forking)
-                if worker.give(tasks[0]):
-                    worker.task = tasks.popleft()
+                if worker.give(tasks[0], crew.count == 1):
+                    tasks.popleft()
                     busy[worker.pipe] = worker
             for pipe in wait(list(busy)):
                 worker = busy.pop(cast(Connection, pipe))
@@ -169,8 +182,7 @@ def _results(forking: _Forking, tasks: deque[Task], crew: Crew) -> Iterator[tupl
                 try:
                     kind, value = worker.pipe.recv()
                 except (EOFError, ConnectionError):
-                    name = _name_of(worker.ended())
-                    yield worker.task, Died(name, name == "SIGKILL" and kills() > killed)
+                    yield worker.task, worker.died()
                     continue
                 idle.append(worker)
                 if kind == "raised":

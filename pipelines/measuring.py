@@ -11,12 +11,14 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
-from typing import Any
+from multiprocessing.process import BaseProcess
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
@@ -144,6 +146,7 @@ class _Workers:
         self._stage, self._options = stage, options
         self._cores = len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
+        self._started: list[BaseProcess] = []
         self._killed = kills()
         self._is_short = False
         self._running: dict[Future[bytes], bytes] = {}
@@ -168,7 +171,9 @@ class _Workers:
     def _submit(self, batch: bytes) -> Future[bytes]:
         if self._pool is None:
             around = dict(os.environ), dict(self._options)
-            self._pool = ProcessPoolExecutor(self._cores, _forking(self._stage), _ready, initargs=around)
+            context = _Noting(_forking(self._stage))
+            self._started = context.started
+            self._pool = ProcessPoolExecutor(self._cores, cast(BaseContext, context), _ready, initargs=around)
         return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, batch)
 
     def measured(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -204,11 +209,17 @@ class _Workers:
             while self._troubled:
                 yield from self._halved(self._troubled.pop())
 
+    def _was_killed(self) -> bool:
+        """Whether a process of the pool that broke ended as those do that the system kills: what crashed ended otherwise."""
+        codes = {process.exitcode for process in self._started}
+        return not codes or -signal.SIGKILL in codes
+
     def _starved(self, content: pl.DataFrame) -> OutOfMemory:
         key, *rest = content.select(self._stage.key).row(0)
         return OutOfMemory(
             f"{self._stage.name}: {' '.join(map(str, (key, *rest)))}: the memory ended. The system killed the process that "
-            f"measured this content ({content.estimated_size() / 1e6:,.1f} MB of text), though it worked alone; there is "
+            f"measured this content ({content.estimated_size() / 1e6:,.1f} MB of text), though it worked alone (or else another "
+            f"process of its control group, just when somebody killed this one); there is "
             f"{gigabytes(memory_there_is())} in all: give it more, or exclude the document (`headwater explain {key}` shows it)"
         )
 
@@ -229,7 +240,7 @@ class _Workers:
                 yield from self._halved(batch.slice(half))
             elif not isinstance(error, BrokenProcessPool):
                 yield batch.select(*self._stage.key, error=pl.lit(_said(error)))
-            elif kills() > killed:
+            elif kills() > killed and self._was_killed():
                 raise self._starved(batch) from error
             else:
                 yield batch.select(*self._stage.key, error=pl.lit("WorkerDied: the worker died on this content"))
@@ -239,6 +250,23 @@ class _Workers:
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+class _Noting:
+    """A context of multiprocessing that notes the processes which it makes: a pool does not tell how they ended."""
+
+    def __init__(self, context: BaseContext) -> None:
+        self.context = context
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *given: Any, **named: Any) -> BaseProcess:
+        """As the context makes it."""
+        process: BaseProcess = self.context.Process(*given, **named)  # type: ignore[attr-defined]
+        self.started.append(process)
+        return process
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.context, name)
 
 
 def _forking(stage: Stage) -> BaseContext:

@@ -32,6 +32,9 @@ from tests.curation.worker_functions import halve
 assert memory_there_is() == {LIMIT}
 found = dict(results(halve, deque([-6, 8]), Crew(2), 1 << 30))
 assert found == {{-6: Died("SIGKILL", is_starved=True), 8: 4.0}}, found
+found = dict(results(halve, deque([8, -6, -7, -6]), Crew(1), 1 << 30))
+assert found[-6] == Died("SIGKILL", is_starved=True, had_all=True), found
+assert found[-7] == Died("SIGKILL"), "others were starved before"
 """
 
 
@@ -46,7 +49,7 @@ def test_a_worker_that_the_system_killed_for_want_of_memory_is_known() -> None:
             list(results(halve, deque([-5]), Crew(1), LIMIT))
         return
     assert not ended.returncode, ended.stderr
-    assert group.kills == 1
+    assert group.kills == 3
 
 
 def starving(times: int, crews: list[int]) -> Any:
@@ -88,6 +91,25 @@ def test_files_whose_processes_were_starved_are_read_alone_and_then_named(
         with pytest.raises(OutOfMemory, match=told):
             read()
         assert crews == [2, 1], "it is named only when it has worked alone"
+
+
+def test_a_file_that_starved_where_nothing_would_be_different_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def found(work: Any, tasks: deque[Any], crew: Crew, *_: object) -> Iterator[tuple[Any, Any]]:
+        while tasks:
+            tried.append(tasks.popleft())
+            yield tried[-1], Died("SIGKILL", is_starved=True, had_all=True)
+
+    monkeypatch.setattr(curation.reading, "results", found)
+    monkeypatch.setattr(curation.reading, "FEW_BYTES", 0)
+    (tmp_path / "a.txt").write_text("a")
+    files = take_inventory(Source("raw", str(tmp_path)), tmp_path)
+    with pytest.raises(OutOfMemory, match=r"raw: a\.txt: the memory ended"):
+        read_files(files, {"raw": tmp_path}, ReadingSettings(workers=1))
+    assert len(tried) == 1
 
 
 def test_there_is_no_more_memory_than_the_machine_has() -> None:

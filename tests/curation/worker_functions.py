@@ -24,6 +24,8 @@ def halve(number: int) -> float:
             return float(len(bytes(1 << 30)))
         case -6:
             return float(len(b"x" * (400 << 20)))
+        case -7:
+            os.kill(os.getpid(), signal.SIGKILL)
     print("secret words")
     return number / 2
 

@@ -109,15 +109,24 @@ def test_a_content_whose_worker_was_killed_for_want_of_memory_is_not_recorded(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a real process that dies; the kernel's count of such kills alone is made up. The content is named."""
-    house.write("a", "one", "two", "die")
+    house.write("a", "one", "two", "killed")
     monkeypatch.setattr(pipelines.measuring, "kills", itertools.count(1).__next__)
-    culprit = content_digest("die")
+    culprit = content_digest("killed")
     told = rf"lengths: {culprit}: the memory ended.* GB in all: give it more, .*`headwater explain {culprit}`"
     with pytest.raises(OutOfMemory, match=told):
         house.run()
     assert house.workspace.store.head("lengths") is None
     monkeypatch.undo()
-    assert measured(house)[1]["die"] == "WorkerDied: the worker died on this content"
+    assert measured(house)[1]["killed"] == "WorkerDied: the worker died on this content"
+
+
+def test_a_content_that_crashed_while_another_process_was_starved_is_recorded(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system kills by a signal of its own, and how the worker ended is known."""
+    house.write("a", "one", "two", "die")
+    monkeypatch.setattr(pipelines.measuring, "kills", itertools.count(1).__next__)
+    assert measured(house)[1] == {"one": 3, "two": 3, "die": "WorkerDied: the worker died on this content"}
 
 
 def test_what_starves_together_is_measured_by_halves_and_who_watches_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
