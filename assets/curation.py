@@ -218,7 +218,10 @@ def _duplicate_books(tables: Mapping[str, pl.LazyFrame], documents: int) -> Book
 _PAIR = ("content_digest", "kept_digest")
 FOUND = {
     "documents": Layout(
-        ("content_digest",), ("doc_id", "source", "locator", "content_digest", "date"), digests=("content_digest",)
+        ("content_digest",),
+        ("doc_id", "source", "locator", "content_digest", "date"),
+        digests=("content_digest",),
+        texts=("text",),
     ),
     "signatures": Layout(
         ("content_digest", "normal_digest"),

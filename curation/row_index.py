@@ -5,8 +5,9 @@ appended brings its own small index, and where small files are joined theirs are
 al., 1996). An index is two files that are mapped into memory, of which a search touches a few pages: the narrow columns as
 an Arrow file, and for each column that rows are found by the sorted keys, 32 bits of hash above 32 bits of row number.
 Two values may share a key, so what is found is compared with what was asked for. Digests are kept as the two numbers that
-they are, a third of a string's bytes: whoever computes with them asks by numbers and gets numbers. All of it can be made
-again from the table, so nothing is lost with it; each file appears whole or not at all.
+they are, a third of a string's bytes: whoever computes with them asks by numbers and gets numbers. Of a wide column that is
+read by the numbers of rows it is kept where each page lies (`parquet_pages.py`). All of it can be made again from the table,
+so nothing is lost with it; each file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import xxhash
 
 from curation import index_kernels
 from curation.kernel_arguments import fixed
+from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
 from records import digest, large_binary, numbers_in, valid_in
 
 Keys = npt.NDArray[np.uint64]
@@ -47,18 +49,20 @@ class Layout:
     """What an index holds: the columns that rows are found by, and all that are kept beside.
 
     A column of `pieces` holds bytes, and each four of them, at their place, are something to find the row by (`pieces` of
-    an open file). One of `digests` holds 32 hexadecimal digits.
+    an open file). One of `digests` holds 32 hexadecimal digits. Of `texts`, which are read a few at a time, the pages are known.
     """
 
     found_by: tuple[str, ...]
     columns: tuple[str, ...]
     pieces: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What tells indexes of one layout from those of another."""
-        return digest("index", FORMAT, *self.found_by, "", *self.pieces, "", *self.columns, "", *self.digests)[:12]
+        parts = self.found_by, self.pieces, self.columns, self.digests, self.texts
+        return digest("index", FORMAT, *(name for part in parts for name in ("", *part)))[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,21 @@ class IndexedFile:
         """The sorted keys; written last."""
         return self.folder / f"{self.data.name}.{self.layout.name}.keys"
 
+    def pages(self, column: str) -> Path:
+        """Where the pages of a column of texts lie."""
+        return self.folder / f"{self.data.name}.{self.layout.name}.{column}"
+
     def write(self, read: Callable[[Path], pl.DataFrame]) -> None:
         """Write the index, unless it is there; `read` gives the narrow columns of the file. Its time says when it was last
         asked for."""
         with suppress(FileNotFoundError):
-            for place in (self.keys, self.rows):
+            for place in (self.keys, self.rows, *map(self.pages, self.layout.texts)):
                 os.utime(place)
             return
         frame = read(self.data).select(self.layout.columns)
         self.folder.mkdir(parents=True, exist_ok=True)
+        for column in self.layout.texts:
+            _put(self.pages(column), lambda place, column=column: pages_of(self.data, column).tofile(place))  # type: ignore[misc]
         _put(self.rows, lambda place: _write_rows(place, frame, self.layout))
         _put(self.keys, lambda place: _write_keys(place, frame, self.layout))
 
@@ -118,9 +128,20 @@ class RowIndex:
         for file, rows in self._holding(column, values):
             own = self._frame(file.take(rows, [column])).get_column(column) if len(rows) else values.head(0)
             if column not in self._layout.digests:  # two values may share a hash
-                own = own.filter(own.is_in(values.implode()))
+                there = own.is_in(values.implode())
+                own, rows = own.filter(there), rows[there.to_numpy()]
             if len(own):
-                yield pl.scan_parquet(file.data).select(columns).filter(pl.col(column).is_in(own.implode())).collect()
+                taken = self._taken(file, rows, columns)
+                yield _filtered(file.data, own, columns) if taken is None else taken
+
+    def _taken(self, file: OpenFile, rows: Rows, columns: Sequence[str]) -> pl.DataFrame | None:
+        """Columns of some rows of a file, by their numbers; None if any can only be looked for."""
+        narrow = [name for name in columns if name in self._layout.columns]
+        texts = {name: file.texts(name, rows) for name in columns if name not in narrow}
+        found = [text.alias(name) for name, text in texts.items() if text is not None]
+        if len(found) < len(texts):
+            return None
+        return self._frame(file.take(rows, narrow)).with_columns(found).select(columns)
 
     def _holding(self, column: str, values: pl.Series) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that may hold one of these values, in order."""
@@ -194,6 +215,16 @@ class OpenFile:
         """A column of digests, as it lies on disk."""
         return numbers_in(self.column(column))
 
+    def texts(self, column: str, rows: Rows) -> pl.Series | None:
+        """A column of texts of some rows, whose numbers ascend; None where it cannot be read by number."""
+        return strings(self.data, self._pages[column], rows) if column in self._pages else None
+
+    @cached_property
+    def _pages(self) -> dict[str, Pages]:
+        """Those of each column of texts."""
+        places = {column: self._file.pages(column) for column in self._file.layout.texts}
+        return {column: np.fromfile(place, np.int64).reshape(-1, NO_PAGES.shape[1]) for column, place in places.items()}
+
     def take(self, rows: Rows, columns: Sequence[str] = ()) -> pa.RecordBatch:
         """Some rows, of all columns or of some."""
         numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
@@ -207,6 +238,11 @@ def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
     while (total := index_kernels.list_matching(fixed(keys), fixed(wanted), fixed(held), rows)) > len(rows):
         rows = np.empty(total, np.int64)
     return np.sort(rows[:total])
+
+
+def _filtered(data: Path, values: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of the rows of a file that hold one of these values in the column that they are of, looked for in all of it."""
+    return pl.scan_parquet(data).select(columns).filter(pl.col(values.name).is_in(values.implode())).collect()
 
 
 _NO_NUMBERS = np.empty((0, 2), np.uint64)
