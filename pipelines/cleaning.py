@@ -26,6 +26,7 @@ from pipelines.graph import Graph
 from pipelines.in_use import alone
 from pipelines.references import VERSION, Said, held_tables, said_by
 from pipelines.store import RETENTION_HOURS
+from pipelines.whole_files import PARTIAL, write_whole
 from pipelines.workspace import Workspace
 
 RETENTION_SECONDS = RETENTION_HOURS * 3600
@@ -39,11 +40,19 @@ VERSION_HERE = version_of("headwater")
 REMOVED = ".removed-"
 """How the name of what is being deleted begins."""
 PARTS = "parts"
-LEFT = ("store/artifacts/*/*/.*", "store/bases/.*", "store/releases/*/.*.partial", "tmp????????")
-"""What only a process that was killed leaves: drafts of weights, bases and releases, and folders for a moment."""
+LEFT = (
+    "store/artifacts/*/*/.*",
+    "store/bases/.*",
+    f"store/releases/*/.*{PARTIAL}",
+    f"store/.*{PARTIAL}",
+    f"previews/.*{PARTIAL}",
+    f"reports/.*{PARTIAL}",
+    "tmp????????",
+)
+"""What only a process that was killed leaves: drafts of weights, bases, releases and files, and folders for a moment."""
 PLACES = (
-    *("store/tables", "store/indexes", "store/artifacts/*", "store/artifacts/*/*", "store/bases", "store/releases/*"),
-    *("jobs", "previews", "reports", "."),
+    *("store", "store/tables", "store/indexes", "store/artifacts/*", "store/artifacts/*/*", "store/bases"),
+    *("store/releases/*", "jobs", "previews", "reports", "."),
 )
 """Where things lie that may be removed, and so what is left of them when a process is killed over it."""
 
@@ -248,7 +257,5 @@ def marks(workspace: Workspace) -> Marks:
 
 def _write_marks(workspace: Workspace, now: float, waited: Mapping[str, float]) -> None:
     path = workspace.store.root / MARKS
-    partial = path.with_name(f".{MARKS}.partial")
     said = {"looked": now, "waited": waited, "version": VERSION_HERE}
-    partial.write_text(json.dumps(said, indent=1, sort_keys=True), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(said, indent=1, sort_keys=True))

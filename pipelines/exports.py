@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.whole_files import write_whole
 from pipelines.workspace import Workspace
 from records import digest
 
@@ -15,9 +16,7 @@ def record_export(workspace: Workspace, place: str) -> None:
     where = place if "://" in place else str(Path(place).expanduser().absolute())
     folder = workspace.state / "exports"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = folder / f".{digest(where)}.partial"
-    partial.write_text(json.dumps({"place": where}), encoding="utf-8")
-    partial.rename(folder / f"{digest(where)}.json")
+    write_whole(folder / f"{digest(where)}.json", json.dumps({"place": where}))
 
 
 def exports_of(workspace: Workspace) -> Iterator[Path]:

@@ -5,12 +5,13 @@ Nothing is said of storage: the default is SQLite in Dagster's home, so that a w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from pipelines.whole_files import write_whole
 
 LOCATION = "headwater"
 """What the UI calls the code location."""
@@ -66,8 +67,5 @@ def write_workspace_yaml(home: Path, module: str = "pipelines.definitions") -> P
 
 def replace_file(path: Path, text: str) -> None:
     """Give the file this text, at once or not at all; a file that has it already is not touched."""
-    if path.exists() and path.read_text() == text:
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text)
-    part.replace(path)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_whole(path, text)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import polars as pl
 
 from pipelines.commits import Books, Commit
 from pipelines.lookup import SHORT
+from pipelines.whole_files import write_whole
 from pipelines.workspace import Workspace
 from records import Picture
 
@@ -124,9 +124,7 @@ def write_preview(workspace: Workspace, commit: Commit) -> Path:
     workspace.previews.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = workspace.previews / f"{commit.table}.json"
     rows = workspace.store.scan(commit.table, commit.number).head(ROWS).collect()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(rows.to_dicts(), file, ensure_ascii=False, indent=1, default=str)
+    write_whole(path, json.dumps(rows.to_dicts(), ensure_ascii=False, indent=1, default=str), 0o600)
     return path
 
 

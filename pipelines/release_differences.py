@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from pipelines.commits import Commit
 from pipelines.release_lineage import COLUMNS, beside, commit_of, lineage, tables_of
 from pipelines.releases import ReleaseFolder, find_release
 from pipelines.shown import shown
+from pipelines.whole_files import write_whole
 from pipelines.workspace import Workspace
 
 EXAMPLES = 5
@@ -143,7 +143,5 @@ def write_changelog(workspace: Workspace, release: ReleaseFolder, found: Compare
     else:
         new = entry(release.version, splits, found.before.version, summary(found.rows), found.beside)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(with_entry(before, release.dataset, new), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, with_entry(before, release.dataset, new))
     return path

@@ -5,7 +5,6 @@ They lie in a folder that only the owner can read, one file for each request, an
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from curation.fingerprints import Hashes, fingerprints, union
 from pipelines.lineage import among
+from pipelines.whole_files import whole
 from pipelines.workspace import Workspace
 
 BATCH = 10_000
@@ -31,10 +31,8 @@ def remember(workspace: Workspace, request: str, contents: Sequence[str], key: s
         found.append(fingerprints(rows["text"], key))
     folder = folder_of(workspace)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = folder / f".{request}.partial"
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with whole(folder / f"{request}.npy", 0o600) as file:
         np.save(file, union(found), allow_pickle=False)
-    partial.rename(folder / f"{request}.npy")
 
 
 def waiting(workspace: Workspace, requests: Container[str]) -> dict[str, Path]:

@@ -5,11 +5,11 @@ There is one page of a name, that of the tables as they stand; a new one takes i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container
 from pathlib import Path
 
 from curation.release_kinds import KINDS
+from pipelines.whole_files import write_whole
 from pipelines.workspace import Workspace
 
 REPORT = "report"
@@ -22,11 +22,7 @@ def write_report(workspace: Workspace, name: str, page: str, ending: str = ".htm
     """Write a page in place of the former one of that name; where it lies, from the workspace's state."""
     workspace.reports.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = workspace.reports / f"{name}{ending}"
-    partial = path.with_name(f".{name}{ending}.{os.getpid()}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(page)
-    partial.replace(path)
+    write_whole(path, page, 0o600)
     return str(path.relative_to(workspace.state))
 
 

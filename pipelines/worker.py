@@ -18,12 +18,11 @@ from typing import Any
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
 from pydantic import TypeAdapter
 
+from pipelines.whole_files import write_whole
+
 
 def _write(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees all of it or nothing."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(value, ensure_ascii=False))
 
 
 def run(folder: Path) -> None:

@@ -391,13 +391,14 @@ def test_what_is_out_of_the_way_when_a_process_is_killed_goes_at_the_next_look(
         (state / folder).mkdir(exist_ok=True)
     (state / "previews" / "gone.json").write_text("{}")
     (state / "reports" / "scores-0123456789abcdef.html").write_text("x")
+    (state / "reports" / ".scores.html.7.partial").write_text("x")
     for path in (draft, draft / "x", *state.glob("previews/*"), *state.glob("reports/*")):
         os.utime(path, (life.now, life.now))
     life.days(7)
     with monkeypatch.context() as patched, suppress(Cut):
         patched.setattr(pipelines.cleaning, "finish", killed)
         removed(life)
-    assert len(list(state.rglob(".removed-*"))) == 5, "two tables, a draft, a preview and a report"
+    assert len(list(state.rglob(".removed-*"))) == 6, "two tables, two drafts, a preview and a report"
     removed(life)
     assert not list(state.rglob(".removed-*"))
 
