@@ -154,6 +154,15 @@ def choose_prompt(
     return Outcome(table, notes={"metric": metric, "answers not compared": outputs.height - shared.height})
 
 
+def scored(annotations: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """The answers of a kind (`preference` or `rating`) that stand in scores: of each annotator, the last one to each task that
+    says something of models whose names are known. `annotations` are those of `human_win_rate`."""
+    says = pl.col("value").is_in(list(WINS)) if kind == "preference" else pl.col("value").str.starts_with("{")
+    given = annotations.filter(pl.col("status").is_in(ANSWERED), pl.col("kind") == kind, says)
+    shown = given.drop_nulls(["model_a", "model_b"] if kind == "preference" else ["model_a"])
+    return shown.sort("ordinal").unique(["task_digest", "annotator"], keep="last", maintain_order=True)
+
+
 def human_win_rate(
     annotations: pl.DataFrame,
     dataset_version: str | None = None,
@@ -167,10 +176,7 @@ def human_win_rate(
     people's answers to one task are one opinion (their mean), so n counts tasks, and Wilson's interval is over those.
     `in_corpus` is as in `score_contestants`.
     """
-    counted = annotations.filter(
-        pl.col("status").is_in(ANSWERED) & pl.col("value").is_in(list(WINS)) & (pl.col("kind") == "preference")
-    ).drop_nulls(["model_a", "model_b"])
-    last = counted.sort("ordinal").unique(["task_digest", "annotator"], keep="last")
+    last = scored(annotations, "preference")
     won = last.with_columns(a=pl.col("value").replace_strict(WINS, return_dtype=pl.Float64))
     sides = [
         won.select("task_digest", "sample_id", model="model_a", win="a"),
@@ -198,10 +204,7 @@ def human_ratings(
     `annotations` are those of `human_win_rate`; of a rating `value` has levels by criterion as JSON. Answers count as they do
     there: each person's last to a task, and the mean of several people as one.
     """
-    counted = annotations.filter(
-        pl.col("status").is_in(ANSWERED), pl.col("kind") == "rating", pl.col("value").str.starts_with("{")
-    ).drop_nulls("model_a")
-    last = counted.sort("ordinal").unique(["task_digest", "annotator"], keep="last", maintain_order=True)
+    last = scored(annotations, "rating")
     rows = [
         (model, criterion, task, sample, float(level))
         for model, task, sample, value in last.select("model_a", "task_digest", "sample_id", "value").iter_rows()

@@ -7,13 +7,25 @@ tree is that of the last commits, and of the releases, which keep samples that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
 from rich.text import Text
 from rich.tree import Tree
 
+from pipelines.label_lineage import (
+    LABEL_TABLES,
+    judges_with,
+    labels_with,
+    named_demonstrations,
+    quality_with,
+    releases_with,
+    scores_with,
+    task_of,
+    why_not,
+    win_rates_with,
+)
 from pipelines.lineage import (
     SAMPLE,
     annotations_on,
@@ -40,8 +52,12 @@ from pipelines.lookup import (
     rows_where,
 )
 from pipelines.releases import ReleaseFolder, beginning_so, holding, releases_of
-from pipelines.shown import shown
+from pipelines.shown import excerpt, shown
+from pipelines.trees import ended, halved, label, listed
 from pipelines.workspace import Workspace
+
+LONGEST = 60
+"""Characters of a label that are shown: a demonstration is a text."""
 
 
 class Hit(NamedTuple):
@@ -92,7 +108,7 @@ def _hits(workspace: Workspace, name: str) -> list[Hit]:
         samples = rows_where(store, "samples", begins, SAMPLE) or beginning_so(workspace, name)
         found += [Hit("sample", row["sample_id"], _place(row), row) for row in samples]
         begins = pl.col("annotation_id").str.starts_with(name)
-        labels = rows_where(store, "annotations", begins)
+        labels = [row for table in LABEL_TABLES for row in rows_where(store, table, begins)]
         found += [
             Hit("annotation", row["annotation_id"], f"of sample {row['sample_id'][:SHORT]}", row) for row in labels
         ]
@@ -138,38 +154,11 @@ def _place(row: Row) -> str:
     return f"{row['source']}:{row['locator']}" if row.get("locator") else "in a release alone"
 
 
-def _label(kind: str, name: str, *said: str) -> Text:
-    """`sample 3f2a…  train · qa`, with text of the data as text."""
-    further = "  " + " · ".join(part for part in said if part) if any(said) else ""
-    return Text.assemble((kind, "cyan"), " ", (shown(name), "bold"), shown(further))
-
-
-def _listed(tree: Tree, rows: Sequence[Row], say: Callable[[Row], Text]) -> None:
-    for row in rows[:MANY]:
-        tree.add(say(row))
-    if len(rows) > MANY:
-        tree.add(Text(f"and {len(rows) - MANY:,} more", "dim"))
-
-
-def _split(label: Text) -> tuple[Tree, Tree, Tree]:
-    """A tree with its two halves: what the thing came from, and what it touched."""
-    tree = Tree(label)
-    return tree, tree.add(Text("from", "dim")), tree.add(Text("to", "dim"))
-
-
-def _ended(tree: Tree, *halves: Tree) -> Tree:
-    """The tree, with a word where a half has nothing."""
-    for half in halves:
-        if not half.children:
-            half.add(Text("nothing", "dim"))
-    return tree
-
-
 def _of_document(workspace: Workspace, row: Row) -> Tree:
     store = workspace.store
     verdict = row_where(store, "verdicts", pl.col("doc_id") == row["doc_id"])
     judged = _judged(verdict) if verdict else "no verdict yet"
-    tree, up, down = _split(_label("document", row["doc_id"], f"{row['source']}:{row['locator']}", judged))
+    tree, up, down = halved(label("document", row["doc_id"], f"{row['source']}:{row['locator']}", judged))
     _add_bytes(up, row)
     places = places_of(store, [row["content_digest"]])
     kept = rows_where(
@@ -178,15 +167,15 @@ def _of_document(workspace: Workspace, row: Row) -> Tree:
         pl.col("doc_id").is_in([place["doc_id"] for place in places]),
         ("content_digest", "doc_id", "source", "locator"),
     )
-    content = down.add(_label("content", row["content_digest"], "in the corpus" if kept else "not in the corpus"))
+    content = down.add(label("content", row["content_digest"], "in the corpus" if kept else "not in the corpus"))
     others = [place for place in places if place["doc_id"] != row["doc_id"]]
-    _listed(content, others, lambda place: _label("also at", _place(place), place["doc_id"]))
+    listed(content, others, lambda place: label("also at", _place(place), place["doc_id"]))
     _add_copies(content, workspace, row)
     for release, splits in holding(workspace, [each["content_digest"] for each in kept], "content_digest").items():
-        content.add(_label(release.dataset, release.version, _by_split(splits)))
+        content.add(label(release.dataset, release.version, _by_split(splits)))
     samples = samples_of(store, [each["doc_id"] for each in kept])
     if samples:
-        _listed(content.add(Text(f"{len(samples):,} samples")), samples, _said_of_sample)
+        listed(content.add(Text(f"{len(samples):,} samples")), samples, _said_of_sample)
         _add_touched(content, workspace, [each["sample_id"] for each in samples])
     return tree
 
@@ -196,28 +185,28 @@ def _judged(verdict: Row) -> str:
 
 
 def _add_bytes(tree: Tree, row: Row) -> None:
-    file = tree.add(_label("bytes", row["bytes_digest"], f"{row['source']}:{row['path']}"))
+    file = tree.add(label("bytes", row["bytes_digest"], f"{row['source']}:{row['path']}"))
     file.add(Text(f"headwater explain {row['doc_id'][:SHORT]} --bytes prints them", "dim"))
 
 
 def _add_copies(tree: Tree, workspace: Workspace, row: Row) -> None:
     store = workspace.store
     for copy in rows_where(store, "duplicates", pl.col("doc_id") == row["doc_id"]):
-        tree.add(_label(f"{copy['kind']} copy of document", copy["kept_id"], "which stays in its stead"))
+        tree.add(label(f"{copy['kind']} copy of document", copy["kept_id"], "which stays in its stead"))
     copies = rows_where(store, "duplicates", pl.col("kept_id") == row["doc_id"], ("doc_id", "kind", "jaccard"))
-    _listed(tree, copies, lambda copy: _label(f"stands for the {copy['kind']} copy", copy["doc_id"]))
+    listed(tree, copies, lambda copy: label(f"stands for the {copy['kind']} copy", copy["doc_id"]))
 
 
 def _said_of_sample(row: Row) -> Text:
     line = f"line {row['line']}" if row.get("line") is not None else ""
-    return _label("sample", row["sample_id"], row["split"], row["slice"], row["openness"], line, row.get("name") or "")
+    return label("sample", row["sample_id"], row["split"], row["slice"], row["openness"], line, row.get("name") or "")
 
 
 def _of_sample(workspace: Workspace, row: Row) -> Tree:
-    tree, up, down = _split(_said_of_sample(row))
+    tree, up, down = halved(_said_of_sample(row))
     _add_documents(up, workspace, row)
     _add_touched(down, workspace, [row["sample_id"]])
-    return _ended(tree, up, down)
+    return ended(tree, up, down)
 
 
 def _add_documents(up: Tree, workspace: Workspace, sample: Row) -> None:
@@ -232,12 +221,12 @@ def _add_documents(up: Tree, workspace: Workspace, sample: Row) -> None:
     )
     for each in kept:
         changed = bool(document) and each["content_digest"] != document[0]["content_digest"]
-        up = up.add(_label("content", each["content_digest"], "changed by cutting or redaction" if changed else ""))
+        up = up.add(label("content", each["content_digest"], "changed by cutting or redaction" if changed else ""))
     for each in document:
-        _add_bytes(up.add(_label("document", each["doc_id"], _place(each))), each)
+        _add_bytes(up.add(label("document", each["doc_id"], _place(each))), each)
     if not document:
         up.add(
-            _label(
+            label(
                 "document", sample["doc_id"], _place(sample), "gone since; `headwater run` brings the samples into step"
             )
         )
@@ -247,17 +236,17 @@ def _add_touched(down: Tree, workspace: Workspace, samples: Sequence[str]) -> No
     """The releases that hold the samples, the models trained on these, who answered the samples, and people."""
     store = workspace.store
     for release, splits in holding(workspace, samples).items():
-        branch = down.add(_label(release.dataset, release.version, _by_split(splits)))
+        branch = down.add(label(release.dataset, release.version, _by_split(splits)))
         for model in models_on(store, [release]):
-            _add_scores(branch.add(_label("model", model["model"], model["version"])), workspace, model["version"])
+            _add_scores(branch.add(label("model", model["model"], model["version"])), workspace, model["version"])
     for (name, version, prompt), count in sorted(answers_to(store, samples).items()):
-        branch = down.add(_label("answers of", name, version, f"{count:,} under prompt {prompt}"))
+        branch = down.add(label("answers of", name, version, f"{count:,} under prompt {prompt}"))
         _add_scores(branch, workspace, version)
     labels = annotations_on(store, samples)
     for task in tasks_on(store, samples)[:MANY]:
-        branch = down.add(_label("task", task["task_digest"], task["project"], task.get("state") or "not on a server"))
+        branch = down.add(label("task", task["task_digest"], task["project"], task.get("state") or "not on a server"))
         given = [label for label in labels if label["task_digest"] == task["task_digest"]]
-        _listed(branch, given, _said_of_annotation)
+        listed(branch, given, _said_of_annotation)
 
 
 def _by_split(splits: Mapping[str, int]) -> str:
@@ -265,44 +254,71 @@ def _by_split(splits: Mapping[str, int]) -> str:
 
 
 def _said_of_annotation(row: Row) -> Text:
-    return _label("annotation", row["annotation_id"], row["value"] or "", row["status"], f"by {row['annotator']}")
+    return label("annotation", row["annotation_id"], row["value"] or "", row["status"], f"by {row['annotator']}")
 
 
 def _add_scores(tree: Tree, workspace: Workspace, version: str) -> None:
-    for row in scores_of(workspace.store, [version]):
-        tree.add(_label("score", _score_name(row), _figure(row)))
+    _add_figures(tree, scores_of(workspace.store, [version]))
+
+
+def _add_figures(tree: Tree, scores: Sequence[Row]) -> None:
+    for row in scores:
+        tree.add(label("score", _score_name(row), _figure(row)))
 
 
 def _figure(row: Row) -> str:
-    return f"{row['value']:.4g} ({row['low']:.4g} to {row['high']:.4g}, n {row['n']:,})"
+    """A figure with its interval, which one sample alone does not give."""
+    between = "" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}, "
+    return f"{_number(row['value'])} ({between}n {row['n']:,})"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
 
 
 def _of_annotation(workspace: Workspace, row: Row) -> Tree:
     store = workspace.store
-    tree, up, down = _split(_said_of_annotation(row))
-    task = up.add(_label("task", row["task_digest"], row["project"]))
+    tree, up, down = halved(_said_of_annotation(row))
+    task = up.add(label("task", row["task_digest"], row["project"]))
     sample = row_where(store, "samples", pl.col("sample_id") == row["sample_id"]) or {"sample_id": row["sample_id"]}
-    branch = task.add(_said_of_sample(sample) if "split" in sample else _label("sample", row["sample_id"]))
+    branch = task.add(_said_of_sample(sample) if "split" in sample else label("sample", row["sample_id"]))
     _add_documents(branch, workspace, sample)
     for side in [side for side in "ab" if row[f"output_{side}"]]:  # a rating has one, and what nobody drafted has none
-        task.add(_label("answer of", row[f"model_{side}"] or "a model whose name was sealed with another key", side))
-    for dataset in _MADE_OF.get(row["kind"], ()):
-        _add_releases(down, workspace, row, dataset)
-    return _ended(tree, down)
+        task.add(label("answer of", row[f"model_{side}"] or "a model whose name was sealed with another key", side))
+    _add_uses(down, workspace, row)
+    return ended(tree, down)
 
 
-_MADE_OF = {"preference": ("preferences",), "demonstration": ("demonstrations",)}
-"""The datasets that are made of annotations, by their kind."""
+def _add_uses(down: Tree, workspace: Workspace, row: Row) -> None:
+    """The label that an answer is part of with the releases, win rates and judges that have it; scores, and the annotator's figures."""
+    store, task = workspace.store, task_of(workspace.store, row)
+    if said := why_not(store, row):
+        down.add(Text(said, "yellow"))
+        return
+    for each in labels_with(store, task):
+        branch = down.add(label("label", each["criterion"], excerpt(each["value"] or "no value", LONGEST), _how(each)))
+        for rate in win_rates_with(store, each):
+            branch.add(label("win rate among people", f"{rate['model_b']} against {rate['model_a']}", _figure(rate)))
+        for judge in judges_with(store, task):
+            branch.add(
+                label("agreement of judge", judge["judge"], f"kappa {_number(judge['kappa'])}, n {judge['n']:,}")
+            )
+    for release, splits in releases_with(workspace, row, task).items():
+        branch = down.add(label(release.dataset, release.version, ", ".join(sorted({*splits}))))
+        if release.version == named_demonstrations(store):
+            branch.add(label("reference of sample", row["sample_id"], "where it has no other"))
+    _add_figures(down, scores_with(store, row))
+    for each in quality_with(store, row):
+        said = f"{each['tasks']:,} tasks, {each['shared']:,} shared, agreement {_number(each['agreement'])}"
+        down.add(label("annotator", each["annotator"], f"{each['project']}, {each['criterion']}", said))
 
 
-def _add_releases(tree: Tree, workspace: Workspace, row: Row, dataset: str) -> None:
-    for release, splits in holding(workspace, [row["sample_id"]]).items():
-        if release.dataset == dataset:
-            tree.add(_label(dataset, release.version, ", ".join(sorted(splits))))
+def _how(row: Row) -> str:
+    return f"{row['how']}, of {row['people']:,} {'person' if row['people'] == 1 else 'people'}"
 
 
 def _of_model(workspace: Workspace, row: Row) -> Tree:
-    tree, up, down = _split(_label("model", row["model"], row["version"], row["phase"]))
+    tree, up, down = halved(label("model", row["model"], row["version"], row["phase"]))
     _add_origin(up, workspace, row)
     answered: dict[str, int] = {}
     for table in tables_like(workspace.store, "answers"):
@@ -318,19 +334,19 @@ def _of_model(workspace: Workspace, row: Row) -> Tree:
                 f"{len(asked):,} drafts, of which people were asked about {len(tasks_on(workspace.store, [each['sample_id'] for each in asked])):,}"
             )
         )
-    return _ended(tree, down)
+    return ended(tree, down)
 
 
 def _add_origin(up: Tree, workspace: Workspace, model: Row) -> None:
     """A model's base, and its release with what that was made of."""
     for table in tables_like(workspace.store, "base_model"):
         for base in rows_where(workspace.store, table, pl.col("name") == model["base"]):
-            up.add(_label("base", base["name"], base["origin"], f"weights {base['digest'][:16]}"))
+            up.add(label("base", base["name"], base["origin"], f"weights {base['digest'][:16]}"))
     released = [each for each in releases_of(workspace) if each.version == model["dataset_version"]]
     for release in released:
-        _add_sources(up.add(_label(release.dataset, release.version)), workspace, release)
+        _add_sources(up.add(label(release.dataset, release.version)), workspace, release)
     if not released:
-        up.add(_label("release", model["dataset_version"], "gone since"))
+        up.add(label("release", model["dataset_version"], "gone since"))
 
 
 def _add_sources(tree: Tree, workspace: Workspace, release: ReleaseFolder) -> None:
@@ -338,39 +354,34 @@ def _add_sources(tree: Tree, workspace: Workspace, release: ReleaseFolder) -> No
         if each["source"] is None:
             tree.add(Text(f"{each['samples']:,} samples that the samples have no more"))
         else:
-            tree.add(
-                _label("source", each["source"], f"{each['samples']:,} samples of {each['documents']:,} documents")
-            )
+            tree.add(label("source", each["source"], f"{each['samples']:,} samples of {each['documents']:,} documents"))
 
 
 def _of_score(workspace: Workspace, row: Row) -> Tree:
     store = workspace.store
-    tree, up, down = _split(_label("score", _score_name(row), _figure(row)))
-    models = [
-        each
-        for table in tables_like(store, "model")
-        for each in rows_where(store, table, pl.col("version") == row["model_version"])
-    ]
+    tree, up, down = halved(label("score", _score_name(row), _figure(row)))
+    is_it = pl.col("version") == row["model_version"] if row["model_version"] else pl.col("model") == row["model"]
+    models = [each for table in tables_like(store, "model") for each in rows_where(store, table, is_it)]
     for model in models:
-        _add_origin(up.add(_label("model", model["model"], model["version"])), workspace, model)
+        _add_origin(up.add(label("model", model["model"], model["version"])), workspace, model)
     if not models:
-        up.add(_label("model", row["model"], row["model_version"] or "", "as it is, or gone since"))
+        up.add(label("model", row["model"], row["model_version"] or "", "as it is, or gone since"))
     for release in releases_of(workspace, "instructions"):
         if release.version == row["dataset_version"]:
-            _add_sources(up.add(_label("measured on", release.said)), workspace, release)
+            _add_sources(up.add(label("measured on", release.said)), workspace, release)
     either = (pl.col("metric") == row["metric"]) & (pl.col("split") == row["split"])
     for each in rows_where(
         store, "comparisons", either & ((pl.col("model_a") == row["model"]) | (pl.col("model_b") == row["model"]))
     ):
         down.add(
-            _label(
+            label(
                 "comparison",
                 f"{each['model_a']} against {each['model_b']}",
                 f"p {each['p_value']:.3g}",
                 f"better: {each['better'] or 'neither'}",
             )
         )
-    return _ended(tree, down)
+    return ended(tree, down)
 
 
 _TREES: dict[str, Callable[[Workspace, Row], Tree]] = {
@@ -380,10 +391,3 @@ _TREES: dict[str, Callable[[Workspace, Row], Tree]] = {
     "model": _of_model,
     "score": _of_score,
 }
-
-
-def lines_of(tree: Tree) -> Iterator[str]:
-    """The labels of a tree, top down, as plain text."""
-    yield str(tree.label)
-    for child in tree.children:
-        yield from lines_of(child)

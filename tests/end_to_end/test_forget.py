@@ -9,7 +9,8 @@ import dagster as dg
 import polars as pl
 
 from pipelines.staleness import STALE, report_stale_models
-from pipelines.tracing import lines_of, trace
+from pipelines.tracing import trace
+from pipelines.trees import lines_of
 from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
 from tests.end_to_end.workspaces import heads, headwater

@@ -5,7 +5,8 @@ That every sample has one is tried in `tests/pipelines/commands/test_trace.py`, 
 
 from __future__ import annotations
 
-from pipelines.tracing import lines_of, trace
+from pipelines.tracing import trace
+from pipelines.trees import lines_of
 from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
 

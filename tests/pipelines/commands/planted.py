@@ -50,6 +50,7 @@ def plant_models(root: Path) -> None:
         "annotation_id": digest("annotation", sample),
         **task,
         "annotator": "a1",
+        "ordinal": 0,
         "kind": "preference",
         "value": "b",
     }

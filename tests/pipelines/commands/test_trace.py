@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.tracing import lines_of, trace
+from pipelines.tracing import trace
+from pipelines.trees import lines_of
 from pipelines.workspace import Workspace
 from records import content_digest, doc_id
 from tests.pipelines.commands.conftest import PROSE, QUESTIONS
