@@ -15,8 +15,9 @@ from pipelines.asset_pages import metadata_of
 from pipelines.automation import out_of_date
 from pipelines.commits import Books, Commit
 from pipelines.engine import Ran, libraries, run_node
+from pipelines.findings import facts_by
 from pipelines.graph import SETTINGS, Graph, Input, Node
-from pipelines.inputs import observe
+from pipelines.inputs import observe, one_look
 from pipelines.launch import dagster_context
 from pipelines.settings import canonical, settings_version
 from pipelines.stages import Observation, Output
@@ -94,9 +95,11 @@ def source_assets(graph: Graph, load: Load) -> list[dg.SourceAsset]:
 
 
 def _source(name: str, description: str, group: str, kind: str, part: Any, load: Load) -> dg.SourceAsset:
-    def look() -> dg.DataVersion:
+    def look() -> dg.ObserveResult:
         workspace, graph = load()
-        return dg.DataVersion(observables(graph, workspace)[name]())
+        with one_look():
+            version = dg.DataVersion(observables(graph, workspace)[name]())
+            return dg.ObserveResult(data_version=version, metadata=facts_by(graph, workspace)(name))
 
     tags = {f"dagster/kind/{kind}": ""}
     shown = {} if part is None else {"settings": dg.MetadataValue.json(canonical(part))}

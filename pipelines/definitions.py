@@ -13,6 +13,7 @@ from curation.inventory import Source
 from curation.object_stores import is_remote
 from pipelines.automation import automation_sensor
 from pipelines.dagster_assets import asset_of, observables, source_assets
+from pipelines.findings import facts_by
 from pipelines.graph import Graph, build_graph
 from pipelines.housekeeping import housekeeping_sensor
 from pipelines.instance import dagster_home
@@ -56,10 +57,12 @@ def _observation(graph: Graph, workspace: Workspace) -> list[dg.SensorDefinition
             report_stale_models(instance, workspace)
 
     at_hand = {name: look for name, look in looks.items() if name not in far}
-    near = observation_sensor(at_hand, told=told, bursty=[LABELS])
+    facts = facts_by(graph, workspace)
+    near = observation_sensor(at_hand, told=told, bursty=[LABELS], facts_of=facts)
     if not far:
         return [near]
-    return [near, observation_sensor({name: looks[name] for name in far}, "store_observation", STORE_SECONDS)]
+    remote = {name: looks[name] for name in far}
+    return [near, observation_sensor(remote, "store_observation", STORE_SECONDS, facts_of=facts)]
 
 
 def look_at_labels(workspace: Workspace) -> bool:

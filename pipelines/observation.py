@@ -16,7 +16,11 @@ from collections.abc import Callable, Collection, Mapping
 import dagster as dg
 
 from pipelines.extras import with_mend
+from pipelines.findings import Facts, in_words
+from pipelines.inputs import one_look
 from pipelines.settling import Settling
+
+FactsOf = Callable[[str], Facts]
 
 DATA_VERSION = "dagster/data_version"
 """The tag by which Dagster knows the data version of an observation."""
@@ -33,11 +37,18 @@ class ObservationError(LookupError):
         self.errors = dict(errors)
 
 
-def observe(instance: dg.DagsterInstance, observables: Mapping[str, Callable[[], str]]) -> list[str]:
+def no_facts(name: str) -> Facts:
+    """Nothing is told of what a look found."""
+    return {}
+
+
+def observe(
+    instance: dg.DagsterInstance, observables: Mapping[str, Callable[[], str]], facts_of: FactsOf = no_facts
+) -> list[str]:
     """Look at each source, and record an observation of those whose data version is not the one recorded last.
 
-    `observables` maps an asset key (`"sources/docs"`) to a function that gives its data version. Returns the keys that
-    changed. Raises ObservationError after the last source, when one could not be looked at.
+    `observables` maps an asset key (`"sources/docs"`) to a function that gives its data version; `facts_of` tells of one that
+    changed what stands beside that. Returns the keys that changed. Raises ObservationError after the last source, when one could not be looked at.
     """
     changed, errors = [], {}
     for name, version_of in observables.items():
@@ -48,7 +59,8 @@ def observe(instance: dg.DagsterInstance, observables: Mapping[str, Callable[[],
             continue
         key = dg.AssetKey.from_user_string(name)
         if version != recorded_version(instance, key):
-            instance.report_runless_asset_event(dg.AssetObservation(key, tags={DATA_VERSION: version}))
+            tags = {DATA_VERSION: version}
+            instance.report_runless_asset_event(dg.AssetObservation(key, tags=tags, metadata=facts_of(name)))
             changed.append(name)
     if errors:
         raise ObservationError(errors) from next(iter(errors.values()))
@@ -68,24 +80,33 @@ def observation_sensor(
     minimum_interval_seconds: int = 10,
     told: Callable[[dg.DagsterInstance, list[str]], None] | None = None,
     bursty: Collection[str] = (),
+    facts_of: FactsOf = no_facts,
 ) -> dg.SensorDefinition:
     """A sensor that calls `observe` at every tick. A source that cannot be looked at makes the tick fail, in red, with
     its name and error; the other sources are reported before. A new version of a `bursty` one is reported when it has
-    settled (`settling.py`)."""
+    settled (`settling.py`). What was found stands in the tick's words, for Dagster calls every tick without a run skipped."""
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         def recorded(name: str) -> str | None:
             return recorded_version(context.instance, dg.AssetKey.from_user_string(name))
 
         settling = Settling(observables, bursty, context.cursor, recorded)
+        found: dict[str, Facts] = {}
+
+        def facts(name: str) -> Facts:
+            return found.setdefault(name, facts_of(name))
+
         try:
-            changed = observe(context.instance, settling.looks)
+            with one_look():
+                changed = observe(context.instance, settling.looks, facts)
         finally:
             context.update_cursor(settling.cursor)
         if told is not None and changed:
             told(context.instance, changed)
         return dg.SkipReason(
-            f"New data: {', '.join(changed)}" if changed else f"{len(observables)} looked at: no change"
+            f"Found: {' | '.join(in_words(name, found[name]) for name in changed)}"
+            if changed
+            else f"Nothing new: {len(observables)} sources, settings and the like looked at"
         )
 
     return dg.SensorDefinition(

@@ -98,6 +98,7 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
     from pipelines.asset_pages import UNEQUAL
     from pipelines.dagster_assets import FORCE_TAG, observables
     from pipelines.definitions import definitions_of
+    from pipelines.findings import facts_by
     from pipelines.instance import write_dagster_yaml
     from pipelines.lost_runs import fail_lost_runs, run_tags
     from pipelines.observation import observe
@@ -109,7 +110,7 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
     os.environ["DAGSTER_HOME"] = str(home)
     with dg.DagsterInstance.from_config(str(home)) as instance, run_tags(home) as tags:
         fail_lost_runs(instance)
-        if TOMBSTONES in observe(instance, observables(graph, workspace)):
+        if TOMBSTONES in observe(instance, observables(graph, workspace), facts_by(graph, workspace)):
             report_stale_models(instance, workspace)
         job = definitions_of(workspace.root).resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
