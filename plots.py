@@ -50,7 +50,8 @@ def histogram(values: Sequence[float] | pl.Series, title: str, threshold: float 
     figure = _figure(2.6)
     axes = figure.subplots()
     if len(numbers):
-        axes.hist(numbers, bins=min(40, max(1, len(np.unique(numbers)))), color=SOFT, edgecolor=INK, linewidth=0.4)
+        bins = min(40, max(1, len(np.unique(numbers))))
+        axes.hist(numbers, bins=bins, histtype="stepfilled", color=SOFT, edgecolor=INK, linewidth=0.4)
         axes.set_ylabel("rows", fontsize=9)
     else:
         _nothing(axes)

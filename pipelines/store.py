@@ -378,9 +378,12 @@ def _files(table: DeltaTable) -> list[Path]:
 
 
 def _named(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
-    """The keys and hashes of the rows that have one of these keys."""
-    keys = names.columns
-    return rows.select(*keys, ROW_HASH).join(names.lazy(), on=keys, how="semi", nulls_equal=True)
+    """The keys and hashes of the rows that have one of these keys. By a filter on a single one, since hashes are then unpacked
+    for these rows alone."""
+    keys, both = names.columns, rows.select(*names.columns, ROW_HASH)
+    if len(keys) == 1:
+        return both.filter(pl.col(keys[0]).is_in(names.to_series().implode(), nulls_equal=True))
+    return both.join(names.lazy(), on=keys, how="semi", nulls_equal=True)
 
 
 def _schema(table: DeltaTable) -> pl.Schema:

@@ -85,11 +85,14 @@ def copies_between(
 def _between(places: pl.LazyFrame, duplicates: Frame) -> Iterator[pl.DataFrame]:
     """How many documents of one source are removed for one of another (source, kept, len): at once if few are, or by blocks."""
     named = duplicates.lazy().select("doc_id", "kept_id")
-    places_of_kept = places.rename({"doc_id": "kept_id", "source": "kept"})
+    of_kept = {"doc_id": "kept_id", "source": "kept"}
     if height_of(named) <= AT_ONCE * BLOCK_ROWS:
-        both = places.join(named, on="doc_id").join(places_of_kept, on="kept_id")
-        yield both.group_by("source", "kept").len().collect(engine="streaming")
+        both = named.collect(engine="streaming")
+        wanted = pl.concat([both["doc_id"], both["kept_id"]]).unique()
+        own = places.filter(pl.col("doc_id").is_in(wanted.implode())).collect()
+        yield both.join(own, on="doc_id").join(own.rename(of_kept), on="kept_id").group_by("source", "kept").len()
         return
+    places_of_kept = places.rename(of_kept)
     pairs = parts_of(named, BLOCK_ROWS)
     removed = (
         some.join(tables["places"], on="doc_id")
