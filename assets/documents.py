@@ -58,7 +58,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="15",
+    code_version="16",
     of="source",
     key=FILE,
     follows=("tombstones", "record_columns"),

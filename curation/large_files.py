@@ -2,7 +2,7 @@
 
 JSON Lines are cut at line ends, Parquet at its row groups, and all cores read the pieces. What nothing cuts safely (CSV,
 an array of JSON, mailboxes, crawls, archives, whatever is compressed, and lines that lie in a store) is read as a stream
-by one process. A line, message or member that is larger than the limit fails alone and is never held. What a file holds
+by one process. A line, row, element, message or member that is larger than the limit fails alone and is never held. What a file holds
 is told from its first bytes, and its column of text from its first rows, once, so that pieces never show in an answer.
 
 The digest is taken in the same pass that finds the pieces. Reading one later opens the file again: that it is still the

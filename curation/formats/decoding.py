@@ -147,3 +147,11 @@ def _round_trip(data: bytes, encoding: str) -> str | None:
         return text if text is not None and text.encode(encoding) == data else None
     except UnicodeError:
         return None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text holds whole characters alone: none that stands for foreign bytes, and no half of one."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False

@@ -1,6 +1,7 @@
 """CSV and TSV: a row is a document; a row with too many or too few fields fails alone.
 
-A row that a process died of is passed over by its quotes alone: where they are balanced, its last line ends.
+A row that a process died of is passed over by its quotes alone: where they are balanced, its last line ends. Of a file of
+any size a row fails alone, too, that has a line which is too long to be held, or bytes that are no UTF-8.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
 from curation.formats.care import died_at, is_careful, reading
-from curation.formats.decoding import decode
+from curation.formats.decoding import decode, is_unicode
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, died
 from curation.formats.rows import PASSED, Row, extracts
 
@@ -21,6 +23,7 @@ TSV = "text/tab-separated-values"
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'(?:[^"]++|"")*+')
 """A field from after its quote to before the quote that ends it."""
+_NOT_UTF8 = "a file of this size is read as UTF-8: write the row anew, or the file"
 
 
 def read_delimited(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -35,28 +38,74 @@ def delimited_rows(data: bytes, media_type: str, settings: ReadingSettings) -> I
 
 
 def delimited_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
-    """The documents of a file of any size, of which one line is held; it must be UTF-8."""
-    stream = io.TextIOWrapper(opened, "utf-8-sig", newline="")
+    """The documents of a file of any size, of which one row is held; it must be UTF-8."""
+    stream = io.TextIOWrapper(opened, "utf-8-sig", "surrogateescape", newline="")
     try:
-        header = next(_bounded(stream, settings.max_bytes), "")
-        lines = chain([header], _bounded(stream, settings.max_bytes))
-        rows = _rows(lines, _delimiter(header, media_type), settings)
+        lines = _Lines(stream, settings.max_bytes)
+        header = next(lines, "")
+        if not is_unicode(header):
+            raise Unreadable("unknown encoding", f"the first line: {_NOT_UTF8}")
+        lines.delimiter = _delimiter(header, media_type)
+        rows = _rows(chain([header], lines), lines.delimiter, settings, lines.odd)
         yield from extracts(rows, media_type, settings, passes_over=True)
-    except UnicodeDecodeError as error:
-        raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so") from error
+    except _TooLong as error:
+        raise Unreadable("over the limit", f"the first line: {error}") from error
     finally:
         stream.detach()
 
 
-def _bounded(stream: io.TextIOWrapper, most: int) -> Iterator[str]:
-    """Lines, as long as they are not too long to be held."""
-    while line := stream.readline(most + 1):
-        if len(line) > most:
-            raise Unreadable("over the limit", f"a line is longer than reading.max_bytes ({most}): split the record")
-        yield line
+class _TooLong(Exception):
+    """A line is too long to be held; the next one is that behind its row."""
 
 
-def _rows(given: Iterable[str], delimiter: str, settings: ReadingSettings) -> Iterator[Row]:
+@dataclass(slots=True)
+class _Lines:
+    """Lines of a file of any size, of which those of a row are held."""
+
+    stream: io.TextIOWrapper
+    most: int
+    delimiter: str = ","
+    row: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.stream.readline(self.most + 1)
+        if len(line) > self.most:
+            self._pass_over(line)
+            raise _TooLong(f"longer than reading.max_bytes ({self.most}): raise it, or split the record")
+        if not line:
+            raise StopIteration
+        self.row.append(line)
+        return line
+
+    def odd(self, part: str, fields: list[str]) -> Poison | None:
+        """Why a row is no Unicode; to be asked of each, for then its lines are done with."""
+        self.row.clear()
+        return None if is_unicode("".join(fields)) else Poison(part, "unknown encoding", _NOT_UTF8)
+
+    def _pass_over(self, line: str) -> None:
+        """Read to the end of the row that this line belongs to, and hold nothing of it."""
+        is_quoted, begins = False, True
+        for before in self.row:
+            is_quoted = _ends_quoted(before, self.delimiter, is_quoted)
+        self.row.clear()
+        while line:
+            is_quoted = _ends_quoted(line, self.delimiter, is_quoted, begins)
+            if not is_quoted and line.endswith(("\n", "\r")):
+                return
+            begins = line.endswith((self.delimiter, "\n", "\r", '"'))  # the last may be half of a doubled quote
+            line = self.stream.readline(self.most + 1)
+
+
+def _rows(
+    given: Iterable[str],
+    delimiter: str,
+    settings: ReadingSettings,
+    odd: Callable[[str, list[str]], Poison | None] | None = None,
+) -> Iterator[Row]:
+    """The rows; of one for which `odd` says why, that."""
     csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
     lines = iter(given)
     parsed = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -64,11 +113,20 @@ def _rows(given: Iterable[str], delimiter: str, settings: ReadingSettings) -> It
     try:
         with reading("header"):
             header = next(parsed, [])
-        for fields in _careful(parsed, lines, delimiter) if is_careful() else parsed:
-            if fields:
+        while True:
+            try:
+                for fields in _careful(parsed, lines, delimiter) if is_careful() else parsed:
+                    if fields:
+                        number += 1
+                        part = f"row={number}"
+                        if isinstance(fields, tuple):
+                            yield died(part, *fields)
+                        else:
+                            yield (odd and odd(part, fields)) or _row(part, header, fields)
+                return
+            except _TooLong as error:
                 number += 1
-                part = f"row={number}"
-                yield _row(part, header, fields) if isinstance(fields, list) else died(part, *fields)
+                yield Poison(f"row={number}", "over the limit", f"it has a line {error}")
     except csv.Error as error:
         message = "mend the quotes: from here on no row can be told from the next"
         if number == 0:
@@ -101,11 +159,11 @@ def _pass_over(lines: Iterator[str], delimiter: str) -> None:
                 return
 
 
-def _ends_quoted(line: str, delimiter: str, is_quoted: bool) -> bool:
-    """Whether a line ends within a field in quotes; `is_quoted` says whether it begins in one."""
+def _ends_quoted(line: str, delimiter: str, is_quoted: bool, begins: bool = True) -> bool:
+    """Whether a line ends within a field in quotes; `is_quoted` says whether it begins in one, `begins` whether with one."""
     at = 0
     while True:
-        if not is_quoted and line.startswith('"', at):
+        if not is_quoted and (at or begins) and line.startswith('"', at):
             is_quoted, at = True, at + 1
         if is_quoted:
             field = _QUOTED.match(line, at)

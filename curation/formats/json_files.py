@@ -1,7 +1,8 @@
 """JSON and JSON lines: rows of a table, one chat, or a document that is JSON itself (a configuration).
 
 A line that is broken fails alone; a broken JSON file fails whole, for nothing says where it would go on. An element that a
-process died of is passed over by its strings and brackets alone.
+process died of is passed over by its strings and brackets alone; so is one of a large file that is too large itself, or has
+bytes that are no UTF-8.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from curation.formats.care import died_at, is_careful, reading
-from curation.formats.decoding import decode
+from curation.formats.decoding import decode, is_unicode
 from curation.formats.extracts import (
     Extract,
     Item,
@@ -32,9 +33,11 @@ _CHUNK = 1 << 20
 _ENDS = (",", "]", " ", "\t", "\n", "\r")
 _BLANK = re.compile(r"[ \t\n\r]*")
 _ARRAY = re.compile(r"[ \t\n\r]*\[[ \t\n\r]*")
-_SIGNS = re.compile(r'"(?:[^"\\]++|\\.)*+(")?|[\[\]{},]', re.DOTALL)
-"""A string, and whether it ends, or what stands between values."""
+_SIGN = re.compile(r'(["\[\]{},])')
+_STRING = re.compile(r'(?:[^"\\]++|\\.)*+(")?', re.DOTALL)
+"""What is left of a string, and whether it ends there."""
 _FIRST = "first"
+_NOT_UTF8 = "a file of this size is read as UTF-8: write the element anew, or the file"
 
 
 def read_json_lines(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -59,7 +62,7 @@ def read_json(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
 def json_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
     """The elements of an array of any size, of which one is held; it must be UTF-8, and no chat.
 
-    Raises Unreadable for what is no array, is broken, or has an element that is too large.
+    Raises Unreadable for what is no array, or is broken.
     """
     return extracts(_streamed(opened, settings.max_bytes), media_type, settings, passes_over=True)
 
@@ -92,12 +95,22 @@ def _streamed(opened: BinaryIO, most: int) -> Iterator[Row]:
             passed += 1
             yield died(f"row={number}", signal)
             continue
-        value = text.value(number)
+        try:
+            value = text.value(number)
+        except _FailsAlone as why:
+            text.pass_over(number)
+            passed += 1
+            yield Poison(f"row={number}", *map(str, why.args))
+            continue
         if number == passed + 1 and is_chat([value]):
             raise over_the_limit(most)  # an array of turns is one document
         yield f"row={number}", value
     if not text.is_over():
         raise _broken(number)
+
+
+class _FailsAlone(Exception):
+    """Why a value cannot be had, and the mend; the place is still at its beginning."""
 
 
 def _broken(number: int) -> Unreadable:
@@ -109,7 +122,7 @@ class _Ahead:
 
     def __init__(self, opened: BinaryIO, most: int) -> None:
         self.opened, self.most = opened, most
-        self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self.decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         self.held, self.at, self.is_ended = "", 0, False
 
     def takes(self, sign: str) -> bool:
@@ -141,6 +154,10 @@ class _Ahead:
                 raise Unreadable("malformed JSON", f"element {number} of the array: {_beyond(error)}") from error
             else:
                 is_whole = self.held.startswith(_ENDS, end)  # a number may go on where what is held ends
+                if end - self.at > self.most:
+                    raise self._too_large()
+                if not is_unicode(self.held[self.at : end]):
+                    raise _FailsAlone("unknown encoding", _NOT_UTF8)
                 if is_whole or not self._more():
                     self.at = end
                     return value
@@ -148,45 +165,41 @@ class _Ahead:
     def pass_over(self, number: int) -> None:
         """Take the value that begins here, the element of that number, unread."""
         self.takes("")
-        while (end := _end_of_value(self.held, self.at)) is None:
-            if not self._more():
-                raise _broken(number - 1)
-        self.at = end
+        depth, in_string = 0, False
+        while True:
+            found = (_STRING.match if in_string else _SIGN.search)(self.held, self.at)
+            sign = found[1] if found else None
+            if found and sign and not in_string and not depth and sign in ",]}":
+                self.at = found.start()
+                return
+            self.at = found.end() if found else len(self.held)
+            if sign is None:
+                if not self._more():
+                    raise _broken(number - 1)
+            elif sign == '"':
+                in_string = not in_string
+            else:
+                depth += (sign in "[{") - (sign in "]}")
 
     def _more(self) -> bool:
-        """Hold as much again; False at the end. Raises Unreadable when that is more than may be held."""
+        """Hold as much again; False at the end. Raises _FailsAlone when that is more than may be held."""
         if self.is_ended:
             return False
         self.held, self.at = self.held[self.at :], 0
         if len(self.held) > self.most:
-            raise over_the_limit(self.most)
+            raise self._too_large()
         chunk = self.opened.read(max(_CHUNK, len(self.held)))
         self.is_ended = not chunk
-        try:
-            self.held += self.decoder.decode(chunk, self.is_ended)
-        except UnicodeDecodeError as error:
-            raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so") from error
+        self.held += self.decoder.decode(chunk, self.is_ended)
         return True
+
+    def _too_large(self) -> _FailsAlone:
+        return _FailsAlone(
+            "over the limit", f"larger than reading.max_bytes ({self.most}): raise it, or split the record"
+        )
 
 
 _DECODER = json.JSONDecoder()
-
-
-def _end_of_value(text: str, at: int) -> int | None:
-    """Where what follows the value stands that begins there; None where the text ends before."""
-    depth = 0
-    for found in _SIGNS.finditer(text, at):
-        sign = found[0][0]
-        if sign == '"':
-            if found[1] is None:
-                return None
-        elif sign in "[{":
-            depth += 1
-        elif not depth:
-            return found.start()
-        elif sign != ",":
-            depth -= 1
-    return None
 
 
 def _is_table(text: str) -> bool:

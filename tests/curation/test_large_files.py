@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -188,13 +189,40 @@ def test_arrays(
     assert [row[4:6] for row in failures] == [row[4:6] for row in failed]
 
 
-def test_an_array_that_is_one_chat_and_an_element_that_is_too_large_are_over_the_limit(tmp_path: Path) -> None:
+def test_an_array_that_is_one_chat_is_over_the_limit(tmp_path: Path) -> None:
     chat = place(tmp_path, "a.json", json.dumps([{"role": "user", "content": "hello"}] * 9).encode())
-    large = place(tmp_path, "b.json", json.dumps([{"text": "a"}, {"text": "x" * (3 << 20)}]).encode())
-    for file in (chat, large):
-        documents, failures = in_pieces(file, replace(WHOLE, max_bytes=1 << 20))
-        assert not documents
-        assert [row[5] for row in failures] == ["over the limit"]
+    documents, failures = in_pieces(chat, replace(WHOLE, max_bytes=1 << 20))
+    assert (documents, [row[5] for row in failures]) == ([], ["over the limit"])
+
+
+LONG = 'long, "" ]}\\ ' * 300_000
+TOLD = ["first", "second", LONG, "fourth", "fifth"]
+
+
+@pytest.mark.parametrize("large", [TOLD, [LONG, *TOLD], [*TOLD, LONG + "\n" + LONG]], ids=["within", "first", "last"])
+def test_a_record_that_is_too_large_fails_alone(tmp_path: Path, large: list[str]) -> None:
+    """Also one that is far larger than what is read at a time, and is never held."""
+    written = io.StringIO()
+    csv.writer(written).writerows([["id", "text"], *([str(n), text] for n, text in enumerate(large))])
+    data = {"a.csv": written.getvalue(), "a.json": json.dumps([{"text": text} for text in large])}
+    numbers = [number for number, text in enumerate(large, 1) if LONG in text]
+    for name, text in data.items():
+        documents, failures = in_pieces(place(tmp_path, name, text.encode()), replace(WHOLE, max_bytes=1 << 20))
+        assert [row[4] for row in failures] == sorted(f"{name}#row={number}" for number in numbers)
+        assert {row[5] for row in failures} == {"over the limit"}
+        assert "reading.max_bytes (1048576): raise it, or split the record" in failures[0][6]
+        assert [row[9] for row in documents] == [text for text in large if LONG not in text]
+
+
+def test_foreign_bytes_cost_their_row_of_a_large_table(tmp_path: Path) -> None:
+    data = b"id,text\n" + b"".join(b"%d,row %d\n" % (n, n) for n in range(9)) + b"9,caf\xe9\n10,last\n"
+    documents, failures = in_pieces(place(tmp_path, "a.csv", data), replace(WHOLE, max_bytes=64))
+    assert [row[4:6] for row in failures] == [("a.csv#row=10", "unknown encoding")] and len(documents) == 10
+    elements = json.dumps([{"text": f"row {n}"} for n in range(9)]).encode().replace(b"row 4", b"caf\xe9")
+    documents, failures = in_pieces(place(tmp_path, "a.json", elements), replace(WHOLE, max_bytes=64))
+    assert [row[4:6] for row in failures] == [("a.json#row=5", "unknown encoding")] and len(documents) == 8
+    documents, failures = in_pieces(place(tmp_path, "b.csv", b"caf\xe9,text\n1,one\n"), replace(WHOLE, max_bytes=64))
+    assert [row[4:6] for row in failures] == [("b.csv", "unknown encoding")] and not documents
 
 
 def _packed(members: dict[str, bytes], mode: Any) -> bytes:

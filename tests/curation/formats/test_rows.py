@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.formats.delimited import _pass_over
+from curation.formats import json_files
+from curation.formats.delimited import _Lines, _pass_over, _rows
 from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable
-from curation.formats.json_files import _end_of_value
 from curation.formats.rows import CHAT, PAIRS, RECORD, extract, extracts
 
 SETTINGS = ReadingSettings()
@@ -136,13 +136,42 @@ def test_a_row_is_passed_over_as_far_as_the_parser_reads(rows: list[list[str]], 
         assert [fields for fields in parsed if fields] == rows[number:]
 
 
+@given(st.lists(st.tuples(SIGNS, SIGNS), min_size=1, max_size=5), st.integers(5, 12))
+def test_a_row_with_a_line_that_is_too_long_fails_alone(rows: list[tuple[str, str]], most: int) -> None:
+    """Wherever what is read at a time ends."""
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows([("a", "b"), *rows])
+    stream = io.TextIOWrapper(io.BytesIO(written.getvalue().encode()), "utf-8", newline="")
+    found = list(_rows(_Lines(stream, most), ",", SETTINGS))
+    assert [row.part if isinstance(row, Poison) else row[0] for row in found] == [
+        f"row={n + 1}" for n in range(len(rows))
+    ]
+    for fields, row in zip(rows, found, strict=True):
+        one = io.StringIO(newline="")
+        csv.writer(one).writerow(fields)
+        if max(map(len, io.StringIO(one.getvalue(), newline=""))) > most:
+            assert isinstance(row, Poison) and row.error == "over the limit"
+        else:
+            assert row[1] == dict(zip("ab", fields, strict=True))
+
+
 VALUES = st.recursive(
     SIGNS | st.integers() | st.booleans() | st.none(), lambda some: st.lists(some) | st.dictionaries(SIGNS, some)
 )
 
 
-@given(VALUES, SIGNS, st.sampled_from([",", " ]", "}"]))
-def test_a_value_ends_where_the_decoder_says(value: object, before: str, after: str) -> None:
-    text = json.dumps(value)
-    assert _end_of_value(f"{before}{text}{after}", len(before)) == len(before + text + after) - 1
-    assert all(_end_of_value(text[:end], 0) is None for end in range(len(text)))
+@given(VALUES, VALUES, st.integers(1, 9))
+def test_a_value_ends_where_the_decoder_says(value: object, after: object, size: int) -> None:
+    """Wherever what is held of the file ends."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_files, "_CHUNK", size)
+        text = json_files._Ahead(io.BytesIO(json.dumps([value, after, value]).encode()), 1)
+        assert text.takes("[")
+        text.pass_over(1)
+        assert text.takes(",")
+        text.most = 1 << 20
+        assert text.value(2) == after and text.takes(",")
+        text.pass_over(3)
+        assert text.takes("]") and text.is_over()
+    with pytest.raises(Unreadable, match="malformed JSON"):
+        json_files._Ahead(io.BytesIO(json.dumps(value).encode()), 1).pass_over(1)
