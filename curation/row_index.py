@@ -27,6 +27,7 @@ import pyarrow as pa
 import xxhash
 
 from curation import index_kernels
+from curation.deduplication.numbering import digests_of
 from curation.kernel_arguments import fixed
 from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
 from records import digest, large_binary, numbers_in, valid_in
@@ -151,7 +152,8 @@ class RowIndex:
 
     def _with_digests(self, column: str, wanted: Numbers) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that hold one of these digests, in order."""
-        wanted, first = wanted[np.argsort(wanted[:, 0])], self._layout.found_by.index(column)
+        high, first = wanted[:, 0], self._layout.found_by.index(column)
+        wanted = wanted if (high[1:] >= high[:-1]).all() else wanted[np.argsort(high)]
         for file in self.files:
             yield file, _matching(file.keys[first], wanted, file.numbers(column))
 
@@ -246,21 +248,12 @@ def _filtered(data: Path, values: pl.Series, columns: Sequence[str]) -> pl.DataF
 
 
 _NO_NUMBERS = np.empty((0, 2), np.uint64)
-_DIGITS = np.full(256, 255, np.uint8)
-_DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 _HEXADECIMAL = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)
 
 
 def numbers_of(values: pl.Series) -> Numbers:
     """Digests, none null, as numbers. Raises ValueError for what is not 32 hexadecimal digits."""
-    if not len(values):
-        return _NO_NUMBERS
-    ends, data = _bytes_of(values)
-    digits = _DIGITS[data[ends[0] : ends[-1]]]
-    if (np.diff(ends) != WIDTH).any() or (digits > 15).any():
-        raise ValueError(f"the column {values.name} of an index holds what is no digest of 32 hexadecimal digits")
-    halves = (digits[0::2] << 4 | digits[1::2]).view(">u8").reshape(-1, 2)
-    return halves.astype(np.uint64)
+    return np.stack(digests_of(values), axis=1)
 
 
 def names_of(numbers: Numbers, valid: npt.NDArray[np.bool_] | None = None) -> pl.Series:

@@ -137,6 +137,7 @@ def _read(
     """What stands in texts, whose words go to room[begin:], and sketches to rows of zeros, if there are any; and which may not
     be in NFC. A slice is sketched while its words are still in the processor's cache."""
     n, tables = len(texts), unicode_tables()
+    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
     digests, n_characters, doubtful = np.empty((n, 2), np.uint64), np.empty(n, np.int64), np.empty(n, np.bool_)
     words = Words(room, np.empty(n, np.int64), np.empty(n, np.int64))
 
@@ -162,15 +163,14 @@ def _read(
         )
         words.starts[own] = at + np.cumsum(words.counts[own]) - words.counts[own]
         if sketches.bands.shape[1]:  # also of no texts: it compiles what workers then find
-            _sketch(words, own, settings, sketches.of(own))
+            _sketch(words, own, settings, keys, sketches.of(own))
 
     in_slices(texts, settings.threads, read)
     return Signed(digests, n_characters, words, sketches.bands), doubtful
 
 
-def _sketch(words: Words, own: slice, settings: SignatureSettings, sketches: Sketches) -> None:
+def _sketch(words: Words, own: slice, settings: SignatureSettings, keys: SketchKeys, sketches: Sketches) -> None:
     """Make the sketches of some of the texts."""
-    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
     bins, dense, full, states, made, cells, seen = sketch_kernels.scratch(
         settings.bands * settings.rows, settings.bands
     )

@@ -16,7 +16,7 @@ import polars as pl
 from curation.deduplication import lookups
 from curation.deduplication.forms import numbered_forms
 from curation.deduplication.lookups import Fates, Lookups, Pairs, asked, together, without
-from curation.deduplication.numbering import NO_DIGESTS, Digests, joined, numbered
+from curation.deduplication.numbering import NO_DIGESTS, Digests, joined, numbered, ordered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 from curation.deduplication.settings import EVIDENCE, DeduplicationSettings
 from curation.deduplication.signature_rows import (
@@ -193,7 +193,7 @@ def _scattered(at: npt.NDArray[np.integer], values: pl.Series, n: int) -> pl.Ser
 
 def in_order(gathered: Gathered, policy: Sequence[str]) -> Indices:
     """The numbers of the contents in the order of the policy; ties by digest."""
-    order: Indices = np.lexsort((gathered.contents.low, gathered.contents.high)).astype(np.int32)
+    order: Indices = ordered(gathered.contents).astype(np.int32)
     for key in reversed(rank_keys(policy)):
         values = _sortable(gathered.keys[key.column], key)
         if len(values) and (values != values[0]).any():

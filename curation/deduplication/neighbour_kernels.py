@@ -15,7 +15,7 @@ Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 MANY = 64
 """Contents in a bucket that are not looked at pair by pair."""
-_32, _LOW, _NONE = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
+_32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @piece
@@ -68,20 +68,20 @@ def mark_near(
     near: Flags,
     near_rows: Flags,
 ) -> None:
-    """Mark the contents and the rows, of sorted pairs as `list_sharing` lists them, that may be near to each other.
+    """Mark the contents and the rows, of pairs as `list_sharing` lists them, that may be near to each other.
 
+    Those that share many bands come as often, but are near to each other: the first look marks them.
     A content is told by its digest (a row of two numbers), and is no neighbour of itself. Its odd sketch is a row of `odd`;
     that of a row is row_odd[odd_starts[row] // 8:].
     """
-    last = _NONE
     for pair in pairs:
         row, i = np.int64(pair >> _32), np.int64(pair & _LOW)
-        if pair == last or (near[i] and near_rows[row]):
+        if (near[i] and near_rows[row]) or (
+            digests[i, 0] == row_digests[row, 0] and digests[i, 1] == row_digests[row, 1]
+        ):
             continue
-        last, begin, differing = pair, odd_starts[row] // 8, 0
+        begin, differing = odd_starts[row] // 8, 0
         for k in range(odd.shape[1]):
             differing += count_bits(odd[i, k] ^ row_odd[begin + k])
-        if can_reach(n_shingles[i] + row_shingles[row], differing, threshold) and (
-            digests[i, 0] != row_digests[row, 0] or digests[i, 1] != row_digests[row, 1]
-        ):
+        if can_reach(n_shingles[i] + row_shingles[row], differing, threshold):
             near[i], near_rows[row] = True, True

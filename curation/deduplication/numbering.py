@@ -41,11 +41,11 @@ NO_DIGESTS = Digests(np.empty(0, np.uint64), np.empty(0, np.uint64))
 
 def digests_of(names: pl.Series) -> Digests:
     """The numbers of digests without nulls. Raises ValueError for what is not 32 hexadecimal digits, as digests are."""
-    return digests_in(large_binary(names.cast(pl.Binary)))
+    return digests_in(large_binary(names.cast(pl.Binary)), names.name or "content_digest")
 
 
-def digests_in(names: pa.Array) -> Digests:
-    """The same, of an array of strings or bytes."""
+def digests_in(names: pa.Array, column: str = "content_digest") -> Digests:
+    """The same, of an array of strings or bytes from the column that an error names."""
     array = names if names.type in _OFFSETS else names.cast(pa.large_string())
     if not len(array):
         return NO_DIGESTS
@@ -53,22 +53,20 @@ def digests_in(names: pa.Array) -> Digests:
     bounds = np.frombuffer(offsets, _OFFSETS[array.type])[array.offset : array.offset + len(array) + 1]
     uneven = np.flatnonzero(np.diff(bounds) != 32)
     if len(uneven):
-        raise _no_digest(array[int(uneven[0])].as_py())
+        raise _no_digest(column, array[int(uneven[0])].as_py())
     digests = Digests(np.empty(len(array), np.uint64), np.empty(len(array), np.uint64))
     digits = fixed(np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]])
     if (wrong := digest_index.read_hexadecimal(digits, *digests)) >= 0:
-        raise _no_digest(array[wrong].as_py())
+        raise _no_digest(column, array[wrong].as_py())
     return digests
 
 
 _OFFSETS = {pa.string(): np.int32, pa.binary(): np.int32, pa.large_string(): np.int64, pa.large_binary(): np.int64}
 
 
-def _no_digest(name: str | bytes) -> ValueError:
+def _no_digest(column: str, name: str | bytes) -> ValueError:
     name = name.decode(errors="replace") if isinstance(name, bytes) else name
-    return ValueError(
-        f"content_digest: {name!r} is no digest; give 32 hexadecimal digits, as records.digest makes them"
-    )
+    return ValueError(f"{column}: {name!r} is no digest; give 32 hexadecimal digits, as records.digest makes them")
 
 
 def names_of(digests: Digests) -> pl.Series:
@@ -114,14 +112,19 @@ def joined(parts: Sequence[Digests]) -> Digests:
     return Digests(*(np.concatenate(column) for column in zip(NO_DIGESTS, *parts, strict=True)))
 
 
+def ordered(digests: Digests) -> npt.NDArray[np.int64]:
+    """The numbers of digests in their order; that of the first halves where this is all of it, which is found sooner."""
+    order: npt.NDArray[np.int64] = np.argsort(digests.high)
+    high, low = digests.at(order)
+    if ((high[1:] == high[:-1]) & (low[1:] != low[:-1])).any():
+        order = np.lexsort((digests.low, digests.high))
+    return order
+
+
 def distinct(digests: Digests) -> Digests:
     """Each digest once, in order."""
-    order = np.argsort(digests.high)
-    high, low = digests.at(order)
+    high, low = digests.at(ordered(digests))
     same = high[1:] == high[:-1]
-    if (same & (low[1:] != low[:-1])).any():
-        high, low = digests.at(np.lexsort((digests.low, digests.high)))
-        same = high[1:] == high[:-1]
     fresh = np.concatenate([[True], ~same | (low[1:] != low[:-1])])[: len(high)]
     return Digests(high[fresh], low[fresh])
 

@@ -74,7 +74,7 @@ def test_digests_are_asked_for_and_given_as_numbers(tmp_path_factory, parts, ask
 
 def test_what_is_no_digest_is_refused():
     for wrong in ("", "a" * 31, "A" * 32, "ä" * 16):
-        with pytest.raises(ValueError, match="no digest of 32 hexadecimal digits"):
+        with pytest.raises(ValueError, match=r"^of: .* is no digest; give 32 hexadecimal digits"):
             numbers_of(pl.Series("of", [wrong]))
 
 

@@ -18,8 +18,6 @@ gc.freeze()
 gc.enable()
 
 NAME = "content_digest"
-# What a batch leaves, the next one takes; Arrow's own pool gives it back each time.
-pa.set_memory_pool(pa.system_memory_pool())
 
 
 def rows_of(corpus):
@@ -59,6 +57,8 @@ def strings(characters):
 
 if __name__ == "__main__":
     corpus, answer = sys.argv[1:]
+    # What a batch leaves, the next one takes; Arrow's own pool gives it back each time.
+    pa.set_memory_pool(pa.system_memory_pool())
     outcome = find_duplicates_in(rows_of(corpus), DeduplicationSettings(), ["documentation"])
     found = outcome.table.select(pl.col("doc_id", "kept_id").cast(pl.Int64))
     np.savez(answer, removed=found["doc_id"].to_numpy(), kept=found["kept_id"].to_numpy())

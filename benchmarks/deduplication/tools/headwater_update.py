@@ -5,9 +5,9 @@
     headwater_update.py update corpus.parquet state      the last hundredth comes
     headwater_update.py answer corpus.parquet state      which documents are removed then
 
-The update reads and signs the new documents, writes their rows and the index of these beside the others, brings the
+The update reads and signs the new documents, writes them, their rows and the index of these beside the others, brings the
 tables of deduplication up to date and writes what changes. All lie in uncompressed Arrow files, of which only the pages
-that are wanted are read.
+that are wanted are read. A text is found by the number of its document.
 """
 
 import sys
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from headwater_run import rows_of
 
 from curation.deduplication import DeduplicationSettings, signatures
@@ -24,7 +25,7 @@ from curation.deduplication.incremental import NOTHING, Moved, State, update_dup
 from curation.deduplication.lookups import asked, indexed
 from curation.deduplication.memory import keep_for_the_next
 from curation.deduplication.numbering import digests_of, numbered
-from curation.deduplication.signature_rows import digests_in
+from curation.deduplication.signature_rows import digests_in, numbers_of
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
 from curation.row_index import IndexedFile, Layout, RowIndex
 
@@ -33,9 +34,10 @@ SCHEMAS = {
     "duplicates": DUPLICATES,
     "survivors": SURVIVORS,
     "pairs": PAIRS,
-    "documents": pl.Schema(dict.fromkeys(["doc_id", "source", "locator", "content_digest"], pl.String)),
+    "documents": pl.Schema(
+        dict.fromkeys(["doc_id", "source", "locator", "content_digest"], pl.String) | {"row": pl.Int64}
+    ),
     "signatures": pl.Schema(SIGNATURE),
-    "contents": pl.Schema({"content_digest": pl.String, "text": pl.String}),
 }
 FOUND_BY = {
     "duplicates": ("doc_id",),
@@ -43,12 +45,9 @@ FOUND_BY = {
     "pairs": ("content_digest", "kept_digest"),
     "documents": ("content_digest",),
     "signatures": ("content_digest", "normal_digest"),
-    "contents": ("content_digest",),
 }
 PIECES = {"signatures": ("bands",)}
-
-
-CORPUS = ("documents", "signatures", "contents")
+CORPUS = ("documents", "signatures")
 ORDER = ["documentation"]
 
 
@@ -75,34 +74,48 @@ def scanned(state, name, parts):
     return pl.concat([pl.scan_ipc(file_of(state, name, part).rows) for part in parts])
 
 
-def written(corpus, state, part):
-    """Sign the documents of a corpus, and write the rows of their tables, those by content where it is new; all tables."""
-    given = [(batch, signatures(batch, SETTINGS.signature)) for batch in rows_of(corpus)]
-    places, texts, signed = (
-        pl.concat([pl.DataFrame(pl.from_arrow(rows.select(columns))) for rows in part])
-        for part, columns in (
-            ([batch for batch, _ in given], SCHEMAS["documents"].names()),
-            ([batch for batch, _ in given], SCHEMAS["contents"].names()),
-            ([found for _, found in given], SCHEMAS["signatures"].names()),
-        )
-    )
+def written(batches, state, part):
+    """Sign the documents of a part, and write their texts and the rows of their tables, of signatures the new ones; all rows."""
+    signed = pl.concat([pl.DataFrame(pl.from_arrow(signatures(batch, SETTINGS.signature))) for batch in batches])
+    places = pl.concat([pl.DataFrame(pl.from_arrow(batch.drop_columns("text"))) for batch in batches])
+    first = sum(file.height for file in found(state, "documents", range(part)).files) if part else 0
     fresh = signed["content_digest"].is_first_distinct()
     if part:
         names = digests_of(signed["content_digest"])
         known = found(state, "signatures", range(part)).rows("content_digest", asked(names), ("content_digest",))
         fresh &= pl.Series(numbered(digests_in(known["content_digest"])).places_of(names) < 0)
-    tables = {"signatures": signed.filter(fresh), "documents": places, "contents": texts.filter(fresh)}
+    tables = {
+        "signatures": signed.filter(fresh),
+        "documents": places.with_row_index("row", first).cast({"row": pl.Int64}),
+    }
     for name, rows in tables.items():
         write(state, name, part, rows)
+    texts = [batch["text"] for batch in batches]
+    rows = pa.record_batch([texts[0] if len(texts) == 1 else pa.concat_arrays(texts)], ["text"])
+    with pa.ipc.new_file(str(texts_file(state, part)), rows.schema) as file:
+        file.write_batch(rows)
     return tables
 
 
-def texts_of(contents):
-    """The texts of contents, from where they lie in memory."""
+def texts_file(state, part):
+    """Where the texts of a part lie, in the order of its documents."""
+    return state / f"texts-{part}.arrow"
+
+
+def texts_of(documents, state, parts):
+    """The texts of contents, from where they lie on disk."""
+    columns = [pa.ipc.open_file(pa.memory_map(str(texts_file(state, part)))).get_batch(0)["text"] for part in parts]
+    ends = np.cumsum([len(column) for column in columns])
 
     def texts(wanted):
-        for rows in contents.rows("content_digest", asked(wanted), ("content_digest", "text")).to_batches():
-            yield digests_in(rows["content_digest"]), rows["text"]
+        rows = documents.rows("content_digest", asked(wanted), ("content_digest", "row"))
+        at, first = np.unique(numbered(wanted).places_of(digests_in(rows["content_digest"])), return_index=True)
+        number = numbers_of(rows["row"], np.int64)[first]
+        of = np.searchsorted(ends, number, side="right")
+        for part, column in enumerate(columns):
+            own = number[of == part] - (ends[part] - len(column))
+            places = pa.Array.from_buffers(pa.int64(), len(own), [None, pa.py_buffer(own)])
+            yield wanted.at(at[of == part]), column.take(places)
 
     return texts
 
@@ -117,8 +130,10 @@ def part(corpus, state):
 
 def build(state):
     """The state before."""
-    documents, signed, contents = (written(state / "old.parquet", state, 0)[name].lazy() for name in CORPUS)
-    whole = Corpus(documents, signed, ORDER, fetching(contents))
+    batches = list(rows_of(state / "old.parquet"))
+    documents, signed = (written(batches, state, 0)[name].lazy() for name in CORPUS)
+    contents = pl.concat([pl.DataFrame(pl.from_arrow(batch.select(["content_digest", "text"]))) for batch in batches])
+    whole = Corpus(documents, signed, ORDER, fetching(contents.unique("content_digest")))
     for name, change in zip(State._fields, update_duplicates(None, whole, NOTHING, SETTINGS), strict=True):
         write(state, name, 0, change.added)
 
@@ -126,16 +141,15 @@ def build(state):
 def update(state):
     """What the documents that came change."""
     keep_for_the_next()
-    came = written(state / "new.parquet", state, 1)["documents"]["content_digest"].unique()
+    came = written(list(rows_of(state / "new.parquet")), state, 1)["documents"]["content_digest"].unique()
     tables = {name: found(state, name, [0]) for name in State._fields}
     tables |= {name: found(state, name, [0, 1]) for name in CORPUS}
     documents, signed = (scanned(state, name, [0, 1]) for name in ("documents", "signatures"))
     corpus = Corpus(documents, signed, ORDER, lambda _: ())
     before = State(*(scanned(state, name, [0]) for name in State._fields))
     moved = Moved(came, NOTHING.documents)
-    changes = update_duplicates(
-        before, corpus, moved, SETTINGS, lookups=indexed(tables, ()), texts=texts_of(tables["contents"])
-    )
+    texts = texts_of(tables["documents"], state, [0, 1])
+    changes = update_duplicates(before, corpus, moved, SETTINGS, lookups=indexed(tables, ()), texts=texts)
     for name, change in zip(State._fields, changes, strict=True):
         write(state, name, 1, change.added)
         change.removed.write_ipc(state / f"{name}-removed.arrow")
