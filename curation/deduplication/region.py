@@ -229,9 +229,15 @@ def _with_known(region: _Region, gathered: Gathered, measured: _Measured) -> _Re
     here = (own >= 0) & (theirs >= 0)
     contents = place[np.concatenate([own[here], measured.contents])]
     kept = place[np.concatenate([theirs[here], measured.kept])]
-    jaccard = np.concatenate([gathered.pairs.jaccard[here], measured.jaccard])
-    known, first = np.unique(_keys(contents, kept), return_index=True)
-    return region._replace(known=known, known_similarity=jaccard[first])
+    return _knowing(region, _keys(contents, kept), np.concatenate([gathered.pairs.jaccard[here], measured.jaccard]))
+
+
+def _knowing(region: _Region, keys: Keys, jaccard: Floats) -> _Region:
+    """With these pairs, some of which may be there more than once, each time as similar."""
+    order = np.argsort(keys)
+    keys, jaccard = keys[order], jaccard[order]
+    fresh = np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]
+    return region._replace(known=keys[fresh], known_similarity=jaccard[fresh])
 
 
 def _keys(contents: Indices, kept: Indices) -> Keys:
@@ -263,11 +269,8 @@ def _decided(
         wanted = outcome.unread & (set_of < 0)
         if not wanted.any():
             return region, outcome
-        known, first = np.unique(
-            np.concatenate([region.known, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1])]), return_index=True
-        )
-        similarity = np.concatenate([region.known_similarity, outcome.jaccard])[first]
-        region = region._replace(known=known, known_similarity=similarity)
+        keys = np.concatenate([region.known, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1])])
+        region = _knowing(region, keys, np.concatenate([region.known_similarity, outcome.jaccard]))
 
 
 def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float, room: int = 0) -> _Pass:
