@@ -47,12 +47,15 @@ LEFT = (
     f"store/.*{PARTIAL}",
     f"previews/.*{PARTIAL}",
     f"reports/.*{PARTIAL}",
+    f"exports/.*{PARTIAL}",
+    f"forgotten/.*{PARTIAL}",
+    f"dagster/.*{PARTIAL}",
     "tmp????????",
 )
 """What only a process that was killed leaves: drafts of weights, bases, releases and files, and folders for a moment."""
 PLACES = (
     *("store", "store/tables", "store/indexes", "store/artifacts/*", "store/artifacts/*/*", "store/bases"),
-    *("store/releases/*", "jobs", "previews", "reports", "."),
+    *("store/releases/*", "jobs", "previews", "reports", "exports", "forgotten", "dagster", "."),
 )
 """Where things lie that may be removed, and so what is left of them when a process is killed over it."""
 

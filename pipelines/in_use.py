@@ -18,7 +18,8 @@ from pathlib import Path
 from pipelines.locks import taken
 
 LOCK = "in-use.lock"
-FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP)
+"""What says that one may not open it, or that somebody put a link in its place."""
 WAITS = "waits until what nobody needs is put out of the way by another process"
 
 
@@ -82,6 +83,7 @@ def _open(root: Path, access: int) -> int | None:
 
 
 def _found_or_made(path: Path, access: int) -> int:
+    access |= os.O_NOFOLLOW | os.O_NONBLOCK  # whoever may write in the folder may put anything in its place
     with suppress(FileNotFoundError):
         return os.open(path, access)
     return os.open(path, access | os.O_CREAT, 0o666)
@@ -89,6 +91,7 @@ def _found_or_made(path: Path, access: int) -> int:
 
 def _let_in(descriptor: int, mode: int) -> None:
     """Let those read and write the file who may read and write in its folder, of that mode: it was its maker's alone once."""
-    now = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    if missing := mode & 0o666 & ~now:
-        os.fchmod(descriptor, now | missing)
+    seen = os.fstat(descriptor)
+    missing = mode & 0o666 & ~seen.st_mode
+    if missing and stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and not seen.st_size:  # a link could be anybody's
+        os.fchmod(descriptor, stat.S_IMODE(seen.st_mode) | missing)

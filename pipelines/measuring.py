@@ -210,9 +210,10 @@ class _Workers:
                 yield from self._halved(self._troubled.pop())
 
     def _was_killed(self) -> bool:
-        """Whether a process of the pool that broke ended as those do that the system kills: what crashed ended otherwise."""
+        """Whether a process of the pool that broke may have ended as those do that the system kills: what crashed ended
+        otherwise. Nobody can tell whose own parent, the server that forks, was killed (255)."""
         codes = {process.exitcode for process in self._started}
-        return not codes or -signal.SIGKILL in codes
+        return not codes or bool(codes & {-signal.SIGKILL, None, 255})
 
     def _starved(self, content: pl.DataFrame) -> OutOfMemory:
         key, *rest = content.select(self._stage.key).row(0)

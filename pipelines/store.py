@@ -45,7 +45,6 @@ SMALL_BYTES = 4 << 20
 """Bytes of a file that is small."""
 RETENTION_HOURS = 24 * 7
 """Old versions can be read for this long after they were replaced; what nothing names any more is kept as long."""
-
 _LOG_RETENTION = "delta.logRetentionDuration"
 _LOG_KEPT = "interval 30 days"
 """Delta's own default."""
@@ -367,8 +366,7 @@ class Store:
                 )
             except CommitFailedError as error:
                 raise CommitConflict(f"table {commit.table} was changed by another run") from error
-        head = self.head(commit.table)
-        return head if head is not None else commit
+        return self.head(commit.table) or commit
 
 
 def _files(table: DeltaTable) -> list[Path]:
@@ -378,8 +376,7 @@ def _files(table: DeltaTable) -> list[Path]:
 
 
 def _named(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
-    """The keys and hashes of the rows that have one of these keys. By a filter on a single one, since hashes are then unpacked
-    for these rows alone."""
+    """The keys and hashes of the rows that have one of these keys; by a filter, if it is one column, for then no others unpack."""
     keys, both = names.columns, rows.select(*names.columns, ROW_HASH)
     if len(keys) == 1:
         return both.filter(pl.col(keys[0]).is_in(names.to_series().implode(), nulls_equal=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 PARTIAL = ".partial"
 """How the hidden name ends that a file has until it is whole; what a killed process leaves of it is cleared away
@@ -19,9 +20,9 @@ def whole(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
 
     `mode` is who may read and write it, less what the process forbids.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{uuid4().hex}{PARTIAL}")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
         partial.replace(path)
     except BaseException:

@@ -257,8 +257,18 @@ def _canonical(part: str, media_type: str, value: object, *told: str | None) -> 
             value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_plain
         )
     except (ValueError, TypeError, RecursionError):
-        return Poison(part, "malformed record", "a value has no JSON form (infinite, binary or nested too deep)")
+        return Poison(part, "malformed record", _without_form(value))
     return Extract(part, media_type, text, *told)
+
+
+def _without_form(value: object) -> str:
+    """What of a record has no JSON form, and the mend."""
+    columns = value.items() if isinstance(value, Mapping) else ()
+    named = [repr(name) for name, own in columns if isinstance(_canonical("", RECORD, [own], None, None, None), Poison)]
+    which = f"a value ({' and '.join(named)})" if named else "a value"
+    return (
+        f"{which} has no JSON form (infinite, binary or nested too deep): write it as text, or leave it out of the file"
+    )
 
 
 def _plain(value: object) -> str:

@@ -53,6 +53,8 @@ def _holds(name: str) -> pl.Expr:
 
 def _said(row: dict[str, Any], named: list[tuple[str, str]]) -> Iterator[str]:
     if row["records"] is None:
+        if not {"question", "answer"} <= dict(named).keys():
+            return  # no rows are asked for by names
         names = " and ".join(f"{name!r} ({part})" for part, name in named)
         yield (
             f"source {row['source']}: its rows were read as texts, for none has the columns that task.columns names for a "

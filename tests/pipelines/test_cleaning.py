@@ -387,18 +387,31 @@ def test_what_is_out_of_the_way_when_a_process_is_killed_goes_at_the_next_look(
     state, draft = life.workspace.state, next(path for path in life.made.values()).parent / ".adapter.partial"
     draft.mkdir()
     (draft / "x").write_text("x")
-    for folder in ("previews", "reports"):
+    for folder in ("previews", "reports", "exports", "forgotten", "dagster"):
         (state / folder).mkdir(exist_ok=True)
     (state / "previews" / "gone.json").write_text("{}")
     (state / "reports" / "scores-0123456789abcdef.html").write_text("x")
-    (state / "reports" / ".scores.html.7.partial").write_text("x")
-    for path in (draft, draft / "x", *state.glob("previews/*"), *state.glob("reports/*")):
+    drafts = (
+        "reports/.scores.html.7.partial",
+        "exports/.x.json.7.partial",
+        "forgotten/.x.npy.7.partial",
+        "dagster/.x.7.partial",
+    )
+    for name in drafts:
+        (state / name).write_text("x")
+    for path in (
+        draft,
+        draft / "x",
+        *state.glob("previews/*"),
+        *state.glob("reports/*"),
+        *(state / name for name in drafts),
+    ):
         os.utime(path, (life.now, life.now))
     life.days(7)
     with monkeypatch.context() as patched, suppress(Cut):
         patched.setattr(pipelines.cleaning, "finish", killed)
         removed(life)
-    assert len(list(state.rglob(".removed-*"))) == 6, "two tables, two drafts, a preview and a report"
+    assert len(list(state.rglob(".removed-*"))) == 9, "two tables, five drafts, a preview and a report"
     removed(life)
     assert not list(state.rglob(".removed-*"))
 

@@ -96,6 +96,17 @@ def test_a_lock_that_was_its_makers_alone_becomes_that_of_all_who_may_read_the_s
         assert is_alone and stat.S_IMODE((tmp_path / LOCK).stat().st_mode) == 0o664, "nobody is shut out"
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_a_link_in_its_place_lets_nobody_in_anywhere_else(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    tmp_path.chmod(0o777)
+    (tmp_path / "key").touch(0o600)
+    link(tmp_path / "key", tmp_path / LOCK)
+    for use_it in (in_use, alone):
+        with use_it(tmp_path):
+            pass
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EBADF], ids=errno.errorcode.get)
 def test_where_files_cannot_be_locked_work_goes_on_and_nothing_is_cleared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int

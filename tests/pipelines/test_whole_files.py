@@ -30,3 +30,13 @@ def test_a_failure_leaves_the_older_file_and_no_trace(tmp_path: Path) -> None:
         file.write(b"n")
         raise OSError("full")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_two_that_write_one_file_at_a_time_write_two(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    with whole(path) as first:
+        first.write(b"first")
+        with whole(path) as second:
+            second.write(b"the second")
+        assert path.read_text() == "the second"
+    assert path.read_text() == "first"

@@ -12,7 +12,7 @@ import pytest
 
 from curation.fetching import files_of
 from curation.formats import ROW_TYPES, ReadingSettings, Table, read_file, read_items
-from curation.formats.extracts import Extract
+from curation.formats.extracts import Extract, Poison
 from curation.formats.rows import CHAT, RECORD, extract
 from curation.inventory import Source, root_of, take_inventory
 from curation.reading import read_files
@@ -109,3 +109,10 @@ def test_the_types_of_rows_are_told() -> None:
             item.media_type for item in read_items(data, name, ReadingSettings()) if isinstance(item, Extract)
         }
         assert kind in ROW_TYPES, name
+
+
+def test_a_column_without_a_json_form_is_named_with_the_mend() -> None:
+    row = {"ask": "Why?", "reply": "So.", "image": b"\x89PNG", "score": float("nan"), "at": 1}
+    found = extract("row=1", row, NAMED, "application/vnd.apache.parquet")
+    assert isinstance(found, Poison) and found.detail.startswith("a value ('image' and 'score') has no JSON form")
+    assert "leave it out of the file" in found.detail

@@ -49,3 +49,7 @@ def test_pages_chats_and_files_are_no_rows() -> None:
     )
     assert told(*others) == []
     assert told(("faq", "b.csv#row=1", "text/csv", "x"), settings=TaskSettings("qa")) == []
+
+
+def test_who_names_no_question_is_told_of_no_text() -> None:
+    assert told(("faq", "b.csv#row=1", "text/csv", "x"), settings=TaskSettings("qa", columns={"context": "ctx"})) == []
