@@ -3,7 +3,8 @@
 A reader of Parquet finds rows by what stands in them, so it decodes a column for all rows to unpack another for a few of
 them. Who knows the numbers needs neither: the file's offset index says where each page lies and with which row it begins
 (Parquet's PageIndex.md; the numbers of fields below are those of parquet.thrift). Only what our writers make is read so:
-plain strings, none null, in pages of zstd. Anything else, also what is damaged, is for another reader, which says so.
+plain strings, none null, in pages of zstd. Anything else, also what is damaged, is for another reader, which says so: what
+the footer, the offset index and the pages say of places, sizes and rows must agree, so a damaged one gives no neighbour's text.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,34 +23,62 @@ import polars as pl
 import pyarrow as pa
 
 Pages = npt.NDArray[np.int64]
-"""Of each page its first row, where it begins in the file, and its size with its header."""
+"""Of each page its first row, where it begins in the file, its size with its header, and how many rows it holds."""
 Rows = npt.NDArray[np.int64]
 
-NO_PAGES: Pages = np.empty((0, 3), np.int64)
+NO_PAGES: Pages = np.empty((0, 4), np.int64)
 _TAIL = 8
 _BYTE_ARRAY, _ZSTD = 6, 6
 _PLAIN, _RLE = 0, 3
 _SIZE = struct.Struct("<I")
-_NOT_OURS = (LookupError, ValueError, OSError, struct.error)
+_MOST_UNPACKED = (1 << 31) - 1
+"""Bytes of a page, which are counted in 32 bits."""
+_MOST_GROWN = 1 << 15
+"""Times its size that zstd can unpack something to: 128 KiB, all alike, take 4 bytes."""
+_NOT_OURS = (
+    *(LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, OSError),
+    *(struct.error, pl.exceptions.PolarsError),
+)
 """What comes of reading something else."""
 
 
 def pages_of(path: Path, column: str) -> Pages:
     """The pages of a column in order. Of a group of rows that `strings` cannot read there is one, which has no bytes."""
     with path.open("rb") as file, suppress(*_NOT_OURS):
-        size = file.seek(0, os.SEEK_END)
-        tail = os.pread(file.fileno(), _TAIL, size - _TAIL)
-        length = int.from_bytes(tail[:4], "little")
-        groups = _Compact(os.pread(file.fileno(), length, size - _TAIL - length)).record()[4]
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(_piece(file, size - _TAIL, 4), "little")
+        footer = _Compact(_piece(file, size - _TAIL - length, length)).record()
         found, first = [NO_PAGES], 0
-        for group in groups:
-            chunk, pages = _chunk(group, column), [{1: 0, 2: 0}]
-            if chunk is not None:
-                pages = _Compact(os.pread(file.fileno(), chunk[5], chunk[4])).record()[1]
-            found.append(np.array([(first + page.get(3, 0), page[1], page[2]) for page in pages], np.int64))
+        for group in footer[4]:
+            found.append(_pages_in(file, group, column) + np.array([first, 0, 0, 0]))
             first += group[3]
+        if first != footer[3]:
+            raise ValueError("groups of other rows than the file has")
         return np.concatenate(found)
     return NO_PAGES
+
+
+def _piece(file: BinaryIO, start: int, count: int) -> bytes:
+    """Bytes of a file. Raises ValueError for what does not lie in it, before there is room made for them."""
+    if min(start, count) < 0 or start + count > os.fstat(file.fileno()).st_size:
+        raise ValueError("bytes beyond the end")
+    return os.pread(file.fileno(), count, start)
+
+
+def _pages_in(file: BinaryIO, group: dict[int, Any], column: str) -> Pages:
+    """The pages of a column in a group of rows, by its own rows. Raises ValueError unless they lie one behind the other and
+    fill what the column takes, and each holds rows."""
+    chunk = _chunk(group, column)
+    if chunk is None:
+        return np.array([(0, 0, 0, group[3])], np.int64)
+    listed = _Compact(_piece(file, chunk[4], chunk[5])).record()[1]
+    firsts, starts, sizes = np.array([(page.get(3, 0), page[1], page[2]) for page in listed], np.int64).T
+    counts = np.diff(firsts, append=group[3])
+    bounds = [chunk[3][9], *(starts + sizes).tolist()]
+    fill = bounds[:-1] == starts.tolist() and bounds[-1] == chunk[3][9] + chunk[3][7]
+    if not fill or firsts[0] or counts.min() < 1:
+        raise ValueError("pages that do not fill their column")
+    return np.stack([firsts, starts, sizes, counts], axis=1)
 
 
 def _chunk(group: dict[int, Any], column: str) -> dict[int, Any] | None:
@@ -70,20 +99,23 @@ def strings(path: Path, pages: Pages, rows: Rows) -> pl.Series | None:
     found: list[bytes] = []
     with path.open("rb") as file, suppress(*_NOT_OURS):
         for page, own in groupby(zip(at.tolist(), rows.tolist(), strict=True), key=lambda both: both[0]):
-            first, offset, size = pages[page].tolist()
-            found += _values(os.pread(file.fileno(), size, offset), [row - first for _, row in own])
+            first, start, size, count = pages[page].tolist()
+            found += _values(_piece(file, start, size), count, [row - first for _, row in own])
         return pl.Series(found, dtype=pl.Binary).cast(pl.String)
     return None
 
 
-def _values(page: bytes, numbers: list[int]) -> list[bytes]:
-    """Some values of a page, by number; ValueError unless it holds strings alone, one behind the other to its end."""
+def _values(page: bytes, count: int, numbers: list[int]) -> list[bytes]:
+    """Some values of a page, by number; ValueError unless it holds so many strings, one behind the other to its end."""
     reader = _Compact(page)
     header = reader.record()
-    told = header[5]
-    data = pa.Codec("zstd").decompress(page[reader.at : reader.at + header[3]], header[2], asbytes=True)
-    bounds = list(_bounds(data, told[1]))
-    if told[2] != _PLAIN or bounds[-1][1] != len(data):
+    told, size, packed = header[5], header[2], reader.take(header[3])
+    is_likely = 0 < size <= min(len(packed) * _MOST_GROWN, _MOST_UNPACKED)
+    if told[1] != count or told[2] != _PLAIN or not is_likely:
+        raise ValueError("a page that holds something else")
+    data = pa.Codec("zstd").decompress(packed, size, asbytes=True)
+    bounds = list(_bounds(data, count))
+    if bounds[-1][1] != len(data):
         raise ValueError("a page that holds something else")
     return [data[slice(*bounds[number])] for number in numbers]
 
@@ -106,6 +138,13 @@ class _Compact:
         self.at = 0
         """The next byte."""
 
+    def take(self, count: int) -> bytes:
+        """The next bytes. Raises ValueError where there are fewer."""
+        if not 0 <= count <= len(self._data) - self.at:
+            raise ValueError("bytes beyond the end")
+        self.at += count
+        return self._data[self.at - count : self.at]
+
     def record(self) -> dict[int, Any]:
         """A struct."""
         fields: dict[int, Any] = {}
@@ -120,7 +159,7 @@ class _Compact:
         if kind in (4, 5, 6):
             return self._signed()
         if kind == 8:
-            return self._bytes(self._unsigned())
+            return self.take(self._unsigned())
         if kind == 9:
             return self._list()
         if kind == 12:
@@ -128,17 +167,13 @@ class _Compact:
         if kind in (1, 2, 3):  # of a list also what is true or false has a byte
             return self._byte()
         if kind == 7:
-            return self._bytes(8)
+            return self.take(8)
         raise ValueError(f"no type {kind} is known here")
 
     def _list(self) -> list[Any]:
         head = self._byte()
         count = head >> 4 if head >> 4 < 15 else self._unsigned()
         return [self._value(head & 15) for _ in range(count)]
-
-    def _bytes(self, count: int) -> bytes:
-        self.at += count
-        return self._data[self.at - count : self.at]
 
     def _byte(self) -> int:
         self.at += 1
@@ -149,6 +184,8 @@ class _Compact:
         while (byte := self._byte()) > 127:
             value |= (byte & 127) << shift
             shift += 7
+            if shift > 63:
+                raise ValueError("a number of more than 64 bits")
         return value | byte << shift
 
     def _signed(self) -> int:

@@ -37,7 +37,7 @@ Rows = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
 """Digests, a row each: the number that their first 16 hexadecimal digits are, and that of the others."""
 
-FORMAT = "2"
+FORMAT = "3"
 """Of the files; another one is looked for under other names."""
 WIDTH = 32
 """Bytes of a digest in hexadecimal, and the most of a value that is hashed without becoming an object."""
@@ -142,12 +142,12 @@ class RowIndex:
         found = [text.alias(name) for name, text in texts.items() if text is not None]
         if len(found) < len(texts):
             return None
-        return self._frame(file.take(rows, narrow)).with_columns(found).select(columns)
+        return pl.DataFrame([*self._frame(file.take(rows, narrow)), *found]).select(columns)
 
     def _holding(self, column: str, values: pl.Series) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that may hold one of these values, in order."""
         if column in self._layout.digests:
-            return self._with_digests(column, numbers_of(values.drop_nulls().unique()))
+            return self._with_digests(column, numbers_of(values.alias(column).drop_nulls().unique()))
         return self._with_hashes(column, np.unique(hashes_of(values.drop_nulls())))
 
     def _with_digests(self, column: str, wanted: Numbers) -> Iterator[tuple[OpenFile, Rows]]:
@@ -227,9 +227,9 @@ class OpenFile:
         places = {column: self._file.pages(column) for column in self._file.layout.texts}
         return {column: np.fromfile(place, np.int64).reshape(-1, NO_PAGES.shape[1]) for column, place in places.items()}
 
-    def take(self, rows: Rows, columns: Sequence[str] = ()) -> pa.RecordBatch:
+    def take(self, rows: Rows, columns: Sequence[str] | None = None) -> pa.RecordBatch:
         """Some rows, given in order, of all columns or of some; as they lie on disk where all stand one behind the other."""
-        batch = self._batch.select(columns) if columns else self._batch
+        batch = self._batch if columns is None else self._batch.select(columns)
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
             return batch.slice(int(rows[0]), len(rows))
         return batch.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)]))
@@ -246,7 +246,7 @@ def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
 
 def _filtered(data: Path, values: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
     """Columns of the rows of a file that hold one of these values in the column that they are of, looked for in all of it."""
-    return pl.scan_parquet(data).select(columns).filter(pl.col(values.name).is_in(values.implode())).collect()
+    return pl.scan_parquet(data).filter(pl.col(values.name).is_in(values.implode())).select(columns).collect()
 
 
 _NO_NUMBERS = np.empty((0, 2), np.uint64)

@@ -84,6 +84,34 @@ def test_the_hash_of_a_value_does_not_depend_on_its_neighbours(values):
     assert together == [int(hashes_of(pl.Series([value]))[0]) for value in values]
 
 
+def test_what_is_no_digest_is_refused_by_the_name_of_the_column(tmp_path):
+    found = index(tmp_path, [frame([("a", None, None, 1, digest("x"))])])
+    with pytest.raises(ValueError, match=r"^of: 'x' is no digest"):
+        found.among("of", pl.Series(["x"]))
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+@pytest.mark.parametrize("column", ["of", "name"])
+def test_columns_are_read_without_the_one_that_rows_are_found_by(tmp_path, codec, column):
+    rows = pl.DataFrame({"of": [digest(str(i)) for i in range(300)], "name": [f"n{i}" for i in range(300)]})
+    rows = rows.with_columns(text=pl.col("of") + " of " + pl.col("name"))
+    rows.write_parquet(tmp_path / "part.parquet", compression=codec)
+    layout = Layout(("of", "name"), ("of", "name"), digests=("of",), texts=("text",))
+    file = IndexedFile(tmp_path / "part.parquet", tmp_path / "index", layout)
+    file.write(lambda data: pl.read_parquet(data, columns=["of", "name"]))
+    found = RowIndex([file], layout, pl.Schema({"of": pl.String, "name": pl.String}))
+    asked = rows[[1, 7, 8]]
+    for columns in (["text"], ["name"], ["text", "name"], ["of", "text"]):
+        assert pl.concat(found.read(column, asked[column], columns)).equals(asked.select(columns))
+
+
+def test_no_column_more_is_taken_than_asked_for(tmp_path):
+    [file] = index(tmp_path, [frame([("a", None, None, 1, digest("x")), ("b", None, None, 2, digest("y"))])]).files
+    for rows in ([0], [0, 1]):
+        assert file.take(np.array(rows), []).schema.names == []
+        assert file.take(np.array(rows)).schema.names == list(LAYOUT.columns)
+
+
 def test_values_of_one_hash_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(row_index, "hashes_of", lambda values: np.zeros(len(values), np.uint64))
     found = index(tmp_path, [frame([("a", None, None, 1, None), ("b", None, None, 2, None)])])
