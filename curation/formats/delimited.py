@@ -1,7 +1,7 @@
 """CSV and TSV: a row is a document; a row with too many or too few fields fails alone.
 
 A row that a process died of is passed over by its quotes alone: where they are balanced, its last line ends. Of a file of
-any size a row fails alone, too, that has a line which is too long to be held, or bytes that are no UTF-8.
+any size a row fails alone, too, that is too long to be held, or has bytes that are no UTF-8.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def delimited_stream(opened: BinaryIO, media_type: str, settings: ReadingSetting
         rows = _rows(chain([header], lines), lines.delimiter, settings, lines.odd)
         yield from extracts(rows, media_type, settings, passes_over=True)
     except _TooLong as error:
-        raise Unreadable("over the limit", f"the first line: {error}") from error
+        raise Unreadable("over the limit", f"the header: {error}") from error
     finally:
         stream.detach()
 
 
 class _TooLong(Exception):
-    """A line is too long to be held; the next one is that behind its row."""
+    """A row is too long to be held; the next line is that behind it."""
 
 
 @dataclass(slots=True)
@@ -66,13 +66,16 @@ class _Lines:
     most: int
     delimiter: str = ","
     row: list[str] = field(default_factory=list)
+    length: int = 0
+    """Of the row, as far as it is read."""
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         line = self.stream.readline(self.most + 1)
-        if len(line) > self.most:
+        self.length += len(line)
+        if self.length > self.most:
             self._pass_over(line)
             raise _TooLong(f"longer than reading.max_bytes ({self.most}): raise it, or split the record")
         if not line:
@@ -80,32 +83,47 @@ class _Lines:
         self.row.append(line)
         return line
 
-    def odd(self, part: str, fields: list[str]) -> Poison | None:
+    def odd(self, part: str, fields: Iterable[str]) -> Poison | None:
         """Why a row is no Unicode; to be asked of each, for then its lines are done with."""
-        self.row.clear()
+        self._clear()
         return None if is_unicode("".join(fields)) else Poison(part, "unknown encoding", _NOT_UTF8)
 
     def _pass_over(self, line: str) -> None:
-        """Read to the end of the row that this line belongs to, and hold nothing of it."""
-        is_quoted, begins = False, True
+        """Read to the end of the row that this line belongs to, and hold nothing of it.
+
+        Raises csv.Error where its quotes are broken, for then nothing says where it ends.
+        """
+        is_quoted, begins, is_closed = False, True, False
         for before in self.row:
             is_quoted = _ends_quoted(before, self.delimiter, is_quoted)
-        self.row.clear()
+        self._clear()
         while line:
-            is_quoted = _ends_quoted(line, self.delimiter, is_quoted, begins)
+            if is_closed and not line.startswith((*_after_quote(self.delimiter), '"')):
+                raise csv.Error("a quote within a field in quotes")
+            was = is_quoted
+            is_quoted = _ends_quoted(line, self.delimiter, was, begins)
             if not is_quoted and line.endswith(("\n", "\r")):
                 return
-            begins = line.endswith((self.delimiter, "\n", "\r", '"'))  # the last may be half of a doubled quote
+            is_closed = (  # by a quote that may be half of a doubled one
+                line.endswith('"') and not is_quoted and _ends_quoted(line[:-1], self.delimiter, was, begins)
+            )
+            begins = is_closed or line.endswith((self.delimiter, "\n", "\r"))
             line = self.stream.readline(self.most + 1)
+        if is_quoted:
+            raise csv.Error("a field in quotes that does not end")
+
+    def _clear(self) -> None:
+        self.row.clear()
+        self.length = 0
 
 
 def _rows(
     given: Iterable[str],
     delimiter: str,
     settings: ReadingSettings,
-    odd: Callable[[str, list[str]], Poison | None] | None = None,
+    odd: Callable[[str, Iterable[str]], Poison | None] = lambda part, fields: None,
 ) -> Iterator[Row]:
-    """The rows; of one for which `odd` says why, that."""
+    """The rows; of one for which `odd` says why, that; it is asked of the header and of empty lines, too."""
     csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
     lines = iter(given)
     parsed = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -113,20 +131,23 @@ def _rows(
     try:
         with reading("header"):
             header = next(parsed, [])
+        if why := odd("", header):
+            raise Unreadable(why.error, f"the header: {why.detail}")
         while True:
             try:
                 for fields in _careful(parsed, lines, delimiter) if is_careful() else parsed:
+                    why = odd(f"row={number + 1}", fields)
                     if fields:
                         number += 1
                         part = f"row={number}"
                         if isinstance(fields, tuple):
                             yield died(part, *fields)
                         else:
-                            yield (odd and odd(part, fields)) or _row(part, header, fields)
+                            yield why or _row(part, header, fields)
                 return
             except _TooLong as error:
                 number += 1
-                yield Poison(f"row={number}", "over the limit", f"it has a line {error}")
+                yield Poison(f"row={number}", "over the limit", str(error))
     except csv.Error as error:
         message = "mend the quotes: from here on no row can be told from the next"
         if number == 0:
@@ -170,9 +191,16 @@ def _ends_quoted(line: str, delimiter: str, is_quoted: bool, begins: bool = True
             at = field.end() if field else at
             if at == len(line):
                 return True
+            if at + 1 < len(line) and not line.startswith(_after_quote(delimiter), at + 1):
+                raise csv.Error("a quote within a field in quotes")
         is_quoted, at = False, line.find(delimiter, at) + 1
         if not at:
             return False
+
+
+def _after_quote(delimiter: str) -> tuple[str, ...]:
+    """What may follow the quote that ends a field."""
+    return delimiter, "\n", "\r"
 
 
 def _row(part: str, header: list[str], fields: list[str]) -> Row:

@@ -1,8 +1,8 @@
 """JSON and JSON lines: rows of a table, one chat, or a document that is JSON itself (a configuration).
 
 A line that is broken fails alone; a broken JSON file fails whole, for nothing says where it would go on. An element that a
-process died of is passed over by its strings and brackets alone; so is one of a large file that is too large itself, or has
-bytes that are no UTF-8.
+process died of is passed over by its signs alone; so is one of a large file that is too large itself, or has bytes that are
+no UTF-8. What is passed over must be well-formed: of what is not, nothing says where it ends.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from enum import Enum, auto
 from typing import BinaryIO
 
 from curation.formats.care import died_at, is_careful, reading
@@ -33,9 +34,26 @@ _CHUNK = 1 << 20
 _ENDS = (",", "]", " ", "\t", "\n", "\r")
 _BLANK = re.compile(r"[ \t\n\r]*")
 _ARRAY = re.compile(r"[ \t\n\r]*\[[ \t\n\r]*")
-_SIGN = re.compile(r'(["\[\]{},])')
-_STRING = re.compile(r'(?:[^"\\]++|\\.)*+(")?', re.DOTALL)
+_REST = r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
+_STRING = re.compile(_REST + '(")?')
 """What is left of a string, and whether it ends there."""
+_ESCAPE = re.compile(r"(?:\\(?:u[0-9a-fA-F]{0,3})?)?")
+"""What may stand behind that where what is held ends."""
+_BARE = re.compile(r'[^ \t\n\r"\[\]{},:]*')
+_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_SCALAR = re.compile(rf"{_NUMBER}|-?Infinity|NaN|true|false|null")
+_GAP = r"[ \t\n\r]*+"
+_SIMPLE = rf'{_GAP}(?:"{_REST}"|{_SCALAR.pattern}){_GAP}'
+_KEY = rf'{_GAP}"{_REST}"{_GAP}:'
+_LIST = rf"\[{_SIMPLE}(?:,{_SIMPLE})*+\]"
+_OBJECT = rf"\{{{_KEY}{_SIMPLE}(?:,{_KEY}{_SIMPLE})*+\}}"
+_FLAT = rf"(?:{_SIMPLE}|{_GAP}(?:{_LIST}|{_OBJECT}){_GAP})"
+_FLAT_VALUES = re.compile(rf"(?:{_FLAT},)++")
+_FLAT_MEMBERS = re.compile(rf"(?:{_KEY}{_FLAT},)++")
+"""As many as are held whole, to be passed over at once."""
+_CLOSERS = {"[": "]", "{": "}"}
+_MOST_PASSED = 1 << 20
+"""Levels of nesting, or digits of a number, that are passed over; more count as broken."""
 _FIRST = "first"
 _NOT_UTF8 = "a file of this size is read as UTF-8: write the element anew, or the file"
 
@@ -83,6 +101,8 @@ def json_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterat
 def _streamed(opened: BinaryIO, most: int) -> Iterator[Row]:
     text = _Ahead(opened, most)
     if not text.takes("["):
+        if not is_unicode(text.held):
+            raise Unreadable("unknown encoding", "a file of this size is read as UTF-8: save it so")
         raise over_the_limit(most)
     number = passed = 0
     while not text.takes("]"):
@@ -115,6 +135,18 @@ class _FailsAlone(Exception):
 
 def _broken(number: int) -> Unreadable:
     return Unreadable("malformed JSON", f"after element {number} of the array: write the file again whole")
+
+
+class _Awaited(Enum):
+    """What may stand next in a value that is passed over."""
+
+    VALUE = auto()
+    KEY = auto()
+    COLON = auto()
+    FIRST = auto()
+    """A value or a key, or the end of what holds none."""
+    REST = auto()
+    """The comma before the next, or the end."""
 
 
 class _Ahead:
@@ -163,31 +195,87 @@ class _Ahead:
                     return value
 
     def pass_over(self, number: int) -> None:
-        """Take the value that begins here, the element of that number, unread."""
+        """Take the value that begins here, the element of that number, unread.
+
+        Raises Unreadable if it is not well-formed, or nothing follows that may.
+        """
+        inner: list[str] = []
+        awaited = _Awaited.VALUE
+        while inner or awaited is not _Awaited.REST:
+            self.takes("")
+            then = self._passes(awaited, inner)
+            if then is None or len(inner) > _MOST_PASSED:
+                raise _broken(number - 1)
+            awaited = then
         self.takes("")
-        depth, in_string = 0, False
+        if not self.held.startswith((",", "]"), self.at):
+            raise _broken(number - 1)
+
+    def _passes(self, awaited: _Awaited, inner: list[str]) -> _Awaited | None:
+        """Pass over what is awaited within what the signs in `inner` will close: what is awaited then, or None if broken."""
+        sign = self.held[self.at : self.at + 1]
+        if awaited in (_Awaited.FIRST, _Awaited.REST) and sign == inner[-1]:
+            inner.pop()
+            self.at += 1
+            return _Awaited.REST
+        is_object = inner[-1:] == ["}"]
+        if (flat := self._flat(awaited, inner)) is not None:
+            self.at = flat.end()
+            return _Awaited.KEY if is_object else _Awaited.VALUE
+        if awaited is _Awaited.REST:
+            self.at += 1
+            return (_Awaited.KEY if is_object else _Awaited.VALUE) if sign == "," else None
+        if awaited is _Awaited.COLON:
+            self.at += 1
+            return _Awaited.VALUE if sign == ":" else None
+        if awaited is _Awaited.KEY or (awaited is _Awaited.FIRST and is_object):
+            return _Awaited.COLON if sign == '"' and self._passes_string() else None
+        if sign in _CLOSERS:
+            inner.append(_CLOSERS[sign])
+            self.at += 1
+            return _Awaited.FIRST
+        return _Awaited.REST if (self._passes_string() if sign == '"' else self._passes_scalar()) else None
+
+    def _flat(self, awaited: _Awaited, inner: list[str]) -> re.Match[str] | None:
+        """The members or elements here that hold nothing nested deeper, with the comma behind the last."""
+        if inner[-1:] == ["}"]:
+            return _FLAT_MEMBERS.match(self.held, self.at) if awaited in (_Awaited.FIRST, _Awaited.KEY) else None
+        is_next = inner and awaited in (_Awaited.FIRST, _Awaited.VALUE)
+        return _FLAT_VALUES.match(self.held, self.at) if is_next else None
+
+    def _passes_string(self) -> bool:
+        self.at += 1
         while True:
-            found = (_STRING.match if in_string else _SIGN.search)(self.held, self.at)
-            sign = found[1] if found else None
-            if found and sign and not in_string and not depth and sign in ",]}":
-                self.at = found.start()
-                return
-            self.at = found.end() if found else len(self.held)
-            if sign is None:
-                if not self._more():
-                    raise _broken(number - 1)
-            elif sign == '"':
-                in_string = not in_string
-            else:
-                depth += (sign in "[{") - (sign in "]}")
+            found = _STRING.match(self.held, self.at)
+            self.at = found.end() if found else self.at
+            if found and found[1]:
+                return True
+            if not _ESCAPE.fullmatch(self.held, self.at) or not self._read():
+                return False
+
+    def _passes_scalar(self) -> bool:
+        scalar = ""
+        while len(scalar) <= _MOST_PASSED:
+            found = _BARE.match(self.held, self.at)
+            scalar += found[0] if found else ""
+            self.at = found.end() if found else self.at
+            if self.at < len(self.held) or not self._read():
+                return bool(_SCALAR.fullmatch(scalar))
+        return False
 
     def _more(self) -> bool:
         """Hold as much again; False at the end. Raises _FailsAlone when that is more than may be held."""
         if self.is_ended:
             return False
-        self.held, self.at = self.held[self.at :], 0
-        if len(self.held) > self.most:
+        if len(self.held) - self.at > self.most:
             raise self._too_large()
+        return self._read()
+
+    def _read(self) -> bool:
+        """Hold what is not passed over yet, and as much again; False at the end."""
+        if self.is_ended:
+            return False
+        self.held, self.at = self.held[self.at :], 0
         chunk = self.opened.read(max(_CHUNK, len(self.held)))
         self.is_ended = not chunk
         self.held += self.decoder.decode(chunk, self.is_ended)

@@ -225,6 +225,59 @@ def test_foreign_bytes_cost_their_row_of_a_large_table(tmp_path: Path) -> None:
     assert [row[4:6] for row in failures] == [("b.csv", "unknown encoding")] and not documents
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {1: '{"text":}'},
+        {1: '{"text":"no end}', 200: '{"text":no beginning"}'},
+        {1: '{"text":"a"]'},
+        {1: '{"text":"a"}}'},
+    ],
+    ids=["small", "quotes", "brackets", "closed twice"],
+)
+def test_an_element_that_is_broken_is_not_over_the_limit(tmp_path: Path, broken: dict[int, str]) -> None:
+    """Passed over as one that is too large, it took whole records with it that nothing told of."""
+    elements = [json.dumps({"text": f"row {n}"}) for n in range(400)]
+    for number, element in broken.items():
+        elements[number] = element
+    file = place(tmp_path, "a.json", f"[{','.join(elements)}]".encode())
+    documents, failures = in_pieces(file, replace(WHOLE, max_bytes=1000))
+    assert not documents and [row[4:6] for row in failures] == [("a.json", "malformed JSON")]
+    assert "after element 1 of the array" in failures[0][6]
+
+
+def test_a_large_array_in_another_encoding_is_to_be_saved_in_utf8(tmp_path: Path) -> None:
+    file = place(tmp_path, "a.json", json.dumps([{"text": f"row {n}"} for n in range(9)]).encode("utf-16"))
+    _, failures = in_pieces(file, replace(WHOLE, max_bytes=100))
+    assert [row[5:7] for row in failures] == [("unknown encoding", "a file of this size is read as UTF-8: save it so")]
+
+
+def test_a_row_of_many_lines_that_is_too_long_fails_alone(tmp_path: Path) -> None:
+    data = b'text,n\nhello,1\n"' + b"some words\n" * 200 + b'",2\nafter,3\nlast,4\n'
+    documents, failures = in_pieces(place(tmp_path, "a.csv", data), replace(WHOLE, max_bytes=1000))
+    assert [row[4:6] for row in failures] == [("a.csv#row=2", "over the limit")] and len(documents) == 3
+    many = b"text,n\n" + b"\n" * 500 + b"a,1\n" + b"b,2\n\n" * 500
+    documents, failures = in_pieces(place(tmp_path, "b.csv", many), replace(WHOLE, max_bytes=64))
+    assert not failures and len(documents) == 501
+
+
+def test_a_quote_without_its_other_half_costs_what_is_behind_it_and_is_told(tmp_path: Path) -> None:
+    rows = "".join(f"row {n},{n}\n" for n in range(400))
+    for name, data in {
+        "a": f'text,n\nhello,1\n"broken,2\n{rows}',
+        "b": f'text,n\nhello,1\n"b,2\n{rows}"c",3\nd,4\n',
+    }.items():
+        documents, failures = in_pieces(place(tmp_path, f"{name}.csv", data.encode()), replace(WHOLE, max_bytes=1000))
+        assert [row[4:6] for row in failures] == [(f"{name}.csv#row=2", "malformed CSV")] and len(documents) == 1
+
+
+def test_a_header_that_is_no_utf8_fails_the_file(tmp_path: Path) -> None:
+    """Also by a line that is not its first."""
+    data = b'text,"a\nb\xe9"\nhello,1\nlast,2\n'
+    documents, failures = in_pieces(place(tmp_path, "a.csv", data), replace(WHOLE, max_bytes=20))
+    assert [row[4:6] for row in failures] == [("a.csv", "unknown encoding")] and not documents
+
+
 def _packed(members: dict[str, bytes], mode: Any) -> bytes:
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode=mode) as archive:

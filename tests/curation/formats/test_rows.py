@@ -6,15 +6,16 @@ import csv
 import datetime
 import io
 import json
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curation.formats import json_files
 from curation.formats.delimited import _Lines, _pass_over, _rows
 from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable
-from curation.formats.rows import CHAT, PAIRS, RECORD, extract, extracts
+from curation.formats.rows import CHAT, PAIRS, RECORD, Row, extract, extracts
 
 SETTINGS = ReadingSettings()
 TURNS = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
@@ -136,23 +137,61 @@ def test_a_row_is_passed_over_as_far_as_the_parser_reads(rows: list[list[str]], 
         assert [fields for fields in parsed if fields] == rows[number:]
 
 
+@example([("a" * 11 + '""' + "b", "c"), ("d", "e"), ("f", "")], 12)
 @given(st.lists(st.tuples(SIGNS, SIGNS), min_size=1, max_size=5), st.integers(5, 12))
-def test_a_row_with_a_line_that_is_too_long_fails_alone(rows: list[tuple[str, str]], most: int) -> None:
-    """Wherever what is read at a time ends."""
+def test_a_row_that_is_too_long_fails_alone(rows: list[tuple[str, str]], most: int) -> None:
+    """Wherever what is read at a time ends, and however many lines it has."""
     written = io.StringIO(newline="")
     csv.writer(written).writerows([("a", "b"), *rows])
-    stream = io.TextIOWrapper(io.BytesIO(written.getvalue().encode()), "utf-8", newline="")
-    found = list(_rows(_Lines(stream, most), ",", SETTINGS))
-    assert [row.part if isinstance(row, Poison) else row[0] for row in found] == [
-        f"row={n + 1}" for n in range(len(rows))
-    ]
-    for fields, row in zip(rows, found, strict=True):
+    for fields, row in zip(rows, _read_in_lines(written.getvalue(), most), strict=True):
         one = io.StringIO(newline="")
         csv.writer(one).writerow(fields)
-        if max(map(len, io.StringIO(one.getvalue(), newline=""))) > most:
+        if len(one.getvalue()) > most:
             assert isinstance(row, Poison) and row.error == "over the limit"
         else:
-            assert row[1] == dict(zip("ab", fields, strict=True))
+            assert not isinstance(row, Poison) and row[1] == dict(zip("ab", fields, strict=True))
+
+
+@example('a\nx\n123456""7\nafter\nlast\nx"y\n', 6)
+@given(st.text('",\n\rab', max_size=30).map("a\nx\n".__add__), st.integers(2, 6))
+def test_rows_are_those_of_the_parser_also_where_quotes_stand_anywhere(text: str, most: int) -> None:
+    """Up to where the parser says that they are broken, which is told."""
+    taken = 0
+    lines = io.StringIO(text, newline="").readlines()
+
+    def counted() -> Iterator[str]:
+        nonlocal taken
+        for line in lines:
+            taken += 1
+            yield line
+
+    known: list[list[str] | str] = []
+    parsed, before = csv.reader(counted(), strict=True), 0
+    try:
+        for fields in parsed:
+            own, before = "".join(lines[before:taken]), taken
+            if fields:
+                known.append("over the limit" if len(own) > most else fields)
+    except csv.Error:
+        known.append("malformed CSV")
+    found = _read_in_lines(text, most)
+    assert len(found) == len(known) - 1
+    for fields, row in zip(known[1:], found, strict=True):
+        if isinstance(fields, str):
+            assert isinstance(row, Poison) and row.error == fields
+        elif isinstance(row, Poison):
+            assert len(fields) > 1 and "fields where the header has 1" in row.detail
+        else:
+            assert row[1] == {"a": fields[0]}
+
+
+def _read_in_lines(text: str, most: int) -> list[Row]:
+    lines = _Lines(io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline=""), most)
+    found = list(_rows(lines, ",", SETTINGS, lines.odd))
+    assert [row.part if isinstance(row, Poison) else row[0] for row in found] == [
+        f"row={n + 1}" for n in range(len(found))
+    ]
+    return found
 
 
 VALUES = st.recursive(
@@ -160,7 +199,7 @@ VALUES = st.recursive(
 )
 
 
-@given(VALUES, VALUES, st.integers(1, 9))
+@given(VALUES, VALUES, st.sampled_from([1, 2, 5, 9, 1 << 20]))
 def test_a_value_ends_where_the_decoder_says(value: object, after: object, size: int) -> None:
     """Wherever what is held of the file ends."""
     with pytest.MonkeyPatch.context() as patched:
@@ -175,3 +214,27 @@ def test_a_value_ends_where_the_decoder_says(value: object, after: object, size:
         assert text.takes("]") and text.is_over()
     with pytest.raises(Unreadable, match="malformed JSON"):
         json_files._Ahead(io.BytesIO(json.dumps(value).encode()), 1).pass_over(1)
+
+
+@example([1, "a,]", {"b": []}], 5, '"', 3)
+@given(VALUES, st.integers(0), st.sampled_from([*'"\\[]{},:1-.eu \n\x01', ""]), st.sampled_from([1, 2, 5, 9, 1 << 20]))
+def test_what_is_no_json_is_not_passed_over(value: object, place: int, sign: str, size: int) -> None:
+    """Also where its quotes and brackets are balanced: what they enclose may be records that are whole."""
+    text = json.dumps(value)
+    place %= len(text)
+    text = text[:place] + sign + text[place + 1 :]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_files, "_CHUNK", size)
+        ahead = json_files._Ahead(io.BytesIO(f"[{text},2]".encode()), 1)
+        assert ahead.takes("[")
+        try:
+            _, end = json.JSONDecoder().raw_decode(f"{text},2]".lstrip(" \n"))
+        except json.JSONDecodeError:
+            end = -1
+        rest = f"{text},2]".lstrip(" \n")[end:].lstrip(" \n")
+        if end >= 0 and rest.startswith((",", "]")):
+            ahead.pass_over(1)
+            assert ahead.takes(rest[0])
+        else:
+            with pytest.raises(Unreadable, match="malformed JSON"):
+                ahead.pass_over(1)
