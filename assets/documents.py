@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.pictures import of_documents
 from curation.formats import ROW_TYPES
-from curation.inventory import Source, root_of, take_inventory
+from curation.inventory import FILE, Source, root_of, take_inventory
 from curation.reading import DOCUMENTS, ReadingSettings, failed_files, read_files_into
 from curation.tombstones import TAKEN_BACK, Refusing, allowed_again, obey, outdated
 from pipelines.commits import Books, Change
@@ -20,8 +20,6 @@ from pipelines.parts import Parts
 from pipelines.stages import Changes, Observation, Output, Run, fold, observable
 from pipelines.workspace import Workspace
 from records import Progress, digest
-
-FILE = ("source", "path", "bytes_digest")
 
 
 @observable(group="sources", each="sources")

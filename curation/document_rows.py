@@ -10,6 +10,7 @@ import polars as pl
 from curation.fetching import File
 from curation.formats import Extract, Item, Poison, Table
 from curation.formats.row_tables import EXTRACTS, PLACES
+from curation.inventory import FILE
 from records import digests
 
 STAGE = "documents"
@@ -51,8 +52,6 @@ FAILURES = pl.Schema(
 Frames = tuple[pl.DataFrame, pl.DataFrame]
 """`DOCUMENTS` and `FAILURES`."""
 
-_FILE = ("source", "path", "bytes_digest")
-
 
 @dataclass(slots=True)
 class Rows:
@@ -66,7 +65,7 @@ class Rows:
         """What one file gave."""
         if isinstance(found, Table):
             self._end_single()
-            named = [pl.lit(getattr(file, name)).alias(name) for name in _FILE]
+            named = [pl.lit(getattr(file, name)).alias(name) for name in FILE]
             self._tables.append(found.extracts.with_columns(named))
         for item in found.poisons if isinstance(found, Table) else found:
             if isinstance(item, Extract):
@@ -86,7 +85,7 @@ class Rows:
     def _end_single(self) -> None:
         """Files of one document each become a table together."""
         if self._single:
-            columns = dict(zip((*_FILE, *EXTRACTS), zip(*self._single, strict=True), strict=True))
+            columns = dict(zip((*FILE, *EXTRACTS), zip(*self._single, strict=True), strict=True))
             self._tables.append(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))
             self._single = []
 

@@ -39,6 +39,8 @@ INVENTORY = pl.Schema(
 )
 """`path` is relative to the root, with `/`. `problem` is null for a file that can be read; `bytes_digest` is "" else. The
 digest is of the file's bytes, or the ETag of an object."""
+FILE = ("source", "path", "bytes_digest")
+"""What tells a file as it was read from all others, in this table and in those that are made of it."""
 
 MENDS = {
     "named pipe": "a pipe has no end: write its content to a file",

@@ -27,7 +27,7 @@ import pyarrow as pa
 import xxhash
 
 from curation import index_kernels
-from curation.deduplication.numbering import digests_of
+from curation.deduplication.numbering import Digests, digests_of, names_of
 from curation.kernel_arguments import fixed
 from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
 from records import digest, large_binary, numbers_in, valid_in
@@ -164,7 +164,7 @@ class RowIndex:
 
     def _frame(self, part: pa.RecordBatch) -> pl.DataFrame:
         columns = {
-            name: names_of(numbers_in(array), valid_in(array)) if name in self._layout.digests else array
+            name: names_of(Digests(*numbers_in(array).T), valid_in(array)) if name in self._layout.digests else array
             for name, array in zip(part.schema.names, part.columns, strict=True)
         }
         return pl.DataFrame(columns).cast({name: self._schema[name] for name in columns})
@@ -250,21 +250,11 @@ def _filtered(data: Path, values: pl.Series, columns: Sequence[str]) -> pl.DataF
 
 
 _NO_NUMBERS = np.empty((0, 2), np.uint64)
-_HEXADECIMAL = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)
 
 
 def numbers_of(values: pl.Series) -> Numbers:
     """Digests, none null, as numbers. Raises ValueError for what is not 32 hexadecimal digits."""
     return np.stack(digests_of(values), axis=1)
-
-
-def names_of(numbers: Numbers, valid: npt.NDArray[np.bool_] | None = None) -> pl.Series:
-    """The digests in hexadecimal; null where they are not valid."""
-    data = _HEXADECIMAL[numbers.astype(">u8").view(np.uint8).ravel()]
-    ends = np.arange(0, WIDTH * len(numbers) + 1, WIDTH, dtype=np.int64)
-    there = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    array = pa.Array.from_buffers(pa.large_string(), len(numbers), [there, pa.py_buffer(ends), pa.py_buffer(data)])
-    return pl.Series(array, dtype=pl.String)
 
 
 def hashes_of(values: pl.Series) -> Keys:

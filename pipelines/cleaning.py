@@ -40,22 +40,16 @@ VERSION_HERE = version_of("headwater")
 REMOVED = ".removed-"
 """How the name of what is being deleted begins."""
 PARTS = "parts"
+WRITTEN_WHOLE = ("store", "store/releases/*", "previews", "reports", "exports", "forgotten", "dagster")
+"""Where files are written beside their place first (`pipelines.whole_files`)."""
 LEFT = (
-    "store/artifacts/*/*/.*",
-    "store/bases/.*",
-    f"store/releases/*/.*{PARTIAL}",
-    f"store/.*{PARTIAL}",
-    f"previews/.*{PARTIAL}",
-    f"reports/.*{PARTIAL}",
-    f"exports/.*{PARTIAL}",
-    f"forgotten/.*{PARTIAL}",
-    f"dagster/.*{PARTIAL}",
-    "tmp????????",
+    *("store/artifacts/*/*/.*", "store/bases/.*", "tmp????????"),
+    *(f"{place}/.*{PARTIAL}" for place in WRITTEN_WHOLE),
 )
 """What only a process that was killed leaves: drafts of weights, bases, releases and files, and folders for a moment."""
 PLACES = (
-    *("store", "store/tables", "store/indexes", "store/artifacts/*", "store/artifacts/*/*", "store/bases"),
-    *("store/releases/*", "jobs", "previews", "reports", "exports", "forgotten", "dagster", "."),
+    *("store/tables", "store/indexes", "store/artifacts/*", "store/artifacts/*/*", "store/bases", "jobs", "."),
+    *WRITTEN_WHOLE,
 )
 """Where things lie that may be removed, and so what is left of them when a process is killed over it."""
 

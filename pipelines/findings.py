@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from curation.inventory import FILE
 from pipelines.graph import Graph, Node
 from pipelines.inputs import observe
 from pipelines.store import Store
@@ -18,7 +19,6 @@ from pipelines.workspace import Workspace
 
 Facts = Mapping[str, int | str]
 PLACE = ("source", "path")
-FILE = (*PLACE, "bytes_digest")
 READ = ("documents", "failures")
 """The tables that together name every file that was read."""
 

@@ -60,9 +60,8 @@ def _opened(root: Path, access: int) -> Iterator[int | None]:
         yield descriptor
     finally:
         if descriptor is not None:
-            with suppress(
-                OSError
-            ):  # closing alone would not do, where there are locks: who was forked meanwhile has it too
+            # Closing alone would not do: who was forked meanwhile has it too. A file system without locks has none to let go.
+            with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 

@@ -137,7 +137,9 @@ def _read(
     """What stands in texts, whose words go to room[begin:], and sketches to rows of zeros, if there are any; and which may not
     be in NFC. A slice is sketched while its words are still in the processor's cache."""
     n, tables = len(texts), unicode_tables()
-    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
+    is_sketched = sketches.bands.shape[1] > 0
+    # Drawn before threads ask for them, each of which would draw its own.
+    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed) if is_sketched else None
     digests, n_characters, doubtful = np.empty((n, 2), np.uint64), np.empty(n, np.int64), np.empty(n, np.bool_)
     words = Words(room, np.empty(n, np.int64), np.empty(n, np.int64))
 
@@ -162,7 +164,7 @@ def _read(
             state,
         )
         words.starts[own] = at + np.cumsum(words.counts[own]) - words.counts[own]
-        if sketches.bands.shape[1]:  # also of no texts: it compiles what workers then find
+        if keys is not None:  # also of no texts: it compiles what workers then find
             _sketch(words, own, settings, keys, sketches.of(own))
 
     in_slices(texts, settings.threads, read)

@@ -69,11 +69,12 @@ def _no_digest(column: str, name: str | bytes) -> ValueError:
     return ValueError(f"{column}: {name!r} is no digest; give 32 hexadecimal digits, as records.digest makes them")
 
 
-def names_of(digests: Digests) -> pl.Series:
-    """The digests in hexadecimal."""
+def names_of(digests: Digests, valid: npt.NDArray[np.bool_] | None = None) -> pl.Series:
+    """The digests in hexadecimal; null where they are not valid."""
     data = hexadecimal(np.stack(digests, axis=1))
     offsets = np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int64)
-    array = pa.Array.from_buffers(pa.large_string(), len(digests), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    there = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    array = pa.Array.from_buffers(pa.large_string(), len(digests), [there, pa.py_buffer(offsets), pa.py_buffer(data)])
     return pl.Series(array, dtype=pl.String)
 
 

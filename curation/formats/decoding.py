@@ -151,7 +151,10 @@ def _round_trip(data: bytes, encoding: str) -> str | None:
 
 def is_unicode(text: str) -> bool:
     """Whether a text holds whole characters alone: none that stands for foreign bytes, and no half of one."""
+    if text.isascii():  # a text knows this of itself
+        return True
     try:
-        return text.isascii() or bool(text.encode())
+        text.encode()
     except UnicodeEncodeError:
         return False
+    return True

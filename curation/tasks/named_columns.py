@@ -20,9 +20,7 @@ ABSENT = "columns that no row has"
 """The note under which they are told."""
 SHOWN = 12
 """So many columns of a row are named."""
-
-
-ROW = r"[#/](row=|L)[0-9]+$"
+_ROW = r"[#/](row=|L)[0-9]+$"
 """The end of a locator that is the place of a row."""
 
 
@@ -34,7 +32,7 @@ def absent_columns(corpus: pl.LazyFrame, settings: TaskSettings) -> list[str]:
     named = [(part, settings.columns[part]) for part in PARTS if part in settings.columns]
     if not named:
         return []
-    is_row = (pl.col("media_type") == RECORD) | (pl.col("locator").str.contains(ROW) & (pl.col("media_type") != CHAT))
+    is_row = (pl.col("media_type") == RECORD) | (pl.col("locator").str.contains(_ROW) & (pl.col("media_type") != CHAT))
     rows = corpus.filter(is_row).group_by("source").agg(rows=pl.len(), first=pl.col("locator").min())
     records = corpus.filter(media_type=RECORD).group_by("source")
     held = records.agg(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipelines.commands.planted import plant_models
 from tests.pipelines.test_cli import headwater
 
 SETTINGS = """
@@ -60,6 +61,15 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran = headwater("run", "-w", root)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     (root / "first-run.txt").write_text(ran.stdout)
+    return root
+
+
+@pytest.fixture
+def adapted(ready: Path, tmp_path: Path) -> Path:
+    """The small workspace, with a model, its answers, scores and people's answers as the store keeps them."""
+    root = tmp_path / "adapted"
+    shutil.copytree(ready, root)
+    plant_models(root)
     return root
 
 

@@ -89,19 +89,6 @@ def test_a_sample_that_only_a_release_has_is_found_there(edited: Path) -> None:
     assert "only releases do" in said and f"1 in {sample['split']}" in said
 
 
-@pytest.fixture
-def adapted(ready: Path, tmp_path: Path) -> Path:
-    """The small workspace, with a model, its answers, scores and people's answers as the store keeps them."""
-    import shutil
-
-    from tests.pipelines.commands.planted import plant_models
-
-    root = tmp_path / "adapted"
-    shutil.copytree(ready, root)
-    plant_models(root)
-    return root
-
-
 def test_models_scores_and_annotations_have_their_trees(adapted: Path) -> None:
     store = Workspace(adapted).store
     head = store.head("instructions")

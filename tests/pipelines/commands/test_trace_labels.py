@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,11 @@ from pipelines.tracing import trace
 from pipelines.trees import lines_of
 from pipelines.workspace import Workspace
 from records import digest
-from tests.pipelines.commands.planted import VERSION, commit, plant_models
+from tests.pipelines.commands.planted import VERSION, commit
 
 SCORE = ("model", "prompt", "split", "metric")
 ANSWER = ("annotation_id",)
 LABEL = {"criterion": "preference", "how": "single", "people": 1}
-
-
-@pytest.fixture
-def root(ready: Path, tmp_path: Path) -> Path:
-    root = tmp_path / "adapted"
-    shutil.copytree(ready, root)
-    plant_models(root)
-    return root
 
 
 def planted(root: Path) -> dict[str, Any]:
@@ -90,12 +81,12 @@ def plant_uses(root: Path, label: dict[str, Any], other: dict[str, Any]) -> None
         write_release(pl.DataFrame(rows), folder, "preferences", {}, version)
 
 
-def test_a_preference_leads_to_its_label_scores_release_judges_and_the_annotator_s_figures(root: Path) -> None:
-    label = planted(root)
+def test_a_preference_leads_to_its_label_scores_release_judges_and_the_annotator_s_figures(adapted: Path) -> None:
+    label = planted(adapted)
     other = {**label, "annotation_id": digest("other"), "task_digest": digest("other task"), "annotator": "a2"}
-    commit(Workspace(root), "annotations", [label, other], ANSWER)
-    plant_uses(root, label, other)
-    assert uses(root, label["annotation_id"]) == [
+    commit(Workspace(adapted), "annotations", [label, other], ANSWER)
+    plant_uses(adapted, label, other)
+    assert uses(adapted, label["annotation_id"]) == [
         "label preference  b · single, of 1 person",
         "win rate among people tuned against base  0.75 (n 1)",
         "agreement of judge strict  kappa 0.5, n 4",
@@ -106,26 +97,26 @@ def test_a_preference_leads_to_its_label_scores_release_judges_and_the_annotator
     ]
 
 
-def test_a_rating_leads_to_the_scores_of_its_criteria_and_a_figure_of_one_sample_has_no_interval(root: Path) -> None:
+def test_a_rating_leads_to_the_scores_of_its_criteria_and_a_figure_of_one_sample_has_no_interval(adapted: Path) -> None:
     rated = {
-        **planted(root),
+        **planted(adapted),
         "kind": "rating",
         "value": '{"brief": 2, "correct": 4}',
         "model_b": None,
         "output_b": None,
     }
-    commit(Workspace(root), "annotations", [rated], ANSWER)
+    commit(Workspace(adapted), "annotations", [rated], ANSWER)
     alone = {"low": None, "high": None, "n": 1}
     scores = [score("base", f"human_rating {name}", value=4.0, **alone) for name in ("correct", "brief", "kind")]
-    commit(Workspace(root), "scores", [*scores, score("tuned", "human_rating correct")], SCORE)
-    assert uses(root, rated["annotation_id"]) == [
+    commit(Workspace(adapted), "scores", [*scores, score("tuned", "human_rating correct")], SCORE)
+    assert uses(adapted, rated["annotation_id"]) == [
         "score base/human_rating brief/people/none  4 (n 1)",
         "score base/human_rating correct/people/none  4 (n 1)",
     ]
     assert "score base/human_rating correct/people/none  4 (n 1)" in lines_of(
-        trace(Workspace(root), "base/human_rating correct")
+        trace(Workspace(adapted), "base/human_rating correct")
     )
-    people_s = list(lines_of(trace(Workspace(root), "tuned/human_rating correct")))
+    people_s = list(lines_of(trace(Workspace(adapted), "tuned/human_rating correct")))
     assert f"model tuned  {VERSION}" in people_s, "people compare a model by its name"
 
 
@@ -137,41 +128,41 @@ def test_a_rating_leads_to_the_scores_of_its_criteria_and_a_figure_of_one_sample
         ({}, "counts nowhere: the same person answered the task again"),
     ],
 )
-def test_an_answer_that_counts_nowhere_says_why(root: Path, change: dict[str, Any], said: str) -> None:
-    label = {**planted(root), **change}
-    again = {**planted(root), "annotation_id": digest("again"), "ordinal": 1}
-    commit(Workspace(root), "annotations", [label] if change else [label, again], ANSWER)
-    plant_uses(root, again, {**again, "task_digest": digest("x")})
-    assert uses(root, label["annotation_id"]) == [said]
+def test_an_answer_that_counts_nowhere_says_why(adapted: Path, change: dict[str, Any], said: str) -> None:
+    label = {**planted(adapted), **change}
+    again = {**planted(adapted), "annotation_id": digest("again"), "ordinal": 1}
+    commit(Workspace(adapted), "annotations", [label] if change else [label, again], ANSWER)
+    plant_uses(adapted, again, {**again, "task_digest": digest("x")})
+    assert uses(adapted, label["annotation_id"]) == [said]
     if not change:
-        assert any("score tuned/human_win_rate" in line for line in uses(root, again["annotation_id"]))
+        assert any("score tuned/human_win_rate" in line for line in uses(adapted, again["annotation_id"]))
 
 
-def test_a_decision_leads_to_the_label_of_the_task_that_people_disagreed_on(root: Path) -> None:
-    label = planted(root)
+def test_a_decision_leads_to_the_label_of_the_task_that_people_disagreed_on(adapted: Path) -> None:
+    label = planted(adapted)
     (task,) = decides([label["task_digest"]]) - {label["task_digest"]}
     decision = {**label, "annotation_id": digest("decision"), "task_digest": task, "project": "disagreements"}
-    commit(Workspace(root), "adjudications", [decision], ANSWER)
-    plant_uses(root, label, {**label, "task_digest": digest("x")})
-    found = uses(root, decision["annotation_id"])
+    commit(Workspace(adapted), "adjudications", [decision], ANSWER)
+    plant_uses(adapted, label, {**label, "task_digest": digest("x")})
+    found = uses(adapted, decision["annotation_id"])
     assert {"label preference  b · single, of 1 person", "preferences 11aa  test"} <= {*found}
     assert not any("human_win_rate" in line for line in found), "win rates are of those who were asked first"
 
 
-def test_of_several_texts_only_the_drawn_one_is_in_a_release(root: Path) -> None:
-    label = {**planted(root), "kind": "demonstration", "value": "Mine.", "output_b": None, "model_b": None}
+def test_of_several_texts_only_the_drawn_one_is_in_a_release(adapted: Path) -> None:
+    label = {**planted(adapted), "kind": "demonstration", "value": "Mine.", "output_b": None, "model_b": None}
     other = {**label, "annotation_id": digest("other"), "annotator": "a2", "value": "Theirs."}
-    commit(Workspace(root), "annotations", [label, other], ANSWER)
+    commit(Workspace(adapted), "annotations", [label, other], ANSWER)
     drawn = {**other, "criterion": "demonstration", "how": "written", "people": 2}
-    commit(Workspace(root), "adjudicated_labels", [drawn], ("task_digest", "criterion"))
+    commit(Workspace(adapted), "adjudicated_labels", [drawn], ("task_digest", "criterion"))
     turn = [{"role": "assistant", "content": "Theirs."}]
     row = {"sample_id": label["sample_id"], "messages": turn, "reference": "Theirs.", "slice": "qa", "split": "train"}
     row |= {"task_digest": label["task_digest"], "draft_model": None, "edited": True}
-    folder = Workspace(root).releases / "demonstrations" / "33cc"
+    folder = Workspace(adapted).releases / "demonstrations" / "33cc"
     folder.parent.mkdir(parents=True)
     write_release(
         pl.DataFrame([row], schema_overrides={"draft_model": pl.String}), folder, "demonstrations", {}, "33cc"
     )
     told = "label demonstration  Theirs. · written, of 2 people"
-    assert uses(root, other["annotation_id"]) == [told, "demonstrations 33cc  train"]
-    assert uses(root, label["annotation_id"]) == [told]
+    assert uses(adapted, other["annotation_id"]) == [told, "demonstrations 33cc  train"]
+    assert uses(adapted, label["annotation_id"]) == [told]
