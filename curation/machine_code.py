@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
+from llvmlite.binding import orcjit
 
 from curation.kernel_arguments import Kind
 
@@ -234,22 +235,23 @@ def kept(function: Any, files: Iterable[str], values: str) -> Kept | None:
     return Kept(_folders(file), Path(file), digest, name, f"{digests} {values}", _trusted(file))
 
 
-def _target(**options: Any) -> Any:
+@cache
+def _jit() -> orcjit.LLJIT:
+    """What loads code: one for all, since an engine for each costs a millisecond."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True, **options)
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return orcjit.create_lljit_compiler(target.create_target_machine(jit=True))
 
 
-_engines: list[Any] = []
+_loaded: list[orcjit.ResourceTracker] = []
 """What holds the code that was loaded, for as long as the process lives."""
 
 
 def _address(emitted: bytes) -> int:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(emitted))
-    engine.finalize_object()
-    _engines.append(engine)
-    return int(engine.get_function_address(ENTRY))
+    library = orcjit.JITLibraryBuilder().add_object_img(emitted).add_current_process().export_symbol(ENTRY)
+    _loaded.append(library.link(_jit(), f"kernel {len(_loaded)}"))
+    return int(_loaded[-1][ENTRY])
 
 
 def _error(name: str, status: int, pickled: int, size: int) -> BaseException:
