@@ -7,6 +7,7 @@ of 128 bytes and the number of shingles stand beside, which tell of most that ar
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -44,13 +45,23 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     A row depends on its text and the settings alone: not on the batch, nor on the number of threads.
     """
     settings, texts = settings.banded(), texts_of(contents.column("text"))
-    sketches = _blank_sketches(len(texts), settings.bands, len(texts))
-    found = _looked_through(texts, settings, None, sketches)
-    counts = found.words.counts
+    alone, n = replace(settings, threads=1), len(texts)
+    sketches, has_words = _blank_sketches(n, settings.bands, n), np.zeros(n, np.bool_)
+    digests, n_characters = np.empty((n, 2), np.uint64), np.empty(n, np.int64)
+
+    def sign(first: int, last: int) -> None:
+        own = slice(first, last)
+        part = texts.part(first, last)
+        found = _looked_through(part, alone, _room_to_reuse(part), sketches.of(own))
+        digests[own], n_characters[own], has_words[own] = found.digests, found.n_characters, found.words.counts > 0
+
+    # Made before threads ask for them, each of which would make its own.
+    unicode_tables(), _keys(settings)
+    in_slices(texts, settings.threads, sign)
     names = contents.column("content_digest").cast(pa.string())
-    numbers = _numbers(found.n_characters), _numbers(sketches.n_shingles)
-    hashes = _binary(sketches.bands, counts > 0), _binary(sketches.odd.view(np.uint32), counts > 0)
-    columns = [names, _hexadecimal(found.digests, texts.valid), *numbers, *hashes]
+    numbers = _numbers(n_characters), _numbers(sketches.n_shingles)
+    hashes = _binary(sketches.bands, has_words), _binary(sketches.odd.view(np.uint32), has_words)
+    columns = [names, _hexadecimal(digests, texts.valid), *numbers, *hashes]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
 
 
@@ -107,7 +118,7 @@ def signed(texts: Texts, settings: SignatureSettings, room: Room | None = None) 
 
 def words_of(texts: Texts, settings: SignatureSettings) -> Words:
     """The words of each text."""
-    return _looked_through(texts, settings, None, _blank_sketches(0, 0, 0)).words
+    return _looked_through(texts, settings, _room_to_reuse(texts), _blank_sketches(0, 0, 0)).words
 
 
 def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None, sketches: Sketches) -> Signed:
@@ -139,7 +150,7 @@ def _read(
     n, tables = len(texts), unicode_tables()
     is_sketched = sketches.bands.shape[1] > 0
     # Drawn before threads ask for them, each of which would draw its own.
-    keys = sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed) if is_sketched else None
+    keys = _keys(settings) if is_sketched else None
     digests, n_characters, doubtful = np.empty((n, 2), np.uint64), np.empty(n, np.int64), np.empty(n, np.bool_)
     words = Words(room, np.empty(n, np.int64), np.empty(n, np.int64))
 
@@ -200,6 +211,11 @@ def _room_for(texts: Texts) -> int:
     return len(texts) + int(texts.offsets[-1] - texts.offsets[0]) // 2
 
 
+def _room_to_reuse(texts: Texts) -> Room:
+    """Room for the words of texts, in memory that the C library gives to the next one when it is let go."""
+    return np.empty(_room_for(texts), np.uint32)
+
+
 class SketchKeys(NamedTuple):
     """Random odd multipliers, one per word of a shingle (the same for every seed), and one for the sketch.
 
@@ -210,6 +226,10 @@ class SketchKeys(NamedTuple):
     key: np.uint64
     order: npt.NDArray[np.uint16]
     rank: npt.NDArray[np.uint16]
+
+
+def _keys(settings: SignatureSettings) -> SketchKeys:
+    return sketch_keys(settings.shingle_words, settings.bands * settings.rows, settings.seed)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from curation.deduplication import set_kernels
 from curation.deduplication.evidence import Words, sketch_keys, words_of
 from curation.deduplication.settings import SignatureSettings
-from curation.deduplication.texts import Texts, texts_of
+from curation.deduplication.texts import texts_of
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -52,8 +52,7 @@ class GrowingSets:
         ends = texts.offsets - texts.offsets[0]
         cuts = np.unique(np.searchsorted(ends, np.arange(SLICE_BYTES, int(ends[-1]), SLICE_BYTES)))
         for first, last in pairwise([0, *cuts[cuts < len(texts)].tolist(), len(texts)]):
-            own = Texts(texts.data, texts.offsets[first : last + 1], texts.valid[first:last])
-            words = words_of(own, settings)
+            words = words_of(texts.part(first, last), settings)
             self._make_room(int(words.counts.sum()))
             found = sets_of(words, settings, self._hashes[self._used :])
             self._parts.append((found.starts + self._used, found.sizes))

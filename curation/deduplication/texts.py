@@ -28,6 +28,10 @@ class Texts(NamedTuple):
     def __len__(self) -> int:
         return len(self.valid)
 
+    def part(self, first: int, last: int) -> Texts:
+        """Those of some places."""
+        return Texts(self.data, self.offsets[first : last + 1], self.valid[first:last])
+
 
 PIECE = 1 << 16
 """Bytes that are not worth a thread."""
