@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.deduplication.additions import additions
 from benchmarks.deduplication.corpus import Corpus, corpus
 from benchmarks.deduplication.judge import EDGES, Answer, Judgement, judge
 from benchmarks.deduplication.picture import cpu_by_size
@@ -49,7 +50,7 @@ Each tool stands in a process of its own; of runs under {SHORT_SECONDS} CPU seco
 Headwater's goes from texts to duplicates in one call, which keeps words on disk where the stages of a workspace read the
 texts of candidates again. daft has 20 bands of 6, Headwater 18 of 7. No tool starts threads for matrices
 (OPENBLAS_NUM_THREADS=1); Headwater's scripts look for no garbage while they import, which saves them up to 0.1 CPU s.
-What the last hundredth costs is the difference of two runs of half a second: it moves by some 0.02 s, 0.7% of the whole.
+What the last hundredth costs is the difference of two runs of half a second, which moves from run to run by more than that.
 """
 
 Costs = dict[str, dict[int, Cost]]
@@ -84,20 +85,6 @@ def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
         cost = measure([python, tool, given.path, place / "answer.npz"], place / "log", around, place)
         with np.load(place / "answer.npz") as held:
             return cost, Answer(held["removed"], held["kept"])
-
-
-def update(given: Corpus) -> tuple[dict[str, Cost], Answer]:
-    """What it costs Headwater to `build` the tables of all but the last hundredth of a corpus, with their indexes on disk, and
-    to `update` them by it; and what they hold then."""
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        place, around = Path(folder), {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-        command: list[str | Path] = [sys.executable, TOOLS / "headwater_update.py"]
-        costs = {
-            step: measure([*command, step, given.path, place], place / "log", around, place)
-            for step in ("part", "build", "update", "answer")
-        }
-        with np.load(place / "answer.npz") as held:
-            return costs, Answer(held["removed"], held["kept"])
 
 
 def batch_bytes(given: Corpus) -> int:
@@ -149,27 +136,6 @@ def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
     return lines
 
 
-def additions(costs: Costs, empty: Mapping[str, Cost], seed: int) -> list[str]:
-    """What one hundredth of new documents costs, beside the whole. Raises RuntimeError where it gives another answer."""
-    size = max(costs[OURS])
-    cache = CACHE / "deduplication"
-    few, many = ([update(corpus(n, seed, cache)) for _ in range(TIMES)] for n in (EMPTY, size))
-    nothing, one = (
-        {step: min(taken[step].cpu for taken, _ in each) for step in ("build", "update")} for each in (few, many)
-    )
-    found, (_, expected) = many[0][1], run(OURS, corpus(size, seed, cache))
-    if not (np.array_equal(found.removed, expected.removed) and np.array_equal(found.kept, expected.kept)):
-        raise RuntimeError("the last hundredth, added to the others, gives other duplicates than all documents at once")
-    beyond, built = (one[step] - nothing[step] for step in ("update", "build"))
-    whole = costs[OURS][size].cpu - empty[OURS].cpu
-    return [
-        f"\nThe last hundredth of {size:,} documents, added to the tables of the others on disk: {one['update']:.2f} CPU s, "
-        f"{beyond:.2f} beyond one document added to nine. That is {beyond / whole:.1%} of finding all duplicates at once "
-        f"({whole:.2f}, which writes no table), and {beyond / built:.1%} of building the tables of the others with their "
-        f"indexes and a copy of their texts ({built:.2f})."
-    ]
-
-
 def write(found: Found, given: Sequence[Corpus], names: Sequence[str], added: Sequence[str]) -> list[str]:
     """Write all files, with what is known so far; the lines that hold for all sizes."""
     for own in given:
@@ -215,13 +181,12 @@ def main() -> None:
     names, most = [OURS, *told.peers], {name: int(size) for name, size in (each.split("=") for each in told.most)}
     for own in (smallest, given[0]):
         run(OURS, own)  # compiles, once for ever
-        update(own)
     for name in names:
         asked = [own for own in given if own.documents <= most.get(name, own.documents)]
         contest(name, smallest, asked, found)
         if len(asked) < len(given):
             found.failures.append(f"\n{name} was not asked for more than {most[name]:,} documents.")
-        added = additions(found.costs, found.empty, told.seed) if name == OURS else added
+        added = additions(partial(run, OURS), smallest, given[-1]) if name == OURS else added
         lines = write(found, given, names, added)
     print("", *lines, sep="\n")
 
