@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as compute
 from headwater_run import rows_of
 
 from curation.deduplication import DeduplicationSettings, signatures
@@ -49,6 +50,7 @@ FOUND_BY = {
 PIECES = {"signatures": ("bands",)}
 CORPUS = ("documents", "signatures")
 ORDER = ["documentation"]
+REUSED = pa.system_memory_pool()  # what one call leaves, the next one takes
 
 
 def file_of(state, name, part):
@@ -115,7 +117,7 @@ def texts_of(documents, state, parts):
         for part, column in enumerate(columns):
             own = number[of == part] - (ends[part] - len(column))
             places = pa.Array.from_buffers(pa.int64(), len(own), [None, pa.py_buffer(own)])
-            yield wanted.at(at[of == part]), column.take(places)
+            yield wanted.at(at[of == part]), compute.take(column, places, memory_pool=REUSED)
 
     return texts
 
