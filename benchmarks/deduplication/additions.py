@@ -80,11 +80,11 @@ def additions(run: Callable[[Corpus], tuple[Cost, Answer]], few: Corpus, many: C
     tables = built[1] - built[0]
     return [
         f"\nThe last hundredth of {many.documents:,} documents, added to the tables of the others on disk: "
-        f"{min(seconds.many_added):.2f} CPU s, {beyond:.3f} beyond one document added to nine. That is "
-        f"{beyond / whole_beyond:.1%} of finding all duplicates at once ({whole_beyond:.2f}, which writes no table), and "
-        f"{beyond / tables:.1%} of building the tables of the others with their indexes and a copy of their texts "
-        f"({tables:.2f}). By the medians of the {TURNS} runs of each, which took turns, it is {usual:.3f} of "
-        f"{usual_whole:.2f}, {usual / usual_whole:.1%}."
+        f"{min(seconds.many_added):.2f} CPU s, {beyond:.3f} beyond one document added to nine. That is {beyond / tables:.1%} "
+        f"of the full run that makes these tables, with their indexes and a copy of the texts ({tables:.2f}), and "
+        f"{beyond / whole_beyond:.1%} of finding all duplicates at once, which writes nothing ({whole_beyond:.2f}). By the "
+        f"medians of the {TURNS} runs of each, which took turns, it is {usual:.3f} of {usual_whole:.2f}, "
+        f"{usual / usual_whole:.1%}."
     ]
 
 
