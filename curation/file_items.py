@@ -51,7 +51,7 @@ def failure_of(error: Exception) -> Poison:
     if isinstance(error, MemoryError):
         if not may_die.get():
             raise error
-        return Poison("", "over the limit", TOO_MUCH.format("file"))
+        return Poison("", "over the limit", TOO_MUCH.format("the file"))
     named = error if isinstance(error, Unreadable) else reader_failed(error)
     return Poison("", named.error, named.detail)
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from errno import ESTALE
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,7 @@ from curation.formats.extracts import checked, died, over_the_limit
 from curation.formats.json_files import json_stream, parsed_line
 from curation.formats.mail import MAILBOX, mailbox_stream
 from curation.formats.packages import ZIP
-from curation.formats.parquet import PARQUET, damaged, parquet_rows
+from curation.formats.parquet import PARQUET, Group, first_rows, parquet_rows
 from curation.formats.row_tables import PLACES, GeneralWay, json_lines
 from curation.formats.rows import Row, sampled_column, unfolded_items, with_column
 from curation.formats.sniffing import JSON, JSON_LINES
@@ -115,9 +116,8 @@ def plan(file: File, settings: ReadingSettings) -> Plan:
                 raise OSError(ESTALE, CHANGED, file.path)
         column: tuple[str, ...] = ()
         if kind.media_type == PARQUET:
-            groups = row_groups(opened, PIECE_BYTES)
-            pieces = [Piece(start, end, bounds[0], bounds) for start, end, bounds in groups]
-            column = sampled_column(parquet_rows(opened, PARQUET, settings), PARQUET, settings)
+            pieces = [_piece_of(groups) for groups in row_groups(opened, PIECE_BYTES)]
+            column = sampled_column(first_rows(opened), PARQUET, settings)
         elif kind.media_type == JSON_LINES:
             column = _sampled(_content(opened, file, kind, settings), settings)
         return Plan(kind, stamp, column, tuple(pieces), tuple(poisons))
@@ -126,7 +126,7 @@ def plan(file: File, settings: ReadingSettings) -> Plan:
 def named(planned: Plan, piece: Piece) -> tuple[str, str] | None:
     """The place of what cannot be halved, and what it is in words; None of a file that is read as one stream."""
     if piece.bounds:
-        return f"row={piece.first}", f"rows {piece.first} to {piece.bounds[-1] - 1}, which lie in one group"
+        return f"row={piece.first}", str(groups_in(piece)[0])
     if planned.kind == Kind(JSON_LINES) and planned.stamp != _OBJECT:
         return f"L{piece.first}", "the line"
     return None
@@ -152,7 +152,10 @@ def halves(file: File, planned: Plan, piece: Piece) -> tuple[Piece, ...]:
 
 
 def read_piece(file: File, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Found]:
-    """What a piece gives, so much at a time as can be held. Raises Unreadable when the whole file fails by it."""
+    """What a piece gives, so much at a time as can be held.
+
+    Raises Unreadable when the whole file fails by it, and Damaged when something of its row groups cannot be read.
+    """
     bounds = replace(settings, max_records=_UNBOUNDED, max_characters=_UNBOUNDED)
     with named_problems(), _opened(file) as opened:
         if _stamp(opened) != planned.stamp:
@@ -310,18 +313,24 @@ def _place(piece: Piece, data: bytes) -> str:
 
 
 def _groups(opened: BinaryIO, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Found]:
-    groups = range(piece.start, piece.end)
-    given = 0
+    groups = groups_in(piece)
     try:
-        for table in group_tables(opened, groups, piece.first, planned.column, PARQUET, settings, 2 * PIECE_BYTES):
-            yield table
-            given += 1
-    except GeneralWay as error:
-        if given:
-            raise damaged() from error
-        rows = parquet_rows(opened, PARQUET, settings, groups, piece.first)
+        yield from group_tables(opened, groups, planned.column, PARQUET, settings, 2 * PIECE_BYTES)
+    except GeneralWay:
+        rows = parquet_rows(opened, PARQUET, settings, groups)
         own = with_column(settings, planned.column)
         yield from _held(item for row in rows for item in unfolded_items(row, own, PARQUET))
+
+
+def _piece_of(groups: Sequence[Group]) -> Piece:
+    bounds = (groups[0].first, *(group.first + group.rows for group in groups))
+    return Piece(groups[0].number - 1, groups[-1].number, bounds[0], bounds)
+
+
+def groups_in(piece: Piece) -> list[Group]:
+    """The row groups of a piece; of lines there are none."""
+    numbered = enumerate(pairwise(piece.bounds), piece.start + 1)
+    return [Group(number, first, end - first) for number, (first, end) in numbered]
 
 
 def _line_items(data: bytes, planned: Plan, piece: Piece, settings: ReadingSettings) -> Iterator[Item]:

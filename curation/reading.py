@@ -30,11 +30,13 @@ from curation.fetching import File, fetching, files_of
 from curation.file_items import failure_of, items_of
 from curation.formats import NeedsWorker, ReadingSettings, ready
 from curation.formats.care import care_after, careful
-from curation.formats.extracts import NeedsPieces, died, may_die
+from curation.formats.extracts import NeedsPieces, died, may_die, took_all_memory
+from curation.formats.parquet import Damaged, lost
 from curation.inventory import Root
-from curation.large_files import Found, is_large, plan, read_piece
+from curation.large_files import Found, Plan, groups_in, halves, is_large, plan, read_piece
+from curation.line_pieces import Piece
 from curation.memory_limits import OutOfMemory, gigabytes, memory_there_is
-from curation.reading_tasks import HELD_BYTES, Batch, Opened, PieceTask, Read, Task, Write, Written, failed
+from curation.reading_tasks import HELD_BYTES, Batch, Opened, PieceTask, Read, Task, Write, Written, failed, joined
 from curation.workers import Crew, Died, cores, results
 from records import Progress, silent
 
@@ -252,12 +254,26 @@ def _read_task(settings: ReadingSettings, write: Write[Any] | None, task: Task) 
     try:
         if task.plan is None:
             return plan(task.file, settings)
-        found = read_piece(task.file, task.plan, task.piece, settings)
-        return _written((_rows(task.file, one) for one in found), write)
+        return _read_piece(settings, write, task.file, task.plan, task.piece)
     except _Unwritten:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a parser stumbles over, the file fails alone and is named
         return failure_of(error)
+
+
+def _read_piece(settings: ReadingSettings, write: Write[Any] | None, file: File, planned: Plan, piece: Piece) -> Read:
+    """What a piece gave; of row groups those that can be read, and why the others cannot."""
+    try:
+        found = read_piece(file, planned, piece, settings)
+        return _written((_rows(file, one) for one in found), write)
+    except (Damaged, MemoryError) as error:
+        groups = groups_in(piece)
+        if len(groups) > 1:
+            return joined([_read_piece(settings, write, file, planned, half) for half in halves(file, planned, piece)])
+        if not groups:
+            raise
+        is_lack = isinstance(error, MemoryError)
+        return failed(file, took_all_memory(f"row={piece.first}", str(groups[0])) if is_lack else lost(groups[0]))
 
 
 def _rows(file: File, found: Found) -> Rows:

@@ -81,6 +81,12 @@ def failed(file: File, *reasons: Poison) -> Read:
     return Read((), rows.frames()[1], 0)
 
 
+def joined(reads: Sequence[Read]) -> Read:
+    """What several gave, in their order."""
+    documents = (part for read in reads for part in read.documents)
+    return Read(tuple(documents), pl.concat([read.failures for read in reads]), sum(read.rows for read in reads))
+
+
 @dataclass(slots=True)
 class Opened:
     """A large file of which some pieces are read."""

@@ -183,8 +183,11 @@ def _bounded(depth: int, settings: ReadingSettings) -> None:
 
 def _within(file: BinaryIO, kind: str, settings: ReadingSettings, work: _Work, depth: int) -> Iterator[Item]:
     _bounded(depth, settings)
+    part = None
     for part, name, member in _parts(file, kind, work):
         yield from below(part, "#", partial(_member, member, name, settings, work, depth), settings)
+    if part is None:
+        raise Unreadable("empty archive", "it holds no file: pack what it should hold, or exclude it")
 
 
 def member_of(data: bytes, kind: str, path: str, part: str, settings: ReadingSettings) -> tuple[bytes, str, str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any, BinaryIO
 
-from curation.formats.extracts import Item, ReadingSettings, Unreadable
+from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere
+from curation.formats.parquet import is_valid
 from curation.formats.rows import Row, extracts
 
 ARROW_FILE = "application/vnd.apache.arrow.file"
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 _PIECE = 1024
+_MALFORMED, _MEND = "malformed Arrow", "write the file again"
 
 
 def read_arrow(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -24,21 +28,89 @@ def arrow_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) -
 
 
 def arrow_rows(data: bytes | BinaryIO, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
-    """Each row by the names of its columns."""
+    """Each row by the names of its columns; a record batch that is damaged fails alone, and with it those behind it where nothing
+    says how many rows it has. Raises Unreadable for a damaged schema or footer."""
+    first = 1
+    for number, found in enumerate((_of_file if media_type == ARROW_FILE else _of_stream)(data), 1):
+        if found is None:
+            what = f"row {first} and all behind it: record batch {number} is damaged, and nothing says how many rows it has"
+            yield Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
+            return
+        rows = found if isinstance(found, int) else found.num_rows
+        if isinstance(found, int):
+            what = f"rows {first} to {first + rows - 1} (record batch {number}): damaged"
+            yield Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
+        else:
+            for start in range(0, rows, _PIECE):
+                values = found.slice(start, _PIECE).to_pylist()
+                yield from ((f"row={row}", value) for row, value in enumerate(values, first + start))
+        first += rows
+
+
+def _of_file(data: bytes | BinaryIO) -> Iterator[Any]:
+    """Each record batch; of one that is damaged the number of its rows, None where that is lost too."""
     import pyarrow as pa
 
-    number = 0
+    with _opened(pa.ipc.open_file, data) as reader:
+        for number in range(reader.num_record_batches):
+            batch = _read(partial(reader.get_batch, number))
+            yield _sound(_rows_in(data, number, len(reader.schema)) if batch is None else batch)
+
+
+def _of_stream(data: bytes | BinaryIO) -> Iterator[Any]:
+    """Each record batch, as `_of_file` gives it, up to the first of which nothing says how many rows it has."""
+    import pyarrow as pa
+
+    with _opened(pa.ipc.open_stream, data) as reader, suppress(StopIteration):
+        batch = True
+        while batch is not None:
+            batch = _read(reader.read_next_batch)
+            yield _sound(batch)
+
+
+def _opened(opens: Callable[..., Any], data: bytes | BinaryIO) -> Any:
+    import pyarrow as pa
+
     try:
-        is_file = media_type == ARROW_FILE
-        with pa.ipc.open_file(data) if is_file else pa.ipc.open_stream(data) as reader:
-            batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-            for batch in batches:
-                batch.validate(full=True)  # offsets of a damaged file lead anywhere
-                for start in range(0, batch.num_rows, _PIECE):
-                    for row in batch.slice(start, _PIECE).to_pylist():
-                        number += 1
-                        yield f"row={number}", row
-    except ConnectionError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last where a column's name is damaged
-        raise Unreadable("malformed Arrow", "the file is cut short or damaged: write it again") from error
+        reader = opens(data)
+        reader.schema.names  # noqa: B018 - a name that is no UTF-8 is found out here
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if is_elsewhere(error):
+            raise
+        raise Unreadable(_MALFORMED, f"the file is cut short or damaged: {_MEND}") from error
+    return reader
+
+
+def _read(read: Callable[[], Any]) -> Any:
+    """What is read; None of what is damaged."""
+    import pyarrow as pa
+
+    try:
+        return read()
+    except (pa.ArrowException, OSError) as error:
+        if is_elsewhere(error):
+            raise
+        return None
+
+
+def _sound(batch: Any) -> Any:
+    """A record batch that may be read; of another the number of its rows: its offsets lead anywhere."""
+    return batch if batch is None or isinstance(batch, int) or is_valid(batch) else batch.num_rows
+
+
+def _rows_in(data: bytes | BinaryIO, number: int, columns: int) -> int | None:
+    """How many rows a record batch has, by any of its columns that can be read."""
+    import pyarrow as pa
+
+    for column in range(columns):
+        own = pa.ipc.IpcReadOptions(included_fields=[column])
+        batch = _read(partial(_batch, data, number, own))
+        if batch is not None:
+            return int(batch.num_rows)
+    return None
+
+
+def _batch(data: bytes | BinaryIO, number: int, options: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.ipc.open_file(data, options=options).get_batch(number)

@@ -14,7 +14,18 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable, checked
-from curation.formats.parquet import READ_BYTES, damaged, parquet_rows
+from curation.formats.parquet import (
+    Damaged,
+    Group,
+    batches,
+    first_rows,
+    groups_of,
+    is_valid,
+    lost,
+    no_unicode,
+    opened,
+    values_of,
+)
 from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
 from curation.formats.rows import NO_TEXT, SAMPLE_ROWS, TOLD, facts_of, longest_column
 
@@ -24,52 +35,35 @@ _GROUP_BATCH = 512
 
 def parquet_table(data: bytes, media_type: str, settings: ReadingSettings) -> Table:
     """A document per row. Raises GeneralWay, and Unreadable for the whole file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    file = opened(data)
+    if file.metadata.num_rows > settings.max_records:
+        raise GeneralWay
+    columns = _Columns.of(file.schema_arrow, settings)
+    longest = None if columns.known else _longest(data)
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        if file.metadata.num_rows > settings.max_records:
-            raise GeneralWay
-        columns = _Columns.of(file.schema_arrow, settings)
-        longest = None if columns.known else _longest(data, media_type, settings)
         return _Gathering(media_type, settings, columns, longest).table(file)
-    except ConnectionError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise damaged() from error
+    except Damaged:
+        return _Gathering(media_type, settings, columns, longest).table_of_groups(file)
 
 
-def row_groups(opened: BinaryIO, most: int) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """The row groups of a file in runs of about so many bytes: first group, end, and the bounds of the groups in rows.
-
-    The bounds are the number of each group's first row, and one more than that of the last row.
-
-    Raises Unreadable for a file that is damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        known = pq.ParquetFile(opened).metadata
-    except ConnectionError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise damaged() from error
-    start = held = 0
-    bounds = [1]
-    for group in range(known.num_row_groups):
-        held += known.row_group(group).total_byte_size
-        bounds.append(bounds[-1] + known.row_group(group).num_rows)
-        if held >= most or group + 1 == known.num_row_groups:
-            yield start, group + 1, tuple(bounds)
-            start, held, bounds = group + 1, 0, bounds[-1:]
+def row_groups(file: BinaryIO, most: int) -> Iterator[list[Group]]:
+    """The row groups of a file in runs of about so many bytes. Raises Unreadable for a damaged footer."""
+    known = opened(file)
+    run: list[Group] = []
+    held = 0
+    for group in groups_of(known):
+        run.append(group)
+        held += known.metadata.row_group(group.number - 1).total_byte_size
+        if held >= most:
+            yield run
+            run, held = [], 0
+    if run:
+        yield run
 
 
 def group_tables(
-    opened: BinaryIO,
-    groups: Sequence[int],
-    first: int,
+    data: BinaryIO,
+    groups: Sequence[Group],
     column: tuple[str, ...],
     media_type: str,
     settings: ReadingSettings,
@@ -77,21 +71,13 @@ def group_tables(
 ) -> Iterator[Table]:
     """Some row groups of a file, so much at a time; `column` is the file's own column of text.
 
-    Raises GeneralWay before the first table, and Unreadable for a file that is damaged.
+    Raises GeneralWay before the first table, Damaged where something of them cannot be read, and Unreadable for the whole
+    file.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(opened, buffer_size=READ_BYTES)
-        columns = _Columns.of(file.schema_arrow, settings)
-        gathering = _Gathering(media_type, settings, columns, column)
-        batches = file.iter_batches(batch_size=_GROUP_BATCH, row_groups=groups, columns=gathering.names())
-        yield from gathering.tables(batches, first, most)
-    except ConnectionError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise damaged() from error
+    file = opened(data)
+    columns = _Columns.of(file.schema_arrow, settings)
+    gathering = _Gathering(media_type, settings, columns, column)
+    yield from gathering.tables(batches(file, groups, _GROUP_BATCH, gathering.names()), groups[0].first, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +109,8 @@ def _is_string(kind: Any) -> bool:
     return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner))
 
 
-def _longest(data: bytes, media_type: str, settings: ReadingSettings) -> tuple[str, ...]:
-    rows = islice(parquet_rows(data, media_type, settings), SAMPLE_ROWS)
+def _longest(data: bytes) -> tuple[str, ...]:
+    rows = islice(first_rows(data), SAMPLE_ROWS)
     return longest_column(row[1] for row in rows if not isinstance(row, Poison))
 
 
@@ -147,8 +133,21 @@ class _Gathering:
             if file.metadata.num_rows:
                 raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
             return Table(EXTRACTS.to_frame(), [])
-        (table,) = self.tables(file.iter_batches(batch_size=_BATCH, columns=self.names()), 1, None)
+        (table,) = self.tables(batches(file, groups_of(file), _BATCH, self.names()), 1, None)
         return table
+
+    def table_of_groups(self, file: Any) -> Table:
+        """The rows of the groups that can be read, in order, and why the others cannot."""
+        tables, poisons = [EXTRACTS.to_frame()], list[Poison]()
+        for group in groups_of(file):
+            try:
+                (table,) = self.tables(batches(file, [group], _BATCH, self.names()), group.first, None)
+            except Damaged:
+                self._taken()
+                table = Table(EXTRACTS.to_frame(), [lost(group)])
+            tables.append(table.extracts)
+            poisons += table.poisons
+        return Table(pl.concat(tables), poisons)
 
     def names(self) -> list[str]:
         """The columns that are read."""
@@ -158,9 +157,8 @@ class _Gathering:
         """The rows in order, the first numbered so; a table for about as many bytes of text as are given, else one."""
         held = 0
         for batch in batches:
-            _validate(batch)
             if batch.num_rows:
-                self._take(batch, first)
+                self._take(*self._unicode(batch, first))
             first += batch.num_rows
             held += batch.nbytes
             if self.characters > self.settings.max_characters:
@@ -181,11 +179,24 @@ class _Gathering:
     def _titles(self) -> tuple[str, ...]:
         return ("title",) if "title" in self.columns.strings else ()
 
-    def _take(self, batch: Any, first: int) -> None:
+    def _unicode(self, batch: Any, first: int) -> tuple[Any, pl.Expr]:
+        """The batch and the numbers of its rows, without those that hold a string which is no UTF-8."""
+        import pyarrow as pa
+
+        if is_valid(batch):
+            return batch, pl.int_range(first, first + batch.num_rows)
+        rows = dict(enumerate(values_of(batch), first))
+        self.poisons += (no_unicode(number) for number, row in rows.items() if row is None)
+        kept = {number: row for number, row in rows.items() if row is not None}
+        return pa.RecordBatch.from_pylist(list(kept.values()), batch.schema), pl.lit(
+            pl.Series(list(kept), dtype=pl.Int64)
+        )
+
+    def _take(self, batch: Any, numbers: pl.Expr) -> None:
         names = self._texts()
         strings = pl.DataFrame({name: _strings(batch, name) for name in {*names, *self._titles()}})
         frame = strings.select(
-            part=pl.format("row={}", pl.int_range(first, first + batch.num_rows)),
+            part=pl.format("row={}", numbers),
             media_type=pl.lit(self.media_type),
             text=pl.coalesce(*names),
             title=pl.col("title") if self._titles() else pl.lit(None, pl.String),
@@ -211,16 +222,6 @@ class _Gathering:
             assert isinstance(item, Poison)
             self.poisons.append(item)
         self.frames.append(frame.filter(~bad.fill_null(True)).select(EXTRACTS.names()))
-
-
-def _validate(batch: Any) -> None:
-    """Offsets of a damaged file lead anywhere, and its strings may be no UTF-8: then the general way says so."""
-    import pyarrow as pa
-
-    try:
-        batch.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise GeneralWay from error
 
 
 def _strings(batch: Any, name: str) -> pl.Series:

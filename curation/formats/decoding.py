@@ -74,6 +74,16 @@ def is_text(data: bytes) -> bool:
     return any(data.startswith(mark) for mark, _ in _MARKS[1:]) or _bare_utf16(data) is not None
 
 
+def decode_rows(data: bytes) -> str:
+    """The text of a table, as `decode` gives it; NULs that `are_of_rows` stay in it, for they cost the rows that hold them alone."""
+    return data.decode("utf-8-sig") if are_of_rows(data) else decode(data)
+
+
+def are_of_rows(data: bytes) -> bool:
+    """Whether there are NULs in the bytes, which are UTF-8 nevertheless and have none in their first line."""
+    return b"\0" in data and b"\0" not in data.partition(b"\n")[0] and _strict(data, "utf-8") is not None
+
+
 def _by_name(data: bytes) -> str | None:
     """Bytes that are no UTF-8, by the encoding that they name or that is guessed."""
     known = (_round_trip(data, name) for name in _declared(data))

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from curation.formats.care import died_at, is_careful, reading
-from curation.formats.decoding import decode, is_unicode
+from curation.formats.decoding import decode_rows, is_unicode
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, died
 from curation.formats.rows import PASSED, Row, extracts
 
@@ -33,7 +33,7 @@ def read_delimited(data: bytes, media_type: str, settings: ReadingSettings) -> I
 
 def delimited_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
     """Each row by the names of the header; a broken quote ends them."""
-    text = decode(data)
+    text = decode_rows(data)
     return _rows(io.StringIO(text, newline=""), _delimiter(text, media_type), settings)
 
 
@@ -55,7 +55,11 @@ def delimited_stream(opened: BinaryIO, media_type: str, settings: ReadingSetting
 
 
 class _TooLong(Exception):
-    """A row is too long to be held; the next line is that behind it."""
+    """A row is too long to be held; the next line is that behind it. `lines` are those of it that the parser did not see."""
+
+    def __init__(self, why: str, lines: int) -> None:
+        super().__init__(why)
+        self.lines = lines
 
 
 @dataclass(slots=True)
@@ -76,8 +80,8 @@ class _Lines:
         line = self.stream.readline(self.most + 1)
         self.length += len(line)
         if self.length > self.most:
-            self._pass_over(line)
-            raise _TooLong(f"longer than reading.max_bytes ({self.most}): raise it, or split the record")
+            lines = self._pass_over(line)
+            raise _TooLong(f"longer than reading.max_bytes ({self.most}): raise it, or split the record", lines)
         if not line:
             raise StopIteration
         self.row.append(line)
@@ -88,12 +92,12 @@ class _Lines:
         self._clear()
         return None if is_unicode("".join(fields)) else Poison(part, "unknown encoding", _NOT_UTF8)
 
-    def _pass_over(self, line: str) -> None:
-        """Read to the end of the row that this line belongs to, and hold nothing of it.
+    def _pass_over(self, line: str) -> int:
+        """Read to the end of the row that this line belongs to, hold nothing of it, and count its lines from this one on.
 
         Raises csv.Error where its quotes are broken, for then nothing says where it ends.
         """
-        is_quoted, begins, is_closed = False, True, False
+        is_quoted, begins, is_closed, lines = False, True, False, 0
         for before in self.row:
             is_quoted = _ends_quoted(before, self.delimiter, is_quoted)
         self._clear()
@@ -102,8 +106,9 @@ class _Lines:
                 raise csv.Error("a quote within a field in quotes")
             was = is_quoted
             is_quoted = _ends_quoted(line, self.delimiter, was, begins)
+            lines += line.endswith(("\n", "\r"))
             if not is_quoted and line.endswith(("\n", "\r")):
-                return
+                return lines
             is_closed = (  # by a quote that may be half of a doubled one
                 line.endswith('"') and not is_quoted and _ends_quoted(line[:-1], self.delimiter, was, begins)
             )
@@ -111,6 +116,7 @@ class _Lines:
             line = self.stream.readline(self.most + 1)
         if is_quoted:
             raise csv.Error("a field in quotes that does not end")
+        return lines
 
     def _clear(self) -> None:
         self.row.clear()
@@ -127,57 +133,69 @@ def _rows(
     csv.field_size_limit(settings.max_bytes)  # the module's own limit (131,072) is shorter than many a text
     lines = iter(given)
     parsed = csv.reader(lines, delimiter=delimiter, strict=True)
-    number = 0
+    number = passed = 0
+    line = 1
     try:
         with reading("header"):
             header = next(parsed, [])
         if why := odd("", header):
             raise Unreadable(why.error, f"the header: {why.detail}")
+        line = 1 + parsed.line_num
         while True:
             try:
                 for fields in _careful(parsed, lines, delimiter) if is_careful() else parsed:
-                    why = odd(f"row={number + 1}", fields)
-                    if fields:
-                        number += 1
-                        part = f"row={number}"
-                        if isinstance(fields, tuple):
-                            yield died(part, *fields)
-                        else:
-                            yield why or _row(part, header, fields)
+                    part = f"row={number + 1}"
+                    number += bool(fields)
+                    if isinstance(fields, _Dead):
+                        odd(part, ())
+                        passed += fields.lines
+                        yield died(part, fields.signal)
+                    elif (why := odd(part, fields)) or fields:
+                        yield why or _row(part, line, header, fields)
+                    line = 1 + parsed.line_num + passed
                 return
             except _TooLong as error:
                 number += 1
+                passed += error.lines
+                line = 1 + parsed.line_num + passed
                 yield Poison(f"row={number}", "over the limit", str(error))
     except csv.Error as error:
-        message = "mend the quotes: from here on no row can be told from the next"
+        message = f"line {line}: mend the quotes: from here on no row can be told from the next"
         if number == 0:
             raise Unreadable("malformed CSV", message) from error
         yield Poison(f"row={number + 1}", "malformed CSV", message)
 
 
-def _careful(
-    parsed: Iterator[list[str]], lines: Iterator[str], delimiter: str
-) -> Iterator[list[str] | tuple[str, ...]]:
-    """The fields of each row; of one that a process died of the signal, and the parser does not see it."""
+class _Dead(NamedTuple):
+    """A row that a process died of, which the parser does not see, and the empty lines before it."""
+
+    signal: str
+    lines: int
+
+
+def _careful(parsed: Iterator[list[str]], lines: Iterator[str], delimiter: str) -> Iterator[list[str] | _Dead]:
+    """The fields of each row, or what a process died of."""
     while True:
         if (signal := died_at("")) is not None:
             with reading(PASSED):
-                _pass_over(lines, delimiter)
-            yield (signal,)
+                passed = _pass_over(lines, delimiter)
+            yield _Dead(signal, passed)
         elif (fields := next(parsed, None)) is not None:
             yield fields
         else:
             return
 
 
-def _pass_over(lines: Iterator[str], delimiter: str) -> None:
-    """Take the lines of the next row, and the empty ones before it."""
-    is_quoted = False
+def _pass_over(lines: Iterator[str], delimiter: str) -> int:
+    """Take the lines of the next row, and the empty ones before it, and count them."""
+    is_quoted, taken = False, 0
     for line in lines:
+        taken += 1
         if is_quoted or line.strip("\r\n"):
             is_quoted = _ends_quoted(line, delimiter, is_quoted)
             if not is_quoted:
-                return
+                break
+    return taken
 
 
 def _ends_quoted(line: str, delimiter: str, is_quoted: bool, begins: bool = True) -> bool:
@@ -203,9 +221,9 @@ def _after_quote(delimiter: str) -> tuple[str, ...]:
     return delimiter, "\n", "\r"
 
 
-def _row(part: str, header: list[str], fields: list[str]) -> Row:
+def _row(part: str, line: int, header: list[str], fields: list[str]) -> Row:
     if len(fields) != len(header):
-        return Poison(part, "malformed CSV", f"{len(fields)} fields where the header has {len(header)}")
+        return Poison(part, "malformed CSV", f"line {line}: {len(fields)} fields where the header has {len(header)}")
     return part, dict(zip(header, fields, strict=True))
 
 

@@ -99,7 +99,7 @@ Reader = Callable[[bytes, str, ReadingSettings], Iterator[Item]]
 """A reader takes a file's bytes, its media type and the settings. It raises `Unreadable` for the whole file."""
 
 
-TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude the {}"
+TOO_MUCH = "reading it takes more than reading.max_memory: raise it, or exclude {}"
 
 
 class Unreadable(Exception):
@@ -171,12 +171,17 @@ def died(part: str, signal: str, what: str = "the record") -> Poison:
     return Poison(part, "reader died", crashed(signal, what))
 
 
-def took_all_memory(part: str) -> Poison:
+def took_all_memory(part: str, what: str = "the record") -> Poison:
     """The failure of a record that its process had no memory for; to be called where MemoryError is handled. Raises that
     error itself where the process has no limit of its own, for then it is the machine's doing."""
     if not may_die.get():
         raise
-    return Poison(part, "over the limit", TOO_MUCH.format("record"))
+    return Poison(part, "over the limit", TOO_MUCH.format(what))
+
+
+def is_elsewhere(error: Exception) -> bool:
+    """Whether an error says nothing of the file: it is the network's, the system's, or for want of memory."""
+    return isinstance(error, ConnectionError | MemoryError) or getattr(error, "errno", None) is not None
 
 
 def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: ReadingSettings) -> Iterator[Item]:

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import BinaryIO
 
 from curation.formats.care import died_at, is_careful, reading
-from curation.formats.decoding import decode, is_unicode
+from curation.formats.decoding import decode, decode_rows, is_unicode
 from curation.formats.extracts import (
     Extract,
     Item,
@@ -87,7 +87,7 @@ def json_stream(opened: BinaryIO, media_type: str, settings: ReadingSettings) ->
 
 def json_line_rows(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Row]:
     """The value of each line that is not blank."""
-    for number, line in enumerate(decode(data).split("\n"), 1):
+    for number, line in enumerate(decode_rows(data).split("\n"), 1):
         if line.strip():
             yield parsed_line(f"L{number}", line)
 

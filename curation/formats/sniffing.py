@@ -13,11 +13,12 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from curation.formats.decoding import is_text
+from curation.formats.decoding import are_of_rows, is_text
 
 BINARY = "application/octet-stream"
 JSON = "application/json"
 JSON_LINES = "application/jsonl"
+_ROWS = ("text/csv", "text/tab-separated-values", JSON_LINES)
 
 _BINARY_MAGIC = (
     (b"PAR1", "application/vnd.apache.parquet"),
@@ -25,6 +26,7 @@ _BINARY_MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
     (b"PK\x03\x04", "application/zip"),
+    (b"PK\x05\x06", "application/zip"),  # without members
     (b"\x1f\x8b", "application/gzip"),
     *((b"BZh%d1AY&SY" % level, "application/x-bzip2") for level in range(1, 10)),
     (b"\xfd7zXZ\0", "application/x-xz"),
@@ -68,7 +70,7 @@ _BLACK = re.compile(rb"\S")
 def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
     """The media type of a file's bytes; `endings` maps a lower-case ending with its dot to the type it hints at."""
     if not is_text(data):
-        return _magic(data, _BINARY_MAGIC) or _magic(data, _TEXTUAL_MAGIC) or _tar(data) or BINARY
+        return _magic(data, _BINARY_MAGIC) or _magic(data, _TEXTUAL_MAGIC) or _tar(data) or _rows(data, path, endings)
     head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe").replace(b"\0", b"")
     if found := _magic(head, _TEXTUAL_MAGIC) or _magic(data, _NO_TEXT_MAGIC):
         return found
@@ -78,6 +80,12 @@ def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
     if hint in ("", JSON, JSON_LINES) and (shape := _json_shape(data, hint)):
         return shape
     return hint or _shebang(head) or "text/plain"
+
+
+def _rows(data: bytes, path: str, endings: Mapping[str, str]) -> str:
+    """A table some rows of which hold NULs (a disk that failed leaves them) is what its ending says."""
+    hint = endings.get(PurePosixPath(path).suffix.lower(), "")
+    return hint if hint in _ROWS and are_of_rows(data) else BINARY
 
 
 def _tar(data: bytes) -> str:

@@ -59,10 +59,19 @@ class Decoder(json.JSONDecoder):
 loads, errors = json.loads, json.JSONDecodeError
 json_files.json = SimpleNamespace(loads=lambda text: ending(loads(text)), JSONDecodeError=errors)
 json_files._DECODER = Decoder()
-read = lambda *given, **named: map(ending, csv.reader(*given, **named))
+
+class Read:
+    def __init__(self, *given, **named):
+        self.real = csv.reader(*given, **named)
+    def __iter__(self):
+        return self
+    def __next__(self):
+        return ending(next(self.real))
+    line_num = property(lambda self: self.real.line_num)
+
 ends = delimited._ends_quoted
 delimited._ends_quoted = lambda line, *rest: os.abort() if "bottomless" in line else ends(line, *rest)
-delimited.csv = SimpleNamespace(reader=read, Error=csv.Error, field_size_limit=csv.field_size_limit)
+delimited.csv = SimpleNamespace(reader=Read, Error=csv.Error, field_size_limit=csv.field_size_limit)
 """
 TEXTS = [f"record number {number} of a file that is read as a stream" for number in range(1, 121)]
 ENDLESS = 'endless, "so to say", ]}\r\n\n[{""\\'

@@ -409,8 +409,8 @@ import curation.large_files as large
 def lines(data, *rest):
     return os.abort() if b"crash" in data else read_lines(data, *rest)
 
-def groups(opened, groups, first, *rest):
-    return os.abort() if 101 in range(first, first + 50 * len(groups)) else read_groups(opened, groups, first, *rest)
+def groups(opened, groups, *rest):
+    return os.abort() if 101 in [group.first for group in groups] else read_groups(opened, groups, *rest)
 
 read_lines, large.json_lines = large.json_lines, lines
 read_groups, large.group_tables = large.group_tables, groups
@@ -438,7 +438,7 @@ def test_a_record_over_which_a_parser_crashes_costs_itself(tmp_path: Path, monke
     crashed = {f"a.jsonl#L{number}": "reader died" for number in (1, 57, 58, 300)}
     assert reasons == crashed | {"b.parquet#row=101": "reader died", "c.jsonl#L1": "reader died", "c.jsonl": "no text"}
     rows = [f"b.parquet#row={number}" for number in range(1, 301) if not 101 <= number <= 150]
-    assert "rows 101 to 150" in failures.filter(pl.col("path") == "b.parquet")["detail"].item()
+    assert "exclude rows 101 to 150 (row group 3)" in failures.filter(pl.col("path") == "b.parquet")["detail"].item()
     lines = [f"a.jsonl#L{number}" for number in range(1, 301) if number not in (1, 57, 58, 300)]
     assert documents["locator"].to_list() == lines + rows
     assert told[-1][-1] == "3 of 3 files"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 
 import polars as pl
 import pyarrow as pa
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.formats import Extract, Poison, ReadingSettings, Unreadable, read_items
+from curation.formats.extracts import checked
 
 SETTINGS = ReadingSettings()
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1)
@@ -130,6 +132,43 @@ def test_a_ragged_row_fails_alone_and_an_open_quote_ends_the_file():
     assert texts(items) == ["a", "d"]
     assert [item.part for item in items if isinstance(item, Poison)] == ["row=2", "row=3", "row=5"]
     assert refused('id,text\n1,"a', "a.csv").error == "malformed CSV"
+
+
+def test_a_malformed_row_is_named_by_its_line_too():
+    items = read('id,text\n1,"two\nlines"\n\n2\n\n3,c\n4,"d\n5,e\n', "a.csv")
+    assert [(item.part, item.detail.partition(":")[0]) for item in items if isinstance(item, Poison)] == [
+        ("row=2", "line 5"),
+        ("row=4", "line 8"),
+    ]
+    assert refused('id,text\n\n1,"a\n', "a.csv").detail.startswith("line 3: ")
+
+
+@pytest.mark.parametrize(("name", "first"), [("a.csv", "id,text"), ("a.tsv", "id\ttext"), ("a.jsonl", '{"text": "x"}')])
+def test_nuls_cost_the_rows_that_hold_them(name, first):
+    is_json = name == "a.jsonl"
+    row = '{"text": "?"}' if is_json else f"1{first[2]}?"
+    rows = [row.replace("?", text) for text in ("one", "t\0wo", "three")]
+    items = [checked(item) for item in read("\n".join([first, *rows, "\0" * 500, rows[0]]), name)]
+    assert [item.text for item in items if isinstance(item, Extract)] == ["x"] * is_json + ["one", "three", "one"]
+    failed = [item for item in items if isinstance(item, Poison)]
+    assert [item.part for item in failed] == (["L3", "L5"] if is_json else ["row=2", "row=4"])
+    assert all(item.detail for item in failed)
+    assert refused(first.replace("t", "\0"), name).error == "binary"
+
+
+def test_an_archive_without_files_says_so():
+    made, folder = io.BytesIO(), io.BytesIO()
+    zipfile.ZipFile(made, "w").close()
+    with zipfile.ZipFile(folder, "w") as archive:
+        archive.mkdir("docs")
+    for data in (made.getvalue(), folder.getvalue()):
+        assert refused(data, "a.zip").error == "empty archive"
+    with zipfile.ZipFile(folder, "w") as archive:
+        archive.writestr("inner.zip", made.getvalue())
+        archive.writestr("a.txt", "words")
+    items = read(folder.getvalue(), "a.zip")
+    assert texts(items) == ["words"]
+    assert [(item.part, item.error) for item in items if isinstance(item, Poison)] == [("inner.zip", "empty archive")]
 
 
 def test_parquet_rows():

@@ -1,0 +1,186 @@
+"""Of a file of row groups or record batches, what is damaged costs itself, and says which rows it is."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import curation.formats.parquet
+from curation.formats import Extract, Poison, ReadingSettings, Table, Unreadable, read_file, read_items
+from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, read_arrow
+from curation.inventory import Source, take_inventory
+from curation.reading import read_files
+
+ROWS, GROUP = 20, 4
+TEXTS = [f"row {number} of a table that is damaged somewhere" for number in range(1, ROWS + 1)]
+PLAIN = pa.table({"text": TEXTS, "n": list(range(ROWS)), "title": [f"T{n}" for n in range(ROWS)]})
+CHATS = pa.table({"messages": [[{"role": "user", "content": text}] for text in TEXTS]})
+
+
+def parquet(table: Any, compression: str = "zstd") -> bytes:
+    made = io.BytesIO()
+    pq.write_table(table, made, row_group_size=GROUP, compression=compression, use_dictionary=False)
+    return made.getvalue()
+
+
+def chunk(data: bytes, group: int, column: int = 0) -> tuple[int, int]:
+    """Where a column of a row group (from 1) begins, and its bytes."""
+    found = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(group - 1).column(column)
+    return found.data_page_offset, found.total_compressed_size
+
+
+def damaged(data: bytes, *places: tuple[int, int]) -> bytes:
+    """The file with all bytes of some columns of row groups overwritten but for the last one."""
+    changed = bytearray(data)
+    for group, column in places:
+        start, size = chunk(data, group, column)
+        changed[start : start + size - 1] = b"\xff" * (size - 1)
+    return bytes(changed)
+
+
+def told(items: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """What was read, and why what was not, by place."""
+    if isinstance(items, Table):
+        return dict(items.extracts.select("part", "text").iter_rows()), {one.part: one.detail for one in items.poisons}
+    found = list(items)
+    read = {item.part: item.text for item in found if isinstance(item, Extract)}
+    return read, {item.part: item.detail for item in found if isinstance(item, Poison)}
+
+
+def ways(data: bytes, folder: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+    """The file read as columns, row by row, as a batch and in pieces."""
+    (folder / "raw").mkdir()
+    (folder / "raw" / "a.parquet").write_bytes(data)
+    files = take_inventory(Source("raw", str(folder / "raw")), folder)
+    found = {
+        "columns": told(read_file(data, "a.parquet", ReadingSettings())),
+        "rows": told(read_items(data, "a.parquet", ReadingSettings())),
+    }
+    for name, most in (("batch", 64 << 20), ("pieces", 200)):
+        reading = ReadingSettings(max_bytes=most, workers=1)
+        frames = read_files(files, {"raw": folder / "raw"}, reading)
+        part = pl.col("locator").str.split("#").list.get(1, null_on_oob=True)
+        read, failed = (
+            dict(frame.select(part, named).iter_rows()) for frame, named in zip(frames, ("text", "detail"), strict=True)
+        )
+        found[name] = read, failed
+    return found
+
+
+@pytest.mark.parametrize(("table", "held"), [(PLAIN, 32 << 20), (CHATS, 32 << 20), (CHATS, 0)])
+def test_a_damaged_page_costs_its_row_group_and_names_the_rows(
+    table: Any, held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curation.formats.parquet, "_HELD_BYTES", held)
+    data = damaged(parquet(table), (2, 0), (5, 0))
+    for way, (read, failed) in ways(data, tmp_path).items():
+        assert list(read) == [f"row={n}" for n in (1, 2, 3, 4, *range(9, 17))], way
+        assert all(text in read[f"row={n}"] for n, text in enumerate(TEXTS, 1) if f"row={n}" in read), way
+        assert list(failed) == ["row=5", "row=17"], way
+        assert failed["row=5"].startswith("rows 5 to 8 (row group 2): "), way
+        assert failed["row=17"].startswith("rows 17 to 20 (row group 5): "), way
+
+
+def test_a_column_that_is_not_read_costs_nothing(tmp_path: Path) -> None:
+    data = damaged(parquet(PLAIN), (2, 1))
+    for way, (read, failed) in ways(data, tmp_path).items():
+        lost = ["row=5"] if way == "rows" else []
+        assert list(failed) == lost, way
+        assert len(read) == ROWS - GROUP * len(lost), way
+
+
+def test_a_string_that_is_no_utf_8_costs_its_row(tmp_path: Path) -> None:
+    for number, table in enumerate((PLAIN, CHATS)):
+        data = parquet(table, "none").replace(b"row 7 of", b"row \xff of").replace(b"row 20 of", b"row \xff\xff of")
+        (tmp_path / str(number)).mkdir()
+        for way, (read, failed) in ways(data, tmp_path / str(number)).items():
+            assert list(failed) == ["row=7", "row=20"], way
+            assert "no UTF-8" in failed["row=7"], way
+            assert list(read) == [f"row={n}" for n in range(1, 20) if n != 7], way
+
+
+def test_a_group_of_fewer_rows_than_the_footer_says_is_damaged(tmp_path: Path) -> None:
+    whole, other = parquet(PLAIN, "none"), parquet(PLAIN.slice(0, 5), "none")
+    start, size = chunk(whole, 2)
+    page = whole[start : start + size]
+    short = pq.ParquetFile(io.BytesIO(other)).metadata.row_group(1).column(0)
+    one = other[short.data_page_offset : short.data_page_offset + short.total_compressed_size]
+    data = whole.replace(page, one + page[len(one) :])
+    assert data != whole
+    for way, (read, failed) in ways(data, tmp_path).items():
+        assert list(failed) == ["row=5"], way
+        assert read == {f"row={n}": text for n, text in enumerate(TEXTS, 1) if not 5 <= n <= 8}, way
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 2), st.floats(0, 1), st.binary(min_size=1, max_size=8))
+def test_the_other_groups_are_read_whatever_is_damaged_in_one(group: int, column: int, at: float, new: bytes) -> None:
+    data = parquet(PLAIN)
+    start, size = chunk(data, group, column)
+    place = start + int(at * (size - len(new)))
+    changed = data[:place] + new + data[place + len(new) :]
+    own = [f"row={n}" for n in range(GROUP * group - 3, GROUP * group + 1)]
+    for read, failed in (told(way(changed, "a", ReadingSettings())) for way in (read_file, read_items)):
+        assert {place: text for place, text in read.items() if place not in own} == {
+            f"row={n}": text for n, text in enumerate(TEXTS, 1) if f"row={n}" not in own
+        }
+        assert set(failed) <= set(own)
+        assert len(read) == ROWS or failed
+
+
+def arrow(kind: str, compression: str | None = None) -> bytes:
+    made = io.BytesIO()
+    opens = pa.ipc.new_file if kind == ARROW_FILE else pa.ipc.new_stream
+    with opens(made, PLAIN.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(PLAIN, max_chunksize=GROUP)
+    return made.getvalue()
+
+
+OFFSETS = struct.pack("<3i", 0, len(TEXTS[0]), 2 * len(TEXTS[0]))
+
+
+@pytest.mark.parametrize("kind", [ARROW_FILE, ARROW_STREAM])
+@pytest.mark.parametrize(("old", "new"), [(b"row 7", b"row \xff"), (OFFSETS, struct.pack("<3i", 0, 1 << 30, 0))])
+def test_a_damaged_record_batch_costs_itself(kind: str, old: bytes, new: bytes) -> None:
+    whole = arrow(kind)
+    at = whole.index(old) if b"row" in old else whole.index(old, whole.index(OFFSETS) + 1)
+    read, failed = told(read_arrow(whole[:at] + new + whole[at + len(new) :], kind, ReadingSettings()))
+    assert list(read) == [f"row={n}" for n in range(1, ROWS + 1) if not 5 <= n <= 8]
+    assert list(failed) == ["row=5"]
+    assert failed["row=5"].startswith("rows 5 to 8 (record batch 2): ")
+
+
+def test_a_record_batch_that_cannot_be_unpacked_costs_itself_where_something_says_its_rows() -> None:
+    for kind, rest in ((ARROW_FILE, range(9, ROWS + 1)), (ARROW_STREAM, range(0))):
+        whole = arrow(kind, "zstd")
+        magic = [at for at in range(len(whole)) if whole.startswith(b"\x28\xb5\x2f\xfd", at)]
+        per_batch = len(magic) // (ROWS // GROUP)
+        at = magic[per_batch]  # of the first column of the second batch
+        read, failed = told(read_arrow(whole[:at] + b"\0\0\0\0" + whole[at + 4 :], kind, ReadingSettings()))
+        assert list(read) == [f"row={n}" for n in (1, 2, 3, 4, *rest)]
+        assert list(failed) == ["row=5"]
+        said = "rows 5 to 8 (record batch 2): " if rest else "row 5 and all behind it: record batch 2 is damaged"
+        assert failed["row=5"].startswith(said)
+
+
+def test_a_stream_that_is_cut_short_keeps_what_is_before_the_cut() -> None:
+    whole = arrow(ARROW_STREAM)
+    read, failed = told(read_arrow(whole[: len(whole) // 2], ARROW_STREAM, ReadingSettings()))
+    assert 0 < len(read) < ROWS
+    assert list(failed) == [f"row={len(read) + 1}"]
+    assert "all behind it" in failed[f"row={len(read) + 1}"]
+
+
+@pytest.mark.parametrize(("kind", "cut"), [(ARROW_FILE, -10), (ARROW_STREAM, 20)])
+def test_a_damaged_schema_or_footer_costs_the_file(kind: str, cut: int) -> None:
+    with pytest.raises(Unreadable, match="malformed Arrow"):
+        list(read_arrow(arrow(kind)[:cut], kind, ReadingSettings()))
