@@ -13,11 +13,14 @@ from typing import Any
 
 import polars as pl
 
+from curation.blocks import parts_of
 from curation.tasks.json_contents import CHAT, RECORD
 from curation.tasks.settings import PARTS, TaskSettings
 
 ABSENT = "columns that no row has"
 """The note under which they are told."""
+_LOOKED_AT = 1_000
+"""Records that are held at a time."""
 SHOWN = 12
 """So many columns of a row are named."""
 _ROW = r"[#/](row=|L)[0-9]+$"
@@ -34,19 +37,28 @@ def absent_columns(corpus: pl.LazyFrame, settings: TaskSettings) -> list[str]:
         return []
     is_row = (pl.col("media_type") == RECORD) | (pl.col("locator").str.contains(_ROW) & (pl.col("media_type") != CHAT))
     rows = corpus.filter(is_row).group_by("source").agg(rows=pl.len(), first=pl.col("locator").min())
-    records = corpus.filter(media_type=RECORD).group_by("source")
-    held = records.agg(
+    records = corpus.filter(media_type=RECORD)
+    held = records.group_by("source").agg(
         *(_holds(name).any().alias(part) for part, name in named),
         records=pl.len(),
         first_record=pl.struct("locator", "text").sort_by("locator").first(),
     )
-    told = rows.join(held, on="source", how="left").sort("source").collect(engine="streaming")
-    return [line for row in told.iter_rows(named=True) for line in _said(row, named)]
+    told = rows.join(held, on="source", how="left").sort("source").collect(engine="streaming").to_dicts()
+    for row in told:
+        own = records.filter(source=row["source"])
+        row.update({part: row[part] and _has(own, name) for part, name in named})
+    return [line for row in told for line in _said(row, named)]
 
 
 def _holds(name: str) -> pl.Expr:
-    """Whether a record, which is canonical JSON, has a column of that name."""
+    """Whether something in a record, which is canonical JSON, has that name: a column, or what lies within one."""
     return pl.col("text").str.contains(f"{json.dumps(name, ensure_ascii=False)}:", literal=True)
+
+
+def _has(records: pl.LazyFrame, name: str) -> bool:
+    """Whether one of the records has a column of that name; looked for up to the first."""
+    texts = parts_of(records.filter(_holds(name)).select("text"), _LOOKED_AT)
+    return any(name in json.loads(text) for part in texts for text in part["text"])
 
 
 def _said(row: dict[str, Any], named: list[tuple[str, str]]) -> Iterator[str]:

@@ -19,7 +19,7 @@ def told(*rows: tuple[str, str, str, str], settings: TaskSettings = NAMED) -> li
     return absent_columns(corpus, settings)
 
 
-def record(source: str, place: str, **row: str) -> tuple[str, str, str, str]:
+def record(source: str, place: str, **row: object) -> tuple[str, str, str, str]:
     return source, place, RECORD, json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -34,6 +34,13 @@ def test_a_column_that_one_row_has_is_there() -> None:
 def test_a_column_is_none_because_a_text_speaks_of_it() -> None:
     (line,) = told(record("faq", "a.jsonl#L1", ask='"who":', reply="who"))
     assert "'who'" in line
+
+
+def test_a_column_is_none_because_something_within_another_bears_its_name() -> None:
+    nested = record("faq", "a.jsonl#L1", ask="?", reply=".", meta={"who": "x"})
+    (line,) = told(nested, record("other", "b.csv#row=1", ask="?", reply=".", who=None))
+    assert line.startswith("source faq: no row has the column 'who'") and "has ask, meta, reply" in line
+    assert told(nested, record("faq", "a.jsonl#L2", ask="?", meta={"who": "x"}, who={})) == []
 
 
 def test_rows_that_were_read_as_texts_are_told_by_the_first_of_them() -> None:
