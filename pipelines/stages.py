@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,8 +174,12 @@ class Parameter:
     optional: bool
 
 
-def parameters(function: Callable[..., Any]) -> list[Parameter]:
-    """The parameters of a function with their annotations; `X | None` makes an input optional."""
+@cache
+def parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters of a function with their annotations; `X | None` makes an input optional.
+
+    They are evaluated once: a run reads the graph anew at each of its stages.
+    """
     hints = typing.get_type_hints(function)
     found = []
     for name in inspect.signature(function).parameters:
@@ -182,7 +187,7 @@ def parameters(function: Callable[..., Any]) -> list[Parameter]:
         optional = isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
         inner = next((arm for arm in typing.get_args(hint) if arm is not type(None)), hint) if optional else hint
         found.append(Parameter(name, inner, optional))
-    return found
+    return tuple(found)
 
 
 def _outputs(

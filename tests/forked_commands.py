@@ -2,8 +2,11 @@
 
 Half of what a command takes is importing, and the tests run some hundreds. So each process of the tests keeps one that has
 imported what `headwater run` needs, and does nothing else; a command is a fork of it, in its own folder and environment, and
-ends as any program does. The modules that it has from its start tell it apart from a person's. So
-`tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too.
+ends as any program does. The modules that it has from its start tell it apart from a person's, and so do the process that
+its measures are forked from, which all commands share, and the pictures of an asset's page, which are all one: drawing
+them is a fifth of a small run, and `tests/test_plots.py` and `tests/assets/test_pictures.py` look at them. So
+`tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too, and so is the workspace built that the
+tests of `tests/end_to_end` share.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from multiprocessing import Pipe
+from multiprocessing import Pipe, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -29,7 +32,17 @@ from tests import forked_programs
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from tests.forked_commands import serve; serve(); from pipelines.cli import main; main()"
-NEEDED = ("alembic.config", "matplotlib.figure", "pandas", "scipy.special", "sqlalchemy.dialects.sqlite")
+NEEDED = (
+    "alembic.config",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.sqlite_storage",
+    "matplotlib.figure",
+    "pandas",
+    "scipy.special",
+    "sqlalchemy.dialects.sqlite",
+    "tests.forked_tables",
+    "upath.core",
+)
 """What a run imports beside our own modules, and late."""
 PACKAGES = ("curation", "pipelines/commands")
 EARLY = ("COLUMNS", "FORCE_COLOR", "LD_", "MPL", "NO_COLOR", "NUMBA_", "OMP_", "POLARS_", "PYTHON", "RAYON_", "TERM")
@@ -128,9 +141,12 @@ def _programs() -> Path:
 def serve() -> None:
     """The life of the process that is forked; returns in each fork, which then is the command."""
     import pipelines.launch
+    import plots
 
     for name in (*NEEDED, "pipelines.definitions", *_own_modules()):
         import_module(name)
+    _begin_to_measure()
+    picture = plots.bars({}, "a picture")
     gc.freeze()  # what is imported is never garbage, and to look through it would copy its pages
     pipe = Connection(int(sys.argv[1]))
     while True:
@@ -143,13 +159,23 @@ def serve() -> None:
         pipe.send(pid)
         pipe.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     pipe.close()
+    # it is the child of this one's parent: a command cannot wait for it, and need not start it
+    vars(forkserver._forkserver)["ensure_running"] = resource_tracker.ensure_running  # type: ignore[attr-defined]
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
     for name, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
     pipelines.launch.sys = SimpleNamespace(executable=programs)
+    plots._png = lambda figure: picture
     sys.path[0], sys.argv = str(HEADWATER.parent), [str(HEADWATER), *words]
+
+
+def _begin_to_measure() -> None:
+    """Start the process from which what measures is forked, which else each command would start: two seconds of each."""
+    libraries = (name for name in sys.modules if name.startswith("curation."))
+    forkserver.set_forkserver_preload(["assets", "tests.forked_tables", *sorted(libraries)])
+    forkserver.ensure_running()
 
 
 def _own_modules() -> list[str]:
