@@ -3,7 +3,7 @@
 Half of what a command takes is importing, and the tests run some hundreds. So each process of the tests keeps one that has
 imported what `headwater run` needs, and does nothing else; a command is a fork of it, in its own folder and environment, and
 ends as any program does. The modules that it has from its start tell it apart from a person's, and so do the process that
-its measures are forked from, which all commands share, and the pictures of an asset's page, which are all one: drawing
+what reads and what measures is forked from, which all commands share, and the pictures of an asset's page, which are all one: drawing
 them is a fifth of a small run, and `tests/test_plots.py` and `tests/assets/test_pictures.py` look at them. So
 `tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too, and so is the workspace built that the
 tests of `tests/end_to_end` share.
@@ -40,6 +40,7 @@ NEEDED = (
     "pandas",
     "scipy.special",
     "sqlalchemy.dialects.sqlite",
+    "tests.forked_readers",
     "tests.forked_tables",
     "upath.core",
 )
@@ -140,8 +141,10 @@ def _programs() -> Path:
 
 def serve() -> None:
     """The life of the process that is forked; returns in each fork, which then is the command."""
+    import curation.workers
     import pipelines.launch
     import plots
+    from tests import forked_readers
 
     for name in (*NEEDED, "pipelines.definitions", *_own_modules()):
         import_module(name)
@@ -166,15 +169,16 @@ def serve() -> None:
     os.environ.update(variables)
     for name, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
-    pipelines.launch.sys = SimpleNamespace(executable=programs)
+    pipelines.launch.sys = SimpleNamespace(executable=programs)  # type: ignore[attr-defined]
+    curation.workers.subprocess = forked_readers  # type: ignore[attr-defined]
     plots._png = lambda figure: picture
     sys.path[0], sys.argv = str(HEADWATER.parent), [str(HEADWATER), *words]
 
 
 def _begin_to_measure() -> None:
-    """Start the process from which what measures is forked, which else each command would start: two seconds of each."""
+    """Start the process that what reads and measures is forked from: each command would start two, for three seconds."""
     libraries = (name for name in sys.modules if name.startswith("curation."))
-    forkserver.set_forkserver_preload(["assets", "tests.forked_tables", *sorted(libraries)])
+    forkserver.set_forkserver_preload(["assets", "tests.forked_readers", "tests.forked_tables", *sorted(libraries)])
     forkserver.ensure_running()
 
 
