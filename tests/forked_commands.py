@@ -2,10 +2,10 @@
 
 Half of what a command takes is importing, and the tests run some hundreds. So each process of the tests keeps one that has
 imported what `headwater run` needs, and does nothing else; a command is a fork of it, in its own folder and environment, and
-ends as any program does. The modules that it has from its start tell it apart from a person's, and so do the process that
-what reads and what measures is forked from, which all commands share, and the pictures of an asset's page, which are all one: drawing
-them is a fifth of a small run, and `tests/test_plots.py` and `tests/assets/test_pictures.py` look at them. So
-`tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too, and so is the workspace built that the
+ends as any program does. What tells it apart from a person's: it has modules from its start; all commands share the process
+that what reads and what measures is forked from; and the pictures of an asset's page are all one, since drawing them is a
+fifth of a small run (`tests/test_plots.py` and `tests/assets/test_pictures.py` look at them). So
+`tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too, and so is the workspace begun that the
 tests of `tests/end_to_end` share.
 """
 

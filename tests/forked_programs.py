@@ -2,7 +2,7 @@
 
 A command that the tests fork (`tests/forked_commands.py`) starts `python -m pipelines.worker FOLDER` by another name than
 Python's: this file, which hands arguments, folder, variables and output to the process that has torch, waits for the fork,
-and ends as that did. Where it is killed its fork ends too. The workspace that all share is built without any of this.
+and ends as that did. Where it is killed its fork ends too. The first of the workspace that all share is run without this.
 """
 
 from __future__ import annotations

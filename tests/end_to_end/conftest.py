@@ -14,7 +14,7 @@ from tests.forked_commands import HEADWATER
 
 @dataclass(frozen=True)
 class Built:
-    """A workspace beside its code base, and what its first run said."""
+    """A workspace beside its code base, and what the first run said that made all."""
 
     root: Path
     code: Path
@@ -36,13 +36,18 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Built:
-    """A code base, and a workspace made for it by `headwater init --code` and `headwater run`. Not to be changed."""
+    """A code base, and a workspace made for it by `headwater init --code` and `headwater run`. Not to be changed.
+
+    It is run from scratch as far as the first program that generates, and from there by what is forked.
+    """
     folder = tmp_path_factory.mktemp("built")
     code = write_code_base(folder / "code")
     root = folder / "workspace"
     assert headwater("init", root, "--code", code).code == 0
     make_small(root, tiny_base)
     edit(root, lambda text: text.replace(f"path: {code}", "path: ../code").replace("group_depth: 99", "group_depth: 1"))
-    first = headwater("run", "-w", root, command=(str(HEADWATER),))
+    begun = headwater("run", "best_prompt_tiny_base", "-w", root, command=(str(HEADWATER),))
+    assert begun.code == 0, begun.out + begun.err
+    first = headwater("run", "-w", root)
     assert first.code == 0, first.out + first.err
     return Built(root, code, first)

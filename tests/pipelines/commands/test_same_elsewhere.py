@@ -21,15 +21,12 @@ from tests.pipelines.test_cli import headwater
 MORE = "\npretraining: {test: 0.3, validation: 0.2}\nmixture: {weights: {web: 1, notes: 2}, max_copies: 2}\n"
 
 
-def build(root: Path, threads: int) -> None:
-    done = headwater(
-        "run",
-        "-w",
-        root,
-        POLARS_MAX_THREADS=str(threads),
-        NUMBA_NUM_THREADS=str(threads),
-        RAYON_NUM_THREADS=str(threads),
-    )
+ALONE = {"POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+
+
+def build(root: Path, **threads: str) -> None:
+    """Run it; by as many threads as the machine has, where nothing is said."""
+    done = headwater("run", "-w", root, **threads)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -60,24 +57,24 @@ def labelled(root: Path, order: int) -> None:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two workspaces of the same data: one built at once by one thread, one file by file by two."""
+    """Two workspaces of the same data: one built at once by one thread, one file by file by all."""
     here, there = tmp_path_factory.mktemp("here") / "w", tmp_path_factory.mktemp("elsewhere") / "far" / "down" / "other"
     for root in (here, there):
         fill(root)
         with (root / "headwater.yaml").open("a") as file:
             file.write(MORE)
-    build(here, 1)
+    build(here, **ALONE)
     labelled(here, 1)
     waiting = {path: path.read_bytes() for path in sorted((there / "web").iterdir(), reverse=True)}
     for path in waiting:
         path.unlink()
-    build(there, 2)
+    build(there)
     for number, (path, content) in enumerate(waiting.items()):
         path.write_bytes(content)
         os.utime(path, (number + 1, number + 1))
         if number == 1:
-            build(there, 2)
-    build(there, 2)
+            build(there)
+    build(there)
     labelled(there, 2)
     return here, there
 
