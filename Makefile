@@ -26,6 +26,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The tests start some hundreds of processes: what one of them compiled the others read.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Checking types and compiling loops take a core each. The tests lose no power: eatmydata has them not wait for the disk.
 test: $(READY)
 	$(MAKE) --no-print-directory -j2 check loops

@@ -68,7 +68,7 @@ def expected(places, evidence, settings):
     return removed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(PLACES, st.sampled_from([("source", "longest"), ("longest",), ()]), st.randoms(use_true_random=False))
 def test_it_finds_what_the_words_of_the_design_find(places, policy, shuffler):
     wanted = DeduplicationSettings(LOOSE.threshold, policy, LOOSE.signature, LOOSE.fetch_bytes)
