@@ -58,7 +58,8 @@ LABEL_SCHEMA = {
 `cannot_answer` for all (`why` is one of `answers.REASONS`), and null when skipped or invalid. `gold` has the accepted values of a
 known question. `lead_time` is in seconds; `status` is submitted, skipped, invalid (does not fit the configuration, which
 Label Studio accepts through its API), withdrawn (the task is no longer asked) or retracted (taken back on the server); `raw`
-is Label Studio's result as JSON. `model_a` and `model_b` are null only when the workspace's key was lost."""
+is Label Studio's result as JSON. `model_a` and `model_b` are null of a known question, which is nobody's
+win for that, and where the workspace's key was lost."""
 
 
 Marks = Mapping[str, str]
