@@ -1,6 +1,6 @@
 """What holds for all tests.
 
-No test is timed: how long a case takes says more of the machine than of the code. No case is named by bytes: two processes
+No test is timed: how long a case takes says more of the machine than of the code. No case is named by bytes: several processes
 run the tests and must find the same names, and compressed bytes hold a clock.
 
 Property tests draw new examples at each run, which finds what nobody thought of, at a time that nobody chose. Where the

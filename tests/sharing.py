@@ -1,4 +1,4 @@
-"""Which tests run in one process, and which come first, where several processes run them (`pytest -n 2`).
+"""Which tests run in one process, and which come first, where several processes run them (`pytest -n 3`).
 
 Files that share what is costly to make, a workspace that was built or a Label Studio, go to one process, which makes it
 once. The heaviest come first, so that in the end no process has much to do while another has nothing.
@@ -19,13 +19,18 @@ SHARED = {
 }
 """What is shared, by the folder that has the fixture and what a file says that asks for it."""
 SECONDS = {
+    "tests/pipelines/test_daemon.py": 15.0,
+    "tests/curation/test_corpus_memory.py": 5.0,
     "tests/end_to_end/": 9.0,
     "tests/pipelines/commands/": 3.0,
+    "tests/evaluation/harness/": 2.0,
     "tests/annotation/": 1.0,
+    "tests/curation/deduplication/": 1.0,
+    "tests/training/": 1.0,
     "tests/pipelines/": 0.5,
     "tests/": 0.2,
 }
-"""About how long a test takes, by its folder; the first that fits counts."""
+"""About how long a test takes, by its file or folder; the first that fits counts."""
 
 
 @cache
