@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import polars as pl
 
 from pipelines.whole_files import write_whole
 from pipelines.workspace import Workspace
@@ -27,6 +29,24 @@ def exports_of(workspace: Workspace) -> Iterator[Path]:
 def far_exports_of(workspace: Workspace) -> list[str]:
     """The addresses that data were written to."""
     return [place for place in _places(workspace) if "://" in place]
+
+
+def names_in(place: Path, column: str) -> set[str]:
+    """What stands in a column of an exported table, or of the Parquet files of a folder; nothing where it has no such column, or is
+    something else by now."""
+    files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
+    return {name for path in files for name in _names(path, column) if isinstance(name, str)}
+
+
+def _names(path: Path, column: str) -> Iterable[object]:
+    try:
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8") as lines:
+                return [row.get(column) for row in map(json.loads, lines) if isinstance(row, dict)]
+        table = pl.scan_csv(path, infer_schema=False) if path.suffix == ".csv" else pl.scan_parquet(path)
+        return table.select(column).collect().to_series()
+    except (OSError, ValueError, pl.exceptions.PolarsError):
+        return ()
 
 
 def _places(workspace: Workspace) -> Iterator[str]:

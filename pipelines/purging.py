@@ -30,7 +30,7 @@ from curation.tombstones import known
 from pipelines import forgetting
 from pipelines.cleaning import finish
 from pipelines.commits import Commit
-from pipelines.exports import exports_of, far_exports_of
+from pipelines.exports import exports_of, far_exports_of, names_in
 from pipelines.forgetting import TakenBackError, key_of
 from pipelines.graph import Graph
 from pipelines.in_use import in_use
@@ -85,7 +85,7 @@ def _purge(workspace: Workspace, graph: Graph, requests: Mapping[str, Path], pro
     done.removed += from_label_studio(workspace, key)
     _erase_files(workspace, hunt, key, done, progress)
     _erase_tables(workspace, graph, hunt, done)
-    _prove(workspace, hunt, done, progress)
+    _prove(workspace, hunt, key, done, progress)
     if not done.left:
         _record(workspace, sorted(requests), done)
         for path in requests.values():
@@ -177,10 +177,10 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
         shutil.rmtree(folder)
         done.removed.append(f"weights {folder.name}")
     for place in exports_of(workspace):
-        if place.is_file() and _holds(place, hunt):
+        if place.is_file() and _carries(workspace, place, hunt, key):
             place.unlink()
             done.removed.append(f"export {place}")
-        elif (place / MANIFEST).is_file() and _holds(place, hunt):
+        elif (place / MANIFEST).is_file() and _carries(workspace, place, hunt, key):
             write_stub(place, "")
             done.removed.append(f"export {place}")
     _erase_far(workspace, done, progress)
@@ -219,6 +219,14 @@ def _holds(place: Path, hunt: Hunt) -> bool:
     return any(len(each.found) for each in scan(place, hunt))
 
 
+def _carries(workspace: Workspace, place: Path, hunt: Hunt, key: str) -> bool:
+    """Whether an export holds passages, or rows of contents or samples that were taken back: a text of few bytes has no passage."""
+    if _holds(place, hunt) or _gone(workspace, names_in(place, "sample_id"), key):
+        return True
+    _, tombstones = forgetting.tombstones(workspace)
+    return not known(names_in(place, "content_digest"), tombstones, key, "content").is_empty()
+
+
 def _holds_samples(workspace: Workspace, release: ReleaseFolder, key: str) -> bool:
     paths = [path for _, path in files_of(release)]
     held = pl.concat([pl.scan_parquet(path).select("sample_id") for path in paths]).collect() if paths else None
@@ -252,7 +260,7 @@ def _erase_tables(workspace: Workspace, graph: Graph, hunt: Hunt, done: Purged) 
     done.removed.append("old versions of the tables, and their logs")
 
 
-def _prove(workspace: Workspace, hunt: Hunt, done: Purged, progress: Progress) -> None:
+def _prove(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progress: Progress) -> None:
     """Look at every file once more, and count what was looked at."""
     for each in scan(workspace.state, hunt, frozenset({folder_of(workspace)}), progress):
         kind = _kind(workspace, each)
@@ -261,7 +269,7 @@ def _prove(workspace: Workspace, hunt: Hunt, done: Purged, progress: Progress) -
         if len(each.found):
             done.left.append(f"{each.path.relative_to(workspace.state)}: {len(each.found)} passages")
     for place in exports_of(workspace):
-        if place.exists() and _holds(place, hunt):
+        if place.exists() and _carries(workspace, place, hunt, key):
             done.left.append(str(place))
 
 

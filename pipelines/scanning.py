@@ -1,6 +1,6 @@
 """Where a forgotten text still stands in a workspace: every file that Headwater made, decoded as far as it is packed.
 
-Columns of Parquet are decoded, zstd, gzip and their like unpacked, and escapes of JSON undone, in whatever file they stand: also
+Columns of Parquet are decoded, zstd, gzip and their like unpacked, and escapes undone, in whatever file they stand: also
 in SQLite, whose pages are looked at as they lie, those of rows that were deleted too. Sources are not looked at: they
 are not Headwater's.
 """
@@ -64,6 +64,8 @@ def scan_file(path: Path, hunt: Hunt) -> Scanned:
     for piece in pieces(path):
         size += len(piece)
         found += [hunt.found(view) for view in _views(piece)]
+        if path.suffix == ".csv" and b'""' in piece:
+            found += [hunt.found(view) for view in _views(piece.replace(b'""', b'"'))]
     return Scanned(path, size, union(found))
 
 

@@ -23,6 +23,7 @@ from pipelines.workspace import Workspace
 
 KEY = "k" * 64
 TEXT = 'The "heron" of Saltmarsh Lane\nwas seen by Zoë & <Ann> 17 times;\tand the tide\\ebb went out to the north before anyone came.'
+QUOTED = "".join(f'"{word}" said Ann, ' for word in TEXT.split() if word.isalpha())
 FILLING = "Nothing of what is here was ever asked back by anybody, and it may stay for ever. " * 40
 
 
@@ -57,6 +58,9 @@ PLACES: dict[str, Callable[[Path], object]] = {
     "as it is.json": lambda path: path.write_text(json.dumps({"asked": TEXT}, ensure_ascii=False)),
     "json in json.jsonl": lambda path: path.write_text(json.dumps({"raw": json.dumps({"text": TEXT})})),
     "report.html": lambda path: path.write_text(f"<p>{FILLING}</p><p>{html.escape(TEXT)}</p>"),
+    "table.csv": lambda path: pl.DataFrame({"n": [1, 2], "text": [FILLING, TEXT]}).write_csv(path),
+    "quoted.csv": lambda path: pl.DataFrame({"text": [QUOTED]}).write_csv(path),
+    "json in table.csv": lambda path: pl.DataFrame({"text": [json.dumps([QUOTED])]}).write_csv(path),
     "texts.parquet": lambda path: parquet(path, n=[1, 2], text=[FILLING, TEXT]),
     "chats.parquet": lambda path: parquet(path, messages=[[{"role": "user", "content": TEXT}], []]),
     "maps.parquet": lambda path: pq.write_table(
@@ -73,7 +77,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture(scope="module")
 def hunt() -> Hunt:
-    return Hunt(fingerprints([TEXT], KEY), KEY)
+    return Hunt(fingerprints([TEXT, QUOTED], KEY), KEY)
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -115,6 +115,23 @@ def test_no_byte_is_left_and_a_scan_proves_it(root: Path, tmp_path: Path) -> Non
     assert_clear(headwater("forget", "--purge", "-w", root), "nothing that was taken back waits to be purged")
 
 
+def test_a_text_of_few_bytes_is_found_in_exported_tables_by_its_name(root: Path, tmp_path: Path) -> None:
+    short = root / "notes" / "short.txt"
+    before = tmp_path / "before.jsonl"
+    assert headwater("table", "documents", "-o", before, "-w", root).returncode == 0
+    short.write_text("Ann's PIN is 4711")
+    run(root)
+    written = [tmp_path / f"documents.{ending}" for ending in ("parquet", "csv", "jsonl")]
+    for path in written:
+        assert headwater("table", "documents", "-o", path, "-w", root).returncode == 0
+    other = tmp_path / "other.csv"
+    assert headwater("table", "documents", "-o", other, "-w", root).returncode == 0
+    other.write_bytes(b"\xff\0not what it was")
+    done = headwater("forget", "--contains", "PIN is 4711", *WHY, "--purge", "-w", root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(path.exists() for path in written) and before.exists() and other.exists()
+
+
 def test_weights_that_are_kept_though_a_newer_model_stands_are_found_and_go(root: Path) -> None:
     workspace = Workspace(root)
     plant_models(root)
