@@ -22,7 +22,7 @@ from records import Outcome
 from tests.curation.test_corpus import WORLDS, evidence, tables
 from tests.memory import growth
 
-DOCUMENTS = 15_000
+DOCUMENTS = 30_000
 MOST_BYTES = 1_500
 """A text has four thousand here, and whoever holds them all holds each of them more than once."""
 

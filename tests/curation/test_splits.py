@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from curation.deduplication import GroupSettings
 from curation.deduplication.shingles import shingle_sets
-from curation.splits import SPLITS, SplitSettings, assign_splits, moves, side, straddling
+from curation.splits import SPLITS, SplitSettings, assign_splits, moves, side, sides, straddling
 from curation.tasks import SAMPLES
 from curation.tasks.docstrings import RETURN_QUESTION
 from records import sample_id
@@ -175,11 +175,11 @@ def test_equal_texts_without_words_are_a_leak_too() -> None:
 
 
 def test_shares_are_about_what_they_say_and_seeds_differ() -> None:
-    names = [f"package{number}" for number in range(4000)]
-    drawn = [side(name, SplitSettings()) for name in names]
+    names = pl.Series([f"package{number}" for number in range(4000)])
+    drawn = [SPLITS[rank] for rank in sides(names, SplitSettings())]
     assert abs(drawn.count("test") / 4000 - 0.1) < 0.02
     assert abs(drawn.count("validation") / 4000 - 0.05) < 0.02
-    assert drawn != [side(name, SplitSettings(seed=1)) for name in names]
+    assert drawn != [SPLITS[rank] for rank in sides(names, SplitSettings(seed=1))]
 
 
 def test_a_side_never_changes_between_versions() -> None:
