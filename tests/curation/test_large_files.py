@@ -410,6 +410,8 @@ def lines(data, *rest):
     return os.abort() if b"crash" in data else read_lines(data, *rest)
 
 def groups(opened, groups, *rest):
+    if 201 in [group.first for group in groups]:
+        raise MemoryError
     return os.abort() if 101 in [group.first for group in groups] else read_groups(opened, groups, *rest)
 
 read_lines, large.json_lines = large.json_lines, lines
@@ -418,7 +420,9 @@ large.PIECE_BYTES = 4_000
 """
 
 
-def test_a_record_over_which_a_parser_crashes_costs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_over_which_a_parser_crashes_or_starves_costs_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw, site = tmp_path / "raw", tmp_path / "site"
     raw.mkdir()
     site.mkdir()
@@ -436,9 +440,12 @@ def test_a_record_over_which_a_parser_crashes_costs_itself(tmp_path: Path, monke
     documents, failures = read_files(files, {"raw": raw}, small, lambda *said: told.append(said))
     reasons = dict(failures.select("locator", "error").iter_rows())
     crashed = {f"a.jsonl#L{number}": "reader died" for number in (1, 57, 58, 300)}
-    assert reasons == crashed | {"b.parquet#row=101": "reader died", "c.jsonl#L1": "reader died", "c.jsonl": "no text"}
-    rows = [f"b.parquet#row={number}" for number in range(1, 301) if not 101 <= number <= 150]
-    assert "exclude rows 101 to 150 (row group 3)" in failures.filter(pl.col("path") == "b.parquet")["detail"].item()
+    groups = {"b.parquet#row=101": "reader died", "b.parquet#row=201": "over the limit"}
+    assert reasons == crashed | groups | {"c.jsonl#L1": "reader died", "c.jsonl": "no text"}
+    rows = [f"b.parquet#row={number}" for number in range(1, 301) if (number - 1) // 50 not in (2, 4)]
+    details = failures.filter(pl.col("path") == "b.parquet").sort("locator")["detail"]
+    assert "exclude rows 101 to 150 (row group 3)" in details[0]
+    assert "more than reading.max_memory: raise it, or exclude rows 201 to 250 (row group 5)" in details[1]
     lines = [f"a.jsonl#L{number}" for number in range(1, 301) if number not in (1, 57, 58, 300)]
     assert documents["locator"].to_list() == lines + rows
     assert told[-1][-1] == "3 of 3 files"
