@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere
-from curation.formats.parquet import is_valid
+from curation.formats.parquet import check_names, is_valid
 from curation.formats.rows import Row, extracts
 
 ARROW_FILE = "application/vnd.apache.arrow.file"
@@ -73,7 +73,7 @@ def _opened(opens: Callable[..., Any], data: bytes | BinaryIO) -> Any:
 
     try:
         reader = opens(data)
-        reader.schema.names  # noqa: B018 - a name that is no UTF-8 is found out here
+        check_names(reader.schema)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if is_elsewhere(error):
             raise
@@ -82,7 +82,7 @@ def _opened(opens: Callable[..., Any], data: bytes | BinaryIO) -> Any:
 
 
 def _read(read: Callable[[], Any]) -> Any:
-    """What is read; None of what is damaged."""
+    """What is read; None of what is damaged, which may tell a size that there is no memory for."""
     import pyarrow as pa
 
     try:

@@ -180,8 +180,8 @@ def took_all_memory(part: str, what: str = "the record") -> Poison:
 
 
 def is_elsewhere(error: Exception) -> bool:
-    """Whether an error says nothing of the file: it is the network's, the system's, or for want of memory."""
-    return isinstance(error, ConnectionError | MemoryError) or getattr(error, "errno", None) is not None
+    """Whether an error says nothing of the file: it is the network's, or the system's."""
+    return isinstance(error, ConnectionError) or getattr(error, "errno", None) is not None
 
 
 def below(part: str, joint: str, read: Callable[[], Iterable[Item]], settings: ReadingSettings) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
 
-from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere
+from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere, may_die
 from curation.formats.rows import Row, extracts
 
 PARQUET = "application/vnd.apache.parquet"
@@ -95,14 +95,24 @@ def opened(data: bytes | BinaryIO) -> Any:
             file = pq.ParquetFile(pa.BufferReader(data))
         else:
             file = pq.ParquetFile(data, buffer_size=READ_BYTES)
-        is_whole = sum(group.rows for group in groups_of(file)) == file.metadata.num_rows and file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
+        is_whole = sum(group.rows for group in groups_of(file)) == file.metadata.num_rows
+        check_names(file.schema_arrow)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if is_elsewhere(error):
             raise
         raise damaged() from error
     if not is_whole:
         raise damaged()
     return file
+
+
+def check_names(schema: Any) -> None:
+    """Raises UnicodeDecodeError where the name of a column, or of what lies within one, is damaged."""
+    fields = list(schema)
+    while fields:
+        kind = fields[-1].type
+        fields.pop().name  # noqa: B018 - it is decoded when it is asked for
+        fields += [kind.field(number) for number in range(kind.num_fields)]
 
 
 def groups_of(file: Any) -> list[Group]:
@@ -125,8 +135,8 @@ def batches(file: Any, groups: Sequence[Group], size: int, columns: Sequence[str
             left -= batch.num_rows
             yield batch
     except (pa.ArrowException, OSError) as error:
-        if is_elsewhere(error):
-            raise
+        if is_elsewhere(error) or (isinstance(error, MemoryError) and may_die.get()):
+            raise  # without a limit it is the size that a damaged page tells
         raise Damaged from error
     if left:
         raise Damaged

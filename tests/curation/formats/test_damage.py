@@ -159,13 +159,17 @@ def test_a_damaged_record_batch_costs_itself(kind: str, old: bytes, new: bytes) 
     assert failed["row=5"].startswith("rows 5 to 8 (record batch 2): ")
 
 
-def test_a_record_batch_that_cannot_be_unpacked_costs_itself_where_something_says_its_rows() -> None:
+@pytest.mark.parametrize(("before", "new"), [(0, b"\0\0\0\0"), (8, b"\0\0\0\0\0\0\0\x10")], ids=["data", "size"])
+def test_a_record_batch_that_cannot_be_unpacked_costs_itself_where_something_says_its_rows(
+    before: int, new: bytes
+) -> None:
+    """Also one that tells a size for which there is no memory."""
     for kind, rest in ((ARROW_FILE, range(9, ROWS + 1)), (ARROW_STREAM, range(0))):
         whole = arrow(kind, "zstd")
         magic = [at for at in range(len(whole)) if whole.startswith(b"\x28\xb5\x2f\xfd", at)]
         per_batch = len(magic) // (ROWS // GROUP)
-        at = magic[per_batch]  # of the first column of the second batch
-        read, failed = told(read_arrow(whole[:at] + b"\0\0\0\0" + whole[at + 4 :], kind, ReadingSettings()))
+        at = magic[per_batch] - before  # of the first column of the second batch
+        read, failed = told(read_arrow(whole[:at] + new + whole[at + len(new) :], kind, ReadingSettings()))
         assert list(read) == [f"row={n}" for n in (1, 2, 3, 4, *rest)]
         assert list(failed) == ["row=5"]
         said = "rows 5 to 8 (record batch 2): " if rest else "row 5 and all behind it: record batch 2 is damaged"
@@ -184,3 +188,13 @@ def test_a_stream_that_is_cut_short_keeps_what_is_before_the_cut() -> None:
 def test_a_damaged_schema_or_footer_costs_the_file(kind: str, cut: int) -> None:
     with pytest.raises(Unreadable, match="malformed Arrow"):
         list(read_arrow(arrow(kind)[:cut], kind, ReadingSettings()))
+
+
+def test_the_name_of_something_within_a_column_that_is_damaged_costs_the_file() -> None:
+    table = pa.table({"messages": [[{"role": "user", "content": "x"}]]})
+    stream = io.BytesIO()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    for data, error in ((stream.getvalue(), "malformed Arrow"), (parquet(table), "malformed Parquet")):
+        with pytest.raises(Unreadable, match=error):
+            list(read_items(data.replace(b"role", b"ro\xffe"), "a", ReadingSettings()))
