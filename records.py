@@ -52,10 +52,10 @@ def silent(done: int, total: int | None = None, unit: str = "rows", beside: str 
 
 
 class Picture(NamedTuple):
-    """A plot or an image that an asset shows beside its table: what it is called, and PNG bytes."""
+    """A plot or an image that an asset shows beside its table: what it is called, and the SVG."""
 
     title: str
-    png: bytes
+    svg: bytes
 
 
 @dataclass(frozen=True, slots=True)

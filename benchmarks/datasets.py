@@ -205,8 +205,6 @@ def change(store: Store, table: str, rows: Change) -> None:
 
 def run_stages(root: Path) -> Iterator[tuple[str, float, float]]:
     """Bring the stages up to date in this process: each with its CPU seconds and those on the clock."""
-    import matplotlib.backends.backend_agg  # noqa: F401 - start-up, as other imports are
-
     from assets import STAGES as ALL
     from pipelines.engine import run_node
     from pipelines.graph import build_graph

@@ -236,9 +236,9 @@ def _points(report: Report, metric: str) -> list[tuple[str, float, float]]:
     return joined.select("model", 1_000 * pl.col("per_answer"), "value").rows()
 
 
-def _picture(title: str, png: bytes) -> Iterator[Part]:
+def _picture(title: str, svg: bytes) -> Iterator[Part]:
     yield tag("h2", title)
-    yield tag("img", src=f"data:image/png;base64,{base64.b64encode(png).decode()}", alt=title)
+    yield tag("img", src=f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}", alt=title)
 
 
 def _curve(report: Report, metric: str) -> Iterator[Part]:

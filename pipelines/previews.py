@@ -153,4 +153,4 @@ def _cell(text: str) -> str:
 
 def picture_markdown(picture: Picture) -> str:
     """A picture as Markdown that Dagster shows without asking any server."""
-    return f"![{picture.title}](data:image/png;base64,{base64.b64encode(picture.png).decode()})"
+    return f"![{picture.title}](data:image/svg+xml;base64,{base64.b64encode(picture.svg).decode()})"

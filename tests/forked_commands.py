@@ -2,11 +2,9 @@
 
 Half of what a command takes is importing, and the tests run some hundreds. So each process of the tests keeps one that has
 imported what `headwater run` needs, and does nothing else; a command is a fork of it, in its own folder and environment, and
-ends as any program does. What tells it apart from a person's: it has modules from its start; all commands share the process
-that what reads and what measures is forked from; and the pictures of an asset's page are all one, since drawing them is a
-fifth of a small run (`tests/test_plots.py` and `tests/assets/test_pictures.py` look at them). So
-`tests/pipelines/commands/test_from_scratch.py` runs each command from scratch too, and so is the workspace begun that the
-tests of `tests/end_to_end` share.
+ends as any program does. What tells it apart from a person's: it has modules from its start, and all commands share the
+process that what reads and what measures is forked from. So `tests/pipelines/commands/test_from_scratch.py` runs each command
+from scratch too, and so is the workspace begun that the tests of `tests/end_to_end` share.
 """
 
 from __future__ import annotations
@@ -36,7 +34,6 @@ NEEDED = (
     "alembic.config",
     "dagster._core.storage.local_compute_log_manager",
     "dagster._core.storage.sqlite_storage",
-    "matplotlib.figure",
     "pandas",
     "scipy.special",
     "sqlalchemy.dialects.sqlite",
@@ -46,7 +43,7 @@ NEEDED = (
 )
 """What a run imports beside our own modules, and late."""
 PACKAGES = ("curation", "pipelines/commands")
-EARLY = ("COLUMNS", "FORCE_COLOR", "LD_", "MPL", "NO_COLOR", "NUMBA_", "OMP_", "POLARS_", "PYTHON", "RAYON_", "TERM")
+EARLY = ("COLUMNS", "FORCE_COLOR", "LD_", "NO_COLOR", "NUMBA_", "OMP_", "POLARS_", "PYTHON", "RAYON_", "TERM")
 """How variables begin that are read by what is imported: who has others of these than the tests is run from scratch."""
 HEADWATER = Path(sys.executable).with_name("headwater")
 
@@ -143,13 +140,11 @@ def serve() -> None:
     """The life of the process that is forked; returns in each fork, which then is the command."""
     import curation.workers
     import pipelines.launch
-    import plots
     from tests import forked_readers
 
     for name in (*NEEDED, "pipelines.definitions", *_own_modules()):
         import_module(name)
     _begin_to_measure()
-    picture = plots.bars({}, "a picture")
     gc.freeze()  # what is imported is never garbage, and to look through it would copy its pages
     pipe = Connection(int(sys.argv[1]))
     while True:
@@ -171,7 +166,6 @@ def serve() -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
     pipelines.launch.sys = SimpleNamespace(executable=programs)  # type: ignore[attr-defined]
     curation.workers.subprocess = forked_readers  # type: ignore[attr-defined]
-    plots._png = lambda figure: picture
     sys.path[0], sys.argv = str(HEADWATER.parent), [str(HEADWATER), *words]
 
 

@@ -142,7 +142,7 @@ def _page(job: InspectionJob, rows: pl.DataFrame, shown: Sequence[tuple[Row, Exa
         tag("h1", "Training data of ", tag("code", job.name)),
         tag("p", f"Rendered and tokenized as they will be trained on, at most {job.max_length:,} tokens a row.", class_="quiet"),
         table(("what becomes of a row", "train", "validation"), lines, [1, 2]),
-        tag("img", src=f"data:image/png;base64,{base64.b64encode(picture).decode()}", alt="lengths"),
+        tag("img", src=f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}", alt="lengths"),
         _errors(wrong),
         tag("h2", f"{len(shown)} rows as the model reads them"),
         tag("p", tag("span", "grey", class_="asked"), " is read and carries no loss; ", tag("span", "coloured", class_="t0"), tag("span", " tokens", class_="t1"), " are learned; ", tag("span", "struck out", class_="cut"), " does not fit."),

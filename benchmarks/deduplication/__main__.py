@@ -144,9 +144,9 @@ def write(found: Found, given: Sequence[Corpus], names: Sequence[str], added: Se
             (RESULTS / f"deduplication-{own.documents}.md").write_text(table(own, rows))
     costs = {name: found.costs[name] for name in names if found.costs.get(name)}
     lines = [*(growth(costs, found.empty) if OURS in costs else []), *added, *found.failures]
-    told = "\n".join(lines) + "\n\n![CPU seconds by size](deduplication.png)\n" + NOTES
+    told = "\n".join(lines) + "\n\n![CPU seconds by size](deduplication.svg)\n" + NOTES
     (RESULTS / "deduplication.md").write_text(told)
-    (RESULTS / "deduplication.png").write_bytes(cpu_by_size(costs))
+    (RESULTS / "deduplication.svg").write_bytes(cpu_by_size(costs))
     return lines
 
 

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import io
+import math
 from collections.abc import Mapping
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from benchmarks.measuring import Cost
-from plots import DPI, INK, WIDTH
+from plots import INK, dot, frame, line, logarithmic, svg, text
 
 OURS, OTHERS = "headwater", ("#9db4d0", "#c2410c", "#6b8e23", "#8b5a9f", "#b8860b")
 
 
 def cpu_by_size(costs: Mapping[str, Mapping[int, Cost]]) -> bytes:
-    """A PNG of what was measured; each line bears its tool's name and last figure."""
-    figure = Figure(figsize=(WIDTH, 4.2), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    colours = iter(OTHERS)
-    for name, measured in costs.items():
-        sizes = sorted(measured)
-        seconds = [measured[size].cpu for size in sizes]
-        ours = name == OURS
-        axes.plot(
-            sizes, seconds, "o-", color=INK if ours else next(colours), linewidth=2.4 if ours else 1.4, markersize=4
-        )
-        axes.annotate(f" {name} {seconds[-1]:,.1f}", (sizes[-1], seconds[-1]), fontsize=8, va="center")
-    axes.set(xscale="log", yscale="log", xlabel="documents", ylabel="CPU seconds, whole process")
+    """An SVG of what was measured; each line bears its tool's name and last figure."""
     sizes = sorted({size for measured in costs.values() for size in measured})
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=8)
-    axes.set_xlim(sizes[0] * 0.8, sizes[-1] * 2.4)
-    axes.minorticks_off()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+    seconds = [cost.cpu for measured in costs.values() for cost in measured.values()]
+    powers = [
+        10.0**power for power in range(math.floor(math.log10(min(seconds))), math.ceil(math.log10(max(seconds))) + 1)
+    ]
+    x = logarithmic([sizes[0] * 0.8, sizes[-1] * 1.1], 64, 520, [(size, f"{size:,}") for size in sizes])
+    y = logarithmic(powers, 370, 16, [(power, f"{power:,g}") for power in powers])
+    drawn, colours = frame(x, y, "documents", "CPU seconds, whole process"), iter(OTHERS)
+    for name, measured in costs.items():
+        colour, width = (INK, 2.4) if name == OURS else (next(colours), 1.4)
+        points = [(x.at(size), y.at(measured[size].cpu)) for size in sorted(measured)]
+        drawn += [line(points, colour, width), *(dot(*point, 3, colour) for point in points)]
+        drawn.append(text(points[-1][0] + 8, points[-1][1] + 4, f"{name} {measured[max(measured)].cpu:,.1f}"))
+    return svg(410, drawn)

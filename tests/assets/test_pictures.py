@@ -27,7 +27,7 @@ from pipelines.definitions import definitions_of
 from plots import bars, histogram, shares
 
 PROSE = "The river rises in the hills, and it runs to the sea; of all that it carries, most stays with the fields. "
-PICTURE = re.compile(r"!\[(.+)\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)")
+PICTURE = re.compile(r"!\[(.+)\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def shown(shown_metadata):
 
 def pictures(metadata):
     shown = metadata.get("pictures")
-    return {title: base64.b64decode(png) for title, png in PICTURE.findall(shown.value)} if shown else {}
+    return {title: base64.b64decode(svg) for title, svg in PICTURE.findall(shown.value)} if shown else {}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def pictures(metadata):
 )
 def test_each_asset_of_curation_shows_where_its_numbers_lie(shown, asset, titles):
     assert titles <= set(shown[asset])
-    assert all(png.startswith(b"\x89PNG") and len(png) < 60_000 for png in shown[asset].values())
+    assert all(svg.startswith(b"<svg ") and len(svg) < 60_000 for svg in shown[asset].values())
 
 
 def test_the_gist_of_the_report_is_beside_its_place_and_no_text_is(shown_metadata):
@@ -124,7 +124,7 @@ def test_the_pictures_say_what_the_tables_hold():
     )
     (drawn,) = of_verdicts({"verdicts": verdicts})
     counts = {"kept": 1, "dropped: empty": 2, "dropped: gopher.min_words": 1}
-    assert drawn.png == bars(counts, "documents by the rule that decided", "documents")
+    assert drawn.svg == bars(counts, "documents by the rule that decided", "documents")
     removed = pl.LazyFrame({"doc_id": ["c", "d", "e"], "kept_id": ["a", "a", "b"]})
     sources = {"a": "web", "b": "mail", "c": "web", "d": "mail", "e": "mail"}
     tables = {
@@ -134,14 +134,14 @@ def test_the_pictures_say_what_the_tables_hold():
         "source_order": pl.LazyFrame({"rank": [1, 0], "source": ["mail", "web"]}),
     }
     sizes, between, similar = of_duplicates(tables)
-    assert similar.png == histogram([0.4, 0.9], "Jaccard similarity of near pairs")
+    assert similar.svg == histogram([0.4, 0.9], "Jaccard similarity of near pairs")
     expected = {"2": 1, "3": 1, "4 to 10": 0, "11 to 100": 0, "over 100": 0}
-    assert sizes.png == bars(expected, "documents in a cluster: the one that is kept, and its copies", "clusters")
+    assert sizes.svg == bars(expected, "documents in a cluster: the one that is kept, and its copies", "clusters")
     copied = {("web", "web"): 1, ("mail", "web"): 1, ("mail", "mail"): 1}
     title = "of each source (row) the share removed for a document of (column)"
-    assert between.png == shares({"web": 2, "mail": 3}, copied, title)
+    assert between.svg == shares({"web": 2, "mail": 3}, copied, title)
     (lengths,) = of_corpus({"corpus": pl.LazyFrame({"text": ["", "x" * 10, "y" * 1000]})})
-    assert lengths.png == histogram([1.0, 3.0], "characters of a kept content, as powers of ten")
+    assert lengths.svg == histogram([1.0, 3.0], "characters of a kept content, as powers of ten")
 
 
 def test_the_items_of_each_set_that_stand_in_contents_are_counted_once():
@@ -177,7 +177,7 @@ def test_tables_without_rows_are_drawn():
     }
     assert items_in_contents(empty) == {}
     for draw in (of_documents, of_quality, of_contamination, of_personal_data, of_verdicts):
-        assert all(picture.png.startswith(b"\x89PNG") for picture in draw(empty))
+        assert all(picture.svg.startswith(b"<svg ") for picture in draw(empty))
 
 
 def test_annotators_are_drawn_with_their_intervals_and_nobody_is_named():
@@ -204,6 +204,6 @@ def test_annotators_are_drawn_with_their_intervals_and_nobody_is_named():
         for name in ("everyone", "0123456789abcdef")
     ]
     (drawn,) = annotator_pictures(pl.DataFrame(rows, schema=QUALITY))
-    assert drawn.title == "annotators" and drawn.png.startswith(b"\x89PNG")
+    assert drawn.title == "annotators" and drawn.svg.startswith(b"<svg ")
     assert drawn == annotator_pictures(pl.DataFrame(rows, schema=QUALITY))[0]
     assert annotator_pictures(pl.DataFrame(schema=QUALITY)) == []

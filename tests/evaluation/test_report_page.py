@@ -126,7 +126,7 @@ def test_finetuning_is_advised_where_it_is_surely_worth_it(tuned, base, worthwhi
 def test_the_page_stands_alone_and_shows_text_as_text():
     page = report_page(report())
     assert EVIL not in page and "&lt;script&gt;alert(1)" in page
-    assert "http" not in page.replace("http-equiv", "") and 'src="data:image/png;base64,' in page
+    assert "http" not in page.replace("http-equiv", "") and 'src="data:image/svg+xml;base64,' in page
     for title in (
         "Quality",
         "Compared",

@@ -284,7 +284,7 @@ def test_the_commands_find_the_workspace_too(corpus: Path, tmp_path: Path) -> No
     )
 
 
-HEAVY = {"dagster", "torch", "transformers", "datasets", "sklearn", "numba", "matplotlib", "label_studio_sdk"}
+HEAVY = {"dagster", "torch", "transformers", "datasets", "sklearn", "numba", "label_studio_sdk"}
 
 
 @pytest.mark.parametrize(

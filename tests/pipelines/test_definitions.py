@@ -84,7 +84,7 @@ def test_every_asset_is_explained_owned_grouped_versioned_and_checked(tmp_path: 
 def shown(long_lines: Any, run: Run) -> Outcome:
     """What has all that a person may want to see."""
     toy_stages.calls.append("shown")
-    picture = Picture("a plot", b"\x89PNG")
+    picture = Picture("a plot", b"<svg/>")
     return Outcome(
         long_lines.select("content_digest", said="text"), notes={"n": 1, "share": 0.5, "yes": True}, pictures=[picture]
     )
@@ -220,7 +220,7 @@ def test_what_a_person_wants_to_see_without_the_text_of_the_data(toys: Toys) -> 
     result = toys.materialise()
     found = toys.metadata("shown")
     assert (found["dagster/row_count"], found["n"], found["share"], found["yes"]) == (2, 1, 0.5, True)
-    assert found["pictures"].startswith("![a plot](data:image/png;base64,")
+    assert found["pictures"].startswith("![a plot](data:image/svg+xml;base64,")
     assert [record.data["column"] for record in found["preview"].records] == ["content_digest", "said"]
     assert list(found)[:2] == ["outcome", "books"] and list(found)[-1] == "settings", (
         "the gist is first, the longest last"
