@@ -47,11 +47,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a run."""
+    """What became of a run; `interrupted` is the stage at which a person ended it."""
 
     plan: Plan
     failures: list[Failure] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
+    interrupted: str = ""
 
 
 def plan(workspace: Workspace, graph: Graph, names: Sequence[str] = (), force: bool = False) -> Plan:
@@ -120,14 +121,14 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags={**tags, **({FORCE_TAG: "true"} if force else {})},
         )
-        failures = [
-            Failure(event.step_key or "", _error(event)) for event in result.all_events if event.is_step_failure
-        ]
+        failed = [event for event in result.all_events if event.is_step_failure]
+        interrupted = next((event.step_key or "" for event in failed if _is_interrupted(event)), "")
+        failures = [Failure(event.step_key or "", _error(event)) for event in failed if not _is_interrupted(event)]
         made = [event for event in result.all_events if event.is_step_materialization]
         unequal = [
             _table(event) for event in made if UNEQUAL in event.step_materialization_data.materialization.metadata
         ]
-    return Report(found, failures, unequal)
+    return Report(found, failures, unequal, interrupted)
 
 
 def clear_away(workspace: Workspace) -> list[Cleared]:
@@ -149,6 +150,14 @@ def clear_away(workspace: Workspace) -> list[Cleared]:
 def _table(event: Any) -> str:
     name: str = event.asset_key.to_user_string()
     return name
+
+
+def _is_interrupted(event: Any) -> bool:
+    """Whether a stage ended by Ctrl-C, or by what a machine sends to all that runs before it stops."""
+    error = event.step_failure_data.error
+    while error is not None and error.cls_name != "DagsterExecutionInterruptedError":
+        error = error.cause
+    return error is not None
 
 
 def _error(event: object) -> str:

@@ -33,6 +33,10 @@ def init(
     out.print(f"next: headwater run -w {directory}", highlight=False)
 
 
+INTERRUPTED = 130
+"""The exit code of a run that was ended by Ctrl-C, as shells have it."""
+
+
 def run(
     assets: Annotated[
         list[str] | None,
@@ -63,6 +67,9 @@ def run(
         )
         _clear_away(here)
         raise typer.Exit(1)
+    if report.interrupted:
+        err.print(f"Interrupted at {report.interrupted}. `headwater run` goes on from there: what is done stays done.")
+        raise typer.Exit(INTERRUPTED)
     for name in report.unequal:
         err.print(f"[yellow]![/] {name}: computed again from the same inputs, and different", highlight=False)
     if not report.plan.nodes:
