@@ -29,7 +29,7 @@ from curation.formats.archives import COMPRESSED, TAR, archive_stream, unfolding
 from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_stream
 from curation.formats.care import died_at, is_careful, reading
 from curation.formats.column_tables import group_tables, row_groups
-from curation.formats.decoding import is_plain_utf8
+from curation.formats.decoding import are_of_rows, is_plain_utf8
 from curation.formats.delimited import TSV, delimited_stream
 from curation.formats.extracts import checked, died, over_the_limit
 from curation.formats.json_files import json_stream, parsed_line
@@ -217,11 +217,15 @@ def _kind(opened: BinaryIO, path: str) -> Kind:
         return Kind(WARC)
     kind = media_type(head, path)
     if kind not in COMPRESSED:
-        return Kind(kind if kind != JSON_LINES or is_plain_utf8(head) else "text/plain")
+        return Kind(_with_lines(kind, head))
     inner = unfolding(opened, kind, _UNBOUNDED).read(_CHUNK)
     opened.seek(0)
-    held = media_type(inner, without_ending(path))
-    return Kind(held if held != JSON_LINES or is_plain_utf8(inner) else "text/plain", kind)
+    return Kind(_with_lines(media_type(inner, without_ending(path)), inner), kind)
+
+
+def _with_lines(kind: str, head: bytes) -> str:
+    """Lines of JSON are cut as bytes, which of another encoding they cannot be."""
+    return kind if kind != JSON_LINES or is_plain_utf8(head) or are_of_rows(head) else "text/plain"
 
 
 def _content(opened: BinaryIO, file: File, kind: Kind, settings: ReadingSettings) -> BinaryIO:

@@ -76,12 +76,22 @@ def is_text(data: bytes) -> bool:
 
 def decode_rows(data: bytes) -> str:
     """The text of a table, as `decode` gives it; NULs that `are_of_rows` stay in it, for they cost the rows that hold them alone."""
-    return data.decode("utf-8-sig") if are_of_rows(data) else decode(data)
+    text = _strict(data, "utf-8-sig") if are_of_rows(data) else None
+    return decode(data) if text is None else text
 
 
 def are_of_rows(data: bytes) -> bool:
-    """Whether there are NULs in the bytes, which are UTF-8 nevertheless and have none in their first line."""
-    return b"\0" in data and b"\0" not in data.partition(b"\n")[0] and _strict(data, "utf-8") is not None
+    """Whether there are NULs in the bytes, which are UTF-8 nevertheless and have none in their first line.
+
+    They may be the beginning of a file, and end within a character.
+    """
+    if is_text(data) or b"\0" in data.partition(b"\n")[0]:
+        return False
+    try:
+        codecs.utf_8_decode(data, "strict", False)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _by_name(data: bytes) -> str | None:

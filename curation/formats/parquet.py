@@ -92,9 +92,9 @@ def opened(data: bytes | BinaryIO) -> Any:
 
     try:
         if isinstance(data, bytes):
-            file = pq.ParquetFile(pa.BufferReader(data))
+            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         else:
-            file = pq.ParquetFile(data, buffer_size=READ_BYTES)
+            file = pq.ParquetFile(data, buffer_size=READ_BYTES, page_checksum_verification=True)
         is_whole = sum(group.rows for group in groups_of(file)) == file.metadata.num_rows
         check_names(file.schema_arrow)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

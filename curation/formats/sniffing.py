@@ -83,9 +83,13 @@ def media_type(data: bytes, path: str, endings: Mapping[str, str]) -> str:
 
 
 def _rows(data: bytes, path: str, endings: Mapping[str, str]) -> str:
-    """A table some rows of which hold NULs (a disk that failed leaves them) is what its ending says."""
+    """A table some rows of which hold NULs (a disk that failed leaves them) is what its ending says, or lines of JSON."""
     hint = endings.get(PurePosixPath(path).suffix.lower(), "")
-    return hint if hint in _ROWS and are_of_rows(data) else BINARY
+    if not are_of_rows(data):
+        return BINARY
+    if hint in _ROWS:
+        return hint
+    return JSON_LINES if hint in ("", JSON) and _json_shape(data, hint) == JSON_LINES else BINARY
 
 
 def _tar(data: bytes) -> str:

@@ -214,6 +214,22 @@ def test_a_record_that_is_too_large_fails_alone(tmp_path: Path, large: list[str]
         assert [row[9] for row in documents] == [text for text in large if LONG not in text]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.jsonl.gz", "a.csv.gz"])
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_nuls_cost_the_same_rows_of_a_large_table(
+    name: str, before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curation.large_files, "_CHUNK", 128)
+    texts = [f"one{before}", "t\0wo", *("日本語" * 30 for _ in range(9))]
+    is_csv = ".csv" in name
+    text = "".join(f"{text},1\n" if is_csv else f'{{"text":"{text}"}}\n' for text in ["text"] * is_csv + texts)
+    data = gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode()
+    file = place(tmp_path, name, data)
+    documents, failures = in_pieces(file, replace(WHOLE, max_bytes=512))
+    assert (documents, failures) == whole(file) and len(documents) == len(texts) - 1
+    assert [row[4] for row in failures] == [f"{name}#{'row=' if is_csv else 'L'}2"]
+
+
 def test_foreign_bytes_cost_their_row_of_a_large_table(tmp_path: Path) -> None:
     data = b"id,text\n" + b"".join(b"%d,row %d\n" % (n, n) for n in range(9)) + b"9,caf\xe9\n10,last\n"
     documents, failures = in_pieces(place(tmp_path, "a.csv", data), replace(WHOLE, max_bytes=64))

@@ -90,6 +90,16 @@ def test_a_damaged_page_costs_its_row_group_and_names_the_rows(
         assert failed["row=17"].startswith("rows 17 to 20 (row group 5): "), way
 
 
+def test_a_page_that_is_not_what_its_checksum_says_costs_its_row_group(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    pq.write_table(
+        PLAIN, made, row_group_size=GROUP, compression="none", use_dictionary=False, write_page_checksum=True
+    )
+    data = made.getvalue().replace(b"row 7 of", b"row 9 of")
+    for way, (read, failed) in ways(data, tmp_path).items():
+        assert list(failed) == ["row=5"] and len(read) == ROWS - GROUP, way
+
+
 def test_a_column_that_is_not_read_costs_nothing(tmp_path: Path) -> None:
     data = damaged(parquet(PLAIN), (2, 1))
     for way, (read, failed) in ways(data, tmp_path).items():

@@ -156,6 +156,18 @@ def test_nuls_cost_the_rows_that_hold_them(name, first):
     assert refused(first.replace("t", "\0"), name).error == "binary"
 
 
+@pytest.mark.parametrize("name", ["a.json", "a"])
+def test_nuls_cost_their_line_of_json_whatever_the_ending(name):
+    items = read('{"text": "one"}\n{"text": "two"}\n{"text": "t\0hree"}\n', name)
+    assert texts(items) == ["one", "two"] and [item.part for item in items if isinstance(item, Poison)] == ["L3"]
+    assert refused('{\n"text": "t\0wo"}', name).error == "binary"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_lines_of_utf_16_without_a_mark_may_begin_with_an_empty_one(encoding):
+    assert texts(read('\n{"text": "one"}\n{"text": "two"}\n'.encode(encoding), "a.jsonl")) == ["one", "two"]
+
+
 def test_an_archive_without_files_says_so():
     made, folder = io.BytesIO(), io.BytesIO()
     zipfile.ZipFile(made, "w").close()
