@@ -13,6 +13,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 WIDTH = 640
@@ -68,7 +69,7 @@ def histogram(values: Sequence[float] | pl.Series, title: str, threshold: float 
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return _nothing(title)
-    counts, edges = np.histogram(numbers, bins=min(_BINS, max(1, len(np.unique(numbers)))))
+    counts, edges = _counted(numbers)
     reach = [*edges[[0, -1]].tolist(), *([] if threshold is None else [threshold])]
     x, y = linear(reach, _LEFT, _RIGHT), linear([0, int(counts.max())], 220, _TOP + 8, whole=True)
     drawn = [*frame(x, y, "", "rows"), _title(title)]
@@ -180,9 +181,10 @@ def learned(points: Sequence[tuple[int, float, float | None, float | None]], qua
 def linear(values: Iterable[float], begin: float, end: float, whole: bool = False, margin: float = 0.0) -> Axis:
     """An axis on which all of some numbers lie, with some five ticks; `whole` where halves make no sense. Such a share of it is
     left free at both ends."""
-    low, high = min(values := list(values) or [0.0]), max(values)
+    known = list(values) or [0.0]
+    low, high = min(known), max(known)
     if low == high:
-        low, high = (low - 0.5, high + 0.5) if not whole else (min(low, 0), max(high, 1))
+        low, high = _about(low) if not whole else (min(low, 0), max(high, 1))
     low, high = low - margin * (high - low), high + margin * (high - low)
     rough = (high - low) / 5
     size = 10.0 ** math.floor(math.log10(rough))
@@ -196,7 +198,8 @@ def linear(values: Iterable[float], begin: float, end: float, whole: bool = Fals
 
 def logarithmic(values: Iterable[float], begin: float, end: float, ticks: Sequence[tuple[float, str]]) -> Axis:
     """An axis of numbers over 0, on which equal steps are equal ratios."""
-    return Axis(min(values := list(values)), max(values), begin, end, ticks, math.log)
+    known = list(values)
+    return Axis(min(known), max(known), begin, end, ticks, math.log)
 
 
 def frame(x: Axis, y: Axis, below: str, beside: str) -> list[str]:
@@ -235,6 +238,20 @@ def line(points: Iterable[tuple[float, float]], colour: str, width: float) -> st
 def dot(x: float, y: float, radius: float, colour: str = INK) -> str:
     """A point."""
     return f'<circle cx="{_px(x)}" cy="{_px(y)}" r="{radius}" fill="{colour}"/>'
+
+
+def _counted(numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """How many numbers lie in each bin, and the edges of these; one bin for numbers too near for more."""
+    low, high = float(numbers.min()), float(numbers.max())
+    bins = min(_BINS, len(np.unique(numbers)))
+    is_fine = high - low > 4 * bins * np.spacing(max(abs(low), abs(high)))
+    return np.histogram(numbers, bins if is_fine else 1, (low, high) if low < high else _about(low))
+
+
+def _about(number: float) -> tuple[float, float]:
+    """Where an axis begins and ends that has but one number."""
+    half = max(0.5, abs(number) / 10)
+    return number - half, number + half
 
 
 def _below(x: Axis, y: float, said: str) -> list[str]:
