@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from typing import Any, BinaryIO
 
+from curation.formats.arrow_footer import sound_batches
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere
-from curation.formats.parquet import check_names, is_valid
+from curation.formats.parquet import check_names, is_valid, unread, values_of
 from curation.formats.rows import Row, extracts
 
 ARROW_FILE = "application/vnd.apache.arrow.file"
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 _PIECE = 1024
+_BEHIND = 4096
+"""Bytes behind the end of a stream that are looked at."""
 _MALFORMED, _MEND = "malformed Arrow", "write the file again"
 
 
@@ -42,29 +44,39 @@ def arrow_rows(data: bytes | BinaryIO, media_type: str, settings: ReadingSetting
             yield Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
         else:
             for start in range(0, rows, _PIECE):
-                values = found.slice(start, _PIECE).to_pylist()
-                yield from ((f"row={row}", value) for row, value in enumerate(values, first + start))
+                for row, value in enumerate(values_of(found.slice(start, _PIECE)), first + start):
+                    yield unread(row, value) if isinstance(value, Exception) else (f"row={row}", value)
         first += rows
 
 
 def _of_file(data: bytes | BinaryIO) -> Iterator[Any]:
-    """Each record batch; of one that is damaged the number of its rows, None where that is lost too."""
+    """Each record batch; of one that is damaged the number of its rows, None where that is lost too, as are batches that the
+    footer does not name."""
     import pyarrow as pa
 
     with _opened(pa.ipc.open_file, data) as reader:
-        for number in range(reader.num_record_batches):
+        count, is_whole = sound_batches(data)
+        for number in range(count):
             batch = _read(partial(reader.get_batch, number))
             yield _sound(_rows_in(data, number, len(reader.schema)) if batch is None else batch)
+        if not is_whole:
+            yield None
 
 
 def _of_stream(data: bytes | BinaryIO) -> Iterator[Any]:
     """Each record batch, as `_of_file` gives it, up to the first of which nothing says how many rows it has."""
     import pyarrow as pa
 
-    with _opened(pa.ipc.open_stream, data) as reader, suppress(StopIteration):
+    file = pa.BufferReader(data) if isinstance(data, bytes) else data
+    with _opened(pa.ipc.open_stream, file) as reader:
         batch = True
         while batch is not None:
-            batch = _read(reader.read_next_batch)
+            try:
+                batch = _read(reader.read_next_batch)
+            except StopIteration:
+                if file.read(_BEHIND).strip(b"\0"):
+                    yield None  # a message whose length is damaged into that of none is the mark of the end
+                return
             yield _sound(batch)
 
 

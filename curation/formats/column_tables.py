@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from curation.formats.extracts import Extract, Poison, ReadingSettings, Unreadable, checked
+from curation.formats.extracts import Extract, Poison, ReadingSettings, checked
 from curation.formats.parquet import (
     Damaged,
     Group,
@@ -22,8 +22,8 @@ from curation.formats.parquet import (
     groups_of,
     is_valid,
     lost,
-    no_unicode,
     opened,
+    unread,
     values_of,
 )
 from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
@@ -76,6 +76,8 @@ def group_tables(
     """
     file = opened(data)
     columns = _Columns.of(file.schema_arrow, settings)
+    if not columns.known and not column:
+        raise GeneralWay
     gathering = _Gathering(media_type, settings, columns, column)
     yield from gathering.tables(batches(file, groups, _GROUP_BATCH, gathering.names()), groups[0].first, most)
 
@@ -128,10 +130,10 @@ class _Gathering:
     characters: int = 0
 
     def table(self, file: Any) -> Table:
-        """All rows, in order."""
+        """All rows, in order. Raises GeneralWay where no column of text is known."""
         if not self.columns.known and not self.longest:
             if file.metadata.num_rows:
-                raise Unreadable(NO_TEXT.error, NO_TEXT.detail)
+                raise GeneralWay  # there is no text, or else it lies in what is damaged
             return Table(EXTRACTS.to_frame(), [])
         (table,) = self.tables(batches(file, groups_of(file), _BATCH, self.names()), 1, None)
         return table
@@ -158,7 +160,7 @@ class _Gathering:
         held = 0
         for batch in batches:
             if batch.num_rows:
-                self._take(*self._unicode(batch, first))
+                self._take(*self._readable(batch, first))
             first += batch.num_rows
             held += batch.nbytes
             if self.characters > self.settings.max_characters:
@@ -179,20 +181,21 @@ class _Gathering:
     def _titles(self) -> tuple[str, ...]:
         return ("title",) if "title" in self.columns.strings else ()
 
-    def _unicode(self, batch: Any, first: int) -> tuple[Any, pl.Expr]:
-        """The batch and the numbers of its rows, without those that hold a string which is no UTF-8."""
+    def _readable(self, batch: Any, first: int) -> tuple[Any, pl.Expr, list[Any]]:
+        """The batch, the numbers of its rows, and what else they say, without those that hold what cannot be read."""
         import pyarrow as pa
 
         if is_valid(batch):
-            return batch, pl.int_range(first, first + batch.num_rows)
+            told = values_of(batch.select(self.columns.told)) if self.columns.told else []
+            if not any(isinstance(row, Exception) for row in told):
+                return batch, pl.int_range(first, first + batch.num_rows), told
         rows = dict(enumerate(values_of(batch), first))
-        self.poisons += (no_unicode(number) for number, row in rows.items() if row is None)
-        kept = {number: row for number, row in rows.items() if row is not None}
-        return pa.RecordBatch.from_pylist(list(kept.values()), batch.schema), pl.lit(
-            pl.Series(list(kept), dtype=pl.Int64)
-        )
+        self.poisons += (unread(number, row) for number, row in rows.items() if isinstance(row, Exception))
+        kept = {number: row for number, row in rows.items() if not isinstance(row, Exception)}
+        whole = pa.RecordBatch.from_pylist(list(kept.values()), batch.schema)
+        return whole, pl.lit(pl.Series(list(kept), dtype=pl.Int64)), list(kept.values())
 
-    def _take(self, batch: Any, numbers: pl.Expr) -> None:
+    def _take(self, batch: Any, numbers: pl.Expr, rows: list[Any]) -> None:
         names = self._texts()
         strings = pl.DataFrame({name: _strings(batch, name) for name in {*names, *self._titles()}})
         frame = strings.select(
@@ -202,7 +205,7 @@ class _Gathering:
             title=pl.col("title") if self._titles() else pl.lit(None, pl.String),
         )
         if self.columns.told:
-            told = [facts_of(row) for row in batch.select([*self.columns.told]).to_pylist()]
+            told = [facts_of(row) for row in rows]
             frame = frame.with_columns(
                 pl.Series("date", [date for _, date, _ in told], pl.String),
                 pl.Series("metadata", [metadata for _, _, metadata in told], pl.String),

@@ -1,8 +1,8 @@
 """Parquet: a row is a document. Read in small batches, for a small file can hold very much.
 
 What is damaged costs its row group, and that as a whole: a page that tells a wrong number of values moves all behind it to
-other rows, so no row of such a group is what its number says. A string that is no UTF-8 costs its row, a damaged footer the
-file.
+other rows, so no row of such a group is what its number says. A string that is no UTF-8 costs its row, as does a date out of
+range; a damaged footer costs the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere, may_die
-from curation.formats.rows import Row, extracts
+from curation.formats.rows import NO_TEXT, Row, extracts
 
 PARQUET = "application/vnd.apache.parquet"
 READ_BYTES = 4 << 20
@@ -86,7 +86,7 @@ def first_rows(data: bytes | BinaryIO) -> Iterator[Row]:
 
 
 def opened(data: bytes | BinaryIO) -> Any:
-    """The file as PyArrow reads it. Raises Unreadable where its footer is damaged."""
+    """The file as PyArrow reads it. Raises Unreadable where its footer is damaged or names no columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -103,6 +103,8 @@ def opened(data: bytes | BinaryIO) -> Any:
         raise damaged() from error
     if not is_whole:
         raise damaged()
+    if not file.metadata.num_columns:
+        raise Unreadable(NO_TEXT.error, "the file has no columns: write it with them, or exclude it")
     return file
 
 
@@ -153,27 +155,34 @@ def is_valid(batch: Any) -> bool:
     return True
 
 
-def values_of(batch: Any) -> list[dict[str, object] | None]:
-    """The rows by the names of their columns; None for one with a string that is no UTF-8. Raises Damaged where more is wrong."""
+def values_of(batch: Any) -> list[dict[str, object] | Exception]:
+    """The rows by the names of their columns; for one that holds what Python cannot, the error. Raises Damaged where more is
+    wrong."""
     import pyarrow as pa
 
     try:
         return batch.to_pylist()  # type: ignore[no-any-return]
-    except UnicodeDecodeError:
-        return [None] if batch.num_rows == 1 else [values_of(batch.slice(n, 1))[0] for n in range(batch.num_rows)]
     except pa.ArrowException as error:
         raise Damaged from error
+    except (ValueError, OverflowError) as error:
+        half = batch.num_rows // 2
+        return [*values_of(batch.slice(0, half)), *values_of(batch.slice(half))] if half else [error]
 
 
 def _rows(found: Iterable[Any], group: Group) -> Iterator[Row]:
     values = chain.from_iterable(map(values_of, found))
     for number, value in enumerate(values, group.first):
-        yield no_unicode(number) if value is None else (f"row={number}", value)
+        yield unread(number, value) if isinstance(value, Exception) else (f"row={number}", value)
 
 
-def no_unicode(number: int) -> Poison:
-    """The failure of a row with a string that is no UTF-8."""
-    return Poison(f"row={number}", "not Unicode", "a string of the row holds bytes that are no UTF-8: write it again")
+def unread(number: int, error: Exception) -> Poison:
+    """The failure of a row with a string that is no UTF-8, or with a value that there is none for in Python."""
+    if isinstance(error, UnicodeDecodeError):
+        return Poison(
+            f"row={number}", "not Unicode", "a string of the row holds bytes that are no UTF-8: write it again"
+        )
+    what = "a date or time of the row is out of range (years 1 to 9999, to the microsecond): correct it, or write it as a string"
+    return Poison(f"row={number}", "malformed record", what)
 
 
 def lost(group: Group) -> Poison:

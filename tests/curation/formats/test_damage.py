@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import curation.formats.parquet
 from curation.formats import Extract, Poison, ReadingSettings, Table, Unreadable, read_file, read_items
-from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, read_arrow
+from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_stream, read_arrow
 from curation.inventory import Source, take_inventory
 from curation.reading import read_files
 
@@ -208,3 +208,101 @@ def test_the_name_of_something_within_a_column_that_is_damaged_costs_the_file() 
     for data, error in ((stream.getvalue(), "malformed Arrow"), (parquet(table), "malformed Parquet")):
         with pytest.raises(Unreadable, match=error):
             list(read_items(data.replace(b"role", b"ro\xffe"), "a", ReadingSettings()))
+
+
+def messages(data: bytes) -> list[int]:
+    """Where each message of Arrow begins."""
+    return [at for at in range(0, len(data), 8) if data.startswith(b"\xff\xff\xff\xff", at)]
+
+
+def test_record_batches_that_a_footer_does_not_name_are_told(tmp_path: Path) -> None:
+    """Neither a block more or less, nor one that is named twice, goes without a word."""
+    whole = arrow(ARROW_FILE)
+    footer = len(whole) - 10 - int.from_bytes(whole[-10:-6], "little")
+    blocks = whole.index(struct.pack("<q", messages(whole)[1]), footer)
+    second, third = (whole[at : at + 8] for at in (blocks + 24, blocks + 48))
+    one_less = whole[: blocks - 4] + struct.pack("<i", 4) + whole[blocks:]
+    far = whole[:blocks] + struct.pack("<q", 1 << 60) + whole[blocks + 8 :]
+    before = whole[:blocks] + struct.pack("<q", -8) + whole[blocks + 8 :]
+    none = whole[: blocks - 4] + struct.pack("<i", 0) + whole[blocks:]
+    twice = whole[:footer] + whole[footer:].replace(second, third)
+    path = tmp_path / "a.arrow"
+    for data, kept in ((one_less, 16), (none, 0), (far, 0), (before, 0), (twice, 4), (whole, ROWS)):
+        path.write_bytes(data)
+        with path.open("rb") as opened:
+            found = [told(read_arrow(data, ARROW_FILE, ReadingSettings()))]
+            found.append(told(arrow_stream(opened, ARROW_FILE, ReadingSettings())))
+        for read, failed in found:
+            assert read == {f"row={n}": text for n, text in enumerate(TEXTS[:kept], 1)}
+            assert list(failed) == ([f"row={kept + 1}"] if kept < ROWS else [])
+            assert all(f"row {kept + 1} and all behind it: " in detail for detail in failed.values())
+
+
+@pytest.mark.parametrize(
+    "table", [PLAIN, PLAIN.slice(0, 0), PLAIN.append_column("k", PLAIN["title"].dictionary_encode())]
+)
+def test_a_sound_footer_names_all(table: Any) -> None:
+    """Of files with dictionaries, and of another writer's, too."""
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    with pa.ipc.new_file(ours, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=GROUP)
+    pl.DataFrame(table).write_ipc(theirs, record_batch_size=GROUP)
+    for data in (ours.getvalue(), theirs.getvalue()):
+        read, failed = told(read_arrow(data, ARROW_FILE, ReadingSettings()))
+        assert (len(read), failed) == (len(table), {})
+
+
+def test_a_message_of_a_stream_whose_length_is_none_is_not_its_end() -> None:
+    whole = arrow(ARROW_STREAM)
+    at = messages(whole)[3] + 4  # behind the schema and two batches
+    for data in (whole, whole + bytes(64)):
+        assert told(read_arrow(data, ARROW_STREAM, ReadingSettings()))[1] == {}
+    damaged = whole[:at] + bytes(4) + whole[at + 4 :]
+    whole_way = read_arrow(damaged, ARROW_STREAM, ReadingSettings())
+    for items in (whole_way, arrow_stream(io.BytesIO(damaged), ARROW_STREAM, ReadingSettings())):
+        read, failed = told(items)
+        assert len(read) == 8
+        assert failed["row=9"].startswith("row 9 and all behind it: record batch 3 is damaged")
+
+
+def test_a_file_whose_text_is_in_no_known_column_and_damaged_says_so(tmp_path: Path) -> None:
+    table = pa.table({"strange": TEXTS[:GROUP], "title": TEXTS[:GROUP]})
+    for way, (read, failed) in ways(damaged(parquet(table), (1, 0), (1, 1)), tmp_path).items():
+        assert read == {}, way
+        assert failed["row=1"] == "rows 1 to 4 (row group 1): a page is damaged; write the file again", way
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.date32()])
+@pytest.mark.parametrize("column", ["date", "n"])
+def test_a_date_out_of_range_costs_its_row(kind: Any, column: str, tmp_path: Path) -> None:
+    far = 10**18 if pa.types.is_timestamp(kind) else 2**31 - 1
+    dates = pa.array([far if n in {7, 20} else n for n in range(1, ROWS + 1)], pa.int64())
+    dates = dates.cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32()).cast(kind)
+    table = (CHATS if column == "n" else PLAIN.select(["text"])).append_column(column, dates)
+    made = io.BytesIO()
+    with pa.ipc.new_file(made, table.schema) as writer:
+        writer.write_table(table)
+    found = {
+        **ways(parquet(table), tmp_path),
+        "arrow": told(read_arrow(made.getvalue(), ARROW_FILE, ReadingSettings())),
+    }
+    for way, (read, failed) in found.items():
+        assert list(failed) == ["row=7", "row=20"], way
+        assert "a date or time of the row is out of range" in failed["row=7"], way
+        assert list(read) == [f"row={n}" for n in range(1, 20) if n != 7], way
+
+
+def test_a_file_without_columns_says_so() -> None:
+    made = io.BytesIO()
+    pq.write_table(PLAIN.select([]), made)
+    for reads in (read_file, read_items):
+        with pytest.raises(Unreadable, match="the file has no columns"):
+            told(reads(made.getvalue(), "a.parquet", ReadingSettings()))
+
+
+def test_the_name_of_a_column_that_is_damaged_costs_the_file() -> None:
+    data = parquet(pa.table({"text": TEXTS, "odd": TEXTS}), "none").replace(b"odd", b"o\xffd")
+    for reads in (read_file, read_items):
+        with pytest.raises(Unreadable, match="malformed Parquet"):
+            told(reads(data, "a.parquet", ReadingSettings()))
