@@ -309,6 +309,11 @@ def _digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def draft_of(destination: Path) -> Path:
+    """Where a copy of a release lies until it is whole."""
+    return destination.with_name(f".{destination.name}.partial")
+
+
 def export_release(folder: Path, destination: Path) -> None:
     """Copy a release to a folder that does not exist yet, or is empty, and verify the copy.
 
@@ -317,7 +322,7 @@ def export_release(folder: Path, destination: Path) -> None:
     if destination.exists() and any(destination.iterdir()):
         raise FileExistsError(f"{destination} is not empty; name a new folder")
     verify_release(folder)
-    partial = destination.with_name(f".{destination.name}.partial")
+    partial = draft_of(destination)
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(folder, partial)
     verify_release(partial)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
+from pipelines.scanning import pieces
 from pipelines.whole_files import write_whole
 from pipelines.workspace import Workspace
 from records import digest
+
+_COLUMNS = ("sample_id", "content_digest")
+_NAME = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 def record_export(workspace: Workspace, place: str) -> None:
@@ -31,22 +34,30 @@ def far_exports_of(workspace: Workspace) -> list[str]:
     return [place for place in _places(workspace) if "://" in place]
 
 
-def names_in(place: Path, column: str) -> set[str]:
-    """What stands in a column of an exported table, or of the Parquet files of a folder; nothing where it has no such column, or is
-    something else by now."""
+def names_in(place: Path) -> set[str]:
+    """The names of samples and contents in an exported table, or in the Parquet files of a folder.
+
+    In CSV and JSON Lines it is whatever looks like one, in whichever column: a line that was cut, or another delimiter, hides
+    none. Raises OSError or pyarrow.ArrowException where Parquet cannot be read.
+    """
     files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
-    return {name for path in files for name in _names(path, column) if isinstance(name, str)}
+    return {name for path in files for name in (_in_columns(path) if path.suffix == ".parquet" else _in_text(path))}
 
 
-def _names(path: Path, column: str) -> Iterable[object]:
-    try:
-        if path.suffix == ".jsonl":
-            with path.open(encoding="utf-8") as lines:
-                return [row.get(column) for row in map(json.loads, lines) if isinstance(row, dict)]
-        table = pl.scan_csv(path, infer_schema=False) if path.suffix == ".csv" else pl.scan_parquet(path)
-        return table.select(column).collect().to_series()
-    except (OSError, ValueError, pl.exceptions.PolarsError):
-        return ()
+def _in_columns(path: Path) -> Iterator[str]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        columns = [name for name in _COLUMNS if name in file.schema_arrow.names]
+        for batch in file.iter_batches(columns=columns) if columns else ():
+            for column in batch.columns:
+                yield from (name for name in column.to_pylist() if isinstance(name, str))
+
+
+def _in_text(path: Path) -> Iterator[str]:
+    for piece in pieces(path):
+        for name in _NAME.finditer(piece.replace(b"\0", b"")):  # of UTF-16, which a spreadsheet may have made of it
+            yield name[0].decode()
 
 
 def _places(workspace: Workspace) -> Iterator[str]:

@@ -22,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from curation.fingerprints import Hashes, Hunt, union
 from curation.release_export import remove_export
-from curation.releases import MANIFEST, STUB, write_stub
+from curation.releases import MANIFEST, STUB, draft_of, write_stub
 from curation.tombstones import known
 from pipelines import forgetting
 from pipelines.cleaning import finish
@@ -177,12 +178,7 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
         shutil.rmtree(folder)
         done.removed.append(f"weights {folder.name}")
     for place in exports_of(workspace):
-        if place.is_file() and _carries(workspace, place, hunt, key):
-            place.unlink()
-            done.removed.append(f"export {place}")
-        elif (place / MANIFEST).is_file() and _carries(workspace, place, hunt, key):
-            write_stub(place, "")
-            done.removed.append(f"export {place}")
+        _erase_export(workspace, place, hunt, key, done)
     _erase_far(workspace, done, progress)
     tables = workspace.store.root / "tables"
     untouched = frozenset({tables, folder_of(workspace), workspace.dagster_home})
@@ -194,6 +190,24 @@ def _erase_files(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progr
         head = workspace.store.head(name)
         if head is not None and (workspace.previews / f"{name}.json").exists():
             write_preview(workspace, head)
+
+
+def _erase_export(workspace: Workspace, place: Path, hunt: Hunt, key: str, done: Purged) -> None:
+    """One export, and the draft of it that a killed command left; what cannot be looked into is left for `_prove` to tell."""
+    draft = draft_of(place)
+    if draft.is_dir():
+        shutil.rmtree(draft)
+        done.removed.append(f"draft of an export {draft}")
+    try:
+        if not (place.is_file() or (place / MANIFEST).is_file()) or not _carries(workspace, place, hunt, key):
+            return
+    except (OSError, pa.ArrowException):
+        return
+    if place.is_file():
+        place.unlink()
+    else:
+        write_stub(place, "")
+    done.removed.append(f"export {place}")
 
 
 def _erase_far(workspace: Workspace, done: Purged, progress: Progress) -> None:
@@ -221,10 +235,11 @@ def _holds(place: Path, hunt: Hunt) -> bool:
 
 def _carries(workspace: Workspace, place: Path, hunt: Hunt, key: str) -> bool:
     """Whether an export holds passages, or rows of contents or samples that were taken back: a text of few bytes has no passage."""
-    if _holds(place, hunt) or _gone(workspace, names_in(place, "sample_id"), key):
+    if _holds(place, hunt):
         return True
+    names = names_in(place)
     _, tombstones = forgetting.tombstones(workspace)
-    return not known(names_in(place, "content_digest"), tombstones, key, "content").is_empty()
+    return bool(_gone(workspace, names, key)) or not known(names, tombstones, key, "content").is_empty()
 
 
 def _holds_samples(workspace: Workspace, release: ReleaseFolder, key: str) -> bool:
@@ -269,8 +284,12 @@ def _prove(workspace: Workspace, hunt: Hunt, key: str, done: Purged, progress: P
         if len(each.found):
             done.left.append(f"{each.path.relative_to(workspace.state)}: {len(each.found)} passages")
     for place in exports_of(workspace):
-        if place.exists() and _carries(workspace, place, hunt, key):
-            done.left.append(str(place))
+        try:
+            if place.exists() and _carries(workspace, place, hunt, key):
+                done.left.append(str(place))
+        except (OSError, pa.ArrowException) as error:
+            said = str(error).partition("\n")[0]
+            done.left.append(f"{place} cannot be looked into ({said}): remove it, or write it again")
 
 
 def _kind(workspace: Workspace, each: Scanned) -> str:

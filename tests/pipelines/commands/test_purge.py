@@ -132,6 +132,44 @@ def test_a_text_of_few_bytes_is_found_in_exported_tables_by_its_name(root: Path,
     assert not any(path.exists() for path in written) and before.exists() and other.exists()
 
 
+def test_exports_that_were_cut_or_saved_anew_are_found_and_what_cannot_be_read_is_told(
+    root: Path, tmp_path: Path
+) -> None:
+    workspace = Workspace(root)
+    (root / "notes" / "short.txt").write_text("Ann's PIN is 4711")
+    run(root)
+    table = workspace.store.scan("documents").collect()
+    name = table.filter(pl.col("text").str.contains("4711"))["content_digest"][0]
+    line = json.dumps({"content_digest": name, "text": "Ann's PIN is 4711"})
+    parquet = tmp_path / "cut.parquet"
+    table.write_parquet(parquet)
+    parquet.write_bytes(parquet.read_bytes()[:-9])
+    odd = {
+        "cut.jsonl": f'{line}\n{{"content_di'.encode(),
+        "cut_within.jsonl": line[:-9].encode(),
+        "blank.jsonl": f"\n{line}\n".encode(),
+        "bytes.jsonl": line.encode() + b'\n{"text": "\xff"}\n',
+        "deep.jsonl": f"{line}\n{'[' * 100_000}\n".encode(),
+        "ragged.csv": f"content_digest,text\n{name},a\n{name},b,c\n".encode(),
+        "semicolons.csv": f"\ufeffcontent_digest;text\n{name};a\n".encode(),
+        "sheet.csv": f"content_digest\ttext\n{name}\ta\n".encode("utf-16"),
+    }
+    for path, data in odd.items():
+        (tmp_path / path).write_bytes(data)
+        record_export(workspace, str(tmp_path / path))
+    record_export(workspace, str(parquet))
+    record_export(workspace, str(tmp_path / "out"))
+    draft = tmp_path / ".out.partial"
+    draft.mkdir()
+    table.write_parquet(draft / "a.parquet")
+
+    found = headwater("forget", "--contains", "PIN is 4711", *WHY, "--purge", "-w", root)
+    assert found.returncode == 1 and f"still there: {parquet} cannot be looked into" in found.stderr.replace("\n", " ")
+    assert [path for path in odd if (tmp_path / path).exists()] == [] and not draft.exists()
+    parquet.unlink()
+    assert headwater("forget", "--purge", "-w", root).returncode == 0
+
+
 def test_weights_that_are_kept_though_a_newer_model_stands_are_found_and_go(root: Path) -> None:
     workspace = Workspace(root)
     plant_models(root)
