@@ -1,4 +1,4 @@
-"""Which tests run in one process, and which come first, where several processes run them (`pytest -n 3`).
+"""Which tests run in one process, and which come first, where several processes run them (`pytest -n 2`).
 
 Files that share what is costly to make, a workspace that was built or a Label Studio, go to one process, which makes it
 once. The heaviest come first, so that in the end no process has much to do while another has nothing.
