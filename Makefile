@@ -29,8 +29,8 @@ check: $(READY)
 # The tests start some hundreds of processes: what one of them compiled the others read.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Checking types and compiling loops take a core each. The tests lose no power: eatmydata has them not wait for the disk. A
-# third process gained a tenth of the time, and Dagster then took over half a minute to answer.
+# Checking types and compiling loops take a core each. The tests lose no power: eatmydata has them not wait for the disk. With
+# three processes on two cores Dagster took over half a minute to answer one of them.
 test: $(READY)
 	$(MAKE) --no-print-directory -j2 check loops
 	$(shell command -v eatmydata) $(BIN)/pytest -n 2 --dist loadfile -m 'not long'

@@ -31,7 +31,8 @@ from curation.file_items import failure_of, items_of
 from curation.formats import NeedsWorker, ReadingSettings, ready
 from curation.formats.care import care_after, careful
 from curation.formats.extracts import NeedsPieces, died, may_die, took_all_memory
-from curation.formats.parquet import Damaged, lost
+from curation.formats.parquet import lost
+from curation.formats.record_batches import Damaged
 from curation.inventory import Root
 from curation.large_files import Found, Plan, groups_in, halves, is_large, plan, read_piece
 from curation.line_pieces import Piece

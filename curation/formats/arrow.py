@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from curation.formats.arrow_footer import sound_batches
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere
-from curation.formats.parquet import check_names, is_valid, unread, values_of
+from curation.formats.record_batches import check_names, is_valid, unread, values_of
 from curation.formats.rows import Row, extracts
 
 ARROW_FILE = "application/vnd.apache.arrow.file"

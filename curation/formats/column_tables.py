@@ -14,18 +14,8 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from curation.formats.extracts import Extract, Poison, ReadingSettings, checked
-from curation.formats.parquet import (
-    Damaged,
-    Group,
-    batches,
-    first_rows,
-    groups_of,
-    is_valid,
-    lost,
-    opened,
-    unread,
-    values_of,
-)
+from curation.formats.parquet import Group, batches, first_rows, groups_of, lost, opened
+from curation.formats.record_batches import Damaged, is_valid, unread, values_of
 from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
 from curation.formats.rows import NO_TEXT, SAMPLE_ROWS, TOLD, facts_of, longest_column
 

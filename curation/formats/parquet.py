@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere, may_die
+from curation.formats.record_batches import Damaged, check_names, is_valid, unread, values_of
 from curation.formats.rows import NO_TEXT, Row, extracts
 
 PARQUET = "application/vnd.apache.parquet"
@@ -33,10 +34,6 @@ class Group:
 
     def __str__(self) -> str:
         return f"rows {self.first} to {self.first + self.rows - 1} (row group {self.number})"
-
-
-class Damaged(Exception):
-    """Something of a row group cannot be read."""
 
 
 def read_parquet(data: bytes, media_type: str, settings: ReadingSettings) -> Iterator[Item]:
@@ -108,15 +105,6 @@ def opened(data: bytes | BinaryIO) -> Any:
     return file
 
 
-def check_names(schema: Any) -> None:
-    """Raises UnicodeDecodeError where the name of a column, or of what lies within one, is damaged."""
-    fields = list(schema)
-    while fields:
-        kind = fields[-1].type
-        fields.pop().name  # noqa: B018 - it is decoded when it is asked for
-        fields += [kind.field(number) for number in range(kind.num_fields)]
-
-
 def groups_of(file: Any) -> list[Group]:
     """The row groups as the footer has them."""
     found, first = [], 1
@@ -144,45 +132,10 @@ def batches(file: Any, groups: Sequence[Group], size: int, columns: Sequence[str
         raise Damaged
 
 
-def is_valid(batch: Any) -> bool:
-    """Whether all that the batch holds is what its types say: strings of a damaged file may be no UTF-8."""
-    import pyarrow as pa
-
-    try:
-        batch.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def values_of(batch: Any) -> list[dict[str, object] | Exception]:
-    """The rows by the names of their columns; for one that holds what Python cannot, the error. Raises Damaged where more is
-    wrong."""
-    import pyarrow as pa
-
-    try:
-        return batch.to_pylist()  # type: ignore[no-any-return]
-    except pa.ArrowException as error:
-        raise Damaged from error
-    except (ValueError, OverflowError) as error:
-        half = batch.num_rows // 2
-        return [*values_of(batch.slice(0, half)), *values_of(batch.slice(half))] if half else [error]
-
-
 def _rows(found: Iterable[Any], group: Group) -> Iterator[Row]:
     values = chain.from_iterable(map(values_of, found))
     for number, value in enumerate(values, group.first):
         yield unread(number, value) if isinstance(value, Exception) else (f"row={number}", value)
-
-
-def unread(number: int, error: Exception) -> Poison:
-    """The failure of a row with a string that is no UTF-8, or with a value that there is none for in Python."""
-    if isinstance(error, UnicodeDecodeError):
-        return Poison(
-            f"row={number}", "not Unicode", "a string of the row holds bytes that are no UTF-8: write it again"
-        )
-    what = "a date or time of the row is out of range (years 1 to 9999, to the microsecond): correct it, or write it as a string"
-    return Poison(f"row={number}", "malformed record", what)
 
 
 def lost(group: Group) -> Poison:

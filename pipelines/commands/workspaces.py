@@ -61,15 +61,15 @@ def run(
         report = materialise(here, graph, assets or [], force)
     for failure in report.failures:
         err.print(f"[red]✗[/] {failure.node}: {escape(failure.error)}", highlight=False)
+    if report.interrupted:
+        err.print(f"Interrupted at {report.interrupted}. `headwater run` goes on from there: what is done stays done.")
+        raise typer.Exit(INTERRUPTED)
     if report.failures:
         err.print(
             f"{len(report.failures)} of {len(report.plan.nodes)} assets failed; mend it and run again: what is done stays done."
         )
         _clear_away(here)
         raise typer.Exit(1)
-    if report.interrupted:
-        err.print(f"Interrupted at {report.interrupted}. `headwater run` goes on from there: what is done stays done.")
-        raise typer.Exit(INTERRUPTED)
     for name in report.unequal:
         err.print(f"[yellow]![/] {name}: computed again from the same inputs, and different", highlight=False)
     if not report.plan.nodes:
