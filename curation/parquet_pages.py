@@ -10,8 +10,8 @@ the footer, the offset index and the pages say of places, sizes and rows must ag
 from __future__ import annotations
 
 import os
+import re
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -31,6 +31,12 @@ _TAIL = 8
 _BYTE_ARRAY, _ZSTD = 6, 6
 _PLAIN, _RLE = 0, 3
 _SIZE = struct.Struct("<I")
+_PAGE = re.compile(
+    rb"\x15\0\x15(N)\x15(N)(?:\x15N)?\x2c\x15(N)\x15\0".replace(b"N", rb"[\x80-\xff]{0,9}[\0-\x7f]"), re.DOTALL
+)
+"""How the header of a page of plain strings begins: its kind, its size unpacked and packed, perhaps a checksum, and how many
+values it holds and how. The bytes of the page are its last, so what else a header says, such as the least and the greatest
+value, is not read."""
 _MOST_UNPACKED = (1 << 31) - 1
 """Bytes of a page, which are counted in 32 bits."""
 _MOST_GROWN = 1 << 15
@@ -107,27 +113,38 @@ def strings(path: Path, pages: Pages, rows: Rows) -> pl.Series | None:
 
 def _values(page: bytes, count: int, numbers: list[int]) -> list[bytes]:
     """Some values of a page, by number; ValueError unless it holds so many strings, one behind the other to its end."""
-    reader = _Compact(page)
-    header = reader.record()
-    told, size, packed = header[5], header[2], reader.take(header[3])
-    is_likely = 0 < size <= min(len(packed) * _MOST_GROWN, _MOST_UNPACKED)
-    if told[1] != count or told[2] != _PLAIN or not is_likely:
+    head = _PAGE.match(page)
+    if head is None:
         raise ValueError("a page that holds something else")
-    data = pa.Codec("zstd").decompress(packed, size, asbytes=True)
-    bounds = list(_bounds(data, count))
-    if bounds[-1][1] != len(data):
+    size, packed, told = (_signed(head[part]) for part in (1, 2, 3))
+    is_likely = 0 < size <= min(packed * _MOST_GROWN, _MOST_UNPACKED)
+    if told != count or not is_likely or packed > len(page) - head.end():
         raise ValueError("a page that holds something else")
-    return [data[slice(*bounds[number])] for number in numbers]
+    data = pa.Codec("zstd").decompress(memoryview(page)[-packed:], size, asbytes=True)
+    bounds = _bounds(data, count)
+    if bounds[-1] != len(data) + _SIZE.size:
+        raise ValueError("a page that holds something else")
+    return [data[bounds[number] : bounds[number + 1] - _SIZE.size] for number in numbers]
 
 
-def _bounds(data: bytes, count: int) -> Iterator[tuple[int, int]]:
-    """Where each value begins and ends; before them stands which of them are null, behind its length."""
-    (end,) = _SIZE.unpack_from(data)
-    end += _SIZE.size
+def _signed(number: bytes) -> int:
+    """A number of Thrift by its bytes."""
+    value = 0
+    for byte in reversed(number):
+        value = value << 7 | byte & 127
+    return value >> 1 ^ -(value & 1)
+
+
+def _bounds(data: bytes, count: int) -> list[int]:
+    """Where each value begins, and the next would. Each stands behind its length; before all, behind its length, stands which
+    of them are null."""
+    length = _SIZE.unpack_from
+    start = length(data)[0] + 2 * _SIZE.size
+    bounds = [start]
     for _ in range(count):
-        start = end + _SIZE.size
-        end = start + _SIZE.unpack_from(data, end)[0]
-        yield start, end
+        start += length(data, start - _SIZE.size)[0] + _SIZE.size
+        bounds.append(start)
+    return bounds
 
 
 class _Compact:
