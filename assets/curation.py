@@ -103,7 +103,7 @@ def evaluation_set(entry: EvaluationSet, workspace: Workspace) -> Observation:
 
 @stage(
     group="curation",
-    code_version="5",
+    code_version="6",
     primary_key=("set", "item"),
     unit="texts",
     uses=("python",),

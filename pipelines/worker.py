@@ -13,6 +13,7 @@ import sys
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
@@ -38,7 +39,7 @@ def run(folder: Path) -> None:
 
 
 def main(folder: Path) -> int:
-    """Run the job; 0, or 1 when it failed and the log says why."""
+    """Run the job; 0, or 1 when it failed and the log says why, or 130 when a person ended it, which the run that waits tells."""
     with (folder / "log.txt").open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         try:
             if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
@@ -50,6 +51,8 @@ def main(folder: Path) -> int:
             traceback.print_exc()
             _write(folder / "error.json", {"error": f"{type(error).__name__}: {error}"})
             return 1
+        except KeyboardInterrupt:
+            return 128 + SIGINT
     return 0
 
 

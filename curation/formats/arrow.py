@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 from curation.formats.arrow_footer import sound_batches
 from curation.formats.extracts import Item, Poison, ReadingSettings, Unreadable, is_elsewhere
-from curation.formats.record_batches import check_names, is_valid, unread, values_of
+from curation.formats.record_batches import Damaged, check_names, is_valid, unread, values_of
 from curation.formats.rows import Row, extracts
 
 ARROW_FILE = "application/vnd.apache.arrow.file"
@@ -39,14 +40,25 @@ def arrow_rows(data: bytes | BinaryIO, media_type: str, settings: ReadingSetting
             yield Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
             return
         rows = found if isinstance(found, int) else found.num_rows
+        pieces = range(0, 0 if isinstance(found, int) else rows, _PIECE)
+        yield from chain.from_iterable(_rows(found.slice(start, _PIECE), first + start, number) for start in pieces)
         if isinstance(found, int):
-            what = f"rows {first} to {first + rows - 1} (record batch {number}): damaged"
-            yield Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
-        else:
-            for start in range(0, rows, _PIECE):
-                for row, value in enumerate(values_of(found.slice(start, _PIECE)), first + start):
-                    yield unread(row, value) if isinstance(value, Exception) else (f"row={row}", value)
+            yield _lost(first, rows, number)
         first += rows
+
+
+def _rows(batch: Any, first: int, number: int) -> list[Row]:
+    """The rows of a piece of a record batch, which may turn out to be damaged only now: then it fails alone."""
+    try:
+        values = enumerate(values_of(batch), first)
+    except Damaged:
+        return [_lost(first, batch.num_rows, number)]
+    return [unread(row, value) if isinstance(value, Exception) else (f"row={row}", value) for row, value in values]
+
+
+def _lost(first: int, rows: int, number: int) -> Poison:
+    what = f"rows {first} to {first + rows - 1} (record batch {number}): damaged"
+    return Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
 
 
 def _of_file(data: bytes | BinaryIO) -> Iterator[Any]:

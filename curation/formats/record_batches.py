@@ -40,7 +40,7 @@ def values_of(batch: Any) -> list[dict[str, object] | Exception]:
         return batch.to_pylist()  # type: ignore[no-any-return]
     except pa.ArrowException as error:
         raise Damaged from error
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, KeyError) as error:
         half = batch.num_rows // 2
         return [*values_of(batch.slice(0, half)), *values_of(batch.slice(half))] if half else [error]
 
@@ -51,5 +51,8 @@ def unread(number: int, error: Exception) -> Poison:
         return Poison(
             f"row={number}", "not Unicode", "a string of the row holds bytes that are no UTF-8: write it again"
         )
+    if isinstance(error, KeyError):
+        what = f"a time of the row is in a time zone that is unknown here, {error}: write it in UTC, or as a string"
+        return Poison(f"row={number}", "malformed record", what)
     what = "a date or time of the row is out of range (years 1 to 9999, to the microsecond): correct it, or write it as a string"
     return Poison(f"row={number}", "malformed record", what)

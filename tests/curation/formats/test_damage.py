@@ -9,12 +9,15 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import curation.formats.arrow
 import curation.formats.parquet
+import curation.formats.record_batches
 from curation.formats import Extract, Poison, ReadingSettings, Table, Unreadable, read_file, read_items
 from curation.formats.arrow import ARROW_FILE, ARROW_STREAM, arrow_stream, read_arrow
 from curation.inventory import Source, take_inventory
@@ -291,6 +294,42 @@ def test_a_date_out_of_range_costs_its_row(kind: Any, column: str, tmp_path: Pat
         assert list(failed) == ["row=7", "row=20"], way
         assert "a date or time of the row is out of range" in failed["row=7"], way
         assert list(read) == [f"row={n}" for n in range(1, 20) if n != 7], way
+
+
+@pytest.mark.parametrize("column", ["date", "n"])
+def test_a_time_in_a_zone_that_nobody_knows_costs_its_row(column: str, tmp_path: Path) -> None:
+    times = pa.array([n if n in {7, 20} else None for n in range(1, ROWS + 1)], pa.timestamp("ms", "Mars/Olympus"))
+    table = (CHATS if column == "n" else PLAIN.select(["text"])).append_column(column, times)
+    made = io.BytesIO()
+    with pa.ipc.new_file(made, table.schema) as writer:
+        writer.write_table(table)
+    found = {
+        **ways(parquet(table), tmp_path),
+        "arrow": told(read_arrow(made.getvalue(), ARROW_FILE, ReadingSettings())),
+    }
+    for way, (read, failed) in found.items():
+        assert list(failed) == ["row=7", "row=20"], (way, failed)
+        assert "time zone that is unknown here, 'Mars/Olympus'" in failed["row=7"], way
+        assert list(read) == [f"row={n}" for n in range(1, 20) if n != 7], way
+
+
+def test_a_batch_of_arrow_that_turns_out_damaged_only_when_its_rows_are_made_fails_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = io.BytesIO()
+    with pa.ipc.new_file(made, PLAIN.schema) as writer:
+        writer.write_table(PLAIN, max_chunksize=GROUP)
+    is_second = pa.compute.field("n") == GROUP
+
+    def values_of(batch: Any) -> list[Any]:
+        if batch.filter(is_second).num_rows:
+            raise curation.formats.record_batches.Damaged
+        return batch.to_pylist()  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(curation.formats.arrow, "values_of", values_of)
+    read, failed = told(read_arrow(made.getvalue(), ARROW_FILE, ReadingSettings()))
+    assert failed == {"row=5": "rows 5 to 8 (record batch 2): damaged; write the file again"}
+    assert list(read) == [f"row={n}" for n in range(1, ROWS + 1) if not 5 <= n <= 8]
 
 
 def test_a_file_without_columns_says_so() -> None:
