@@ -13,6 +13,7 @@ from curation.inventory import Source
 from curation.object_stores import is_remote
 from pipelines.automation import automation_sensor
 from pipelines.dagster_assets import asset_of, observables, source_assets
+from pipelines.database_engines import share_engines
 from pipelines.findings import facts_by
 from pipelines.graph import Graph, build_graph
 from pipelines.housekeeping import housekeeping_sensor
@@ -27,6 +28,9 @@ LABELS = "labels_on_server"
 
 STORE_SECONDS = 300
 """How long the daemon waits between two looks at an object store."""
+
+
+share_engines()
 
 
 def current(root: Path) -> tuple[Workspace, Graph]:

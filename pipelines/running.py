@@ -98,6 +98,7 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
 
     from pipelines.asset_pages import UNEQUAL
     from pipelines.dagster_assets import FORCE_TAG, observables
+    from pipelines.database_engines import kept_open
     from pipelines.definitions import definitions_of
     from pipelines.findings import facts_by
     from pipelines.instance import write_dagster_yaml
@@ -109,7 +110,7 @@ def _materialise(workspace: Workspace, graph: Graph, found: Plan, force: bool) -
     home = workspace.dagster_home
     write_dagster_yaml(home)
     os.environ["DAGSTER_HOME"] = str(home)
-    with dg.DagsterInstance.from_config(str(home)) as instance, run_tags(home) as tags:
+    with kept_open(), dg.DagsterInstance.from_config(str(home)) as instance, run_tags(home) as tags:
         fail_lost_runs(instance)
         if TOMBSTONES in observe(instance, observables(graph, workspace), facts_by(graph, workspace)):
             report_stale_models(instance, workspace)

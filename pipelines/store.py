@@ -14,11 +14,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
 
 import polars as pl
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
 from curation.row_index import IndexedFile, Layout, RowIndex
@@ -32,6 +31,7 @@ from pipelines.commits import (
     properties_of,
     says_the_same,
 )
+from pipelines.delta_tables import files_of, open_table, opened_before, scan_of, schema_of
 from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
 from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, removal, without
@@ -64,10 +64,12 @@ class Store:
         return str(self.root / "tables" / table)
 
     def _open(self, table: str, number: int | None = None) -> DeltaTable | None:
-        try:
-            return DeltaTable(self.location(table), version=number)
-        except TableNotFoundError:
-            return None
+        """A table to be written."""
+        return open_table(self.location(table), number)
+
+    def _read(self, table: str, number: int | None = None) -> DeltaTable | None:
+        """A table to be read."""
+        return opened_before(self.location(table), number)
 
     def writer(self, table: str) -> PartWriter:
         """What writes rows of a table ahead of the commit, in whatever process."""
@@ -80,12 +82,12 @@ class Store:
 
     def head(self, table: str) -> Commit | None:
         """The newest commit of a table; None when there is none yet."""
-        opened = self._open(table)
+        opened = self._read(table)
         return None if opened is None else commit_of(table, opened.history(1)[0])
 
     def history(self, table: str) -> list[Commit]:
         """All commits of a table that are still known, newest first."""
-        opened = self._open(table)
+        opened = self._read(table)
         return [] if opened is None else [commit_of(table, entry) for entry in opened.history()]
 
     def scan(self, table: str, number: int | None = None) -> pl.LazyFrame:
@@ -94,15 +96,15 @@ class Store:
 
     def scan_with_hashes(self, table: str, number: int | None = None) -> pl.LazyFrame:
         """A table's rows beside their stored hashes."""
-        opened = self._open(table, number)
+        opened = self._read(table, number)
         if opened is None:
             raise LookupError(f"table {table} does not exist yet; `headwater run {table}` makes it")
-        return _scan(opened)
+        return scan_of(opened)
 
     def files(self, table: str, number: int) -> set[str]:
         """The files that hold a table's rows as of a commit's number."""
-        opened = self._open(table, number)
-        return set() if opened is None else set(map(str, _files(opened)))
+        opened = self._read(table, number)
+        return set() if opened is None else set(map(str, files_of(opened)))
 
     def index(self, table: str, number: int, layout: Layout) -> RowIndex:
         """The index of a table as of a commit's number; where a file has none, because it is new or was lost, it is made.
@@ -127,8 +129,8 @@ class Store:
 
     def missing_files(self, commit: Commit) -> list[str]:
         """The data files of a commit that are no longer there: they go when they are past retention."""
-        opened = self._open(commit.table, commit.number)
-        return [str(file) for file in _files(opened) if not file.exists()] if opened else []
+        opened = self._read(commit.table, commit.number)
+        return [str(file) for file in files_of(opened) if not file.exists()] if opened else []
 
     def find(self, table: str, version: str) -> Commit:
         """The commit of a table with that number, else the newest whose digest begins so."""
@@ -177,7 +179,7 @@ class Store:
                 "overwrite",
                 rows.schema,
             )
-        before = _scan(self._pinned(commit.table, head))
+        before = scan_of(self._as_of(head))
         new, old = numbers_of(rows.scan()), numbers_of(before)
         came, went = absent(new, old), absent(old, new)
         is_few = len(came) + len(went) <= MERGE_SHARE * max(head.rows, 1)
@@ -208,7 +210,7 @@ class Store:
 
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
         """Commit rows that come and rows that go; only files that hold rows which go are written anew."""
-        present = _scan(self._pinned(commit.table, head))
+        present = scan_of(self._as_of(head))
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
         _check_unique(commit.table, names.lazy(), primary_key)
@@ -236,12 +238,18 @@ class Store:
             raise CommitConflict(f"table {table} is gone")
         return opened
 
+    def _as_of(self, head: Commit) -> DeltaTable:
+        opened = self._read(head.table, head.number)
+        if opened is None:
+            raise CommitConflict(f"table {head.table} is gone")
+        return opened
+
     def _came_and_went(
         self, table: str, hashed: pl.DataFrame, head: Commit | None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         if head is None:
             return hashed, hashed.select(ROW_HASH).head(0)
-        old = _scan(self._pinned(table, head)).select(ROW_HASH).collect()
+        old = scan_of(self._as_of(head)).select(ROW_HASH).collect()
         return hashed.join(old, on=ROW_HASH, how="anti"), old.join(hashed.select(ROW_HASH), on=ROW_HASH, how="anti")
 
     def _overwrite(
@@ -277,9 +285,9 @@ class Store:
                     table, came.to_arrow(), mode="append", writer_properties=WRITER, commit_properties=properties
                 ),
             )
-        touched = holding([str(file) for file in _files(table)], went)
+        touched = holding([str(file) for file in files_of(table)], went)
         own = came.parts if isinstance(came, Parts) else ()
-        typed = _schema(table).to_frame()
+        typed = schema_of(table).to_frame()
         others = typed if isinstance(came, Parts) else came.select(typed.columns).cast(typed.schema)
         parts = [*own, *without(touched, went, others, self.writer(commit.table))]
         return self._committed(commit, head, parts, "append", None, touched)
@@ -369,27 +377,12 @@ class Store:
         return self.head(commit.table) or commit
 
 
-def _files(table: DeltaTable) -> list[Path]:
-    """The files of a table's rows by their paths; Delta names them by addresses, in which blanks are escaped."""
-    folder = Path(unquote(urlsplit(table.table_uri).path))
-    return [folder / name for name in table.get_add_actions(flatten=True).column("path").to_pylist()]
-
-
 def _named(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
     """The keys and hashes of the rows that have one of these keys; by a filter, if it is one column, for then no others unpack."""
     keys, both = names.columns, rows.select(*names.columns, ROW_HASH)
     if len(keys) == 1:
         return both.filter(pl.col(keys[0]).is_in(names.to_series().implode(), nulls_equal=True))
     return both.join(names.lazy(), on=keys, how="semi", nulls_equal=True)
-
-
-def _schema(table: DeltaTable) -> pl.Schema:
-    return pl.Schema(table.schema().to_arrow())
-
-
-def _scan(table: DeltaTable) -> pl.LazyFrame:
-    files, schema = _files(table), _schema(table)
-    return pl.scan_parquet(files, schema=schema, glob=False) if files else pl.LazyFrame(schema=schema)
 
 
 def _check_unique(table: str, rows: pl.LazyFrame, primary_key: Sequence[str]) -> None:

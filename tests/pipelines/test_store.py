@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pipelines.delta_tables
 import pipelines.parts
 import pipelines.row_sets
 import pipelines.store
@@ -515,3 +517,37 @@ def test_indexes_that_nobody_asks_for_any_more_go_and_those_in_use_stay(tmp_path
     assert len(names) == 5 and len(list(folder.iterdir())) == 2
     (folder / ".4567.draft").symlink_to("gone")  # as a draft that another process has put in its place meanwhile
     assert store.index("notes", head.number, used).among("name", pl.Series(["a"])).rows() == [("a",)]
+
+
+def test_a_log_is_read_once_and_again_when_anything_is_committed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = store.replace(numbered(3), draft(), None, KEY)
+    opened: list[int | None] = []
+
+    def counted(location: str, version: int | None = None) -> DeltaTable:
+        opened.append(version)
+        return DeltaTable(location, version=version)
+
+    monkeypatch.setattr(pipelines.delta_tables, "DeltaTable", counted)
+    for _ in range(5):
+        assert content(store) == sorted(numbered(3).rows()) and store.head("notes") == first
+    assert len(opened) <= 1
+
+    monkeypatch.undo()
+    other = Store(store.root)
+    second = other.replace(numbered(4), draft("other"), other.head("notes"), KEY)
+    assert store.head("notes") == second and content(store) == sorted(numbered(4).rows())
+    assert content(store, first.number) == sorted(numbered(3).rows())
+    other.erase_past("notes")
+    with pytest.raises(LookupError):
+        content(store, first.number)
+    assert content(store) == sorted(numbered(4).rows())
+
+
+def test_a_table_that_was_removed_and_made_anew_is_the_new_one(store: Store) -> None:
+    old = store.replace(numbered(3), draft(), None, KEY)
+    assert content(store) == sorted(numbered(3).rows())
+    shutil.rmtree(store.location("notes"))
+    assert store.head("notes") is None
+    new = store.replace(numbered(2, "other"), draft("other"), None, KEY)
+    assert new.number == old.number and store.head("notes") == new
+    assert content(store) == sorted(numbered(2, "other").rows())

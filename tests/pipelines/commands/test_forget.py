@@ -35,8 +35,8 @@ def forgotten(root: Path, *words: str) -> str:
     return done.stdout
 
 
-def run(root: Path) -> str:
-    done = headwater("run", "-w", root)
+def run(root: Path, *assets: str) -> str:
+    done = headwater("run", *assets, "-w", root)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -45,7 +45,7 @@ def test_a_text_its_copies_and_near_copies_go_and_come_back_nowhere(edited: Path
     told = counts(forgotten(edited, "web:long.txt"))
     assert told["documents"] == 3 and told["of these, near copies in other words"] == 1
     before = heads(edited)
-    run(edited)
+    run(edited, "signatures")
     after = heads(edited)
     assert not places(edited) & {"long.txt", "copy.txt", "near.txt"}
     assert (after["signatures"].added, after["signatures"].removed) == (0, 2), "work is proportional to the change"
@@ -58,14 +58,14 @@ def test_a_text_its_copies_and_near_copies_go_and_come_back_nowhere(edited: Path
     (edited / "notes" / "row.jsonl").write_text(
         json.dumps({"text": PROSE}) + "\n" + json.dumps({"text": "Something else that is new here, and long."}) + "\n"
     )
-    run(edited)
+    run(edited, "signatures")
     assert not places(edited) & {"again.txt", "nearly.txt", "row.jsonl#L1"} and "row.jsonl#L2" in places(edited)
     refused = Workspace(edited).store.scan("failures").filter(error="taken back").collect()
     assert {"again.txt", "nearly.txt", "row.jsonl#L1", "long.txt"} <= set(refused["locator"])
     (request,) = Workspace(edited).store.scan("tombstones").collect()["request"].unique()
     assert set(refused["detail"]) == {f"the licence was withdrawn (request {request})"}
     (edited / "web" / "again.txt").unlink()
-    run(edited)
+    run(edited, "signatures")
     assert "again.txt" not in set(Workspace(edited).store.scan("failures").collect()["locator"])
     forced = headwater("run", "documents", "--force", "-w", edited)
     assert forced.returncode == 0 and "different" not in forced.stderr, "from empty, the same"
@@ -86,20 +86,20 @@ def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edit
     second = asked(forgotten(edited, "--locator", "web:*i?.txt", "--exact"))
     third = asked(forgotten(edited, "notes:qa.jsonl#L3"))
     whole = places(edited)
-    run(edited)
+    run(edited, "signatures")
     assert whole - places(edited) == {"evil.txt", "qa.jsonl#L3"}
     said = lifted(edited, first[:6])
     assert f"lifted: request {first}, 1 contents" in said
-    run(edited)
+    run(edited, "signatures")
     assert "evil.txt" not in places(edited), "the second request still takes it back"
     lifted(edited, second)
     before = heads(edited)
-    run(edited)
+    run(edited, "signatures")
     after = heads(edited)
     assert whole - places(edited) == {"qa.jsonl#L3"} and after["documents"].recipe == before["documents"].recipe
     assert (after["documents"].added, after["signatures"].added) == (1, 1), "work is proportional to the change"
     lifted(edited, third)
-    run(edited)
+    run(edited, "signatures")
     assert places(edited) == whole
     assert Workspace(edited).store.scan("failures").filter(error="taken back").collect().is_empty()
     table = Workspace(edited).store.scan("tombstones").collect()
@@ -114,7 +114,7 @@ def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edit
     unknown = headwater("forget", "--lift", "ffff", "--reason", "again", "-w", edited)
     assert_clear(unknown, "no request is called 'ffff'")
     forgotten(edited, "web:evil.txt")
-    run(edited)
+    run(edited, "signatures")
     assert "evil.txt" not in places(edited), "it can be taken back anew"
 
 

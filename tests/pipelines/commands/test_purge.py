@@ -115,29 +115,18 @@ def test_no_byte_is_left_and_a_scan_proves_it(root: Path, tmp_path: Path) -> Non
     assert_clear(headwater("forget", "--purge", "-w", root), "nothing that was taken back waits to be purged")
 
 
-def test_a_text_of_few_bytes_is_found_in_exported_tables_by_its_name(root: Path, tmp_path: Path) -> None:
-    short = root / "notes" / "short.txt"
-    before = tmp_path / "before.jsonl"
-    assert headwater("table", "documents", "-o", before, "-w", root).returncode == 0
-    short.write_text("Ann's PIN is 4711")
-    run(root)
-    written = [tmp_path / f"documents.{ending}" for ending in ("parquet", "csv", "jsonl")]
-    for path in written:
-        assert headwater("table", "documents", "-o", path, "-w", root).returncode == 0
-    other = tmp_path / "other.csv"
-    assert headwater("table", "documents", "-o", other, "-w", root).returncode == 0
-    other.write_bytes(b"\xff\0not what it was")
-    done = headwater("forget", "--contains", "PIN is 4711", *WHY, "--purge", "-w", root)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not any(path.exists() for path in written) and before.exists() and other.exists()
-
-
-def test_exports_that_were_cut_or_saved_anew_are_found_and_what_cannot_be_read_is_told(
+def test_a_text_of_few_bytes_is_found_in_exports_by_its_name_also_where_they_were_cut_or_saved_anew(
     root: Path, tmp_path: Path
 ) -> None:
     workspace = Workspace(root)
+    before, other = tmp_path / "before.jsonl", tmp_path / "other.csv"
+    written = [tmp_path / f"documents.{ending}" for ending in ("parquet", "csv", "jsonl")]
+    assert headwater("table", "documents", "-o", before, "-w", root).returncode == 0
     (root / "notes" / "short.txt").write_text("Ann's PIN is 4711")
     run(root)
+    for path in (*written, other):
+        assert headwater("table", "documents", "-o", path, "-w", root).returncode == 0
+    other.write_bytes(b"\xff\0not what it was")
     table = workspace.store.scan("documents").collect()
     name = table.filter(pl.col("text").str.contains("4711"))["content_digest"][0]
     line = json.dumps({"content_digest": name, "text": "Ann's PIN is 4711"})
@@ -166,6 +155,7 @@ def test_exports_that_were_cut_or_saved_anew_are_found_and_what_cannot_be_read_i
     found = headwater("forget", "--contains", "PIN is 4711", *WHY, "--purge", "-w", root)
     assert found.returncode == 1 and f"still there: {parquet} cannot be looked into" in found.stderr.replace("\n", " ")
     assert [path for path in odd if (tmp_path / path).exists()] == [] and not draft.exists()
+    assert not any(path.exists() for path in written) and before.exists() and other.exists()
     parquet.unlink()
     assert headwater("forget", "--purge", "-w", root).returncode == 0
 

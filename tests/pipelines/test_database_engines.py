@@ -1,0 +1,68 @@
+"""What Dagster asks its databases is compiled once and waits for no disk, and what it has been told stands in them afterwards."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines import database_engines
+from pipelines.database_engines import kept_open, share_engines
+
+
+@dg.asset
+def told() -> None:
+    """An asset of which nothing is to be known but that it was made."""
+
+
+def run(home: Path) -> str:
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        return dg.materialize([told], instance=instance).run_id
+
+
+def events(home: Path, run_id: str) -> list[str]:
+    with closing(sqlite3.connect(home / "history" / "runs" / f"{run_id}.db")) as database:
+        return [kind for (kind,) in database.execute("SELECT dagster_event_type FROM event_logs")]
+
+
+def test_each_database_has_one_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share_engines()
+    made: list[str] = []
+    real = database_engines.create_engine
+
+    def counted(place: str, **more: object) -> object:
+        made.append(place)
+        return real(place, **more)
+
+    monkeypatch.setattr(database_engines, "create_engine", counted)
+    runs = [run(tmp_path), run(tmp_path)]
+    assert len(made) == len(set(made)) > 3
+    for each in runs:
+        assert {"ASSET_MATERIALIZATION", "RUN_SUCCESS"} & set(events(tmp_path, each))
+
+
+def test_logs_are_folded_once_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share_engines()
+    run(tmp_path)
+    with kept_open():
+        second = run(tmp_path)
+        assert {path.name for path in tmp_path.rglob("*-wal")} >= {"index.db-wal", "runs.db-wal", f"{second}.db-wal"}
+    assert list(tmp_path.rglob("*-wal")) == []
+    assert "ASSET_MATERIALIZATION" in events(tmp_path, second)
+
+
+def test_a_run_that_is_killed_loses_no_event(tmp_path: Path) -> None:
+    share_engines()
+    pid = os.fork()
+    if not pid:
+        with kept_open():
+            (tmp_path / "run").write_text(run(tmp_path))
+            os._exit(9)
+    os.waitpid(pid, 0)
+    assert list(tmp_path.rglob("*-wal"))
+    assert "ASSET_MATERIALIZATION" in events(tmp_path, (tmp_path / "run").read_text())
+    assert run(tmp_path)
