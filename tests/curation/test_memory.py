@@ -100,7 +100,9 @@ assert found.copies.between == {("web", "web"): documents // 2}
 
 
 @pytest.mark.parametrize(
-    "deciding", [VERDICTS, FAILURES, WHATIF, FUNNEL], ids=["verdicts", "failures", "whatif", "funnel"]
+    "deciding",
+    [VERDICTS, *(pytest.param(each, marks=pytest.mark.long) for each in (FAILURES, WHATIF, FUNNEL))],
+    ids=["verdicts", "failures", "whatif", "funnel"],
 )
 def test_memory_does_not_grow_with_the_documents(tmp_path: Path, deciding: str) -> None:
     assert growth(DECIDING + deciding, DOCUMENTS, tmp_path) < MOST_BYTES

@@ -60,6 +60,7 @@ def test_changed_instructions_judge_again_and_generate_nothing(built: Built, tmp
         assert all("prefer" in body["messages"][-1]["content"] for body in seen[asked:]) and len(seen) > asked
 
 
+@pytest.mark.long
 def test_a_contestant_that_dies_in_the_middle_is_asked_the_rest_later(built: Built, tmp_path: Path) -> None:
     root, alive, answered = built.copy(tmp_path).root, [False], list[str]()
 

@@ -51,7 +51,12 @@ COLUMNS = "columns: {question: ask, answer: reply}"
 
 
 @pytest.mark.parametrize(
-    ("template", "write"), [("completion", write_texts), ("chat", write_chats), ("qa", write_questions)]
+    ("template", "write"),
+    [
+        ("chat", write_chats),
+        pytest.param("completion", write_texts, marks=pytest.mark.long),
+        pytest.param("qa", write_questions, marks=pytest.mark.long),
+    ],
 )
 def test_a_folder_of_ones_own_runs_to_scores(template: str, write, tmp_path: Path, tiny_base: Path) -> None:
     root = tmp_path / "workspace"

@@ -291,6 +291,7 @@ assert overlaps(pl.scan_parquet(f"{path}-*.parquet"), MatchSettings()).height
 """
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_training_samples(tmp_path) -> None:
     said = "bytes a sample, of which its file takes half; a table of them takes six thousand"
     assert growth(LOOKING, 9_000, tmp_path) < 4_500, said
