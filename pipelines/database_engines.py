@@ -20,6 +20,7 @@ from typing import Any
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from sqlalchemy import Engine, create_engine
 
 _MODULES: tuple[Any, ...] = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
@@ -45,7 +46,7 @@ def kept_open() -> Iterator[None]:
     try:
         yield
     finally:
-        _open.remove(mine)
+        _open[:] = [kept for kept in _open if kept is not mine]
         for connection in mine.values():
             connection.close()
 
@@ -66,7 +67,7 @@ def _connected(file: str) -> sqlite3.Connection | None:
     """A connection that keeps the log of a database from being folded; None where there is no log yet."""
     if not Path(file).exists():
         return None
-    connection = sqlite3.connect(file, check_same_thread=False)
+    connection = sqlite3.connect(file, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # the log is opened when something is read
         return connection
