@@ -32,7 +32,7 @@ _BYTE_ARRAY, _ZSTD = 6, 6
 _PLAIN, _RLE = 0, 3
 _SIZE = struct.Struct("<I")
 _PAGE = re.compile(
-    rb"\x15\0\x15(N)\x15(N)(?:\x15N)?\x2c\x15(N)\x15\0".replace(b"N", rb"[\x80-\xff]{0,9}[\0-\x7f]"), re.DOTALL
+    rb"\x15\0\x15(N)\x15(N)(?:\x2c|\x15N\x1c)\x15(N)\x15\0".replace(b"N", rb"[\x80-\xff]{0,9}[\0-\x7f]"), re.DOTALL
 )
 """How the header of a page of plain strings begins: its kind, its size unpacked and packed, perhaps a checksum, and how many
 values it holds and how. The bytes of the page are its last, so what else a header says, such as the least and the greatest

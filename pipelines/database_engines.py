@@ -5,37 +5,43 @@ statement, six hundred in a small run. So its modules are given the engine that 
 connection, so forks, and files that are removed or made anew, are as they were.
 
 Who closes the last connection to a database folds its log into it and waits for the disk; Dagster closes one after each
-statement. So a run of our own command keeps one open to each.
+statement. So a run of our own command keeps one open to each. The UI looks at a run again when its database file has
+changed, and what is in the log does not change it; so the file is touched.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache, lru_cache
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dagster._core.storage.event_log.sqlite import sqlite_event_log
-from dagster._core.storage.runs.sqlite import sqlite_run_storage
-from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
-_MODULES: tuple[Any, ...] = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+MODULES = (
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+    "dagster._core.storage.runs.sqlite.sqlite_run_storage",
+    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
+)
+"""Private ones: where they are no more, they make engines as they like."""
 _SCHEME = "sqlite:///"
 _MOST = 64
 """Engines that are kept: each run has a database of its own."""
+_engines: dict[tuple[str, ...], Engine] = {}
 _open: list[dict[str, sqlite3.Connection]] = []
-"""Of each block of `kept_open` that is on, what it keeps."""
+"""Of each block of `kept_open` that is on, what it keeps, by file."""
 
 
 @cache
 def share_engines() -> None:
     """Have Dagster make one engine for each database, from now on."""
-    for module in _MODULES:
-        module.create_engine = _engine
+    for name in MODULES:
+        with suppress(ImportError):
+            vars(import_module(name))["create_engine"] = _engine
 
 
 @contextmanager
@@ -51,25 +57,34 @@ def kept_open() -> Iterator[None]:
             connection.close()
 
 
-def _engine(place: str, poolclass: Any, connect_args: dict[str, Any] | None = None) -> Engine:
+def _engine(place: str, **how: Any) -> Engine:
+    file = place.removeprefix(_SCHEME)
     for kept in _open:
-        if place not in kept and (connection := _connected(place.removeprefix(_SCHEME))):
-            kept[place] = connection
-    return _made(place, poolclass, tuple(sorted((connect_args or {}).items())))
-
-
-@lru_cache(maxsize=_MOST)
-def _made(place: str, poolclass: Any, connect_args: tuple[tuple[str, Any], ...]) -> Engine:
-    return create_engine(place, poolclass=poolclass, connect_args=dict(connect_args))
+        if file not in kept and (connection := _connected(file)):
+            kept[file] = connection
+    key = (place, *(f"{name}={value}" for name, value in sorted(how.items())))
+    if key not in _engines:
+        if len(_engines) >= _MOST:
+            _engines.clear()
+        _engines[key] = create_engine(place, **how)
+        event.listen(_engines[key], "close", partial(_touch, file))
+    return _engines[key]
 
 
 def _connected(file: str) -> sqlite3.Connection | None:
-    """A connection that keeps the log of a database from being folded; None where there is no log yet."""
-    if not Path(file).exists():
-        return None
-    connection = sqlite3.connect(file, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # the log is opened when something is read
-        return connection
-    connection.close()
+    """A connection that keeps the log of a database from being folded; None where there is no log yet, or it is busy."""
+    with suppress(sqlite3.Error):
+        if Path(file).exists():
+            connection = sqlite3.connect(file, check_same_thread=False)
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # reading opens the log
+                return connection
+            connection.close()
     return None
+
+
+def _touch(file: str, *_: object) -> None:
+    """Tell those who watch a database that is kept open that something was written."""
+    if any(file in kept for kept in _open):
+        with suppress(FileNotFoundError):
+            os.utime(file)

@@ -36,7 +36,9 @@ def opened_before(location: str, number: int | None = None) -> DeltaTable | None
     newest = _newest_entry(location)
     if newest is None:
         return open_table(location, number)
-    return _opened(location, newest.number if number is None else number, newest)
+    with suppress(TableNotFoundError):
+        return _opened(location, newest.number if number is None else number, newest)
+    return None
 
 
 class _Entry(NamedTuple):
@@ -60,9 +62,9 @@ def _newest_entry(location: str) -> _Entry | None:
 
 
 @lru_cache(maxsize=_MOST_OPEN)
-def _opened(location: str, number: int, newest: _Entry) -> DeltaTable | None:
+def _opened(location: str, number: int, newest: _Entry) -> DeltaTable:
     """A table as of a commit, which holds as long as the newest entry is the same."""
-    return open_table(location, number)
+    return DeltaTable(location, version=number)
 
 
 def files_of(table: DeltaTable) -> list[Path]:

@@ -92,6 +92,14 @@ def test_a_group_of_few_rows_that_is_laid_out_otherwise_leaves_the_others_as_the
     assert strings(place, pages, np.array([1, 290])) is None
 
 
+def test_pages_with_checksums_are_read_too(tmp_path):
+    how = {"use_dictionary": False, "compression": "zstd", "write_page_index": True, "write_page_checksum": True}
+    pq.write_table(FEW.to_arrow(), tmp_path / "part.parquet", **how)
+    found = strings(tmp_path / "part.parquet", pages_of(tmp_path / "part.parquet", "text"), np.array([1, 289]))
+    assert found is not None
+    assert found.to_list() == FEW["text"].gather([1, 289]).to_list()
+
+
 def test_a_column_that_is_not_there_has_no_pages(tmp_path):
     place = _parquet(tmp_path, FEW)
     assert not pages_of(place, "missing")[:, 2].any()
@@ -194,8 +202,7 @@ def test_a_page_of_another_place_or_size_is_left_to_another_reader(tmp_path, col
     place = _parquet(tmp_path, FEW, compression="zstd", data_page_size=512)
     told = pages_of(place, "text")
     told[3, column] += by
-    found = strings(place, told, told[3:4, 0])
-    assert found is None or (column == 2 and by == 1 and found.to_list() == [FEW["text"][int(told[3, 0])]])
+    assert strings(place, told, told[3:4, 0]) is None
 
 
 def test_an_offset_index_that_names_the_neighbour_gives_none_of_its_texts(tmp_path):
