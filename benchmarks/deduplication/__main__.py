@@ -50,7 +50,7 @@ Each tool stands in a process of its own; of runs under {SHORT_SECONDS} CPU seco
 Headwater's goes from texts to duplicates in one call, which keeps words on disk where the stages of a workspace read the
 texts of candidates again. daft has 20 bands of 6, Headwater 18 of 7. No tool starts threads for matrices
 (OPENBLAS_NUM_THREADS=1); Headwater's scripts look for no garbage while they import, which saves them up to 0.1 CPU s.
-What the last hundredth costs is the difference of two runs of half a second, which moves from run to run by more than that.
+What the last hundredth costs is the difference of two runs of half a second, taken one after the other, in turns.
 """
 
 Costs = dict[str, dict[int, Cost]]

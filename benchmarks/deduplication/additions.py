@@ -1,7 +1,7 @@
 """What one hundredth of new documents costs Headwater, beside finding all duplicates at once.
 
 Either is the difference of two runs, and the speed of a machine moves by more than that from minute to minute. So the four
-take turns; the cheapest of each counts, and the medians are told beside.
+take turns, the differences are taken within a turn, and the median of these is told, with the middle half of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import NamedTuple
 
 import numpy as np
@@ -49,42 +49,40 @@ class Prepared(NamedTuple):
         return cost.cpu, answer
 
 
-class Seconds(NamedTuple):
-    """CPU seconds of runs that took turns: of updates and of all at once, on a few documents and on many."""
+class Turn(NamedTuple):
+    """CPU seconds of four runs, one after the other: of an update and of all at once, on a few documents and on many."""
 
-    few_added: list[float]
-    few: list[float]
-    many_added: list[float]
-    many: list[float]
-
-    def beyond(self, of: Callable[[list[float]], float]) -> tuple[float, float]:
-        """What an update and all at once cost beyond a few documents."""
-        return of(self.many_added) - of(self.few_added), of(self.many) - of(self.few)
+    few_added: float
+    few: float
+    many_added: float
+    many: float
 
 
 def additions(run: Callable[[Corpus], tuple[Cost, Answer]], few: Corpus, many: Corpus) -> list[str]:
     """Lines that say it; `run` finds all duplicates at once. Raises RuntimeError where the two differ in them."""
-    seconds = Seconds([], [], [], [])
+    turns: list[Turn] = []
     with tempfile.TemporaryDirectory(dir=many.path.parent) as folder:
         prepared = [Prepared(given, Path(folder, str(given.documents))) for given in (few, many)]
         built = [_build(own) for own in prepared]
         for _ in range(TURNS):
-            for own, (added, whole) in zip(prepared, (seconds[:2], seconds[2:]), strict=True):
+            took: list[float] = []
+            for own in prepared:
                 cost, found = own.update()
                 all_at_once, expected = run(own.given)
                 if not (np.array_equal(found.removed, expected.removed) and np.array_equal(found.kept, expected.kept)):
                     raise RuntimeError("the last hundredth, added, gives other duplicates than all documents at once")
-                added.append(cost)
-                whole.append(all_at_once.cpu)
-    (beyond, whole_beyond), (usual, usual_whole) = seconds.beyond(min), seconds.beyond(median)
+                took += [cost, all_at_once.cpu]
+            turns.append(Turn(*took))
+    beyond = [turn.many_added - turn.few_added for turn in turns]
+    whole = median(turn.many - turn.few for turn in turns)
+    low, middle, high = quantiles(beyond, n=4)
     tables = built[1] - built[0]
     return [
         f"\nThe last hundredth of {many.documents:,} documents, added to the tables of the others on disk: "
-        f"{min(seconds.many_added):.2f} CPU s, {beyond:.3f} beyond one document added to nine. That is {beyond / tables:.1%} "
-        f"of the full run that makes these tables, with their indexes and a copy of the texts ({tables:.2f}), and "
-        f"{beyond / whole_beyond:.1%} of finding all duplicates at once, which writes nothing ({whole_beyond:.2f}). By the "
-        f"medians of the {TURNS} runs of each, which took turns, it is {usual:.3f} of {usual_whole:.2f}, "
-        f"{usual / usual_whole:.1%}."
+        f"{median(turn.many_added for turn in turns):.2f} CPU s, {middle:.3f} beyond one document added to nine (the median of "
+        f"{TURNS} turns; half of them lie between {low:.3f} and {high:.3f}). That is {middle / tables:.1%} of the full run that "
+        f"makes these tables, with their indexes and a copy of the texts ({tables:.2f}), and {middle / whole:.1%} of finding all "
+        f"duplicates at once, which writes nothing ({whole:.2f})."
     ]
 
 
