@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
-MODULES = (
+_MODULES = (
     "dagster._core.storage.event_log.sqlite.sqlite_event_log",
     "dagster._core.storage.runs.sqlite.sqlite_run_storage",
     "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
@@ -39,7 +39,7 @@ _open: list[dict[str, sqlite3.Connection]] = []
 @cache
 def share_engines() -> None:
     """Have Dagster make one engine for each database, from now on."""
-    for name in MODULES:
+    for name in _MODULES:
         with suppress(ImportError):
             vars(import_module(name))["create_engine"] = _engine
 

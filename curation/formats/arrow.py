@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain
 from typing import Any, BinaryIO
 
 from curation.formats.arrow_footer import sound_batches
@@ -40,10 +39,11 @@ def arrow_rows(data: bytes | BinaryIO, media_type: str, settings: ReadingSetting
             yield Poison(f"row={first}", _MALFORMED, f"{what}; {_MEND}")
             return
         rows = found if isinstance(found, int) else found.num_rows
-        pieces = range(0, 0 if isinstance(found, int) else rows, _PIECE)
-        yield from chain.from_iterable(_rows(found.slice(start, _PIECE), first + start, number) for start in pieces)
         if isinstance(found, int):
             yield _lost(first, rows, number)
+        else:
+            for start in range(0, rows, _PIECE):
+                yield from _rows(found.slice(start, _PIECE), first + start, number)
         first += rows
 
 

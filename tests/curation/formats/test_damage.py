@@ -79,6 +79,14 @@ def ways(data: bytes, folder: Path) -> dict[str, tuple[dict[str, str], dict[str,
     return found
 
 
+def all_ways(table: Any, folder: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+    """A table read as Parquet in each way, and as Arrow."""
+    made = io.BytesIO()
+    with pa.ipc.new_file(made, table.schema) as writer:
+        writer.write_table(table)
+    return ways(parquet(table), folder) | {"arrow": told(read_arrow(made.getvalue(), ARROW_FILE, ReadingSettings()))}
+
+
 @pytest.mark.parametrize(("table", "held"), [(PLAIN, 32 << 20), (CHATS, 32 << 20), (CHATS, 0)])
 def test_a_damaged_page_costs_its_row_group_and_names_the_rows(
     table: Any, held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -283,14 +291,7 @@ def test_a_date_out_of_range_costs_its_row(kind: Any, column: str, tmp_path: Pat
     dates = pa.array([far if n in {7, 20} else n for n in range(1, ROWS + 1)], pa.int64())
     dates = dates.cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32()).cast(kind)
     table = (CHATS if column == "n" else PLAIN.select(["text"])).append_column(column, dates)
-    made = io.BytesIO()
-    with pa.ipc.new_file(made, table.schema) as writer:
-        writer.write_table(table)
-    found = {
-        **ways(parquet(table), tmp_path),
-        "arrow": told(read_arrow(made.getvalue(), ARROW_FILE, ReadingSettings())),
-    }
-    for way, (read, failed) in found.items():
+    for way, (read, failed) in all_ways(table, tmp_path).items():
         assert list(failed) == ["row=7", "row=20"], way
         assert "a date or time of the row is out of range" in failed["row=7"], way
         assert list(read) == [f"row={n}" for n in range(1, 20) if n != 7], way
@@ -300,14 +301,7 @@ def test_a_date_out_of_range_costs_its_row(kind: Any, column: str, tmp_path: Pat
 def test_a_time_in_a_zone_that_nobody_knows_costs_its_row(column: str, tmp_path: Path) -> None:
     times = pa.array([n if n in {7, 20} else None for n in range(1, ROWS + 1)], pa.timestamp("ms", "Mars/Olympus"))
     table = (CHATS if column == "n" else PLAIN.select(["text"])).append_column(column, times)
-    made = io.BytesIO()
-    with pa.ipc.new_file(made, table.schema) as writer:
-        writer.write_table(table)
-    found = {
-        **ways(parquet(table), tmp_path),
-        "arrow": told(read_arrow(made.getvalue(), ARROW_FILE, ReadingSettings())),
-    }
-    for way, (read, failed) in found.items():
+    for way, (read, failed) in all_ways(table, tmp_path).items():
         assert list(failed) == ["row=7", "row=20"], (way, failed)
         assert "time zone that is unknown here, 'Mars/Olympus'" in failed["row=7"], way
         assert list(read) == [f"row={n}" for n in range(1, 20) if n != 7], way
