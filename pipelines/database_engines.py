@@ -7,17 +7,21 @@ connection, so forks, and files that are removed or made anew, are as they were.
 Who closes the last connection to a database folds its log into it and waits for the disk; Dagster closes one after each
 statement. So a run of our own command keeps one open to each. The UI looks at a run again when its database file has
 changed, and what is in the log does not change it; so the file is touched.
+
+Each database that Dagster opens is asked whether it has the newest tables, and for that all of Dagster's migrations are
+imported, ninety files. They are what is installed, so they are imported once in a process.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -28,10 +32,13 @@ _MODULES = (
     "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
 )
 """Private ones: where they are no more, they make engines as they like."""
+_SQL = "dagster._core.storage.sql"
 _SCHEME = "sqlite:///"
 _MOST = 64
 """Engines that are kept: each run has a database of its own."""
 _engines: dict[tuple[str, ...], Engine] = {}
+_read: dict[str, Any] = {}
+"""Of each folder of migrations what alembic makes of it."""
 _open: list[dict[str, sqlite3.Connection]] = []
 """Of each block of `kept_open` that is on, what it keeps, by file."""
 
@@ -42,6 +49,18 @@ def share_engines() -> None:
     for name in _MODULES:
         with suppress(ImportError):
             vars(import_module(name))["create_engine"] = _engine
+    with suppress(ImportError, KeyError):
+        names = vars(import_module(_SQL))
+        names["ScriptDirectory"] = SimpleNamespace(
+            from_config=partial(_migrations, names["ScriptDirectory"].from_config)
+        )
+
+
+def _migrations(read: Callable[[Any], Any], asked: Any) -> Any:
+    place = asked.get_main_option("script_location")
+    if place not in _read:
+        _read[place] = read(asked)
+    return _read[place]
 
 
 @contextmanager

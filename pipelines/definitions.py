@@ -20,6 +20,7 @@ from pipelines.housekeeping import housekeeping_sensor
 from pipelines.instance import dagster_home
 from pipelines.observation import observation_sensor, observe
 from pipelines.schedules import build_schedules
+from pipelines.settings import Config
 from pipelines.staleness import TOMBSTONES, report_stale_models
 from pipelines.workspace import VARIABLE, Workspace, find_workspace
 
@@ -30,13 +31,20 @@ STORE_SECONDS = 300
 """How long the daemon waits between two looks at an object store."""
 
 
+_drawn: dict[Path, tuple[Config, Graph]] = {}
+"""Of each workspace the settings that were seen last, which are the same object while they are the same, and the graph by them."""
+
+
 share_engines()
 
 
 def current(root: Path) -> tuple[Workspace, Graph]:
-    """The workspace in a folder and its graph, by the settings as they are now."""
+    """The workspace in a folder and its graph, by the settings as they are now: each stage of a run asks."""
     workspace = Workspace(root)
-    return workspace, build_graph(STAGES, workspace.config)
+    drawn = _drawn.get(root)
+    if drawn is None or drawn[0] is not workspace.config:
+        drawn = _drawn[root] = workspace.config, build_graph(STAGES, workspace.config)
+    return workspace, drawn[1]
 
 
 def definitions_of(root: Path) -> dg.Definitions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import is_dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -20,8 +20,18 @@ def load_config(path: Path) -> Config:
     Raises SettingsError with the file, the path of the key and what is wrong with it.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader, but for repeated keys
-    except (yaml.YAMLError, ValueError) as error:  # a date that is none, bytes that are no UTF-8
+        text = path.read_text(encoding="utf-8")
+    except ValueError as error:  # bytes that are no UTF-8
+        raise SettingsError(f"{path}: not valid YAML: {error}") from error
+    return _checked(path, text)
+
+
+@lru_cache(maxsize=8)
+def _checked(path: Path, text: str) -> Config:
+    """The settings that a file's text says: a run asks for them some forty times, and they are the same each time."""
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, but for repeated keys
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none
         raise SettingsError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: should hold keys such as `sources:`; `headwater init DIR` writes a commented one")

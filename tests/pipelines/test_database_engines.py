@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 
 from pipelines import database_engines
 from pipelines.database_engines import kept_open, share_engines
@@ -43,6 +45,22 @@ def test_each_database_has_one_engine(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(made) == len(set(made)) > 3
     for each in runs:
         assert "ASSET_MATERIALIZATION" in events(tmp_path, each)
+
+
+def test_dagster_s_migrations_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ninety files for each database that is opened; a run stamps its own by Alembic's command, which reads them itself."""
+    share_engines()
+    run(tmp_path)
+    read: list[ScriptDirectory] = []
+    real = ScriptDirectory._load_revisions
+
+    def counted(self: ScriptDirectory) -> Iterator[object]:
+        read.append(self)
+        return real(self)
+
+    monkeypatch.setattr(ScriptDirectory, "_load_revisions", counted)
+    assert "ASSET_MATERIALIZATION" in events(tmp_path, run(tmp_path))
+    assert len(read) == 1
 
 
 def test_logs_are_folded_once_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

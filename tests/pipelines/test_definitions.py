@@ -19,9 +19,10 @@ import pipelines.definitions
 import pipelines.measuring
 from pipelines.asset_pages import UNEQUAL
 from pipelines.dagster_assets import CHECK, FORCE_TAG, OWNER, asset_of, observables, source_assets
-from pipelines.definitions import definitions_of
+from pipelines.definitions import current, definitions_of
 from pipelines.graph import Graph, build_graph
 from pipelines.observation import observe
+from pipelines.settings import FILE
 from pipelines.stages import Run, stage
 from pipelines.staleness import CHECKS
 from pipelines.templates import TEMPLATES, init
@@ -157,6 +158,16 @@ def test_an_edit_applies_at_the_next_run_and_runs_what_it_touches(toys: Toys) ->
     assert toys.materialise().success
     outcomes = {table: toys.metadata(table)["outcome"] for table in TABLES}
     assert outcomes["long_lines"] == "computed" and outcomes["report"] == outcomes["shown"] == "unchanged"
+
+
+def test_a_graph_is_drawn_once_for_settings_that_stay(tmp_path: Path) -> None:
+    """Each stage of a run asks for it, by the settings of that moment."""
+    file = tmp_path / FILE
+    file.write_text("sources: [{name: web, path: web}]\n")
+    _, graph = current(tmp_path)
+    assert current(tmp_path)[1] is graph and "samples" not in graph.nodes
+    file.write_text("sources: [{name: web, path: web}]\ntask: {recipe: qa}\n")
+    assert "samples" in current(tmp_path)[1].nodes
 
 
 def test_the_run_s_tag_forces_and_an_unequal_answer_is_told(toys: Toys) -> None:
