@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError
 
 ABSENT = "not installed"
@@ -15,8 +16,9 @@ _MISSING = re.compile(r"No (?:module named|package metadata was found for) '?([\
 _OF_EXTRA = re.compile(r"^([\w.-]+).*extra == [\"'](\w+)[\"']")
 
 
+@cache
 def version_of(distribution: str) -> str:
-    """The version of a distribution that is installed; ABSENT when it is not."""
+    """The version of a distribution that was installed when this process asked first; ABSENT when it was not."""
     try:
         return importlib.metadata.version(distribution)
     except PackageNotFoundError:

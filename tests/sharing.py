@@ -6,6 +6,7 @@ once. The heaviest come first, so that in the end no process has much to do whil
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from xdist.scheduler import LoadFileScheduling
 ROOT = Path(__file__).parents[1]
 SHARED = {
     "a built workspace": ("tests/end_to_end/", "built: Built"),
-    "a workspace after a run": ("tests/pipelines/commands/", "ready"),
+    "a workspace after a run": ("tests/pipelines/commands/", r"\b(ready|edited|adapted): Path"),
     "a server": ("tests/annotation/", "client"),
 }
-"""What is shared, by the folder that has the fixture and what a file says that asks for it."""
+"""What is shared, by the folder that has the fixture and a pattern of what a file says that asks for it or for a copy."""
 SECONDS = {
     "tests/pipelines/test_daemon.py": 15.0,
     "tests/curation/test_corpus_memory.py": 5.0,
@@ -37,7 +38,7 @@ SECONDS = {
 def together(file: str) -> str:
     """The name of the files that this one runs with."""
     for name, (folder, said) in SHARED.items():
-        if file.startswith(folder) and said in (ROOT / file).read_text(encoding="utf-8"):
+        if file.startswith(folder) and re.search(said, (ROOT / file).read_text(encoding="utf-8")):
             return name
     return file
 
