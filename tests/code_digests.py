@@ -145,6 +145,18 @@ def leads_to(module: str, statement: ast.stmt) -> Iterator[tuple[str, str]]:
             yield module, parts[0]
 
 
+@cache
+def led(module: str, name: str) -> frozenset[tuple[str, str]]:
+    """The definitions that one of ours uses; most stages come by the same ones."""
+    return frozenset(leads_to(module, parsed(module).statements[name]))
+
+
+@cache
+def said(module: str, name: str) -> str:
+    """A definition of ours as text."""
+    return canonical(parsed(module).statements[name])
+
+
 def without_decorators(statement: ast.stmt) -> ast.AST:
     """A function's parameters, result and body."""
     if not isinstance(statement, ast.FunctionDef):
@@ -164,7 +176,7 @@ def reached(start: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         home = parsed(module)
         if name in home.statements:
             found.add((module, name))
-            waiting += leads_to(module, home.statements[name])
+            waiting += led(module, name)
         elif name in home.imports:
             waiting.append(home.imports[name])
         elif name == ALL:
@@ -200,9 +212,9 @@ def code_of(stage: Stage) -> dict[str, str]:
     names = [stage.function.__name__, *([stage.books.__name__] if stage.books else [])]
     parts: dict[str, dict[str, str]] = {}
     for module, name in reached((home, each) for each in names):
+        own = module == home and name == names[0]
         statement = parsed(module).statements[name]
-        said = without_decorators(statement) if module == home and name == names[0] else statement
-        parts.setdefault(module, {})[name] = canonical(said)
+        parts.setdefault(module, {})[name] = canonical(without_decorators(statement)) if own else said(module, name)
     return {module: digest(json.dumps(of, sort_keys=True))[:16] for module, of in sorted(parts.items())}
 
 

@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from multiprocessing import Pipe, forkserver, resource_tracker
 from multiprocessing.connection import Connection
@@ -31,7 +31,7 @@ from types import SimpleNamespace
 from tests import forked_programs
 
 ROOT = Path(__file__).parents[1]
-PROGRAM = "from tests.forked_commands import end, serve; serve(); from pipelines.cli import main; end(main)"
+PROGRAM = "from tests.forked_commands import end, serve; end(serve())"
 NEEDED = (
     "alembic.config",
     "dagster._core.storage.local_compute_log_manager",
@@ -61,17 +61,20 @@ def environment() -> dict[str, str]:
 AT_FIRST = environment()
 
 
-def run(words: Sequence[str], folder: str | Path, variables: dict[str, str], seconds: float = 900) -> Done:
-    """Run `headwater` with these words in a folder, with these variables and no others.
+def run(
+    words: Sequence[str], folder: str | Path, variables: dict[str, str], seconds: float = 900, program: str = ""
+) -> Done:
+    """Run `headwater` with these words, or the text of another program, in a folder, with these variables and no others.
 
     Raises subprocess.TimeoutExpired, after it has killed the command.
     """
     if _read_early(variables) != _read_early(AT_FIRST):
-        return from_scratch([str(HEADWATER), *words], folder, variables, seconds)
+        command = [sys.executable, "-c", program] if program else [str(HEADWATER)]
+        return from_scratch([*command, *words], folder, variables, seconds)
     pipe = _server()
     with TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
-        pipe.send((words, str(folder), variables, str(out), str(err), str(_programs())))
+        pipe.send((program, words, str(folder), variables, str(out), str(err), str(_programs())))
         pid = pipe.recv()
         late = not pipe.poll(seconds)
         if late:
@@ -138,8 +141,8 @@ def _programs() -> Path:
     return stub
 
 
-def serve() -> None:
-    """The life of the process that is forked; returns in each fork, which then is the command."""
+def serve() -> Callable[[], object]:
+    """The life of the process that is forked; returns in each fork, with what it is to do as the command."""
     import curation.workers
     import pipelines.launch
     from tests import forked_readers
@@ -151,7 +154,7 @@ def serve() -> None:
     pipe = Connection(int(sys.argv[1]))
     while True:
         try:
-            words, folder, variables, out, err, programs = pipe.recv()
+            program, words, folder, variables, out, err, programs = pipe.recv()
         except EOFError:
             os._exit(0)
         if not (pid := os.fork()):
@@ -168,10 +171,16 @@ def serve() -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
     pipelines.launch.sys = SimpleNamespace(executable=programs)  # type: ignore[attr-defined]
     curation.workers.subprocess = forked_readers  # type: ignore[attr-defined]
+    if program:
+        sys.argv = ["-c", *words]
+        return partial(exec, program, {"__name__": "__main__"})
     sys.path[0], sys.argv = str(HEADWATER.parent), [str(HEADWATER), *words]
+    from pipelines.cli import main
+
+    return main
 
 
-def end(main: Callable[[], None]) -> None:
+def end(main: Callable[[], object]) -> None:
     """Run a program, and end as Python does, but for taking its modules apart: that copies all their pages, for 0.2 s."""
     code = 0
     try:

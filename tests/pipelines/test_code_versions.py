@@ -74,8 +74,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def clear() -> None:
-    code_digests.parsed.cache_clear()
-    code_digests.is_library.cache_clear()
+    for kept in (code_digests.parsed, code_digests.is_library, code_digests.led, code_digests.said):
+        kept.cache_clear()
 
 
 def test_a_stage_s_own_code_is_what_it_leads_to_by_name_and_no_more(house: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -30,6 +28,8 @@ from pipelines.commits import Books, Change, Commit, CommitConflict, PrimaryKeyE
 from pipelines.digests import frame_version
 from pipelines.parts import Gathering, Parts
 from pipelines.store import RETENTION_HOURS, Store
+from tests import forked_commands
+from tests.forked_commands import environment
 
 KEY = ("id",)
 SCHEMA = {"id": pl.Int64, "text": pl.String}
@@ -477,9 +477,7 @@ else:
 def test_a_commit_killed_anywhere_is_whole_or_not_there(tmp_path: Path, point: str, operation: str) -> None:
     store = Store(tmp_path)
     old = store.replace(numbered(30_000), draft("old"), None, KEY)
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), point, operation], capture_output=True, text=True
-    )
+    ended = forked_commands.run([str(tmp_path), point, operation], tmp_path, environment(), program=KILLED)
     amid_a_file = point in {"at a data file", "at the log"}
     assert ended.returncode == -(signal.SIGXFSZ if amid_a_file else signal.SIGKILL), ended.stderr
     head = store.head("notes")

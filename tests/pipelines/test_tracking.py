@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
+import pytest
+from deltalake import DeltaTable
 
+import pipelines.store
 from curation.row_index import Layout, RowIndex
 from pipelines.commits import Books, Change
 from pipelines.stages import Changes, Output, Tracked, fold
@@ -46,14 +49,20 @@ def folded(house: House, **files: str) -> tuple[list[str], list[str]]:
     return moves[0] if moves else ([], [])
 
 
-def test_a_fold_that_follows_is_told_what_moved_and_nothing_else(tmp_path: Path) -> None:
+def test_a_fold_that_follows_is_told_what_moved_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines.store, "COMPACT_FILES", 4)
     house = House(tmp_path, [*toy_stages.STAGES[:2], texts])
     assert folded(house, a="1", b="2", c="3") == (["1", "2", "3"], [])
     assert folded(house, a="1", b="2", c="3", d="4") == (["4"], [])
     assert folded(house, a="1", c="5", d="4") == (["5"], ["('b', 0)", "('c', 0)"])
     assert folded(house, a="1", c="5", d="4") == ([], [])
-    for i in range(30):  # past a compaction of the files
-        assert folded(house, a="1", c="5", d=f"{i}x") == ([f"{i}x"], ["('d', 0)"])
+    here = {"a": "1", "c": "5", "d": "4"}
+    for i in range(6):  # past a compaction of the files
+        assert folded(house, **(here := {**here, f"e{i}": f"{i}x"})) == ([f"{i}x"], [])
+    history = DeltaTable(house.workspace.store.location("lines")).history()
+    assert "OPTIMIZE" in {entry["operation"] for entry in history}
     toy_stages.calls.clear()
 
 
