@@ -124,7 +124,7 @@ def words_of(texts: Texts, settings: SignatureSettings) -> Words:
 def _looked_through(texts: Texts, settings: SignatureSettings, room: Room | None, sketches: Sketches) -> Signed:
     """The evidence for some texts; of sketches, what there is room for."""
     own = _room_for(texts)
-    room = room if room is not None and len(room) >= own else aligned(own + own // 8)
+    room = room if room is not None and len(room) >= own else aligned(_with_spare(own))
     found, doubtful = _read(texts, settings, room, 0, sketches)
     if not (settings.normalise and doubtful.any()):
         return found
@@ -213,7 +213,13 @@ def _room_for(texts: Texts) -> int:
 
 def _room_to_reuse(texts: Texts) -> Room:
     """Room for the words of texts, in memory that the C library gives to the next one when it is let go."""
-    return np.empty(_room_for(texts), np.uint32)
+    return np.empty(_with_spare(_room_for(texts)), np.uint32)
+
+
+def _with_spare(n_words: int) -> int:
+    """Room for the words of the few texts that normalisation changes, too: what nobody writes to costs nothing, and to copy
+    what was read to where there is more costs a third of reading it."""
+    return n_words + n_words // 8
 
 
 class SketchKeys(NamedTuple):

@@ -6,17 +6,17 @@
     headwater_update.py answer corpus.parquet state      which documents are removed then
 
 The update reads and signs the new documents, writes them, their rows and the index of these beside the others, brings the
-tables of deduplication up to date and writes what changes. All lie in uncompressed Arrow files, of which only the pages
-that are wanted are read. A text is found by the number of its document.
+tables of deduplication up to date and writes what changes. Rows lie in uncompressed Arrow files, of which only the pages
+that are wanted are read, and texts one behind the other in a file: each is found by the number of its document.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as compute
 from headwater_run import rows_of
 
 from curation.deduplication import DeduplicationSettings, signatures
@@ -28,6 +28,7 @@ from curation.deduplication.memory import keep_for_the_next
 from curation.deduplication.numbering import digests_of, numbered
 from curation.deduplication.signature_rows import digests_in, numbers_of
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
+from curation.deduplication.texts import texts_of as buffers_of
 from curation.row_index import IndexedFile, Layout, RowIndex
 
 SETTINGS = DeduplicationSettings()
@@ -50,7 +51,6 @@ FOUND_BY = {
 PIECES = {"signatures": ("bands",)}
 CORPUS = ("documents", "signatures")
 ORDER = ["documentation"]
-REUSED = pa.system_memory_pool()  # what one call leaves, the next one takes
 
 
 def file_of(state, name, part):
@@ -92,34 +92,53 @@ def written(batches, state, part):
     }
     for name, rows in tables.items():
         write(state, name, part, rows)
-    texts = [batch["text"] for batch in batches]
-    rows = pa.record_batch([texts[0] if len(texts) == 1 else pa.concat_arrays(texts)], ["text"])
-    with pa.ipc.new_file(str(texts_file(state, part)), rows.schema) as file:
-        file.write_batch(rows)
+    sizes = []
+    with texts_file(state, part).open("wb") as file:
+        for batch in batches:
+            texts = buffers_of(batch["text"])
+            file.write(texts.data[texts.offsets[0] : texts.offsets[-1]])
+            sizes.append(np.diff(texts.offsets))
+    np.save(bounds_file(state, part), np.concatenate([[0], *sizes]).cumsum())
     return tables
 
 
 def texts_file(state, part):
-    """Where the texts of a part lie, in the order of its documents."""
-    return state / f"texts-{part}.arrow"
+    """Where the texts of a part lie, in the order of its documents, one behind the other."""
+    return state / f"texts-{part}"
+
+
+def bounds_file(state, part):
+    """Where each of them begins, and the last one ends."""
+    return state / f"texts-{part}.npy"
 
 
 def texts_of(documents, state, parts):
     """The texts of contents, from where they lie on disk."""
-    columns = [pa.ipc.open_file(pa.memory_map(str(texts_file(state, part)))).get_batch(0)["text"] for part in parts]
-    ends = np.cumsum([len(column) for column in columns])
+    bounds = [np.load(bounds_file(state, part), "r") for part in parts]
+    ends = np.cumsum([len(own) - 1 for own in bounds])
 
     def texts(wanted):
         rows = documents.rows("content_digest", asked(wanted), ("content_digest", "row"))
         at, first = np.unique(numbered(wanted).places_of(digests_in(rows["content_digest"])), return_index=True)
         number = numbers_of(rows["row"], np.int64)[first]
         of = np.searchsorted(ends, number, side="right")
-        for part, column in enumerate(columns):
-            own = number[of == part] - (ends[part] - len(column))
-            places = pa.Array.from_buffers(pa.int64(), len(own), [None, pa.py_buffer(own)])
-            yield wanted.at(at[of == part]), compute.take(column, places, memory_pool=REUSED)
+        for part, own, end in zip(parts, bounds, ends, strict=True):
+            here = of == part
+            rows = number[here] - (end - len(own) + 1)
+            yield wanted.at(at[here]), read(texts_file(state, part), own[rows], own[rows + 1] - own[rows])
 
     return texts
+
+
+def read(place, starts, sizes):
+    """Stretches of a file, as texts. Each is read, for to map it costs the kernel more."""
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    data = np.empty(ends[-1], np.uint8)
+    room = data.data
+    with place.open("rb", buffering=0) as file:
+        for start, begin, end in zip(starts.tolist(), ends.tolist(), ends[1:].tolist(), strict=False):
+            os.preadv(file.fileno(), [room[begin:end]], start)
+    return pa.Array.from_buffers(pa.large_string(), len(sizes), [None, pa.py_buffer(ends), pa.py_buffer(data)])
 
 
 def part(corpus, state):
