@@ -58,14 +58,14 @@ def test_a_text_its_copies_and_near_copies_go_and_come_back_nowhere(edited: Path
     (edited / "notes" / "row.jsonl").write_text(
         json.dumps({"text": PROSE}) + "\n" + json.dumps({"text": "Something else that is new here, and long."}) + "\n"
     )
-    run(edited, "signatures")
+    run(edited, "documents")
     assert not places(edited) & {"again.txt", "nearly.txt", "row.jsonl#L1"} and "row.jsonl#L2" in places(edited)
     refused = Workspace(edited).store.scan("failures").filter(error="taken back").collect()
     assert {"again.txt", "nearly.txt", "row.jsonl#L1", "long.txt"} <= set(refused["locator"])
     (request,) = Workspace(edited).store.scan("tombstones").collect()["request"].unique()
     assert set(refused["detail"]) == {f"the licence was withdrawn (request {request})"}
     (edited / "web" / "again.txt").unlink()
-    run(edited, "signatures")
+    run(edited, "documents")
     assert "again.txt" not in set(Workspace(edited).store.scan("failures").collect()["locator"])
     forced = headwater("run", "documents", "--force", "-w", edited)
     assert forced.returncode == 0 and "different" not in forced.stderr, "from empty, the same"
@@ -90,7 +90,7 @@ def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edit
     assert whole - places(edited) == {"evil.txt", "qa.jsonl#L3"}
     said = lifted(edited, first[:6])
     assert f"lifted: request {first}, 1 contents" in said
-    run(edited, "signatures")
+    run(edited, "documents")
     assert "evil.txt" not in places(edited), "the second request still takes it back"
     lifted(edited, second)
     before = heads(edited)
@@ -99,7 +99,7 @@ def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edit
     assert whole - places(edited) == {"qa.jsonl#L3"} and after["documents"].recipe == before["documents"].recipe
     assert (after["documents"].added, after["signatures"].added) == (1, 1), "work is proportional to the change"
     lifted(edited, third)
-    run(edited, "signatures")
+    run(edited, "documents")
     assert places(edited) == whole
     assert Workspace(edited).store.scan("failures").filter(error="taken back").collect().is_empty()
     table = Workspace(edited).store.scan("tombstones").collect()
@@ -114,7 +114,7 @@ def test_what_is_lifted_comes_again_unless_another_request_took_it_back_too(edit
     unknown = headwater("forget", "--lift", "ffff", "--reason", "again", "-w", edited)
     assert_clear(unknown, "no request is called 'ffff'")
     forgotten(edited, "web:evil.txt")
-    run(edited, "signatures")
+    run(edited, "documents")
     assert "evil.txt" not in places(edited), "it can be taken back anew"
 
 
@@ -126,7 +126,7 @@ def test_a_lift_names_a_request_and_nothing_else(ready: Path) -> None:
 
 def test_exact_leaves_near_copies(edited: Path) -> None:
     assert counts(forgotten(edited, content_digest(PROSE)[:9], "--exact"))["documents"] == 2
-    run(edited)
+    run(edited, "verdicts")
     assert "near.txt" in places(edited) and not places(edited) & {"long.txt", "copy.txt"}
     assert (
         Workspace(edited).store.scan("verdicts").filter(doc_id=doc_id("web", "near.txt")).collect()["verdict"][0]

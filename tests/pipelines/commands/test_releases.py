@@ -30,7 +30,7 @@ def two(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, st
     file.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]))
     new = {"question": rows[0]["question"].replace("boat", "ship"), "answer": rows[0]["answer"]}
     (root / "notes" / "more.jsonl").write_text(json.dumps(new) + "\n")
-    ran = headwater("run", "-w", root)
+    ran = headwater("run", "instructions", "-w", root)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return root, first, released(root)
 

@@ -57,7 +57,7 @@ def test_names_in_the_data_are_not_obeyed(edited: Path) -> None:
     (edited / "web" / "e\x1b[31m[bold]vil\u202e.txt").write_text(
         "A text of a dozen words and more, which stands at a bad place on this disk."
     )
-    assert headwater("run", "corpus", "-w", edited).returncode == 0
+    assert headwater("run", "documents", "-w", edited).returncode == 0
     name = (
         Workspace(edited)
         .store.scan("documents")
@@ -84,7 +84,7 @@ def test_a_sample_that_only_a_release_has_is_found_there(edited: Path) -> None:
     sample = workspace.store.scan("samples").filter(pl.col("locator") == "qa.jsonl#L3").collect().row(0, named=True)
     lines = (edited / "notes" / "qa.jsonl").read_text().splitlines(keepends=True)
     (edited / "notes" / "qa.jsonl").write_text("".join(lines[:2] + lines[3:]))
-    assert headwater("run", "-w", edited).returncode == 0
+    assert headwater("run", "samples", "-w", edited).returncode == 0
     said = traced(edited, sample["sample_id"])
     assert "only releases do" in said and f"1 in {sample['split']}" in said
 
