@@ -8,8 +8,8 @@ Who closes the last connection to a database folds its log into it and waits for
 statement. So a run of our own command keeps one open to each. The UI looks at a run again when its database file has
 changed, and what is in the log does not change it; so the file is touched.
 
-Each database that Dagster opens is asked whether it has the newest tables, and for that all of Dagster's migrations are
-imported, ninety files. They are what is installed, so they are imported once in a process.
+Each database that Dagster opens is asked whether it has the newest tables, and each run's own is told that it has; for both
+all of Dagster's migrations are imported, ninety files. They are what is installed, so they are imported once in a process.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def share_engines() -> None:
             vars(import_module(name))["create_engine"] = _engine
     with suppress(ImportError, KeyError):
         names = vars(import_module(_SQL))
-        names["ScriptDirectory"] = SimpleNamespace(
-            from_config=partial(_migrations, names["ScriptDirectory"].from_config)
-        )
+        migrations = partial(_migrations, names["ScriptDirectory"].from_config)
+        names["ScriptDirectory"] = SimpleNamespace(from_config=migrations)
+        names["stamp"] = partial(_stamp, migrations)
 
 
 def _migrations(read: Callable[[Any], Any], asked: Any) -> Any:
@@ -61,6 +61,14 @@ def _migrations(read: Callable[[Any], Any], asked: Any) -> Any:
     if place not in _read:
         _read[place] = read(asked)
     return _read[place]
+
+
+def _stamp(migrations: Callable[[Any], Any], asked: Any, revision: str) -> None:
+    from alembic.migration import MigrationContext
+
+    context = MigrationContext.configure(asked.attributes["connection"])
+    with context.begin_transaction():
+        context.stamp(migrations(asked), revision)
 
 
 @contextmanager
