@@ -45,10 +45,12 @@ def test_a_run_of_a_killed_process_is_lost_and_that_of_a_living_one_is_not(
                 time.sleep(600)
         finally:
             os._exit(1)
-    run = started(instance, {LOCK: os.read(ours, 1000).decode()})
-    assert fail_lost_runs(instance) == []
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    try:
+        run = started(instance, {LOCK: os.read(ours, 1000).decode()})
+        assert fail_lost_runs(instance) == []
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
     assert fail_lost_runs(instance) == [run]
     assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE
     assert fail_lost_runs(instance) == []
