@@ -236,13 +236,13 @@ def _waits_for(running: Running) -> str:
     return f"the daemon ({', '.join(asleep)})" if asleep else ""
 
 
-def query(running: Running, text: str, **variables: Any) -> dict[str, Any]:
+def query(running: Running, text: str, timeout_seconds: float = 30, **variables: Any) -> dict[str, Any]:
     """Ask Dagster's GraphQL. Raises OSError when it does not answer, ServingError for a wrong question."""
     asked = json.dumps({"query": text, "variables": variables}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{running.url}/graphql", asked, headers)  # noqa: S310 - our own server, by http
     straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with straight.open(request, timeout=30) as answer:
+    with straight.open(request, timeout=timeout_seconds) as answer:
         body = json.load(answer)
     if "data" not in body or body.get("errors"):
         raise ServingError(f"Dagster's GraphQL at {running.url} refused a question: {body.get('errors')}")

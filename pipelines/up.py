@@ -6,6 +6,7 @@ Dagster is told to load the workspace anew; an edit that does not parse is said,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +19,7 @@ from annotation.credentials import credentials
 from annotation.server import Server
 from annotation.settings import LOOPBACK
 from annotation.webhooks import loopback_address, secret_of
-from pipelines.serving import Running, query, start_dagster, wait_for_end, wait_until_ready
+from pipelines.serving import Running, ServingError, query, start_dagster, wait_for_end, wait_until_ready
 from pipelines.settings import FILE, SettingsError
 from pipelines.settings_file import load_config
 from pipelines.watching import describe
@@ -26,6 +27,8 @@ from pipelines.webhook import HOST, listening
 from pipelines.workspace import Workspace
 
 RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "headwater") { __typename } }"""
+RELOAD_SECONDS = 600
+"""Loading takes a busy machine longer than half a minute, and each time that it is told Dagster starts a process to load anew."""
 
 
 def serve(workspace: Workspace, console: Console, port: int | None, with_label_studio: bool) -> int:
@@ -118,14 +121,20 @@ def _look_at_labels(workspace: Workspace, console: Console) -> None:
 
 
 def _alive(workspace: Workspace, running: Running, console: Console) -> Callable[[], bool]:
-    """Whether Dagster lives; looks on the way whether headwater.yaml was edited."""
+    """Whether Dagster lives; looks on the way whether headwater.yaml was edited, and has it told by a thread: Ctrl-C does not
+    wait for a Dagster that loads."""
     path = workspace.root / FILE
-    seen = [path.read_bytes()]
+    seen, telling = [path.read_bytes()], [threading.Thread()]
+
+    def tell(edited: bytes) -> None:
+        if _reload(workspace, running, console):
+            seen[0] = edited
 
     def alive() -> bool:
         now = path.read_bytes() if path.exists() else b""
-        if now != seen[0] and _reload(workspace, running, console):
-            seen[0] = now
+        if now != seen[0] and not telling[0].is_alive():
+            telling[0] = threading.Thread(target=tell, args=(now,), daemon=True)
+            telling[0].start()
         return running.alive()
 
     return alive
@@ -144,8 +153,8 @@ def _reload(workspace: Workspace, running: Running, console: Console) -> bool:
         )
         return True
     try:
-        query(running, RELOAD)
-    except OSError as error:
+        query(running, RELOAD, timeout_seconds=RELOAD_SECONDS)
+    except (OSError, ServingError) as error:
         said = f"{FILE} was edited, and Dagster does not answer yet ({error}); it will be told again"
         console.print(said, style="yellow", highlight=False, markup=False)
         return False

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -145,10 +146,43 @@ def test_an_edit_that_dagster_was_not_told_is_told_again_and_ends_nothing(worksp
         alive = _alive(Workspace(workspace), running, Console(file=said, width=200))
         assert alive() and asked == []
         settings.write_text("sources: [{name: files, path: raw}]\n")
-        assert all(alive() for _ in range(3)) and len(asked) == 2
+        for _ in range(100):
+            assert alive()
+            if "Dagster has loaded it" in said.getvalue():
+                break
+            time.sleep(0.1)
+        assert len(asked) == 2
         server.shutdown()
         process.kill()
     assert "does not answer yet" in said.getvalue() and said.getvalue().count("Dagster has loaded it") == 1
+
+
+def test_a_dagster_that_loads_for_long_is_told_once_and_holds_nobody_up(workspace: Path) -> None:
+    """Each time that it is told it starts a process, which makes a busy machine busier."""
+    settings = workspace / "headwater.yaml"
+    settings.write_text("sources: [{name: web, path: raw}]\n")
+    asked, loaded = threading.Semaphore(0), threading.Event()
+
+    class Loading(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.release()
+            loaded.wait(300)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Loading) as server, subprocess.Popen(["sleep", "600"]) as process:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running = Running(dagster_home(workspace), server.server_port, process.pid, workspace / "log", process)
+        alive = _alive(Workspace(workspace), running, Console(file=StringIO()))
+        settings.write_text("sources: [{name: files, path: raw}]\n")
+        try:
+            assert all(alive() for _ in range(3)) and asked.acquire(timeout=60)
+            assert alive() and not asked.acquire(timeout=0.5)
+        finally:
+            loaded.set()
+            server.shutdown()
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
