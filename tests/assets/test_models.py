@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from assets.models import training_data
-from pipelines.launch import launcher
 from pipelines.settings import ModelSettings
 from pipelines.stages import Release, Run
 from pipelines.workspace import Workspace
@@ -30,7 +31,13 @@ def test_rows_that_would_train_on_nothing_stop_the_model(tmp_path: Path, answer:
     (base / "generation_config.json").write_text('{"eos_token_id": 2}')
     rows = table([*PAIRS[:5], ("What is the sum of all of these?", answer)])
     entry = ModelSettings("tuned", "./tiny", settings=FinetuneSettings(max_length=128))
-    run = Run(workspace, "training_data_tuned", "k" * 32, silent, launcher(workspace, "training_data_tuned", "k" * 32))
+
+    def launch(module: str, job: Any) -> dict[str, Any]:
+        """In this process: one of its own takes ten seconds, and `tests/pipelines/test_worker.py` tries that."""
+        found: dict[str, Any] = import_module(module).run(job, silent)
+        return found
+
+    run = Run(workspace, "training_data_tuned", "k" * 32, silent, launch)
     given = pl.DataFrame([{"name": "tiny", "path": "bases/tiny"}])
     found: Outcome = training_data(entry, given, Release("v", release(tmp_path / "release", rows)), run)
     assert bool(found.checks["labels"]) == bool(wrong) and found.failed == ({"every label masked": 1} if wrong else {})

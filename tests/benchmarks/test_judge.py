@@ -25,6 +25,7 @@ def test_a_removal_without_a_kept_twin_is_a_wrong_one():
     assert found.named_80 == pytest.approx(1 / 3)
 
 
+@pytest.mark.long
 def test_the_truth_is_that_of_all_pairs():
     draw = np.random.default_rng(1)
     sets = [np.unique(draw.integers(0, 12, 9)).astype(np.uint64) << np.uint64(58) for _ in range(60)]

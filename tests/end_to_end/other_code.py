@@ -1,4 +1,4 @@
-"""The command line with other code in one stage: `python other_code.py STAGE same|other ARGUMENT...`.
+"""The command line with other code in one stage: `STAGE same|other ARGUMENT...`.
 
 `same` raises the code version alone; `other` changes the table too, by a remark in the column `detail`.
 """
@@ -10,7 +10,7 @@ import sys
 import polars as pl
 
 import assets
-from pipelines.cli import main
+from pipelines import cli
 
 
 def with_a_remark(function):
@@ -34,7 +34,8 @@ def changed(stage, answer):
     return dataclasses.replace(stage, function=function, code_version=f"{stage.code_version} {answer}")
 
 
-name, answer = sys.argv[1:3]
-assets.STAGES[:] = [changed(stage, answer) if stage.name == name else stage for stage in assets.STAGES]
-sys.argv[1:3] = []
-main()
+def main() -> None:
+    name, answer = sys.argv[1:3]
+    assets.STAGES[:] = [changed(stage, answer) if stage.name == name else stage for stage in assets.STAGES]
+    sys.argv[1:3] = []
+    cli.main()

@@ -45,33 +45,22 @@ def headwater(variables: dict[str, str], *words: str | Path) -> subprocess.Compl
     return subprocess.run([HEADWATER, *map(str, words)], env=variables, capture_output=True, text=True, check=False)
 
 
-def test_a_folder_becomes_a_corpus(tmp_path: Path, alone: dict[str, str]) -> None:
-    made = headwater(alone, "init", tmp_path / "größere Häuser")
+def test_a_folder_becomes_a_corpus_and_what_needs_an_extra_says_which(tmp_path: Path, alone: dict[str, str]) -> None:
+    root = tmp_path / "größere Häuser"
+    made = headwater(alone, "init", root, "--template", "qa")
     assert made.returncode == 0, made.stderr
-    (tmp_path / "größere Häuser" / "data").mkdir(exist_ok=True)
     for number in range(3):
-        (tmp_path / "größere Häuser" / "data" / f"{number}.txt").write_text(
-            f"The river {number} runs to the sea of the north."
-        )
-    done = headwater(alone, "run", "corpus", "-w", tmp_path / "größere Häuser")
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert Workspace(tmp_path / "größere Häuser").store.scan("corpus").collect().height == 3
-
-
-def test_what_needs_an_extra_says_which(tmp_path: Path, alone: dict[str, str]) -> None:
-    headwater(alone, "init", tmp_path / "größere Häuser", "--template", "qa")
-    told = headwater(alone, "annotators", "add", "a@b.org", "-w", tmp_path / "größere Häuser")
+        (root / "data" / f"{number}.txt").write_text(f"The river {number} runs to the sea of the north.")
+    told = headwater(alone, "annotators", "add", "a@b.org", "-w", root)
     assert told.returncode == 1
-    (tmp_path / "größere Häuser" / "data").mkdir(exist_ok=True)
-    done = headwater(alone, "run", "-w", tmp_path / "größere Häuser")
+    done = headwater(alone, "run", "corpus", "-w", root)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert Workspace(root).store.scan("corpus").collect().height == 3
+    done = headwater(alone, "run", "training_data_finetune", "-w", root)
     assert done.returncode == 1
     assert "pip install 'headwater[training]'" in done.stderr, "what is to be copied stands on one line"
-
-
-def test_an_object_store_needs_an_extra_too(tmp_path: Path, alone: dict[str, str]) -> None:
-    headwater(alone, "init", tmp_path / "größere Häuser")
-    settings = tmp_path / "größere Häuser" / "headwater.yaml"
+    settings = root / "headwater.yaml"
     settings.write_text(settings.read_text().replace("path: data", "path: s3://raw/docs", 1))
-    done = headwater(alone, "run", "corpus", "-w", tmp_path / "größere Häuser")
+    done = headwater(alone, "run", "corpus", "-w", root)
     assert done.returncode == 1
     assert "pip install 'headwater[cloud]'" in done.stdout + done.stderr

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import computed, edit, heads, headwater
+from tests.end_to_end.workspaces import build, computed, edit, heads, headwater
 
 ITEM = "How many ships of the line lay at anchor before the town when the fleet of the north came in from the sea?"
 OTHER = "Which of the seven rivers of the valley carries the most water to the lake when the snow melts in the spring?"
@@ -15,15 +13,13 @@ CLEAN = "The harbour was dug by hand, and the stones for its walls came down the
 
 
 def run(root: Path) -> dict[str, str]:
-    """Run as far as the corpus; its texts by file."""
-    done = headwater("run", "corpus", "-w", root)
-    assert done.code == 0, done.out + done.err
+    """Make the corpus; its texts by file."""
+    build(root, "corpus")
     rows = Workspace(root).store.scan("corpus").collect()
     return dict(rows.select("locator", "text").iter_rows())
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+def made(tmp_path: Path) -> Path:
     house = tmp_path / "house"
     assert headwater("init", house).code == 0
     (house / "data").mkdir(exist_ok=True)
@@ -34,10 +30,8 @@ def root(tmp_path: Path) -> Path:
     return house
 
 
-def test_named_sets_are_kept_out_of_the_corpus(root: Path) -> None:
-    assert set(run(root)) == {"clean.txt", "leaked.txt"}
-    assert "contamination" not in heads(root), "nothing is measured that nobody asks for"
-
+def test_named_sets_are_kept_out_of_the_corpus_and_one_that_is_not_there_stops_the_run(tmp_path: Path) -> None:
+    root = made(tmp_path)
     edit(root, lambda text: text + "\nevaluation_sets:\n  - name: held_out\n    path: exam\n")
     assert set(run(root)) == {"clean.txt"}
     verdicts = Workspace(root).store.scan("verdicts").collect()
@@ -59,9 +53,7 @@ def test_named_sets_are_kept_out_of_the_corpus(root: Path) -> None:
     (root / "exam" / "questions.txt").unlink()
     assert run(root)["leaked.txt"].endswith(f"{ITEM.upper()} Nobody knew.")
 
-
-def test_a_set_that_is_not_there_stops_the_run_and_says_which(root: Path) -> None:
-    edit(root, lambda text: text + "\nevaluation_sets:\n  - name: held_out\n    path: nowhere\n")
+    edit(root, lambda text: text.replace("path: exam", "path: nowhere"))
     done = headwater("run", "corpus", "-w", root)
     assert done.code == 1
     assert "nowhere" in done.out + done.err and "held_out" in done.out + done.err

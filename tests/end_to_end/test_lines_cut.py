@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import computed, edit, heads, headwater
+from tests.end_to_end.workspaces import build, computed, edit, heads, headwater
 
 PROSE = "\n".join(
     f"The {n} stones of the wall came down the river on rafts made of oak." for n in ("red", "old", "last")
@@ -21,8 +21,7 @@ def test_lines_are_cut_and_documents_full_of_them_dropped(tmp_path: Path) -> Non
     edit(root, lambda text: text.replace("rules: []", "rules: [{refinedweb: {max_corrected_words: 0.3}}]"))
 
     def texts() -> dict[str, str]:
-        done = headwater("run", "corpus", "-w", root)
-        assert done.code == 0, done.out + done.err
+        build(root, "corpus")
         return dict(Workspace(root).store.scan("corpus").select("locator", "text").collect().iter_rows())
 
     assert list(texts()) == ["page.txt"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import edit, heads, headwater
+from tests.end_to_end.workspaces import build, edit, heads, headwater
 from tests.object_store import object_server
 
 TEXTS = {
@@ -40,15 +40,13 @@ def test_a_bucket_becomes_a_corpus_and_follows_it(root: Path, monkeypatch: pytes
         assert server.reads() == sorted(TEXTS)
 
         before = heads(root)
-        again = headwater("run", "corpus", "-w", root)
-        assert again.code == 0, again.out + again.err
+        build(root, "corpus")
         assert server.reads() == []
         assert heads(root) == before
 
         server.put("docs/b.md", "# Ships\n\nA ship of the line carries one hundred guns.")
         server.delete("docs/a.txt")
-        changed = headwater("run", "corpus", "-w", root)
-        assert changed.code == 0, changed.out + changed.err
+        build(root, "corpus")
         assert server.reads() == ["docs/b.md"]
         assert corpus(root) == {"b.md", "copy.txt"}
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import headwater
+from tests.end_to_end.workspaces import build
 
 SETTINGS = """
 sources: [{name: notes, path: notes}]
@@ -23,8 +23,7 @@ def test_each_sample_is_open_or_closed_by_its_reference_and_says_why(tmp_path: P
     rows.append({"question": "How many legs have 77 beetles?"})
     (tmp_path / "notes" / "qa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "headwater.yaml").write_text(SETTINGS)
-    ran = headwater("run", "openness", "-w", tmp_path)
-    assert ran.code == 0, ran.out + ran.err
+    build(tmp_path, "openness")
     store = Workspace(tmp_path).store
     told = store.scan("openness").collect()
     samples = store.scan("samples").collect()

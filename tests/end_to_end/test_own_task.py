@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from pipelines.workspace import Workspace
 from tests.end_to_end.code_base import ADJECTIVES, THINGS, VERBS
-from tests.end_to_end.workspaces import edit, heads, headwater, make_small
+from tests.end_to_end.workspaces import build, edit, heads, headwater, make_small
 
 
 def sentence(draw: random.Random) -> str:
@@ -50,22 +51,37 @@ def write_questions(folder: Path) -> None:
 COLUMNS = "columns: {question: ask, answer: reply}"
 
 
-@pytest.mark.parametrize(
-    ("template", "write"),
-    [
-        ("chat", write_chats),
-        pytest.param("completion", write_texts, marks=pytest.mark.long),
-        pytest.param("qa", write_questions, marks=pytest.mark.long),
-    ],
-)
-def test_a_folder_of_ones_own_runs_to_scores(template: str, write, tmp_path: Path, tiny_base: Path) -> None:
-    root = tmp_path / "workspace"
+TEMPLATES = [("chat", write_chats), ("completion", write_texts), ("qa", write_questions)]
+
+
+def made(root: Path, template: str, write: Callable[[Path], None]) -> Path:
+    """A workspace of the template over a folder of one's own."""
     assert headwater("init", root, "--template", template).code == 0
     write(root / "data")
+    return root
+
+
+def assert_all_is_accounted_for(root: Path) -> None:
+    assert {name: head.books.missing for name, head in heads(root).items() if head.books and head.books.missing} == {}
+
+
+@pytest.mark.parametrize(("template", "write"), TEMPLATES)
+def test_a_folder_of_ones_own_becomes_what_is_trained_and_tested_on(template: str, write, tmp_path: Path) -> None:
+    root = made(tmp_path / "workspace", template, write)
+    build(root, "instructions")
+    released = Workspace(root).store.scan("instructions").collect()
+    assert released.height > 60 and set(released["split"]) == {"train", "validation", "test"}
+    assert_all_is_accounted_for(root)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("template", "write"), TEMPLATES)
+def test_a_folder_of_ones_own_runs_to_scores(template: str, write, tmp_path: Path, tiny_base: Path) -> None:
+    root = made(tmp_path / "workspace", template, write)
     make_small(root, tiny_base)
     said = headwater("run", "-w", root)
     assert said.code == 0, said.out + said.err
     scores = Workspace(root).store.scan("scores").collect()
     assert {"chrf", "perplexity"} <= set(scores["metric"])
     assert {"base", "finetune"} <= set(scores["model"])
-    assert {name: head.books.missing for name, head in heads(root).items() if head.books and head.books.missing} == {}
+    assert_all_is_accounted_for(root)

@@ -74,7 +74,7 @@ def poison(folder: Path) -> dict[str, str]:
     (folder / "nowhere").symlink_to("missing")
     os.close(os.open(os.fsencode(folder) + b"/caf\xe9.txt", os.O_CREAT | os.O_WRONLY))
     with (folder / "line.jsonl").open("wb") as line:
-        for _ in range(1 << 10):
+        for _ in range(1 << 7):
             line.write(b"a" * (1 << 20))
     return {name: reason for name, (_, reason) in files.items()} | {
         "in.zip": "no text",

@@ -10,7 +10,7 @@ import pytest
 
 from curation.privacy import PERSONAL_DATA
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import computed, edit, heads, headwater
+from tests.end_to_end.workspaces import build, computed, edit, heads, headwater
 
 PASSWORD, ADDRESS, NUMBER = "tr0ub4dor&3x", "ann.lee@mail.example.org", "+49 30 1234567"
 LETTER = f"Dear Bob, write to {ADDRESS} or call {NUMBER}. Yours, Ann\n\nPS: again: {ADDRESS}."
@@ -35,14 +35,13 @@ def root(tmp_path: Path) -> Path:
     (house / "data" / "letter.eml").write_bytes(letter())
     (house / "data" / "config.txt").write_text(CONFIG)
     (house / "data" / "clean.txt").write_text(CLEAN)
+    edit(house, lambda text: text + "\nprivacy: on\n")
     return house
 
 
 def run(root: Path) -> pl.DataFrame:
-    """Run as far as the corpus, and read it by file; the books balance."""
-    done = headwater("run", "corpus", "-w", root)
-    assert done.code == 0, done.out + done.err
-    assert PASSWORD not in done.out + done.err and ADDRESS not in done.out + done.err
+    """Make the corpus, and read it by file; the books balance."""
+    build(root, "corpus")
     for name in ("verdicts", "corpus"):
         books = Workspace(root).store.head(name).books
         assert books.taken == books.kept + sum(books.dropped.values()) + sum(books.failed.values()) == 3
@@ -54,8 +53,6 @@ def texts(rows: pl.DataFrame) -> dict[str, str]:
 
 
 def test_placeholders_rules_and_kinds(root: Path) -> None:
-    assert "personal_data" not in run(root).columns and "personal_data" not in heads(root)
-    edit(root, lambda text: text + "\nprivacy: on\n")
     rows = run(root)
     said = texts(rows)
     assert said["letter.eml"].rstrip() == (
@@ -72,21 +69,18 @@ def test_placeholders_rules_and_kinds(root: Path) -> None:
 
     before = heads(root)
     edit(root, lambda text: text.replace("privacy: on", "privacy: {redact: [email]}"))
-    said = texts(run(root))
-    assert NUMBER in said["letter.eml"] and ADDRESS not in said["letter.eml"] and PASSWORD in said["config.txt"]
-    assert computed(before, heads(root)) == ["corpus"]
-
-    before = heads(root)
     edit(root, lambda text: text.replace("rules: []", "rules: [privacy]"))
-    assert set(texts(run(root))) == {"letter.eml", "clean.txt"}
+    said = texts(run(root))
+    assert set(said) == {"letter.eml", "clean.txt"}
+    assert NUMBER in said["letter.eml"] and ADDRESS not in said["letter.eml"]
     verdicts = Workspace(root).store.scan("verdicts").collect()
     assert verdicts["rule"].drop_nulls().to_list() == ["privacy.max_secrets"]
     assert computed(before, heads(root)) == ["corpus", "verdicts"]
 
 
-def test_what_explain_and_whatif_show_is_masked_and_no_log_has_it(root: Path) -> None:
-    edit(root, lambda text: text + "\nprivacy: on\n")
-    assert headwater("run", "funnel", "-w", root).code == 0
+def test_what_the_commands_show_is_masked_and_no_log_has_it(root: Path) -> None:
+    done = headwater("run", "funnel", "-w", root)
+    assert done.code == 0 and PASSWORD not in done.out + done.err and ADDRESS not in done.out + done.err
     for name in ("letter.eml", "config.txt"):
         told = headwater("explain", name, "-w", root)
         assert told.code == 0, told.err

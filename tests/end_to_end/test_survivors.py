@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.workspace import Workspace
-from tests.end_to_end.workspaces import computed, edit, heads, headwater, versions
+from tests.end_to_end.workspaces import build, computed, edit, heads, headwater, versions
 
 WORDS = [
     f"{a}{b}" for a in ("har", "wal", "sto", "riv", "oak", "spr", "mil", "bri") for b in ("bour", "ed", "nes", "ing")
@@ -30,8 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def kept(root: Path) -> list[str]:
-    done = headwater("run", "corpus", "-w", root)
-    assert done.code == 0, done.out + done.err
+    build(root, "corpus")
     return Workspace(root).store.scan("corpus").collect()["locator"].to_list()
 
 

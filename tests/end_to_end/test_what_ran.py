@@ -6,7 +6,6 @@
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ README = ROOT / "README.md"
 OPENS, CLOSES = "<!-- what ran -->", "<!-- /what ran -->"
 AS_A_PERSON = (str(HEADWATER),) if os.environ.get("HEADWATER_WRITE_DOCS") == "1" else ()
 """The seconds that the table tells are those of the whole command."""
-OTHER_CODE = (sys.executable, str(Path(__file__).with_name("other_code.py")))
+OTHER_CODE = "from tests.end_to_end.other_code import main; main()"
 CURATION = [
     "corpus",
     "documents",
@@ -76,7 +75,7 @@ class House:
         return row
 
     def with_code(self, stage: str, answer: str) -> Callable[[], Said]:
-        return lambda: headwater(stage, answer, "run", "-w", self.built.root, command=OTHER_CODE)
+        return lambda: headwater(stage, answer, "run", "-w", self.built.root, program=OTHER_CODE)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ SMALL = {
     "validation": "0.2",
 }
 """Figures of the templates, made small."""
+WITHOUT_DAGSTER = "from tests.end_to_end.without_dagster import main; main()"
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,26 @@ class Said:
 
 
 def headwater(
-    *arguments: str | Path, folder: Path | None = None, command: Sequence[str] = (), seconds: float = 900
+    *arguments: str | Path,
+    folder: Path | None = None,
+    command: Sequence[str] = (),
+    program: str = "",
+    seconds: float = 900,
 ) -> Said:
-    """Run the command as a person does, in another folder than the project's; or another program, from scratch."""
+    """Run the command as a person does, in another folder than the project's; the text of another program so; or another
+    command, from scratch."""
     begun, words = time.monotonic(), list(map(str, arguments))
     if command:
         done = forked_commands.from_scratch([*command, *words], folder or "/", environment(), seconds)
     else:
-        done = forked_commands.run(words, folder or "/", environment(), seconds)
+        done = forked_commands.run(words, folder or "/", environment(), seconds, program)
     return Said(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+
+
+def build(root: Path, *names: str) -> None:
+    """Bring assets up to date, with all they depend on, in a process as `headwater run` does it, but without Dagster."""
+    done = headwater(root, *names, program=WITHOUT_DAGSTER)
+    assert done.code == 0, done.out + done.err
 
 
 def edit(root: Path, change: Callable[[str], str]) -> None:
