@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.memory import growth
 
-CONTENTS = 20_000
+CONTENTS = 40_000
 MOST_BYTES = 600
 """The evidence of a content takes some thousand bytes in a frame."""
 
