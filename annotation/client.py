@@ -166,7 +166,7 @@ def tasks(
         beyond = _filter("id", "greater", last)
         items = [_filter(*each) | {"child_filter": beyond} for each in conditions] or [beyond]
         query = {"ordering": ["tasks:id"], "filters": {"conjunction": "or", "items": items}}
-        answer = _read(client, "/api/tasks", asked | {"query": json.dumps(query)})
+        answer = _read(client, "/api/tasks/", asked | {"query": json.dumps(query)})
         yield from answer["tasks"]
         page = [int(task["id"]) for task in answer["tasks"]]
         done, remaining = done + len(page), int(answer["total"]) - len(page)
@@ -210,7 +210,7 @@ _NO_FILTER: dict[str, object] = {"conjunction": "and", "items": []}
 def project_state(client: Client, project_id: int) -> tuple[int, int, str]:
     """Tasks, annotations, and when a task or a label last changed: 0.1 s among 10,000 tasks."""
     asked = {"project": project_id, "page_size": 1, "query": json.dumps({"ordering": ["-tasks:updated_at"]})}
-    answer = _read(client, "/api/tasks", asked)
+    answer = _read(client, "/api/tasks/", asked)
     newest = answer["tasks"][0]["updated_at"] if answer["tasks"] else ""
     return answer["total"], answer["total_annotations"], newest
 

@@ -31,8 +31,15 @@ MINIMUM_BYTES = 2 * 1024**3
 """Free disk space below which a build is not begun: the environment takes 1 GB, and pip unpacks beside it."""
 
 
-PROGRAM = "import sys; from label_studio.server import main; sys.exit(main())"
-"""Label Studio's command line, without the script whose first line names the folder the environment was built in."""
+PROGRAM = (
+    "import sys; from socketserver import StreamRequestHandler; StreamRequestHandler.disable_nagle_algorithm = True; "
+    "from label_studio.server import main; sys.exit(main())"
+)
+"""Label Studio's command line, without the script whose first line names the folder the environment was built in.
+
+Its server sends the head of an answer and the body apart, and the body waited for the head to be acknowledged, which
+the other side puts off by 40 ms: half the time of most requests.
+"""
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 QUIET = {

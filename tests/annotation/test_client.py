@@ -13,7 +13,7 @@ from annotation import client as api
 from annotation import sync
 from annotation.errors import LabelStudioError, Refused, Unreachable
 from annotation.settings import ProjectSettings
-from tests.annotation.building import answer, begin, project_id, tasks, there
+from tests.annotation.building import answer, begin, chosen, project_id, tasks, there
 
 
 @contextmanager
@@ -78,8 +78,10 @@ def test_a_newer_server_that_answers_otherwise_is_an_error_that_names_both_versi
         api.projects(newer)
 
 
-def test_a_server_that_is_starting_is_unreachable_for_now():
-    with impostor(503, "") as url, pytest.raises(Unreachable, match="503"):
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_server_that_is_starting_is_unreachable_for_now(status, monkeypatch):
+    monkeypatch.setattr(api.time, "sleep", lambda _: None)
+    with impostor(status, "") as url, pytest.raises(Unreachable, match=str(status)):
         api.connect(url, "token")
 
 
@@ -125,10 +127,11 @@ def test_only_what_nobody_has_touched_is_deleted(client, secret):
 
 
 def test_pages_hold_every_task_once(client, secret, monkeypatch):
-    monkeypatch.setattr(api, "PAGE", 7)
     project = project_id(sync.synchronise(client, tasks(23), [ProjectSettings()], secret))
-    for number in range(0, 23, 2):
-        answer(client, project, f"sample-{number}", "a" if number % 4 else None)
+    for task in list(api.tasks(client, project))[::2]:
+        given = {"result": chosen("a"), "was_cancelled": task["id"] % 4 < 2}
+        client.http.post(f"/api/tasks/{task['id']}/annotations/", json=given).raise_for_status()
+    monkeypatch.setattr(api, "PAGE", 7)
     seen: list[tuple[int, int | None, str]] = []
     assert there(client, project) == sorted(tasks(23)["task_digest"])
     answered = list(api.tasks(client, project, "answered", lambda *progress: seen.append(progress)))

@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from annotation import client as api
 from annotation import server
 from annotation.credentials import credentials
+from annotation.environment import ensure_environment
 from annotation.errors import LabelStudioError
 from annotation.settings import LabelStudioSettings, PostgresSettings
 from pipelines.workspace import Workspace
@@ -83,35 +85,39 @@ def test_a_stranger_is_not_taken_for_ours(studio, tmp_path):
         (folder_of(studio) / server.STATE).write_text(kept)
 
 
-def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
+def what_a_kill_left(studio: server.Server, folder: Path) -> None:
+    """The folder of a server that was killed: the data of one that runs, and the state of a process that is gone."""
+    shutil.copytree(folder_of(studio), folder, dirs_exist_ok=True)
+    gone = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    state = {"pid": gone.pid, "url": studio.url, "born": server._birth(gone.pid)}
+    (folder / server.STATE).write_text(json.dumps(state))
+    gone.kill()
+    gone.wait()
+
+
+def test_it_survives_a_kill_and_a_busy_port_and_ends_when_asked(studio, client, tmp_path):
     assert run(["init", str(tmp_path)], "/", environment()).returncode == 0
     folder = Workspace(tmp_path).label_studio
+    api.create_project(client, {"title": "Kept"})
+    what_a_kill_left(studio, folder)
+    assert server.running(folder) is None
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         taken = busy.getsockname()[1]
-        first = server.start(LabelStudioSettings(port=taken), folder)
-    assert first.pid is not None and first.url != f"http://127.0.0.1:{taken}"
-    with api.connect(first.url, first.token) as client:
-        api.create_project(client, {"title": "Kept"})
-    os.killpg(first.pid, signal.SIGKILL)
-    while is_alive(first.pid):
-        first._process.poll()
-        time.sleep(0.05)
-    assert server.running(folder) is None
-
-    second = server.start(SETTINGS, folder)
+        started = server.start(LabelStudioSettings(port=taken), folder)
     try:
-        assert not second.reused and second.password == first.password
-        with api.connect(second.url, second.token) as client:
-            assert [project.title for project in api.projects(client)] == ["Kept"]
-            api.add_annotator(client, "forgetful@example.org")
+        assert not started.reused and started.password == studio.password
+        assert started.url not in (studio.url, f"http://127.0.0.1:{taken}")
+        with api.connect(started.url, started.token) as again:
+            assert "Kept" in [project.title for project in api.projects(again)]
+            api.add_annotator(again, "forgetful@example.org")
             with pytest.raises(LabelStudioError, match=r"`headwater annotators password forgetful@example\.org` gives"):
-                api.add_annotator(client, "forgetful@example.org")
+                api.add_annotator(again, "forgetful@example.org")
         said = run(["annotators", "password", "forgetful@example.org", "-w", str(tmp_path)], "/", environment())
-        assert said.returncode == 0 and second.url in said.stdout, said.stderr
+        assert said.returncode == 0 and started.url in said.stdout, said.stderr
         password = said.stdout.split("password:")[1].strip()
-        with httpx.Client(base_url=second.url) as visitor:
+        with httpx.Client(base_url=started.url) as visitor:
             visitor.get("/user/login/")
             form = {
                 "email": "forgetful@example.org",
@@ -119,14 +125,36 @@ def test_it_survives_a_busy_port_and_a_kill_and_ends_when_asked(tmp_path):
                 "csrfmiddlewaretoken": visitor.cookies["csrftoken"],
             }
             assert visitor.post("/user/login/", data=form).status_code == 302
-        with pytest.raises(LabelStudioError, match=r"nobody@example\.org no new password"):
-            server.reset_password(SETTINGS, folder, "nobody@example.org")
     finally:
-        server.stop(second)
-    assert second.pid is not None and not is_alive(second.pid)
-    assert server.running(tmp_path) is None and not (tmp_path / server.STATE).exists()
+        server.stop(started)
+    assert started.pid is not None and not is_alive(started.pid)
+    assert server.running(folder) is None and not (folder / server.STATE).exists()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{second.url}/health")
+        httpx.get(f"{started.url}/health")
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["print('not found')", pytest.param(server.PROGRAM, marks=pytest.mark.long)],
+    ids=["what it says", "Label Studio"],
+)
+def test_who_has_no_account_gets_no_password(studio, monkeypatch, program):
+    monkeypatch.setattr(server, "PROGRAM", program)
+    with pytest.raises(LabelStudioError, match=r"nobody@example\.org no new password"):
+        server.reset_password(SETTINGS, folder_of(studio), "nobody@example.org")
+
+
+def test_an_answer_does_not_wait_until_its_head_is_acknowledged(tmp_path):
+    """What Label Studio's server is made of, as its program finds it."""
+    (tmp_path / "label_studio").mkdir()
+    (tmp_path / "label_studio" / "__init__.py").touch()
+    (tmp_path / "label_studio" / "server.py").write_text(
+        "from django.core.servers.basehttp import WSGIRequestHandler\n"
+        "def main():\n    return 0 if WSGIRequestHandler.disable_nagle_algorithm else 'it waits'\n"
+    )
+    told = {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([ensure_environment(), "-c", server.PROGRAM], env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_start_that_was_cut_short_leaves_no_second_server(tmp_path, monkeypatch):

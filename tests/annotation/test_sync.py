@@ -239,7 +239,7 @@ class DiesAtWrite:
 
 @pytest.mark.parametrize(
     "fate",
-    ["fail", "lose the answer", *(pytest.param(fate, marks=pytest.mark.long) for fate in ("lose the request", "late"))],
+    ["lose the answer", *(pytest.param(fate, marks=pytest.mark.long) for fate in ("fail", "lose the request", "late"))],
 )
 def test_a_run_that_dies_at_any_request_is_finished_by_the_next(studio, client, secret, fate, monkeypatch):
     """Each run meets a world with something to import, to delete, to keep and to close, and dies one request later."""

@@ -116,7 +116,7 @@ def next_task(person: Client, project: int) -> int | None:
     return int(answer.json()["id"]) if answer.is_success else None
 
 
-@pytest.mark.parametrize(("share", "answers"), [(1.0, 12), (0.5, 9)])
+@pytest.mark.parametrize(("share", "answers"), [pytest.param(1.0, 12, marks=pytest.mark.long), (0.5, 9)])
 def test_nobody_is_shown_a_task_twice_and_no_task_to_more_people_than_it_is_for(
     client, studio, second_person, secret, share, answers
 ) -> None:
