@@ -22,7 +22,7 @@ from records import Outcome
 from tests.curation.test_corpus import WORLDS, evidence, tables
 from tests.memory import growth
 
-DOCUMENTS = 30_000
+DOCUMENTS = 16_000
 MOST_BYTES = 1_500
 """A text has four thousand here, and whoever holds them all holds each of them more than once."""
 
@@ -40,8 +40,8 @@ from records import digests
 from tests.pipelines.test_store import draft
 
 documents, root = int(sys.argv[1]), Path(sys.argv[2]) / sys.argv[1]
-curation.corpus.BLOCK_ROWS, curation.corpus.TEXTS = 4096, 500
-curation.blocks.ORDERED_BYTES, pipelines.parts.GATHERED_BYTES = 8 << 20, 8 << 20
+curation.corpus.BLOCK_ROWS, curation.corpus.TEXTS = 1024, 125
+curation.blocks.ORDERED_BYTES, pipelines.parts.GATHERED_BYTES = 2 << 20, 2 << 20
 root.mkdir()
 for start in range(0, documents, 1_000):
     number = pl.int_range(start, start + 1_000, eager=True).cast(pl.String)

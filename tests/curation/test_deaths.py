@@ -155,24 +155,31 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curation.reading, "FEW_BYTES", 0)
 
 
-@pytest.mark.parametrize("limits", [{"max_bytes": 1_500, "max_unfolded": 1 << 20}, {}], ids=["streams", "small files"])
+STREAMS, SMALL_FILES = {"max_bytes": 1_500, "max_unfolded": 1 << 20}, {}
+
+
+@pytest.mark.parametrize(
+    ("limits", "workers"),
+    [
+        pytest.param(STREAMS, 2, id="streams"),
+        pytest.param(SMALL_FILES, 1, id="small files"),
+        pytest.param(STREAMS, 1, id="streams, one after the other", marks=pytest.mark.long),
+        pytest.param(SMALL_FILES, 2, id="small files, two at once", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.usefixtures("crashing")
-def test_a_record_that_a_process_dies_of_costs_itself(tmp_path: Path, limits: dict[str, int]) -> None:
+def test_a_record_that_a_process_dies_of_costs_itself(tmp_path: Path, limits: dict[str, int], workers: int) -> None:
     files, healthy = written(tmp_path / "raw", FATAL), written(tmp_path / "healthy", {})
-    whole, none = read_files(healthy, {"raw": tmp_path / "healthy"}, ReadingSettings(workers=2, **limits))
+    settings = ReadingSettings(workers=workers, **limits)
+    whole, none = read_files(healthy, {"raw": tmp_path / "healthy"}, settings)
     assert none.is_empty(), none
-    for workers in (1, 2):
-        settings = ReadingSettings(workers=workers, **limits)
-        documents, failures = read_files(files, {"raw": tmp_path / "raw"}, settings)
-        assert set(failures["locator"]) == DEAD
-        assert set(failures["error"]) == {"reader died"}
-        assert (
-            failures["detail"]
-            .str.contains(r"^its parser crashed \(SIG(ABRT|KILL)\): exclude the (record|line), ")
-            .all()
-        )
-        left = whole.filter(~pl.col("locator").is_in(DEAD)).drop("bytes_digest", "byte_offset")
-        assert documents.drop("bytes_digest", "byte_offset").sort("locator").equals(left.sort("locator"))
+    documents, failures = read_files(files, {"raw": tmp_path / "raw"}, settings)
+    assert set(failures["locator"]) == DEAD
+    assert set(failures["error"]) == {"reader died"}
+    crashed = r"^its parser crashed \(SIG(ABRT|KILL)\): exclude the (record|line), "
+    assert failures["detail"].str.contains(crashed).all()
+    left = whole.filter(~pl.col("locator").is_in(DEAD)).drop("bytes_digest", "byte_offset")
+    assert documents.drop("bytes_digest", "byte_offset").sort("locator").equals(left.sort("locator"))
 
 
 @pytest.mark.parametrize("limits", [{"max_bytes": 1_500}, {}], ids=["streams", "small files"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curation.blocks import joinable, parts_of
 from tests.memory import growth
 
-DOCUMENTS = 40_000
+DOCUMENTS = 20_000
 MOST_BYTES = 600
 """A document's digest, in hexadecimal, takes 48 bytes in a frame, its evidence and its verdict some thousand."""
 
@@ -31,8 +31,8 @@ from pipelines.store import Store
 from tests.pipelines.test_store import draft
 
 documents, root = int(sys.argv[1]), Path(sys.argv[2]) / sys.argv[1]
-curation.verdicts.BLOCK_ROWS = 4096
-pipelines.parts.GATHERED_BYTES = 12 << 20
+curation.verdicts.BLOCK_ROWS = 2048
+pipelines.parts.GATHERED_BYTES = 3 << 20
 root.mkdir()
 for start in range(0, documents, 10_000):
     number = pl.int_range(start, start + 10_000, eager=True)

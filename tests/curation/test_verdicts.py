@@ -302,7 +302,7 @@ def failing(tables: dict[str, pl.DataFrame], rules: Rules, rows: int = 100) -> d
     return dict(pl.concat(failing_rules(tables, rules, rows)).iter_rows())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.sampled_from([*TEXTS, "unknown"]), max_size=30),
     st.sets(st.integers(0, 29)),

@@ -52,7 +52,7 @@ def tables(rows: list[tuple[str, int]]) -> tuple[pl.DataFrame, pl.DataFrame, dic
     return documents, duplicates, {"quality": quality}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(WORDS, st.integers(1, 120), st.integers(1, 120), st.integers(1, 25))
 def test_what_is_told_is_what_a_run_would_do(rows, now, then, block_rows):
     documents, duplicates, evidence = tables(rows)

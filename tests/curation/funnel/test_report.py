@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.funnel import FunnelSettings, Report, faults, funnel, report
-from curation.funnel.copies import copies
+from curation.funnel.copies import Copies, copies
 from curation.funnel.examples import examples
+from curation.funnel.overlaps import Overlaps
 from curation.funnel.page import curation_page
 from curation.funnel.signals import signals
 from curation.rules import Rule
@@ -33,11 +34,18 @@ def counted(table: pl.DataFrame, **where: object) -> Counter[object]:
 
 @given(contents(), FAILED)
 @settings(max_examples=60, deadline=None)
-def test_the_books_of_each_source_and_step_balance_and_are_what_the_tables_hold(
-    found: list[Content], failed: list[tuple[str, str]]
-) -> None:
+def test_what_is_told_is_what_the_tables_hold(found: list[Content], failed: list[tuple[str, str]]) -> None:
     tables = made(found, failed)
-    table = told(tables).table
+    whole = told(tables)
+    books_are_those_of(tables, whole.table, found, failed)
+    overlaps_are_those_of(tables, whole.overlaps)
+    copies_are_those_of(tables, whole.copies)
+
+
+def books_are_those_of(
+    tables: Tables, table: pl.DataFrame, found: list[Content], failed: list[tuple[str, str]]
+) -> None:
+    """They balance for each source and step, and hold what the tables do."""
     assert faults(table, tables.corpus.height) == ""
     places = dict(tables.documents.select("doc_id", "source").iter_rows())
     read = Counter(places.values())
@@ -56,28 +64,50 @@ def test_the_books_of_each_source_and_step_balance_and_are_what_the_tables_hold(
         assert own.sort("place")["documents"].is_sorted(descending=True), "no step adds a document"
 
 
-@given(contents(), st.randoms(use_true_random=False))
-@settings(max_examples=15, deadline=None)
-def test_the_page_is_the_same_in_any_order_of_rows(found: list[Content], random: object) -> None:
-    tables = made(found, [("web", "malformed PDF"), ("mail", "malformed PDF")])
-    page = curation_page(told(tables))
-    mixed = [frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99)) for frame in tables.all()]  # type: ignore[attr-defined]
-    evidence = {name: frame.reverse() for name, frame in tables.evidence.items()}
-    assert curation_page(report(*mixed, evidence, tables.rules, ORDER, EXAMPLES)) == page
+def overlaps_are_those_of(tables: Tables, overlaps: Overlaps) -> None:
+    """They are those of the lists of failing rules."""
+    lists = [set(rules) for rules in tables.verdicts["rules"].to_list() if rules]
+    names = {name for rules in lists for name in rules}
+    assert dict(overlaps.fails) == {name: sum(name in rules for rules in lists) for name in names}
+    assert dict(overlaps.alone) == {name: count for name in names if (count := lists.count({name}))}
+    assert dict(overlaps.together) == {
+        (one, other): both
+        for one in names
+        for other in names - {one}
+        if (both := sum({one, other} <= rules for rules in lists))
+    }
+
+
+def copies_are_those_of(tables: Tables, found: Copies) -> None:
+    """Copies between sources are all that were removed for one that is there."""
+    places = dict(tables.documents.select("doc_id", "source").iter_rows())
+    pairs = Counter(
+        (places[one], places[kept])
+        for one, kept in tables.duplicates.select("doc_id", "kept_id").iter_rows()
+        if kept in places
+    )
+    assert dict(found.between) == dict(pairs)
+    assert Counter(dict(found.documents)) == Counter(places.values())
+    sizes = [group.removed for group in found.largest]
+    assert sizes == sorted(sizes, reverse=True) and len(sizes) <= EXAMPLES.examples
 
 
 BLOCKS = ("copies", "examples", "overlaps", "report", "steps")
 
 
-@given(contents(), FAILED, st.integers(1, 7))
-@settings(max_examples=10, deadline=None)
-def test_the_size_of_blocks_does_not_show(found: list[Content], failed: list[tuple[str, str]], rows: int) -> None:
+@given(contents(), FAILED, st.randoms(use_true_random=False), st.integers(1, 7))
+@settings(max_examples=20, deadline=None)
+def test_the_page_is_the_same_in_any_order_of_rows_and_any_size_of_blocks(
+    found: list[Content], failed: list[tuple[str, str]], random: object, rows: int
+) -> None:
     tables = made(found, failed)
     page = curation_page(told(tables))
+    mixed = [frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 99)) for frame in tables.all()]  # type: ignore[attr-defined]
+    evidence = {name: frame.reverse() for name, frame in tables.evidence.items()}
     with pytest.MonkeyPatch.context() as patch:
         for module in BLOCKS:
             patch.setattr(import_module(f"curation.funnel.{module}"), "BLOCK_ROWS", rows)
-        assert curation_page(told(tables)) == page
+        assert curation_page(report(*mixed, evidence, tables.rules, ORDER, EXAMPLES)) == page
 
 
 def test_a_document_that_no_table_knows_is_missed_and_so_is_a_row_too_many() -> None:
@@ -101,23 +131,6 @@ def test_why_a_kept_document_is_not_in_the_corpus() -> None:
     table = told(made(cut, [])).table
     assert counted(table, step="corpus", fate="failed", reason="spans not measured") == {"mail": 1}
     assert counted(table, step="corpus", fate="dropped") == {"web": 1}
-
-
-@given(contents())
-@settings(max_examples=30, deadline=None)
-def test_overlaps_are_those_of_the_lists_of_failing_rules(found: list[Content]) -> None:
-    tables = made(found, [])
-    overlaps = told(tables).overlaps
-    lists = [set(rules) for rules in tables.verdicts["rules"].to_list() if rules]
-    names = {name for rules in lists for name in rules}
-    assert dict(overlaps.fails) == {name: sum(name in rules for rules in lists) for name in names}
-    assert dict(overlaps.alone) == {name: count for name in names if (count := lists.count({name}))}
-    assert dict(overlaps.together) == {
-        (one, other): both
-        for one in names
-        for other in names - {one}
-        if (both := sum({one, other} <= rules for rules in lists))
-    }
 
 
 VALUES = st.lists(st.one_of(st.none(), st.floats(), st.floats(0, 1), st.integers(0, 10**6).map(float)), max_size=40)
@@ -176,23 +189,6 @@ def test_an_example_says_what_was_found_and_who_decided() -> None:
 def test_settings_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="no negative number"):
         FunnelSettings(examples=-1)
-
-
-@given(contents())
-@settings(max_examples=40, deadline=None)
-def test_copies_between_sources_are_all_that_were_removed_for_one_that_is_there(found: list[Content]) -> None:
-    tables = made(found, [])
-    places = dict(tables.documents.select("doc_id", "source").iter_rows())
-    pairs = Counter(
-        (places[one], places[kept])
-        for one, kept in tables.duplicates.select("doc_id", "kept_id").iter_rows()
-        if kept in places
-    )
-    told_copies = told(tables).copies
-    assert dict(told_copies.between) == dict(pairs)
-    assert Counter(dict(told_copies.documents)) == Counter(places.values())
-    sizes = [group.removed for group in told_copies.largest]
-    assert sizes == sorted(sizes, reverse=True) and len(sizes) <= EXAMPLES.examples
 
 
 def test_the_text_with_the_most_copies_is_shown_as_text() -> None:
