@@ -1,105 +1,135 @@
-"""People in the loop: `headwater up`, the graph in a browser, two annotators in others, and what the sensor makes of it."""
+"""People in the loop: `headwater up`, the graph in a browser, labels of two annotators, and what the sensors make of them.
+
+What an annotator sees and presses is tried in `tests/annotation/test_browser.py`; here the answers come as Label Studio has them.
+"""
 
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from dagster._core.scheduler.instigation import InstigatorStatus
+from playwright.sync_api import expect
 
+from annotation import client as api
+from annotation.client import Client
+from annotation.credentials import credentials
+from pipelines.commits import Commit
+from pipelines.serving import Running, start_dagster
 from pipelines.workspace import Workspace
 from tests.end_to_end.conftest import Built
-from tests.end_to_end.test_daemon_workspace import wait
-from tests.end_to_end.workspaces import edit, heads, headwater
+from tests.end_to_end.workspaces import computed, edit, heads, headwater
 from tests.forked_commands import HEADWATER, environment
-from tests.label_studio import PATIENCE, choice, choose_by_key, chromium, mend, open_labelling, sign_in, submit
+from tests.label_studio import PATIENCE, chromium, running_label_studio
+from tests.pipelines.test_serving import ON, group
 
-ANSWERS = ("A is clearly better", "B is slightly better", "A is slightly better", "Equally good", "B is clearly better")
+ANSWERS = ("a_clearly", "b_slightly", "a_slightly", "tie", "b_clearly")
 LABELS = 10
 PROJECTS = (
     "[{name: which, annotators: 2, gold: gold.yaml}, {name: how_good, kind: rating}, {name: mend, kind: demonstration}]"
 )
 GOLD = '- {question: "def two():\\n    return 2", a: "Return two.", b: "Return three.", answer: a}\n'
+CURATION = {"documents", "signatures", "quality", "duplicates", "pairs", "survivors", "verdicts", "corpus", "funnel"}
+
+
+@dataclass(frozen=True)
+class People:
+    """A workspace under `headwater up`: the command's process, where it says what it does, and the Dagster that it started."""
+
+    root: Path
+    command: subprocess.Popen[bytes]
+    log: Path
+    running: Running
+
+    def head(self, table: str) -> Commit:
+        found = Workspace(self.root).store.head(table)
+        assert found is not None
+        return found
 
 
 @pytest.fixture(scope="module")
-def people(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A copy of the workspace under `headwater up`, and what the command has said."""
+def people(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     folder = tmp_path_factory.mktemp("people")
-    root = built.copy(folder).root
+    root, log = built.copy(folder).root, folder / "up.log"
     (root / "gold.yaml").write_text(GOLD)
     edit(root, lambda text: re.sub(r"(?s)  projects:\n.*?(?=  routing:)", f"  projects: {PROJECTS}\n", text))
-    log = folder / "up.log"
     with log.open("w") as file:
         command = subprocess.Popen(
             [str(HEADWATER), "up", "-w", str(root)], env=environment(), stdout=file, stderr=file, start_new_session=True
         )
-        try:
-            wait(lambda: "Ctrl-C ends them" in log.read_text(), seconds=800)
-            yield root, log.read_text()
-        finally:
+    try:
+        wait(lambda: "Ctrl-C ends them" in log.read_text(), seconds=800)
+        running = start_dagster(root)
+        assert not running.started
+        with dg.DagsterInstance.from_config(str(running.home)) as instance:
+            wait(lambda: "automation" in {each.instigator_name for each in instance.all_instigator_state()})
+            _switch(instance, InstigatorStatus.STOPPED)
+        made = headwater("run", "-w", root)
+        assert made.code == 0, made.out + made.err
+        yield People(root, command, log, running)
+    finally:
+        if command.poll() is None:
             command.send_signal(signal.SIGINT)
-            assert command.wait(300) == 0
+            command.wait(300)
 
 
-def test_the_graph_is_shown(people: tuple[Path, str]) -> None:
-    address = re.search(r"Dagster\s+(http://127\.0\.0\.1:\d+)", people[1])
-    assert address is not None
+def wait(true: Callable[[], object], seconds: float = 400) -> None:
+    """Wait until it is true; fail when it does not come."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.5)
+
+
+def places(people: People) -> dict[str, str]:
+    """The addresses of the projects on the server."""
+    links = str(people.head("label_studio_projects").notes.get("projects"))
+    return dict(re.findall(r"\[(\w+)\]\((http://127\.0\.0\.1:\d+/projects/\d+/data)\)", links))
+
+
+def test_the_graph_is_shown_and_leads_to_the_projects(people: People) -> None:
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1600, "height": 900})
         page.set_default_timeout(PATIENCE)
-        page.goto(f"{address[1]}/asset-groups")
-        for group in ("sources", "documents", "curation", "annotation", "datasets", "models", "evaluation"):
-            expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
-        page.goto(f"{address[1]}/assets/corpus")
+        page.goto(f"{people.running.url}/asset-groups")
+        for name in ("sources", "documents", "curation", "annotation", "datasets", "models", "evaluation"):
+            expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=60_000)
+        page.goto(f"{people.running.url}/assets/corpus")
         expect(page.get_by_text("The contents that are kept, one row each.").first).to_be_visible(timeout=60_000)
+        assert set(places(people)) == {"which", "how_good", "mend"}
+        page.goto(f"{people.running.url}/assets/label_studio_projects")
+        expect(page.locator(f'a[href="{places(people)["which"]}"]').first).to_be_visible(timeout=60_000)
 
 
-def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[Path, str]) -> None:
-    root, said = people
-    assert headwater("run", "-w", root).code == 0
-    links = heads(root)["label_studio_projects"].notes["projects"]
-    places = dict(re.findall(r"\[(\w+)\]\((http://127\.0\.0\.1:\d+/projects/\d+/data)\)", links))
-    assert set(places) == {"which", "how_good", "mend"}
-    url = places["which"].split("/projects")[0]
-    assert re.search(r"Label Studio +(http\S+)", said)[1] == url
-    with chromium() as browser:
-        dagster = browser.new_page(viewport={"width": 1600, "height": 900})
-        dagster.set_default_timeout(PATIENCE)
-        dagster.goto(f"{re.search(r'Dagster +(http://127[.]0[.]0[.]1:[0-9]+)', said)[1]}/assets/label_studio_projects")
-        dagster.locator(f'a[href="{places["which"]}"]').first.click(timeout=60_000)
-        anna, email = signed_in(browser, root, url, "anna")
-        open_labelling(anna, places["how_good"])
-        anna.locator("label", has_text="Good").first.click()
-        anna.locator("label", has_text="Poor").last.click()
-        submit(anna)
-        choose_by_key(anna, "7", "Cannot answer")
-        choose_by_key(anna, "k", "It is private")
-        submit(anna, keyboard=True)
-        open_labelling(anna, places["mend"])
-        mend(anna, "Mended.", keyboard=True)
-        submit(anna, keyboard=True)
-        open_labelling(anna, places["which"])
-        for number in range(LABELS + 1):
-            choice(anna, ANSWERS[number % len(ANSWERS)]).click()
-            submit(anna)
-        bob, _ = signed_in(browser, root, url, "bob")
-        open_labelling(bob, places["which"])
-        for _ in range(2):  # one of them may be the known question
-            choose_by_key(bob, "6", "Both are bad")
-            submit(bob, keyboard=True)
-        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 3, "mend": 1}, seconds=400)
-        wait(lambda: heads(root)["adjudications"].notes.get("waiting", 0) > 0, seconds=400)
-        bob.goto(f"{url}/projects")
-        expect(bob.get_by_text("Decide where others disagree").first).to_be_visible(timeout=60_000)
+def test_labels_of_every_kind_and_an_edited_threshold_reach_the_graph_through_the_sensors(people: People) -> None:
+    root, before = people.root, heads(people.root)
+    url = re.search(r"Label Studio +(http\S+)", people.log.read_text())[1]
+    email = labels_given(people, url)
+    edit(root, lambda text: text + "\ndeduplication: {threshold: 0.81}\n")
     store = Workspace(root).store
-    # The run that gave what was waited for goes on: what else is looked at may come after it.
-    wait(lambda: store.scan("takedown_previews").collect().height > 0)
-    wait(lambda: store.scan("adjudicated_labels").filter(how="disputed").collect().height > 0)
-    wait(lambda: store.scan("annotator_quality").filter(pl.col("gold") > 0).collect().height > 0)
+    with switched_on(people):
+        wait(lambda: labelled(root) == {"which": LABELS, "how_good": 3, "mend": 1})
+        wait(lambda: people.head("adjudications").notes.get("waiting", 0) > 0)
+        # The run that gave what was waited for goes on: what else is looked at may come after it.
+        wait(lambda: store.scan("takedown_previews").collect().height > 0)
+        wait(lambda: store.scan("adjudicated_labels").filter(how="disputed").collect().height > 0)
+        wait(lambda: store.scan("annotator_quality").filter(pl.col("gold") > 0).collect().height > 0)
+        wait(lambda: people.head("survivors").number > before["survivors"].number)
+        wait(lambda: "headwater.yaml was edited: Dagster has loaded it" in people.log.read_text())
+    touched = CURATION & set(computed(before, heads(root)))
+    assert touched == {"duplicates", "pairs", "survivors"}, (
+        "nothing is computed again that the threshold does not touch"
+    )
+    with api.connect(url, credentials(Workspace(root).label_studio).token) as client:
+        assert [each for each in projects(client) if "Decide where others disagree" in each]
     rows = store.scan("adjudicated_labels").collect()
     assert 1 <= rows.filter(how="disputed").height <= 2
     assert rows.filter(project="mend")["value"].to_list() == ["Mended."]
@@ -114,13 +144,58 @@ def test_labels_of_every_kind_reach_the_graph_through_the_sensor(people: tuple[P
     assert known.filter(annotator="everyone")["gold"].to_list() == [known["gold"].max()]
 
 
-def signed_in(browser: Browser, root: Path, url: str, name: str) -> tuple[Page, str]:
-    """A page of somebody who was made an account, and the address."""
-    added = headwater("annotators", "add", f"{name}@example.org", "-w", root)
-    email, password = (re.search(rf"{field}:\s+(\S+)", added.out)[1] for field in ("e-mail", "password"))
-    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    sign_in(page, url, email, password)
-    return page, email
+def labels_given(people: People, url: str) -> str:
+    """Have Anna answer questions of every kind, and Bob two of hers in another way; the address of Anna."""
+    for name in ("anna", "bob"):
+        assert headwater("annotators", "add", f"{name}@example.org", "-w", people.root).code == 0
+    with api.connect(url, credentials(Workspace(people.root).label_studio).token) as client:
+        accounts = {email.partition("@")[0]: number for number, email in api.users(client).items()}
+        asked = {
+            name: [task["id"] for task in api.tasks(client, int(place.split("/")[-2]))]
+            for name, place in places(people).items()
+        }
+
+        def answer(who: str, task: int, **controls: str | list[str]) -> None:
+            result = []
+            for name, said in controls.items():
+                kind, value = (
+                    ("textarea", {"text": said}) if isinstance(said, list) else ("choices", {"choices": [said]})
+                )
+                result.append({"from_name": name, "to_name": "prompt", "type": kind, "value": value})
+            body = {"result": result, "completed_by": accounts[who], "lead_time": 4.0}
+            client.http.post(f"/api/tasks/{task}/annotations/", json=body).raise_for_status()
+
+        answer("anna", asked["how_good"][0], rated_correct="4", rated_helpful="1")
+        answer("anna", asked["how_good"][1], cannot="cannot_answer", why="private")
+        answer("anna", asked["mend"][0], answer=["Mended."])
+        for task, value in zip(asked["which"][: LABELS + 1], cycle(ANSWERS), strict=False):
+            answer("anna", task, preference=value)
+        for task in asked["which"][:2]:  # one of them may be the known question
+            answer("bob", task, preference="both_bad")
+    return "anna@example.org"
+
+
+def projects(client: Client) -> list[str]:
+    """What the server's projects are called."""
+    told = client.http.get("/api/projects/").raise_for_status().json()
+    return [each["title"] for each in told["results"]]
+
+
+@contextmanager
+def switched_on(people: People) -> Iterator[None]:
+    """The automation asks for runs only here, and what it has asked for is done at the end: a run of the daemon's imports
+    all that the command's has imported, and there are as many as there are steps in the graph."""
+    with dg.DagsterInstance.from_config(str(people.running.home)) as instance:
+        _switch(instance, InstigatorStatus.RUNNING)
+        yield
+        _switch(instance, InstigatorStatus.STOPPED)
+
+
+def _switch(instance: dg.DagsterInstance, status: InstigatorStatus) -> None:
+    (state,) = (each for each in instance.all_instigator_state() if each.instigator_name == "automation")
+    instance.update_instigator_state(state.with_status(status))
+    if status == InstigatorStatus.STOPPED:
+        wait(lambda: not instance.get_runs(dg.RunsFilter(statuses=ON), limit=1))
 
 
 def labelled(root: Path) -> dict[str, int]:
@@ -129,9 +204,24 @@ def labelled(root: Path) -> dict[str, int]:
     return dict(rows.group_by("project").len().iter_rows())
 
 
-def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tuple[Path, str]) -> None:
-    root, _ = people
-    ran = headwater("run", "-w", root)
+def test_ctrl_c_ends_all_processes(people: People) -> None:
+    assert group(people.running)
+    people.command.send_signal(signal.SIGINT)
+    assert people.command.wait(300) == 0
+    assert group(people.running) == []
+    assert not people.running.alive()
+
+
+@pytest.fixture
+def server(people: People) -> Iterator[None]:
+    """Label Studio alone, with all that it knew: what follows is the command's work, and no sensor's."""
+    with running_label_studio(Workspace(people.root).label_studio):
+        yield
+
+
+def test_what_people_said_stands_in_scores_and_releases_that_samples_learn_from(people: People, server: None) -> None:
+    root = people.root
+    ran = headwater("run", "annotation_progress", "-w", root)
     assert ran.code == 0, ran.out + ran.err
     store = Workspace(root).store
     wins = store.scan("scores").filter(pl.col("metric") == "human_win_rate").collect()
@@ -150,10 +240,6 @@ def test_what_people_said_stands_in_scores_a_release_and_the_progress(people: tu
     out = root.parent / "preferences"
     assert headwater("export", "preferences", "-o", out, "-w", root).code == 0
 
-
-def test_what_people_wrote_is_a_release_that_samples_learn_their_references_from(people: tuple[Path, str]) -> None:
-    root, _ = people
-    store = Workspace(root).store
     (written,) = store.scan("demonstrations").collect().to_dicts()
     assert written["reference"] == "Mended." and written["edited"] and written["draft_model"] in {"base", "finetune"}
     release = heads(root)["demonstrations"].notes["release"]
@@ -173,9 +259,9 @@ def test_what_people_wrote_is_a_release_that_samples_learn_their_references_from
 
 
 def test_a_server_that_is_down_stops_its_own_assets_and_leaves_what_is_below(
-    people: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, _ = people
+    root = people.root
     monkeypatch.setenv("TOKEN_OF_NOBODY", "a token")
     before = heads(root)
     edit(root, lambda text: text + "\nlabel_studio: {url: 'http://127.0.0.1:9', token_env: TOKEN_OF_NOBODY}\n")

@@ -31,7 +31,7 @@ OTHERS = {
     "try": ("Why?",),
     "annotators": ("add", "anna@example.org"),
 }
-"""`init` and a `run` that runs are tried so in test_cli.py, `up` in end_to_end/test_daemon_workspace.py."""
+"""`init` and a `run` that runs are tried so in test_cli.py, `up` in end_to_end/test_people.py."""
 PROGRAM = """
 import atexit, sys
 from pathlib import Path
