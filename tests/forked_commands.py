@@ -70,6 +70,7 @@ def run(
     """
     if _read_early(variables) != _read_early(AT_FIRST):
         command = [sys.executable, "-c", program] if program else [str(HEADWATER)]
+        variables = variables | {"PYTHONPATH": str(ROOT)} if program else variables
         return from_scratch([*command, *words], folder, variables, seconds)
     pipe = _server()
     with TemporaryDirectory() as said:

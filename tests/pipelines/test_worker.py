@@ -20,6 +20,7 @@ class Job:
 def run(job, progress):
     print("begun")
     if job.ends == "is interrupted":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background has it ignored
         os.kill(os.getpid(), signal.SIGINT)
     if job.ends == "fails":
         raise ValueError("no such model")
