@@ -238,6 +238,13 @@ def numbers_in(column: pa.Array) -> npt.NDArray[np.uint64]:
     return held[2 * column.offset : 2 * (column.offset + len(column))].reshape(-1, 2)
 
 
+def whole_numbers(values: npt.NDArray[np.int64]) -> pa.Array:
+    """Whole numbers as they lie in memory; `pyarrow.array` would import pandas first."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
 def valid_in(column: pa.Array) -> npt.NDArray[np.bool_] | None:
     """Which values of a column are there, from the bits themselves; None if all are. PyArrow's own way imports pandas."""
     import numpy as np

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
+
+from curation import page_kernel
 
 Pages = npt.NDArray[np.int64]
 """Of each page its first row, where it begins in the file, its size with its header, and how many rows it holds."""
@@ -30,7 +29,6 @@ NO_PAGES: Pages = np.empty((0, 4), np.int64)
 _TAIL = 8
 _BYTE_ARRAY, _ZSTD = 6, 6
 _PLAIN, _RLE = 0, 3
-_SIZE = struct.Struct("<I")
 _PAGE = re.compile(
     rb"\x15\0\x15(N)\x15(N)(?:\x2c|\x15N\x1c)\x15(N)\x15\0".replace(b"N", rb"[\x80-\xff]{0,9}[\0-\x7f]"), re.DOTALL
 )
@@ -43,7 +41,7 @@ _MOST_GROWN = 1 << 15
 """Times its size that zstd can unpack something to: 128 KiB, all alike, take 4 bytes."""
 _NOT_OURS = (
     *(LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, OSError),
-    *(struct.error, pl.exceptions.PolarsError),
+    pa.ArrowException,
 )
 """What comes of reading something else."""
 
@@ -97,22 +95,40 @@ def _chunk(group: dict[int, Any], column: str) -> dict[int, Any] | None:
     return None
 
 
-def strings(path: Path, pages: Pages, rows: Rows) -> pl.Series | None:
+def strings(path: Path, pages: Pages, rows: Rows) -> pa.Array | None:
     """The values of some rows, whose numbers ascend, from a column with these pages; None where they cannot be read so."""
     at = np.searchsorted(pages[:, 0], rows, side="right") - 1
     if not len(pages) or not pages[at, 2].all():
         return None
-    found: list[bytes] = []
+    packed = np.cumsum(np.where(np.diff(at, prepend=-1) != 0, pages[at, 2], 0))
+    cuts = np.flatnonzero(np.diff(packed // TOGETHER)) + 1
     with path.open("rb") as file, suppress(*_NOT_OURS):
-        for page, own in groupby(zip(at.tolist(), rows.tolist(), strict=True), key=lambda both: both[0]):
-            first, start, size, count = pages[page].tolist()
-            found += _values(_piece(file, start, size), count, [row - first for _, row in own])
-        return pl.Series(found, dtype=pl.Binary).cast(pl.String)
+        parts = zip(np.split(at, cuts), np.split(rows, cuts), strict=True)
+        return pa.concat_arrays([_strings(file, pages, *part) for part in parts])
     return None
 
 
-def _values(page: bytes, count: int, numbers: list[int]) -> list[bytes]:
-    """Some values of a page, by number; ValueError unless it holds so many strings, one behind the other to its end."""
+TOGETHER = 4 << 20
+"""Bytes of pages, as they are packed, that are unpacked at a time."""
+
+
+def _strings(file: BinaryIO, pages: Pages, at: Rows, rows: Rows) -> pa.Array:
+    """The values of some rows, and of each the number of its page. Raises ValueError unless each page is just as long as its
+    strings say."""
+    numbers, firsts, asked = np.unique(at, return_index=True, return_counts=True)
+    of = pages[numbers]
+    held = [_unpacked(_piece(file, start, size), count) for _, start, size, count in of.tolist()]
+    data, offsets = np.frombuffer(b"".join(held), np.uint8), np.empty(len(rows) + 1, np.int64)
+    begins, taken = np.cumsum([0, *map(len, held)]), np.empty(len(data), np.uint8)
+    bounds, own = np.append(firsts, len(rows)), rows - np.repeat(of[:, 0], asked)
+    if not page_kernel.take_strings(data, begins, of[:, 3].copy(), bounds, own, taken, offsets):
+        raise ValueError("a page that holds something else")
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(taken[: offsets[-1]])]
+    return pa.Array.from_buffers(pa.large_binary(), len(rows), buffers).cast(pa.large_string())
+
+
+def _unpacked(page: bytes, count: int) -> bytes:
+    """What a page holds. Raises ValueError unless it says that it is of so many plain strings."""
     head = _PAGE.match(page)
     if head is None:
         raise ValueError("a page that holds something else")
@@ -120,11 +136,7 @@ def _values(page: bytes, count: int, numbers: list[int]) -> list[bytes]:
     is_likely = 0 < size <= min(packed * _MOST_GROWN, _MOST_UNPACKED)
     if told != count or not is_likely or packed > len(page) - head.end():
         raise ValueError("a page that holds something else")
-    data = pa.Codec("zstd").decompress(memoryview(page)[-packed:], size, asbytes=True)
-    bounds = _bounds(data, count)
-    if bounds[-1] != len(data) + _SIZE.size:
-        raise ValueError("a page that holds something else")
-    return [data[bounds[number] : bounds[number + 1] - _SIZE.size] for number in numbers]
+    return cast(bytes, pa.Codec("zstd").decompress(memoryview(page)[-packed:], size, asbytes=True))
 
 
 def _signed(number: bytes) -> int:
@@ -133,18 +145,6 @@ def _signed(number: bytes) -> int:
     for byte in reversed(number):
         value = value << 7 | byte & 127
     return value >> 1 ^ -(value & 1)
-
-
-def _bounds(data: bytes, count: int) -> list[int]:
-    """Where each value begins, and the next would. Each stands behind its length; before all, behind its length, stands which
-    of them are null."""
-    length = _SIZE.unpack_from
-    start = length(data)[0] + 2 * _SIZE.size
-    bounds = [start]
-    for _ in range(count):
-        start += length(data, start - _SIZE.size)[0] + _SIZE.size
-        bounds.append(start)
-    return bounds
 
 
 class _Compact:

@@ -30,7 +30,7 @@ from curation import index_kernels
 from curation.deduplication.numbering import Digests, digests_of, names_of
 from curation.kernel_arguments import fixed
 from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
-from records import digest, large_binary, numbers_in, valid_in
+from records import digest, large_binary, numbers_in, valid_in, whole_numbers
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -124,25 +124,13 @@ class RowIndex:
         parts = [file.take(rows, columns) for file, rows in self._with_digests(column, wanted) if len(rows)]
         return pa.Table.from_batches(parts or [self._nothing.select(columns)])
 
-    def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Wide columns of the rows where `column` holds one of these values, file by file, from those that hold any."""
-        for file, rows in self._holding(column, values):
-            own = self._frame(file.take(rows, [column])).get_column(column) if len(rows) else values.head(0)
-            if column not in self._layout.digests:  # two values may share a hash
-                there = own.is_in(values.implode())
-                own, rows = own.filter(there), rows[there.to_numpy()]
-            if len(own):
-                taken = self._taken(file, rows, columns)
-                yield _filtered(file.data, own, columns) if taken is None else taken
-
-    def _taken(self, file: OpenFile, rows: Rows, columns: Sequence[str]) -> pl.DataFrame | None:
-        """Columns of some rows of a file, by their numbers; None if any can only be looked for."""
-        narrow = [name for name in columns if name in self._layout.columns]
-        texts = {name: file.texts(name, rows) for name in columns if name not in narrow}
-        found = [text.alias(name) for name, text in texts.items() if text is not None]
-        if len(found) < len(texts):
-            return None
-        return pl.DataFrame([*self._frame(file.take(rows, narrow)), *found]).select(columns)
+    def texts(self, column: str, wanted: Numbers, name: str) -> Iterator[tuple[Numbers, pa.Array]]:
+        """A column of texts of the rows where `column` holds one of these digests, which are distinct, and the digest of each
+        row: file by file, from those that hold any."""
+        for file, rows in self._with_digests(column, wanted):
+            if len(rows):
+                found = file.texts(name, rows)
+                yield (file.numbers(column)[rows], found) if found is not None else _filtered(file, column, rows, name)
 
     def _holding(self, column: str, values: pl.Series) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that may hold one of these values, in order."""
@@ -217,7 +205,7 @@ class OpenFile:
         """A column of digests, as it lies on disk."""
         return numbers_in(self.column(column))
 
-    def texts(self, column: str, rows: Rows) -> pl.Series | None:
+    def texts(self, column: str, rows: Rows) -> pa.Array | None:
         """A column of texts of some rows, whose numbers ascend; None where it cannot be read by number."""
         return strings(self.data, self._pages[column], rows) if column in self._pages else None
 
@@ -232,7 +220,7 @@ class OpenFile:
         batch = self._batch if columns is None else self._batch.select(columns)
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
             return batch.slice(int(rows[0]), len(rows))
-        return batch.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)]))
+        return batch.take(whole_numbers(rows))
 
 
 def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
@@ -244,9 +232,11 @@ def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
     return np.sort(rows[:total])
 
 
-def _filtered(data: Path, values: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
-    """Columns of the rows of a file that hold one of these values in the column that they are of, looked for in all of it."""
-    return pl.scan_parquet(data).filter(pl.col(values.name).is_in(values.implode())).select(columns).collect()
+def _filtered(file: OpenFile, column: str, rows: Rows, name: str) -> tuple[Numbers, pa.Array]:
+    """Texts of the rows of a file that hold the same digests as these, looked for in all of it, and these."""
+    values = names_of(Digests(*file.numbers(column)[rows].T)).unique()
+    found = pl.scan_parquet(file.data).filter(pl.col(column).is_in(values.implode())).select(column, name).collect()
+    return numbers_of(found[column]), found[name].to_arrow()
 
 
 _NO_NUMBERS = np.empty((0, 2), np.uint64)

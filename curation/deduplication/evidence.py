@@ -21,6 +21,7 @@ from curation.deduplication.scratch import aligned
 from curation.deduplication.settings import SignatureSettings
 from curation.deduplication.texts import Texts, composed, in_slices, texts_of
 from curation.deduplication.unicode_tables import unicode_tables
+from records import whole_numbers
 
 Room = npt.NDArray[np.uint32]
 
@@ -59,7 +60,7 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     unicode_tables(), _keys(settings)
     in_slices(texts, settings.threads, sign)
     names = contents.column("content_digest").cast(pa.string())
-    numbers = _numbers(n_characters), _numbers(sketches.n_shingles)
+    numbers = whole_numbers(n_characters), whole_numbers(sketches.n_shingles)
     hashes = _binary(sketches.bands, has_words), _binary(sketches.odd.view(np.uint32), has_words)
     columns = [names, _hexadecimal(digests, texts.valid), *numbers, *hashes]
     return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
@@ -254,11 +255,6 @@ def _hexadecimal(digests: npt.NDArray[np.uint64], valid: npt.NDArray[np.bool_]) 
     there = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
     data = pa.py_buffer(hexadecimal(digests))
     return pa.Array.from_buffers(pa.string(), len(digests), [there, pa.py_buffer(offsets), data])
-
-
-def _numbers(column: npt.NDArray[np.int64]) -> pa.Array:
-    """The column as it is; `pyarrow.array` would import pandas first."""
-    return pa.Array.from_buffers(pa.int64(), len(column), [None, pa.py_buffer(column)])
 
 
 def _binary(bands: npt.NDArray[np.uint32], has_words: npt.NDArray[np.bool_]) -> pa.Array:

@@ -19,6 +19,7 @@ from curation.deduplication.corpus import SIGNATURE, Fetch
 from curation.deduplication.neighbours import IndexedRows, Near, near_among
 from curation.deduplication.numbering import Digests, digests_of, distinct, joined, names_of, numbered
 from curation.deduplication.signature_rows import Signatures, digests_in, numbers_of, signatures_in
+from records import whole_numbers
 
 Wanted = npt.NDArray[np.uint64]
 """Digests, two numbers each."""
@@ -46,8 +47,8 @@ class Found(Protocol):
         """The files of the table."""
         ...
 
-    def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterable[pl.DataFrame]:
-        """The rows, also of wide columns, in parts."""
+    def texts(self, column: str, wanted: Wanted, name: str) -> Iterable[tuple[Wanted, pa.Array]]:
+        """A column of texts of the rows, in parts, and the digest of each row."""
         ...
 
 
@@ -79,25 +80,31 @@ def texts_of(documents: Found) -> Texts:
 
     def fetch(wanted: Digests) -> Iterator[tuple[Digests, pa.Array]]:
         index, is_there = numbered(wanted), np.zeros(len(wanted), np.bool_)
-        for rows in _gathered(documents.read("content_digest", names_of(wanted), ("content_digest", "text"))):
-            at, first = np.unique(index.places_of(digests_of(rows.get_column("content_digest"))), return_index=True)
-            fresh = ~is_there[at]
+        for digests, texts in _gathered(documents.texts("content_digest", asked(wanted), "text")):
+            places = index.places_of(Digests(*digests.T))
+            at, first = np.unique(places, return_index=True)
+            rows = np.sort(first[~is_there[at]])
             is_there[at] = True
-            yield wanted.at(at[fresh]), rows.get_column("text").gather(first[fresh]).to_arrow()
+            yield wanted.at(places[rows]), texts if len(rows) == len(texts) else texts.take(whole_numbers(rows))
 
     return fetch
 
 
-def _gathered(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The rows in frames of at least `TOGETHER`, but for the last."""
-    held: list[pl.DataFrame] = []
-    for frame in frames:
-        held.append(frame)
-        if sum(map(len, held)) >= TOGETHER:
-            yield pl.concat(held)
+def _gathered(parts: Iterable[tuple[Wanted, pa.Array]]) -> Iterator[tuple[Wanted, pa.Array]]:
+    """The rows in parts of at least `TOGETHER`, but for the last."""
+    held: list[tuple[Wanted, pa.Array]] = []
+    for part in parts:
+        held.append(part)
+        if sum(len(digests) for digests, _ in held) >= TOGETHER:
+            yield _joined(held)
             held = []
     if held:
-        yield pl.concat(held)
+        yield _joined(held)
+
+
+def _joined(parts: Sequence[tuple[Wanted, pa.Array]]) -> tuple[Wanted, pa.Array]:
+    digests, texts = zip(*parts, strict=True)
+    return np.concatenate(digests), pa.concat_arrays([text.cast(pa.large_string()) for text in texts])
 
 
 TOGETHER = 512

@@ -1,6 +1,8 @@
 """What is read by the numbers of rows is what a reader of Parquet gives, and what is laid out otherwise is left to that."""
 
+import itertools
 import random
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -11,11 +13,14 @@ from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation import parquet_pages
+from curation.page_kernel import take_strings
 from curation.parquet_pages import NO_PAGES, pages_of, strings
 from curation.row_index import IndexedFile, Layout, RowIndex
 from pipelines.part_writer import PartWriter
 from pipelines.parts import WRITER
 from records import digest
+from tests.curation.test_row_index import texts_in
 
 TEXTS = st.lists(
     st.sampled_from(["", "a", "ä€😀", "line\n" * 30, "x" * 5000]) | st.text(max_size=9), min_size=1, max_size=40
@@ -29,17 +34,43 @@ FEW = pl.DataFrame({"of": [digest(str(i)) for i in range(300)], "text": [f"text 
     st.sampled_from([333, 500, 999]),
     st.sampled_from([64, 4096, 32768]),
     st.sets(st.integers(0, 998), min_size=1),
+    st.sampled_from([1, 500, 4 << 20]),
 )
-def test_some_rows_are_those_of_the_whole_column(tmp_path_factory, texts, group, page, asked):
+def test_some_rows_are_those_of_the_whole_column(tmp_path_factory, texts, group, page, asked, together):
     place = tmp_path_factory.mktemp("pages") / "part.parquet"
     column = [f"{number} {texts[number % len(texts)]}" if number % 5 else "" for number in range(999)]
     pl.DataFrame({"number": range(999), "text": column}).write_parquet(
         place, compression="zstd", row_group_size=group, data_page_size=page
     )
     rows = np.array(sorted(asked), np.int64)
-    found = strings(place, pages_of(place, "text"), rows)
+    with patch.object(parquet_pages, "TOGETHER", together):
+        found = strings(place, pages_of(place, "text"), rows)
     assert found is not None
-    assert found.to_list() == [column[row] for row in rows.tolist()]
+    assert found.to_pylist() == [column[row] for row in rows.tolist()]
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=5), st.data())
+def test_a_page_whose_lengths_do_not_add_up_to_its_own_gives_nothing(values, drawn):
+    page = (2).to_bytes(4, "little") + b"\1\1" + b"".join(len(own).to_bytes(4, "little") + own for own in values)
+    for whole, count in (
+        (page, len(values)),
+        (page + b"\0", len(values)),
+        (page, len(values) + 1),
+        (page[:-1], len(values)),
+    ):
+        assert _taken(whole, count, [0]) == ([values[0]] if (whole, count) == (page, len(values)) else None)
+    damaged = bytearray(page)
+    damaged[drawn.draw(st.integers(0, len(page) - 1))] = drawn.draw(st.integers(0, 255))
+    found = _taken(bytes(damaged), len(values), list(range(len(values))))
+    assert found is None or sum(map(len, found)) <= len(page)
+
+
+def _taken(page, count, numbers):
+    taken, offsets = np.empty(len(page), np.uint8), np.empty(len(numbers) + 1, np.int64)
+    of = np.array([0, len(page)]), np.array([count]), np.array([0, len(numbers)]), np.array(numbers)
+    if not take_strings(np.frombuffer(page, np.uint8), *of, taken, offsets):
+        return None
+    return [taken[start:end].tobytes() for start, end in itertools.pairwise(offsets)]
 
 
 def _delta(folder, rows):
@@ -78,8 +109,7 @@ def test_what_is_laid_out_otherwise_is_looked_for(tmp_path, how):
     whole = pl.read_parquet(place, columns=["of", "text"])
     rows = np.arange(0, 300, 7, dtype=np.int64)
     assert strings(place, pages_of(place, "text"), rows) is None
-    found = _index(place, tmp_path).read("of", whole["of"].gather(rows), ("of", "text"))
-    assert pl.concat(found).equals(whole[rows])
+    assert texts_in(_index(place, tmp_path), whole[rows]).sort("of").equals(whole[rows].sort("of"))
 
 
 def test_a_group_of_few_rows_that_is_laid_out_otherwise_leaves_the_others_as_they_are(tmp_path):
@@ -88,7 +118,7 @@ def test_a_group_of_few_rows_that_is_laid_out_otherwise_leaves_the_others_as_the
     assert pages[-1].tolist() == [290, 0, 0, 10]
     found = strings(place, pages, np.array([1, 289]))
     assert found is not None
-    assert found.to_list() == FEW["text"].gather([1, 289]).to_list()
+    assert found.to_pylist() == FEW["text"].gather([1, 289]).to_list()
     assert strings(place, pages, np.array([1, 290])) is None
 
 
@@ -97,7 +127,7 @@ def test_pages_with_checksums_are_read_too(tmp_path):
     pq.write_table(FEW.to_arrow(), tmp_path / "part.parquet", **how)
     found = strings(tmp_path / "part.parquet", pages_of(tmp_path / "part.parquet", "text"), np.array([1, 289]))
     assert found is not None
-    assert found.to_list() == FEW["text"].gather([1, 289]).to_list()
+    assert found.to_pylist() == FEW["text"].gather([1, 289]).to_list()
 
 
 def test_a_column_that_is_not_there_has_no_pages(tmp_path):
@@ -122,12 +152,12 @@ def test_rows_that_are_found_cost_no_other_column_and_no_other_page(tmp_path):
         held.seek(pages[1, 1])
         held.write(b"\xff" * int(pages[-1, 1:3].sum() - pages[1, 1]))
     assert len(pages) > 3
-    assert pl.concat(found.read("of", asked["of"], ("of", "text"))).equals(asked)
+    assert texts_in(found, asked).sort("of").equals(asked.sort("of"))
     with place.open("r+b") as held:
         held.seek(pages[0, 1])
         held.write(b"\xff" * int(pages[0, 2]))
     with pytest.raises(pl.exceptions.PolarsError):
-        list(found.read("of", asked["of"], ("of", "text")))
+        texts_in(found, asked)
 
 
 def test_a_damaged_byte_gives_the_same_texts_or_none(tmp_path):
@@ -147,7 +177,7 @@ def test_a_damaged_byte_gives_the_same_texts_or_none(tmp_path):
             held.seek(at)
             held.write(bytes([(whole[at] + chance.choice([1, 2, 255, chance.randrange(1, 256)])) % 256]))
         found = strings(place, pages_of(place, "text"), rows)
-        assert found is None or found.to_list() == asked, f"byte {at}"
+        assert found is None or found.to_pylist() == asked, f"byte {at}"
         given += found is not None
         with place.open("r+b") as held:
             held.seek(at)
@@ -193,7 +223,7 @@ def test_a_page_of_other_rows_than_it_says_gives_no_neighbour(tmp_path, by):
     told[3, 0] += by
     told[:, 3:] = np.diff(told[:, :1], axis=0, append=300)
     assert strings(place, told, np.array([row])) is None
-    assert strings(place, told, told[6:9, 0]).to_list() == FEW["text"].gather(told[6:9, 0]).to_list()
+    assert strings(place, told, told[6:9, 0]).to_pylist() == FEW["text"].gather(told[6:9, 0]).to_list()
 
 
 @pytest.mark.parametrize("column", [1, 2])
@@ -243,8 +273,7 @@ def test_a_file_of_a_damaged_page_index_is_indexed_and_looked_through(tmp_path):
     chunk = pq.read_metadata(place).row_group(0).column(1)
     behind = chunk.data_page_offset + chunk.total_compressed_size
     place.write_bytes(whole[:behind] + b"\x1b" * (len(whole) - 8 - length - behind) + whole[-8 - length :])
-    found = list(_index(place, tmp_path).read("of", FEW["of"].head(3), ("text",)))
-    assert pl.concat(found).equals(FEW.head(3).select("text"))
+    assert texts_in(_index(place, tmp_path), FEW.head(3)).sort("of").equals(FEW.head(3).sort("of"))
 
 
 def _index(place, folder):

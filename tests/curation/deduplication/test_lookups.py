@@ -5,11 +5,12 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import polars as pl
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.deduplication.lookups import texts_of
-from curation.deduplication.numbering import digests_of, distinct, names_of
+from curation.deduplication.lookups import Wanted, asked, texts_of
+from curation.deduplication.numbering import Digests, digests_of, distinct, names_of
 from records import digest
 
 NAMES = [digest("content", str(number)) for number in range(9)]
@@ -20,11 +21,11 @@ class Files(NamedTuple):
 
     files: Sequence[pl.DataFrame]
 
-    def read(self, column: str, values: pl.Series, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    def texts(self, column: str, wanted: Wanted, name: str) -> Iterator[tuple[Wanted, pa.Array]]:
         for file in self.files:
-            rows = file.filter(pl.col(column).is_in(values.implode())).select(columns)
+            rows = file.filter(pl.col(column).is_in(names_of(Digests(*wanted.T)).implode()))
             if len(rows):
-                yield rows
+                yield asked(digests_of(rows[column])), rows[name].to_arrow()
 
 
 @given(
