@@ -13,6 +13,7 @@ from curation.blocks import joinable, parts_of
 from tests.memory import growth
 
 DOCUMENTS = 20_000
+"""Many blocks of them: what is a few blocks only is held at once, and grows."""
 MOST_BYTES = 600
 """A document's digest, in hexadecimal, takes 48 bytes in a frame, its evidence and its verdict some thousand."""
 
@@ -78,7 +79,7 @@ from curation.rule_sets import rules_of
 
 copies = pl.scan_parquet(root / "*.copies")
 for module in ("copies", "examples", "overlaps", "report", "steps"):
-    import_module(f"curation.funnel.{module}").BLOCK_ROWS = 4096
+    import_module(f"curation.funnel.{module}").BLOCK_ROWS = 1024
 with pq.ParquetWriter(root / "verdicts", curation.verdicts.VERDICTS.to_frame().to_arrow().schema) as writer:
     for table in curation.verdicts.decided(names, copies, {"quality": quality}, rules):
         writer.write_table(table.to_arrow())
