@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -11,6 +12,7 @@ from curation.deduplication import DeduplicationSettings, SignatureSettings
 from curation.deduplication.corpus import Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import EMPTY, KEYS, Moved, State, update_duplicates
+from curation.deduplication.settings import POLICY
 from tests.curation.deduplication.reference import share_a_band, signed
 
 # Few words, so that most texts share a band with many others and a change runs on through several of them.
@@ -24,7 +26,7 @@ POOL = st.lists(
 LOOSE = DeduplicationSettings(threshold=0.45, signature=SignatureSettings(shingle_words=1, bands=6, rows=2, threads=1))
 
 
-POLICIES = st.lists(st.sampled_from(["source", "longest", "quality", "contamination"]), max_size=3, unique=True)
+DATES = [None, "2020-01-01", "2024-05-06"]
 MEASURED = st.tuples(st.none() | st.integers(0, 2), st.none() | st.sampled_from([0.0, 0.5, 1.0]))
 
 
@@ -32,19 +34,29 @@ class Files:
     """A corpus of files, each a text at a place of one of three sources; the same text may stand at several.
 
     What was measured of a text is how many rules it fails, and its share of an evaluation item. Some have no signature.
+    A place may have a date, which stays until it gets another.
     """
 
     def __init__(self, wanted=None, unsigned=()):
-        self.texts, self.measured, self.wanted, self.unsigned = {}, {}, wanted or LOOSE, set(unsigned)
+        self.texts, self.dates, self.measured = {}, {}, {}
+        self.wanted, self.unsigned, self.order = wanted or LOOSE, set(unsigned), SOURCES
 
     def corpus(self, fetch=None):
-        rows = [
-            (records.doc_id(*place), *place, records.content_digest(text)) for place, text in sorted(self.texts.items())
-        ]
         texts = sorted(set(self.texts.values()))
-        places = pl.DataFrame(rows, schema=PLACES, orient="row").lazy()
-        signatures = signed([text for text in texts if text not in self.unsigned], self.wanted.signature).lazy()
-        return Corpus(places, signatures, SOURCES, fetch or fetch_of(texts), self.evidence())
+        places = self.documents().lazy().drop("text")
+        return Corpus(places, self.signatures().lazy(), self.order, fetch or fetch_of(texts), self.evidence())
+
+    def documents(self):
+        """A row for each place."""
+        rows = [
+            (records.doc_id(*place), *place, records.content_digest(text), self.dates.get(place), text)
+            for place, text in sorted(self.texts.items())
+        ]
+        return pl.DataFrame(rows, schema=DOCUMENTS, orient="row")
+
+    def signatures(self):
+        """A row for each text that has one."""
+        return signed(sorted(set(self.texts.values()) - self.unsigned), self.wanted.signature)
 
     def evidence(self):
         """The tables that a policy looks at, with rows for the texts that were measured."""
@@ -52,12 +64,14 @@ class Files:
         table = pl.LazyFrame(rows, schema=FOUND, orient="row")
         return {"rule_failures": table.drop("share"), "contamination": table.drop("failing")}
 
-    def put(self, changes, measured=None):
-        """Give places another text, or none, and texts other evidence; what moved by that."""
+    def put(self, changes, measured=None, dates=None):
+        """Give places another text, or none, or another date, and texts other evidence; what moved by that."""
         self.measured |= measured or {}
+        self.dates |= dates or {}
         before = {place: self.texts[place] for place in changes if place in self.texts}
         self.texts = {place: text for place, text in (self.texts | changes).items() if text is not None}
-        moved = [text for text in (*before.values(), *changes.values(), *(measured or {})) if text is not None]
+        dated = [self.texts.get(place) for place in dates or {}]
+        moved = [text for text in (*before.values(), *changes.values(), *(measured or {}), *dated) if text is not None]
         gone = [place for place, text in before.items() if changes[place] != text]
         return Moved(
             pl.Series([records.content_digest(text) for text in dict.fromkeys(moved)], dtype=pl.String),
@@ -66,7 +80,7 @@ class Files:
 
 
 SOURCES = ["first", "second", "third"]
-PLACES = {"doc_id": pl.String, "source": pl.String, "locator": pl.String, "content_digest": pl.String}
+DOCUMENTS = dict.fromkeys(("doc_id", "source", "locator", "content_digest", "date", "text"), pl.String)
 FOUND = {"content_digest": pl.String, "failing": pl.Int64, "share": pl.Float64}
 NOTHING = Moved(pl.Series(dtype=pl.String), pl.Series(dtype=pl.String))
 
@@ -92,22 +106,36 @@ def whole(files):
     return applied(EMPTY, update_duplicates(None, files.corpus(), NOTHING, files.wanted))
 
 
-def follow_a_schedule(texts, data):
-    """Add, remove, move, change and measure at random, and compare with one run over the whole after each step."""
+def files_for(texts, data):
+    """No files yet, some policy, some texts that have no signature, and the dates that places begin with."""
     unsigned = data.draw(st.sets(st.sampled_from(texts), max_size=2))
-    files = Files(replace(LOOSE, policy=tuple(data.draw(POLICIES))), unsigned)
-    state = whole(files)
+    chance = random.Random(data.draw(st.integers(0, 9999)))
+    files = Files(replace(LOOSE, policy=tuple(chance.sample(POLICY, chance.randint(0, 3)))), unsigned)
+    files.dates = {(source, name): chance.choice(DATES) for source in SOURCES for name in "abcd"}
+    return files
+
+
+def steps(files, texts, data):
+    """Change the files a few times, some times the dates or the evidence alone; what moved each time."""
     spots = st.tuples(st.sampled_from(SOURCES), st.sampled_from("abcd"))
     for _ in range(data.draw(st.integers(1, 4))):
-        changes = data.draw(st.dictionaries(spots, st.none() | st.sampled_from(texts), max_size=9))
+        most = data.draw(st.sampled_from([0, 2, 9]))
+        changes = data.draw(st.dictionaries(spots, st.none() | st.sampled_from(texts), max_size=most))
         measured = data.draw(st.dictionaries(st.sampled_from(texts), MEASURED, max_size=4))
-        moved = files.put(changes, measured)
+        yield files.put(changes, measured, data.draw(st.dictionaries(spots, st.sampled_from(DATES), max_size=4)))
+
+
+def follow_a_schedule(texts, data):
+    """Add, remove, move, change, date and measure at random, and compare with one run over the whole after each step."""
+    files = files_for(texts, data)
+    state = whole(files)
+    for moved in steps(files, texts, data):
         state = applied(state, update_duplicates(state, files.corpus(), moved, files.wanted))
         for table, expected in zip(state, whole(files), strict=True):
             assert table.collect().equals(expected.collect())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(POOL, st.data())
 def test_any_schedule_of_updates_gives_what_one_run_gives(texts, data):
     with never_the_whole():
