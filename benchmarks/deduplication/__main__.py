@@ -103,8 +103,8 @@ def row(name: str, given: Corpus, cost: Cost, empty: Cost, found: Judgement) -> 
     costs = f"{cost.cpu:.2f} | {cost.wall:.2f} | {cost.cpu - empty.cpu:.2f} | {given.documents / cost.cpu:,.0f}"
     rates = f"{megabytes / cost.cpu:.1f} | {cost.peak / 1e6:,.0f} | {beyond:,.0f} | {found.removed:,}"
     shares = (found.recall, found.precision_80, found.precision_70, found.named_80)
-    bins = (found.recall_by_bin[f"{edge:.2f}"] for edge in EDGES)
-    return f"| {name} | {costs} | {rates} | {' | '.join(f'{share:.4f}' for share in (*shares, *bins))} |"
+    bins = (f"{found.recall_by_bin[f'{edge:.2f}'].share:.4f}" for edge in EDGES)
+    return f"| {name} | {costs} | {rates} | {' | '.join((*map(str, shares), *bins))} |"
 
 
 def table(given: Corpus, rows: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ says but by what it leaves; where it does name the one it kept, also by that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,16 +36,31 @@ class Answer:
     kept: npt.NDArray[np.int64]
 
 
+class Share(NamedTuple):
+    """How many of how many: a share alone, rounded, hides a few among many."""
+
+    part: int
+    whole: int
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1; nan where there is nothing to share."""
+        return self.part / self.whole if self.whole else float("nan")
+
+    def __str__(self) -> str:
+        return f"{self.share:.4f} ({self.part:,} of {self.whole:,})"
+
+
 @dataclass(frozen=True)
 class Judgement:
-    """Shares between 0 and 1 (nan where there is nothing to share); `recall_by_bin` by the lower edge of each bin."""
+    """How many were removed, and what of these and of the pairs is right; `recall_by_bin` by the lower edge of each bin."""
 
     removed: int
-    recall: float
-    recall_by_bin: dict[str, float]
-    precision_80: float
-    precision_70: float
-    named_80: float
+    recall: Share
+    recall_by_bin: dict[str, Share]
+    precision_80: Share
+    precision_70: Share
+    named_80: Share
 
 
 def judge(n_documents: int, truth: Pairs, answer: Answer) -> Judgement:
@@ -79,5 +95,5 @@ def _is_pair(pairs: npt.NDArray[np.int32], answer: Answer) -> npt.NDArray[np.boo
     return np.isin(keys(answer.removed, answer.kept), keys(wide[:, 0], wide[:, 1]))
 
 
-def _share(flags: npt.NDArray[np.bool_]) -> float:
-    return float(flags.mean()) if len(flags) else float("nan")
+def _share(flags: npt.NDArray[np.bool_]) -> Share:
+    return Share(int(flags.sum()), len(flags))
