@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -92,6 +93,21 @@ def test_another_setting_makes_the_index_anew_and_says_why(root: Path, tmp_path:
     write(anew, **{path.stem: path.read_text() for path in (root / "raw").iterdir()})
     for name, expected in made(anew).items():
         assert made(root)[name].equals(expected), name
+
+
+def test_the_newest_is_so_by_its_content_and_no_time_of_a_file_changes_who_stays(tmp_path: Path) -> None:
+    settings = SETTINGS + "deduplication:\n  policy: [newest]\n"
+    texts, found = [TEXTS[0], TEXTS[0] + " end", TEXTS[0] + " or not"], []
+    for times in ((1, 2_000_000, 3_000_000), (3_000_000, 2_000_000, 1), (2_000_000, 1, 3_000_000)):
+        own = tmp_path / str(len(found))
+        (own / "raw").mkdir(parents=True)
+        (own / "headwater.yaml").write_text(settings)
+        write(own, **dict(zip("abc", texts, strict=True)))
+        for name, seconds in zip("abc", times, strict=True):
+            os.utime(own / "raw" / f"{name}.txt", (seconds, seconds))
+        found.append(made(own))
+    assert len(found[0]["survivors"]) == 2
+    assert all(other[name].equals(found[0][name]) for other in found for name in TABLES)
 
 
 def test_an_addition_decodes_no_text_of_a_file_that_holds_nothing_alike(root: Path) -> None:

@@ -2,6 +2,7 @@ import random
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from curation.deduplication import (
     find_duplicates,
     find_duplicates_in,
     numbering,
+    signatures,
 )
 from curation.deduplication.corpus import Corpus
 from curation.deduplication.duplicates import FETCH_ROWS, fetching
@@ -248,6 +250,59 @@ def test_the_best_in_quality_and_the_least_contaminated_stay_where_the_policy_sa
     assert kept(("quality",), unknown) == 0, "what could not be measured ranks last"
     with pytest.raises(ValueError, match="'quality' looks at the table rule_failures, which is not measured here"):
         kept(("quality",), {})
+
+
+WORDY = b"all work and no play makes a text that is long enough to be near"
+BAD = [
+    None,
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\xed\xb3\xbf",
+    b"\xf0\x9f",
+    b"",
+    b" ",
+    b"\n\xe2\x80\x83\t",
+    b"\0",
+    b"!",
+    b"e\xcc\x81\xff",
+]
+
+
+@pytest.mark.parametrize("size", [1, 5, 20])
+@pytest.mark.parametrize("bad", BAD)
+def test_no_text_is_too_bad_to_be_compared(bad, size):
+    beside = bad or b""
+    near = [
+        WORDY,
+        WORDY + b" " + beside,
+        beside + b" " + WORDY,
+        beside + WORDY + b" end",
+        WORDY[:20] + beside + WORDY[20:],
+    ]
+    texts = [bad, *near, bad, *reversed(near), None, b""]  # which are no copies of each other
+    names = [f"{i:032x}" for i in range(len(texts))]
+    digests = [records.digest("content", repr(text)) for text in texts]
+    held = pa.array(texts, pa.binary())
+    column = pa.Array.from_buffers(pa.string(), len(held), held.buffers(), held.null_count)
+    rows = {"doc_id": names, "source": ["first"] * len(texts), "locator": names, "content_digest": digests}
+    batch = pa.record_batch({**rows, "text": column})
+    wanted = DeduplicationSettings(LOOSE.threshold, (), LOOSE.signature)
+    found = find_duplicates_in([batch.slice(at, size) for at in range(0, len(texts), size)], wanted, SOURCES)
+
+    evidence = signatures(batch, LOOSE.signature)
+    bands = dict(zip(digests, evidence["bands"].to_pylist(), strict=True))
+    said = [None if text is None else text.decode("utf-8", "surrogateescape") for text in texts]
+    order = sorted(dict(zip(digests, said, strict=True)).items())
+    dropped = reference.elect([(digest, text, bands[digest]) for digest, text in order], wanted)
+    expected = {}
+    for name, digest in zip(names, digests, strict=True):
+        kept, kind, similarity = dropped.get(digest, (digest, "exact", 1.0))
+        first = names[digests.index(kept)]
+        if name != first:
+            expected[name] = (first, kind, similarity)
+    assert {doc: tuple(rest) for doc, *rest in found.table.iter_rows()} == expected
+    assert expected.keys() >= {*names[6:12]} and expected[names[6]][1] == "exact"
+    assert found.kept + sum(found.dropped.values()) == len(texts)
 
 
 def test_one_word_a_million_times_is_one_shingle():
