@@ -45,7 +45,7 @@ screenshot: $(READY)
 	$(BIN)/python docs/screenshot.py
 
 bench-gpu: $(READY)
-	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python -m benchmarks.gpu
 
 bench-dedup: $(READY)
 	$(BIN)/python -m benchmarks.deduplication

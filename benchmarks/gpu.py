@@ -1,8 +1,8 @@
 """How fast the finetune program is on a GPU: against TRL's trainer, on the same rows, in the same run.
 
-    python benchmarks/gpu.py             a 1B-shaped Llama with random weights, bf16, rows packed into 2,048 tokens
-    python benchmarks/gpu.py --cpu       SmolLM2-135M's shape on the CPU, short rows (minutes)
-    python benchmarks/gpu.py --tiny      a toy, to see that all of it runs (seconds)
+    python -m benchmarks.gpu             a 1B-shaped Llama with random weights, bf16, rows packed into 2,048 tokens
+    python -m benchmarks.gpu --cpu       SmolLM2-135M's shape on the CPU, short rows (minutes)
+    python -m benchmarks.gpu --tiny      a toy, to see that all of it runs (seconds)
 
 Every contestant trains LoRA of rank 16 on all linear layers, with the loss on the completions, in a process of its own.
 TRL runs with its defaults (gradient checkpointing on, float32 adapter beside a bf16 model), with packing where we pack; a
@@ -36,6 +36,9 @@ from training.finetune import FinetuneSettings, load
 from training.ledger import LedgerEntry, lora_flops, peak_flops, phase
 from training.loop import Rates, train
 
+ROOT = Path(__file__).parents[1]
+# a module: of a script the folder is searched first, where `datasets.py` hides the package that TRL reads with
+PROGRAM = (sys.executable, "-m", "benchmarks.gpu")
 SEED = 0
 # the same for all: no network, and threads that wait without spinning
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -71,7 +74,7 @@ SCALES = {"gpu": ONE_BILLION, "cpu": SMALL, "tiny": TINY}
 NO_GPU = """\
 No CUDA GPU is visible to torch here, so nothing was measured.
 Run `make bench-gpu` on a machine with an NVIDIA GPU and a CUDA build of torch (`python -m pip install torch`), or
-see that the program runs with `python benchmarks/gpu.py --tiny`."""
+see that the program runs with `python -m benchmarks.gpu --tiny`."""
 
 CONTESTANTS: dict[str, dict[str, Any]] = {
     "headwater": {},
@@ -263,8 +266,8 @@ def compare(scale: Scale, choice: str) -> dict[str, dict[str, Any]]:
             if contestant in ON_A_GPU_ONLY and scale.device == "cpu":
                 continue
             print(f"running: {contestant}", file=sys.stderr, flush=True)
-            command = [sys.executable, __file__, f"--{choice}", "--contestant", contestant, "--work", name]
-            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ENVIRONMENT})
+            command = [*PROGRAM, f"--{choice}", "--contestant", contestant, "--work", name]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **ENVIRONMENT})
             if done.returncode:
                 print(f"  left out: {(done.stderr.strip() or 'no message').splitlines()[-1]}", file=sys.stderr)
                 continue
