@@ -2,8 +2,8 @@
 
 A loop of our own, because what makes it quick on a small machine stands together in no trainer: logits only where a label
 is, passes without padding, the adapter in the model's precision, no gradient checkpointing while memory allows. Against
-TRL 1.16's trainer on rows of 80 to 420 tokens (`benchmarks/gpu.py --cpu`) a token costs 3.2 CPU milliseconds in place of
-12.7, and the peak is 2.1 GiB in place of 9.2 (15.0 ms and 6.2 GiB with TRL's default, gradient checkpointing).
+TRL 1.16's trainer on rows of 80 to 420 tokens (`python -m benchmarks.gpu --cpu`) a token costs 3.2 CPU milliseconds in
+place of 12.7, and the peak is 2.1 GiB in place of 9.2 (15.0 ms and 6.2 GiB with TRL's default, gradient checkpointing).
 
 The loss of a step is the mean over all its completion tokens, however it is laid out in passes.
 """
