@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 import records
 from curation.deduplication import DeduplicationSettings, SignatureSettings
 from curation.deduplication.incremental import update_duplicates
+from curation.deduplication.settings import POLICY
 from tests.curation.deduplication.reference import kept_neighbours, signed
 from tests.curation.deduplication.test_incremental import (
     LOOSE,
     MEASURED,
-    POLICIES,
     POOL,
     SOURCES,
     Files,
@@ -17,6 +17,7 @@ from tests.curation.deduplication.test_incremental import (
     whole,
 )
 
+POLICIES = st.lists(st.sampled_from(POLICY), max_size=3, unique=True)
 SPOTS = st.tuples(st.sampled_from(SOURCES), st.sampled_from("abcdef"))
 WIDER = SignatureSettings(shingle_words=2, bands=6, rows=1, threads=1)
 WANTED = st.one_of(
@@ -37,6 +38,7 @@ def in_order(files):
         keys = {
             "source": ranks[text],
             "longest": -len(text),
+            "newest": 0,  # no place has a date
             "quality": float("inf") if failing is None else failing,
             "contamination": float("inf") if share is None else share,
         }
