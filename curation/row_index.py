@@ -236,7 +236,7 @@ def _filtered(file: OpenFile, column: str, rows: Rows, name: str) -> tuple[Numbe
     """Texts of the rows of a file that hold the same digests as these, looked for in all of it, and these."""
     values = names_of(Digests(*file.numbers(column)[rows].T)).unique()
     found = pl.scan_parquet(file.data).filter(pl.col(column).is_in(values.implode())).select(column, name).collect()
-    return numbers_of(found[column]), found[name].to_arrow()
+    return numbers_of(found[column]), _plain(found[name])
 
 
 _NO_NUMBERS = np.empty((0, 2), np.uint64)

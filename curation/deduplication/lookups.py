@@ -48,7 +48,7 @@ class Found(Protocol):
         ...
 
     def texts(self, column: str, wanted: Wanted, name: str) -> Iterable[tuple[Wanted, pa.Array]]:
-        """A column of texts of the rows, in parts, and the digest of each row."""
+        """A column of texts (large strings) of the rows, in parts, and the digest of each row."""
         ...
 
 
@@ -104,7 +104,7 @@ def _gathered(parts: Iterable[tuple[Wanted, pa.Array]]) -> Iterator[tuple[Wanted
 
 def _joined(parts: Sequence[tuple[Wanted, pa.Array]]) -> tuple[Wanted, pa.Array]:
     digests, texts = zip(*parts, strict=True)
-    return np.concatenate(digests), pa.concat_arrays([text.cast(pa.large_string()) for text in texts])
+    return np.concatenate(digests), pa.concat_arrays(texts)
 
 
 TOGETHER = 512

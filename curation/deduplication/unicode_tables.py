@@ -2,7 +2,7 @@
 
 A word is a run of Unicode letters, digits and underscore, case-folded: exactly what `re.findall(r"\\w+", text)` finds,
 each by `str.casefold`. Planes 0 to 3 are tabled; beyond them no code point is a letter. The tables come from Python's
-own Unicode data and take some 20 ms per process.
+own Unicode data and take some tens of milliseconds per process.
 """
 
 from __future__ import annotations

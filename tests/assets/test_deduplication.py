@@ -95,7 +95,7 @@ def test_another_setting_makes_the_index_anew_and_says_why(root: Path, tmp_path:
         assert made(root)[name].equals(expected), name
 
 
-def test_the_newest_is_so_by_its_content_and_no_time_of_a_file_changes_who_stays(tmp_path: Path) -> None:
+def test_no_time_of_a_file_changes_who_stays_where_the_newest_does(tmp_path: Path) -> None:
     settings = SETTINGS + "deduplication:\n  policy: [newest]\n"
     texts, found = [TEXTS[0], TEXTS[0] + " end", TEXTS[0] + " or not"], []
     for times in ((1, 2_000_000, 3_000_000), (3_000_000, 2_000_000, 1), (2_000_000, 1, 3_000_000)):

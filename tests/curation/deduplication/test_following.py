@@ -30,7 +30,8 @@ from tests.curation.deduplication.test_incremental import (
 )
 
 PLAIN = {"use_dictionary": False, "compression": "zstd", "write_page_index": True, "data_page_size": 1}
-"""Pages of as many rows as are written at a time; a table of few rows has a dictionary where Polars writes it, and is looked through for its texts."""
+"""Pages of as many rows as are written at a time. Where Polars writes a table of few rows it has a dictionary, and is looked
+through for its texts."""
 STATE = {"duplicates": DUPLICATES, "survivors": SURVIVORS, "pairs": PAIRS}
 SCHEMAS = {
     "documents": DOCUMENTS,

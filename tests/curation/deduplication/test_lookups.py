@@ -25,7 +25,7 @@ class Files(NamedTuple):
         for file in self.files:
             rows = file.filter(pl.col(column).is_in(names_of(Digests(*wanted.T)).implode()))
             if len(rows):
-                yield asked(digests_of(rows[column])), rows[name].to_arrow()
+                yield asked(digests_of(rows[column])), rows[name].to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 @given(
