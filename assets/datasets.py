@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import polars as pl
-import pyarrow as pa
 
 import curation.demonstrations
 import curation.preferences
@@ -34,7 +33,7 @@ from curation.mixture import MixtureSettings
 from curation.pretraining import PretrainingSettings
 from curation.sample_facts import sample_facts as facts_of
 from curation.splits import LEAK, SplitSettings, assign_splits, moves, straddling
-from curation.tasks import TaskSettings, absent_columns, collect_samples, extract_samples
+from curation.tasks import TaskSettings, absent_columns, collect_samples, extraction
 from curation.tasks.named_columns import ABSENT
 from curation.tasks.own import recipe_version
 from evaluation.unit_tests import UnitTestSettings
@@ -70,17 +69,15 @@ def named_demonstrations(workspace: Workspace) -> Observation:
     return Observation(release.version, releases.read_release(release.folder))
 
 
-@measure(
+candidates = measure(
     group="datasets",
     code_version="4",
     of="corpus",
     key=("content_digest", "media_type"),
+    about="What the task's recipe finds in each content: questions, with their answers where the content gives one.",
     needs=("task",),
     uses=("python",),
-)
-def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.RecordBatch:
-    """What the task's recipe finds in each content: questions, with their answers where the content gives one."""
-    return extract_samples(contents, task)
+)(extraction.candidates)
 
 
 @stage(

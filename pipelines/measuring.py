@@ -8,23 +8,25 @@ batches are all that is held of the texts and of what was found in them, however
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, cast
 
 import polars as pl
-import pyarrow as pa
 
 from curation.blocks import parts_of
-from curation.memory_limits import OutOfMemory, die_before_others, gigabytes, kills, memory_there_is
+from curation.memory_limits import OutOfMemory, gigabytes, kills, memory_there_is
+from pipelines import measuring_worker
+from pipelines.measuring_worker import BrokenMeasure, from_ipc, in_worker, measured, ready, to_ipc
 from pipelines.row_sets import Firsts
 from pipelines.stages import Stage
 from records import Progress
@@ -33,10 +35,6 @@ BATCH_ROWS = 2_000
 BATCH_BYTES = 4 << 20
 AHEAD = 2
 """Batches that are held for each worker: the one that it measures, and those that wait for it."""
-
-
-class BrokenMeasure(RuntimeError):
-    """The measure itself is wrong, whatever the contents are."""
 
 
 RAISED = (MemoryError, OSError, BrokenMeasure)
@@ -54,14 +52,16 @@ def evidence(
     """
     keys = list(stage.key)
     asked = contents.select(*keys, *stage.columns)
-    nothing = _run(stage, asked.head(0).collect().to_arrow(), options)
+    before = set(sys.modules)
+    nothing = measured(stage.function, stage.name, keys, asked.head(0).collect().to_arrow(), options)
+    needed = sorted(name for name in sys.modules.keys() - before if name.startswith("curation."))
     yield nothing
     if came is not None:
         if not came.height:
             return 0
         asked = asked.join(came.lazy(), on=keys, how="semi", nulls_equal=True)
     firsts, done = Firsts(asked, keys), 0
-    with _Workers(stage, options) as workers:
+    with _Workers(stage, options, needed) as workers:
         for part in workers.measured(_batches(firsts.of(parts_of(asked, BATCH_ROWS)))):
             yield pl.concat([nothing, part], how="diagonal_relaxed").cast(nothing.schema)
             done += part.height
@@ -86,64 +86,11 @@ def _batches(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
             yield frame.slice(start)
 
 
-def _run(stage: Stage, table: pa.Table, options: Mapping[str, Any]) -> pl.DataFrame:
-    batch = (
-        table.combine_chunks().to_batches()[0]
-        if table.num_rows
-        else pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in table.schema], schema=table.schema)
-    )
-    found = stage.function(_plain_strings(batch), **options)
-    frame = pl.DataFrame(pl.from_arrow(found))
-    asked = pl.DataFrame(pl.from_arrow(table.select(list(stage.key))))
-    if not set(stage.key) <= set(frame.columns) or not frame.select(stage.key).equals(asked):
-        raise BrokenMeasure(f"measure {stage.name} must return exactly one row per content, in the order given")
-    return frame if "error" in frame.columns else frame.with_columns(error=pl.lit(None, dtype=pl.String))
-
-
-def _plain_strings(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """String views and large strings as plain large strings, so that a kernel meets one layout."""
-    schema = pa.schema(
-        [
-            pa.field(
-                field.name,
-                pa.large_string()
-                if pa.types.is_string_view(field.type) or pa.types.is_string(field.type)
-                else field.type,
-            )
-            for field in batch.schema
-        ]
-    )
-    return batch.cast(schema)
-
-
-def _ipc(frame: pl.DataFrame) -> bytes:
-    """Rows as bytes. Strings lie one behind the other: views would take along all that the frame is a slice of."""
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    told: bytes = sink.getvalue().to_pybytes()
-    return told
-
-
-def _table(data: bytes) -> pa.Table:
-    return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
-
-
-def _frame(data: bytes) -> pl.DataFrame:
-    return pl.DataFrame(pl.from_arrow(_table(data)))
-
-
-def _in_worker(module: str, name: str, data: bytes) -> bytes:
-    stage: Stage = getattr(importlib.import_module(module), name)
-    return _ipc(_run(stage, _table(data), given))
-
-
 class _Workers:
     """Worker processes for one measure, made anew when one of them dies."""
 
-    def __init__(self, stage: Stage, options: Mapping[str, Any]) -> None:
-        self._stage, self._options = stage, options
+    def __init__(self, stage: Stage, options: Mapping[str, Any], needed: Sequence[str]) -> None:
+        self._stage, self._options, self._needed = stage, options, needed
         self._cores = len(os.sched_getaffinity(0))
         self._pool: ProcessPoolExecutor | None = None
         self._started: list[BaseProcess] = []
@@ -171,17 +118,19 @@ class _Workers:
     def _submit(self, batch: bytes) -> Future[bytes]:
         if self._pool is None:
             around = dict(os.environ), dict(self._options)
-            context = _Noting(_forking(self._stage))
+            context = _Noting(_forking([self._stage.function.__module__, *self._needed]))
             self._started = context.started
-            self._pool = ProcessPoolExecutor(self._cores, cast(BaseContext, context), _ready, initargs=around)
-        return self._pool.submit(_in_worker, self._stage.function.__module__, self._stage.name, batch)
+            self._pool = ProcessPoolExecutor(self._cores, cast(BaseContext, context), ready, initargs=around)
+        function, key = self._stage.function, tuple(self._stage.key)
+        with _bare():
+            return self._pool.submit(in_worker, function.__module__, function.__name__, key, batch)
 
     def measured(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The evidence of each batch, as it comes; few more batches are held than there are workers."""
         for batch in batches:
             while self._troubled or len(self._running) >= AHEAD * self._cores:
                 yield from self._settled()
-            data = _ipc(batch)
+            data = to_ipc(batch)
             try:
                 self._running[self._submit(data)] = data
             except BrokenProcessPool:
@@ -195,11 +144,11 @@ class _Workers:
         for future in done:
             batch = self._running.pop(future)
             try:
-                found = _frame(future.result())
+                found = from_ipc(future.result())
             except RAISED:
                 raise
             except Exception:  # noqa: BLE001 - whatever it was, it is found and recorded by halving below
-                self._troubled.append(_frame(batch))
+                self._troubled.append(from_ipc(batch))
             else:
                 yield found
         if self._troubled and not self._running:
@@ -229,7 +178,7 @@ class _Workers:
         may have room."""
         killed = kills()
         try:
-            found = _frame(self._submit(_ipc(batch)).result())
+            found = from_ipc(self._submit(to_ipc(batch)).result())
         except RAISED:
             raise
         except Exception as error:  # it is recorded with the content that it belongs to
@@ -270,26 +219,22 @@ class _Noting:
         return getattr(self.context, name)
 
 
-def _forking(stage: Stage) -> BaseContext:
-    """Workers are forked from one process that has imported what this one has for the measure, once for all measures of a
-    run: each would import half a second's worth. It does nothing else, so there are no threads whose locks a fork would keep."""
+@contextmanager
+def _bare() -> Iterator[None]:
+    """What starts meanwhile does not import the caller's main module anew, which here may be all of Dagster."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _forking(needed: Sequence[str]) -> BaseContext:
+    """Workers are forked from one process that has imported what the measure needs, once for all measures of a run: each
+    would import half a second's worth. It does nothing else, so there are no threads whose locks a fork would keep."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    libraries = (name for name in sys.modules if name.startswith("curation."))
-    context.set_forkserver_preload([stage.function.__module__, *sorted(libraries)])
+    context.set_forkserver_preload([measuring_worker.__name__, *needed])
     return context
-
-
-given: dict[str, Any] = {}
-"""In a worker what the measure is given beside contents: some of it is large, and it is sent to each worker once."""
-
-
-def _ready(around: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """In the environment of the caller as it is now. Workers are parallel already: one thread each."""
-    die_before_others()
-    given.update(options)
-    os.environ.clear()
-    os.environ.update(around)
-    for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ[name] = "1"

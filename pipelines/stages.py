@@ -191,9 +191,9 @@ def parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
 
 
 def _outputs(
-    function: Callable[..., Any], primary_key: str | tuple[str, ...], outside: tuple[str, ...]
+    function: Callable[..., Any], primary_key: str | tuple[str, ...], outside: tuple[str, ...], about: str = ""
 ) -> tuple[Output, ...]:
-    return (Output(function.__name__, (primary_key,) if isinstance(primary_key, str) else primary_key, outside),)
+    return (Output(function.__name__, (primary_key,) if isinstance(primary_key, str) else primary_key, outside, about),)
 
 
 Decorator = Callable[[Callable[..., Any]], Stage]
@@ -206,15 +206,18 @@ def measure(
     of: str,
     columns: tuple[str, ...] = ("text",),
     key: tuple[str, ...] = ("content_digest",),
+    about: str = "",
     **options: Any,
 ) -> Decorator:
     """A batch of contents to a batch of evidence: exactly one row per content, computed once per content and recipe.
 
-    What the evidence depends on beside the text (a media type) belongs into `key`.
+    What the evidence depends on beside the text (a media type) belongs into `key`. It is made of a library's function as
+    it stands, with what the evidence is `about`: the processes that measure import the module of the function, so of one
+    that stood among the assets they would import all of these.
     """
 
     def decorate(function: Callable[..., Any]) -> Stage:
-        outputs = _outputs(function, key, ())
+        outputs = _outputs(function, key, (), about)
         return Stage(
             function.__name__,
             function,

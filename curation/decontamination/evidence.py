@@ -45,13 +45,14 @@ _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(?=(:?))', re.DOTALL)
 _ROLE = b'"role":'
 
 
-def contamination(contents: pa.RecordBatch, items: pl.DataFrame, settings: MatchSettings) -> pa.RecordBatch:
+def contamination(contents: pa.RecordBatch, evaluation_items: pl.DataFrame, matches: MatchSettings) -> pa.RecordBatch:
     """A row of `CONTAMINATION` for each row of `contents` (content_digest, text), in the same order.
 
-    `items` has the columns set, item and words of `curation.decontamination.evaluation_sets.ITEMS`. Raises ValueError when
+    `evaluation_items` has the columns set, item and words of `curation.decontamination.evaluation_sets.ITEMS`. Raises ValueError when
     a text is null.
     """
-    found = find_items(contents, items, _index(items, settings), settings).to_arrow().combine_chunks()
+    index = _index(evaluation_items, matches)
+    found = find_items(contents, evaluation_items, index, matches).to_arrow().combine_chunks()
     return found.to_batches()[0] if found.num_rows else pa.RecordBatch.from_pylist([], schema=found.schema)
 
 

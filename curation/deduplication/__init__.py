@@ -10,13 +10,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 
 from curation.deduplication.settings import DeduplicationSettings, GroupSettings, SignatureSettings
 from records import Outcome, Progress, silent
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from curation.deduplication.incremental import Update
     from curation.deduplication.lookups import Found
     from curation.updates import Followed

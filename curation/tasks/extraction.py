@@ -24,6 +24,11 @@ _FIND: dict[str, Find] = {
 }
 
 
+def candidates(contents: pa.RecordBatch, task: TaskSettings, recipe: str) -> pa.RecordBatch:
+    """`extract_samples` by the recipe that the task names; who is told of its module by `recipe` measures anew when that changes."""
+    return extract_samples(contents, task)
+
+
 def extract_samples(contents: pa.RecordBatch, settings: TaskSettings) -> pa.RecordBatch:
     """Candidates for samples in each content: columns content_digest, media_type, samples (list of `CANDIDATE_TYPE`), error.
 

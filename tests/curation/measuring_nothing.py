@@ -10,7 +10,7 @@ import polars as pl
 from assets import STAGES
 from curation import compilation
 from curation.decontamination.index import item_name, words_of
-from pipelines.measuring import _run
+from pipelines.measuring_worker import measured
 
 TEXT = "Ada's number is +44 20 7946 0958 or 000-12-3456; the e\u0301t\u00e9 was hot. Terms of use. " * 9
 MEASURES = ("signatures", "quality", "language", "lines", "contamination", "personal_data")
@@ -28,9 +28,9 @@ def main() -> None:
     for stage in (each for each in STAGES if each.name in MEASURES):
         hints, names = get_type_hints(stage.function), list(inspect.signature(stage.function).parameters)[1:]
         options = {name: items if hints[name] is pl.DataFrame else hints[name]() for name in names}
-        _run(stage, rows.head(0).to_arrow(), options)
+        measured(stage.function, stage.name, stage.key, rows.head(0).to_arrow(), options)
         before = _loops()
-        _run(stage, rows.to_arrow(), options)
+        measured(stage.function, stage.name, stage.key, rows.to_arrow(), options)
         print(stage.name, bool(before), *sorted(name for name, _ in _loops() - before))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -26,6 +28,7 @@ from records import content_digest, silent
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House, InProcess, ScaleSettings
 
+ROOT = Path(__file__).parents[2]
 COLUMNS = {"content_digest": pl.String, "length": pl.Int64, "blanks": pl.List(pl.Int64), "error": pl.String}
 
 
@@ -135,7 +138,7 @@ def test_what_starves_together_is_measured_by_halves_and_who_watches_is_told(mon
 
     class Small(InProcess):
         def submit(self, function: Any, *arguments: Any) -> Any:
-            if pipelines.measuring._table(arguments[-1]).num_rows < 2:
+            if pipelines.measuring.from_ipc(arguments[-1]).height < 2:
                 return super().submit(function, *arguments)
             counted[0] += 1
             future: Future[Any] = Future()
@@ -260,6 +263,21 @@ def test_what_a_measure_is_given_is_sent_to_each_worker_once(monkeypatch: pytest
     found, count = measured_at_once(toy_stages.lengths, contents, None, {"settings": Heavy(3)})
     assert count == 12 and set(found["length"]) == {18, 21}
     assert 1 <= Heavy.sent <= len(os.sched_getaffinity(0))
+
+
+def test_a_worker_imports_neither_the_assets_nor_its_callers_main(tmp_path: Path) -> None:
+    """Each process that measures would take a second or two to begin."""
+    main = tmp_path / "main.py"
+    main.write_text(
+        "import assets\nfrom tests.pipelines.measuring_imports import main\nif __name__ == '__main__': main()\n"
+    )
+    done = subprocess.run([sys.executable, main], env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=True)
+    assert done.stdout.decode().split() == [
+        "curation",
+        "curation.memory_limits",
+        "pipelines",
+        "pipelines.measuring_worker",
+    ]
 
 
 @pytest.mark.parametrize("wrong", ["fewer", "another order"])

@@ -17,8 +17,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-import pipelines.measuring
 from curation.inventory import Source
+from pipelines import measuring_worker
 from pipelines.commits import Books, Change
 from pipelines.digests import frame_version
 from pipelines.engine import Ran, run_node
@@ -244,8 +244,8 @@ class InProcess:
     """Stands in for the pool of worker processes where nothing dies."""
 
     def __init__(self, *_: object, initargs: tuple[object, Mapping[str, Any]], **__: object) -> None:
-        pipelines.measuring.given.clear()
-        pipelines.measuring.given.update(initargs[1])
+        measuring_worker.given.clear()
+        measuring_worker.given.update(initargs[1])
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Do it now."""
