@@ -15,7 +15,10 @@ Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 MANY = 64
 """Contents in a bucket that are not looked at pair by pair."""
+NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
 _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""The golden ratio in 64 bits: a product's upper half depends on all bits of the other factor (Knuth, TAOCP 3, 6.4)."""
 
 
 @piece
@@ -27,12 +30,15 @@ def can_reach(both: int, differing: int, threshold: float) -> bool:
 
 
 @kernel
-def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pairs: Hashes, total: int) -> int:
+def list_sharing(
+    keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, listed: Hashes, pairs: Hashes, total: int
+) -> int:
     """List, from `total` on, the pairs of a row and a content that is `asked` for which have the same hash of one band, as
     row << 32 | content; how many there are then, with those that there was no room for.
 
     `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Where many are asked for in a bucket, all are
-    taken to be near, and marked.
+    taken to be near, and marked. A pair shares four bands on average: `listed`, a power of two of places that begin as
+    `NO_PAIR`, holds those that were listed last, which are not listed again.
     """
     at, start, step = 0, 0, stride(keys, len(asked))
     while start < len(asked):
@@ -47,9 +53,15 @@ def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pai
                 content = asked[which] & _LOW
                 if stop - start > MANY:
                     near[np.int64(content)], near_rows[np.int64(row)] = True, True
-                elif total < len(pairs):
-                    pairs[total] = row << _32 | content
-                total += stop - start <= MANY
+                    continue
+                pair = row << _32 | content
+                place = np.int64(pair * _SPREAD >> _32) & (len(listed) - 1)
+                if listed[place] == pair:
+                    continue
+                listed[place] = pair
+                if total < len(pairs):
+                    pairs[total] = pair
+                total += 1
         start = stop
     return total
 
@@ -70,18 +82,21 @@ def mark_near(
 ) -> None:
     """Mark the contents and the rows, of pairs as `list_sharing` lists them, that may be near to each other.
 
-    Those that share many bands come as often, but are near to each other: the first look marks them.
+    The pairs are sorted, so that rows are looked at as they lie; some may be there more than once.
     A content is told by its digest (a row of two numbers), and is no neighbour of itself. Its odd sketch is a row of `odd`;
-    that of a row is row_odd[odd_starts[row] // 8:].
+    that of a row is row_odd[odd_starts[row] // 8:]. What need not be looked at is not: each place costs a miss of the cache.
     """
+    if len(pairs) == 0:
+        return
+    width, first = odd.shape[1], odd_starts[0] // 8
+    is_full = odd_starts[len(near_rows)] // 8 - first == len(near_rows) * width
     for pair in pairs:
         row, i = np.int64(pair >> _32), np.int64(pair & _LOW)
-        if (near[i] and near_rows[row]) or (
-            digests[i, 0] == row_digests[row, 0] and digests[i, 1] == row_digests[row, 1]
-        ):
+        if near[i] and near_rows[row]:
             continue
-        begin, differing = odd_starts[row] // 8, 0
-        for k in range(odd.shape[1]):
+        begin, differing = first + row * width if is_full else odd_starts[row] // 8, 0
+        for k in range(width):
             differing += count_bits(odd[i, k] ^ row_odd[begin + k])
         if can_reach(n_shingles[i] + row_shingles[row], differing, threshold):
-            near[i], near_rows[row] = True, True
+            is_own = digests[i, 0] == row_digests[row, 0] and digests[i, 1] == row_digests[row, 1]
+            near[i], near_rows[row] = near[i] or not is_own, near_rows[row] or not is_own

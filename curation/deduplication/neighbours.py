@@ -91,13 +91,14 @@ def _near_rows(
 
 
 def _sharing_pairs(pieces: Sequence[Keys], asked: Sequence[Keys], near: Flags, near_rows: Flags) -> Keys:
-    """The pairs of a row and a content that share a band; some more than once."""
+    """The pairs of a row and a content that share a band, sorted; some more than once."""
     pairs, total = np.empty(64 * len(near) + 1024, np.uint64), 0
     while True:
+        listed = np.full(slots_for(4 * len(near)), neighbour_kernels.NO_PAIR)
         for keys, wanted in zip(pieces, asked, strict=False):  # a file without a word has no keys
-            total = neighbour_kernels.list_sharing(fixed(keys), wanted, near, near_rows, pairs, total)
+            total = neighbour_kernels.list_sharing(fixed(keys), wanted, near, near_rows, listed, pairs, total)
         if total <= len(pairs):
-            return fixed(pairs[:total])
+            return fixed(np.sort(pairs[:total]))
         pairs, total = np.empty(total, np.uint64), 0
 
 

@@ -122,7 +122,7 @@ class _Reading:
         self.sets = self._growing.sets()
 
 
-_NO_NUMBERS = np.empty(0, np.int32)
+_NO_NUMBERS, _NO_KEYS = np.empty(0, np.int32), np.empty(0, np.uint64)
 
 
 def settle(
@@ -172,7 +172,6 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
     starts, room = np.zeros(n_buckets + 1, np.int64), np.empty(buckets.size, np.int32)
     members = room[: region_kernels.list_members(buckets, starts, room)]
     dirty = numbered(before.dirty).places_of(gathered.contents)[order] >= 0
-    nothing_known = np.empty(0, np.uint64), np.empty(0)
     kept, similarity, compared = _fates(gathered, order, before)
     odd, n_shingles = signatures.odd[order], signatures.n_shingles[order]
     return _Region(
@@ -189,7 +188,8 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
         kept,
         similarity,
         compared,
-        *nothing_known,
+        _NO_KEYS,
+        np.empty(0),
     )
 
 
@@ -229,15 +229,21 @@ def _with_known(region: _Region, gathered: Gathered, measured: _Measured) -> _Re
     here = (own >= 0) & (theirs >= 0)
     contents = place[np.concatenate([own[here], measured.contents])]
     kept = place[np.concatenate([theirs[here], measured.kept])]
-    return _knowing(region, _keys(contents, kept), np.concatenate([gathered.pairs.jaccard[here], measured.jaccard]))
+    jaccard = np.concatenate([gathered.pairs.jaccard[here], measured.jaccard])
+    return _knowing(region._replace(known=_NO_KEYS, known_similarity=np.empty(0)), _keys(contents, kept), jaccard)
 
 
 def _knowing(region: _Region, keys: Keys, jaccard: Floats) -> _Region:
-    """With these pairs, some of which may be there more than once, each time as similar."""
+    """With these pairs, too, some of which may be known, or come more than once, each time as similar."""
     order = np.argsort(keys)
     keys, jaccard = keys[order], jaccard[order]
+    at = np.searchsorted(region.known, keys)
     fresh = np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]
-    return region._replace(known=keys[fresh], known_similarity=jaccard[fresh])
+    inside = at < len(region.known)
+    fresh[inside] &= region.known[at[inside]] != keys[inside]
+    at, keys, jaccard = at[fresh], keys[fresh], jaccard[fresh]
+    known, similarity = np.insert(region.known, at, keys), np.insert(region.known_similarity, at, jaccard)
+    return region._replace(known=known, known_similarity=similarity)
 
 
 def _keys(contents: Indices, kept: Indices) -> Keys:
@@ -269,8 +275,7 @@ def _decided(
         wanted = outcome.unread & (set_of < 0)
         if not wanted.any():
             return region, outcome
-        keys = np.concatenate([region.known, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1])])
-        region = _knowing(region, keys, np.concatenate([region.known_similarity, outcome.jaccard]))
+        region = _knowing(region, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1]), outcome.jaccard)
 
 
 def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float, room: int = 0) -> _Pass:

@@ -161,6 +161,7 @@ def build(state):
 
 def update(state):
     """What the documents that came change."""
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own clears ten times as much as it hands out
     keep_for_the_next()
     came = written(list(rows_of(state / "new.parquet")), state, 1)["documents"]["content_digest"].unique()
     tables = {name: found(state, name, [0]) for name in State._fields}
