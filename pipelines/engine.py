@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from curation.allocators import share_with_arrow
 from curation.compiling import told_to
 from pipelines.anew import why_anew
 from pipelines.commits import Commit, CommitConflict
@@ -127,6 +128,7 @@ def run_node(node: Node, graph: Graph, workspace: Workspace, seen: dict[str, Obs
 
     Raises MissingInput, CommitConflict (after three tries against other writers), and whatever the stage raises.
     """
+    share_with_arrow()
     for attempt in range(TRIES):
         try:
             with in_use(workspace.store.root, partial(watcher().waits, node.name)):

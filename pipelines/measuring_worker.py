@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from curation.allocators import share_with_arrow
 from curation.memory_limits import die_before_others
 
 
@@ -24,6 +25,7 @@ given: dict[str, Any] = {}
 def ready(around: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """In the environment of the caller as it is now. Workers are parallel already: one thread each."""
     die_before_others()
+    share_with_arrow()
     given.update(options)
     os.environ.clear()
     os.environ.update(around)

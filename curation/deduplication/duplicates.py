@@ -14,11 +14,11 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from curation.allocators import give_back, keep_for_the_next
 from curation.blocks import height_of, parts_of
 from curation.deduplication.corpus import SIGNATURE, Corpus, Fetch
 from curation.deduplication.evidence import Signed, signed
 from curation.deduplication.incremental import NOTHING, update_duplicates
-from curation.deduplication.memory import give_back, keep_for_the_next
 from curation.deduplication.numbering import Digests, digests_in, digests_of, distinct, numbered
 from curation.deduplication.scratch import aligned, scratch
 from curation.deduplication.set_sources import KeptWords

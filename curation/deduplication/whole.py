@@ -12,9 +12,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from curation.allocators import give_back
 from curation.deduplication.corpus import Corpus
 from curation.deduplication.election import Election, elect
-from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, views_of
 from curation.deduplication.ranking import source_ranks
 from curation.deduplication.set_sources import WordSource, read_again

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from curation.allocators import give_back
 from curation.blocks import parts_of
 from curation.deduplication import band_kernels
 from curation.deduplication.corpus import Corpus, evidence_of
 from curation.deduplication.forms import band_matrix, numbered_forms
-from curation.deduplication.memory import give_back
 from curation.deduplication.numbering import Digests, Indices, Numbered, digests_of, distinct, joined, numbered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 

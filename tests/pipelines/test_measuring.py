@@ -274,6 +274,7 @@ def test_a_worker_imports_neither_the_assets_nor_its_callers_main(tmp_path: Path
     done = subprocess.run([sys.executable, main], env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=True)
     assert done.stdout.decode().split() == [
         "curation",
+        "curation.allocators",
         "curation.memory_limits",
         "pipelines",
         "pipelines.measuring_worker",

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.allocators import share_with_arrow
 from curation.deduplication import DeduplicationSettings, find_duplicates_in
 
 gc.freeze()
@@ -57,8 +58,7 @@ def strings(characters):
 
 if __name__ == "__main__":
     corpus, answer = sys.argv[1:]
-    # What a batch leaves, the next one takes; Arrow's own pool gives it back each time.
-    pa.set_memory_pool(pa.system_memory_pool())
+    share_with_arrow()
     outcome = find_duplicates_in(rows_of(corpus), DeduplicationSettings(), ["documentation"])
     found = outcome.table.select(pl.col("doc_id", "kept_id").cast(pl.Int64))
     np.savez(answer, removed=found["doc_id"].to_numpy(), kept=found["kept_id"].to_numpy())

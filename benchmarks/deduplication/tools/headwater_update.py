@@ -19,12 +19,12 @@ import polars as pl
 import pyarrow as pa
 from headwater_run import rows_of
 
+from curation.allocators import keep_for_the_next, share_with_arrow
 from curation.deduplication import DeduplicationSettings, signatures
 from curation.deduplication.corpus import SIGNATURE, Corpus
 from curation.deduplication.duplicates import fetching
 from curation.deduplication.incremental import NOTHING, Moved, State, update_duplicates
 from curation.deduplication.lookups import asked, indexed
-from curation.deduplication.memory import keep_for_the_next
 from curation.deduplication.numbering import digests_of, numbered
 from curation.deduplication.signature_rows import digests_in, numbers_of
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
@@ -161,7 +161,7 @@ def build(state):
 
 def update(state):
     """What the documents that came change."""
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own clears ten times as much as it hands out
+    share_with_arrow()
     keep_for_the_next()
     came = written(list(rows_of(state / "new.parquet")), state, 1)["documents"]["content_digest"].unique()
     tables = {name: found(state, name, [0]) for name in State._fields}

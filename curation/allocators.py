@@ -4,6 +4,10 @@ The C library asks the machine anew for each large piece, until one as large has
 cleared by the kernel again, a fifth of a CPU second a gigabyte. Between two steps of a whole run that is most of what a
 process has: what held batches of texts, or columns that were sorted, lies in pieces too small for the C library to return
 by itself.
+
+Arrow's own allocator keeps nothing for NumPy, and asks for huge pages where a system leaves that to the process: the kernel
+clears each as a whole, twenty times as much as is written to where few rows are read. So a process that works takes all of
+its memory from the C library.
 """
 
 from __future__ import annotations
@@ -28,6 +32,11 @@ def keep_for_the_next() -> None:
     if adjust:
         adjust(_MMAP_THRESHOLD, LARGEST)
         adjust(_TRIM_THRESHOLD, 2 * LARGEST)
+
+
+def share_with_arrow() -> None:
+    """Let Arrow take memory from the C library from now on; what it has stays where it is."""
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 LARGEST = 32 << 20
