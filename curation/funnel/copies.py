@@ -21,7 +21,7 @@ SAMPLES = 2
 
 
 AT_ONCE = 4
-"""Blocks of removed documents that are joined without files between: of 400,000 documents that costs a third."""
+"""Blocks of removed documents that are looked at without files between: of 400,000 documents that costs a third."""
 
 
 class Member(NamedTuple):
@@ -76,21 +76,31 @@ def copies_between(
     places = documents.lazy().select("doc_id", "source")
     counted = dict(places.group_by("source").len().collect(engine="streaming").iter_rows())
     between = Counter[tuple[str, str]]()
-    for both in _between(places, duplicates):
+    for both in _between(places, counted, duplicates):
         between.update({(source, kept): count for source, kept, count in both.iter_rows()})
     names = [*(name for name in order if name in counted), *sorted(set(counted) - set(order))]
     return {name: counted[name] for name in names}, dict(sorted(between.items()))
 
 
-def _between(places: pl.LazyFrame, duplicates: Frame) -> Iterator[pl.DataFrame]:
-    """How many documents of one source are removed for one of another (source, kept, len): at once if few are, or by blocks."""
+def _between(places: pl.LazyFrame, counted: Mapping[str, int], duplicates: Frame) -> Iterator[pl.DataFrame]:
+    """How many documents of one source are removed for one of another (source, kept, len): at once if few are, or by blocks.
+
+    Names are looked for in all sources but the largest: that of those which are in none of them.
+    """
     named = duplicates.lazy().select("doc_id", "kept_id")
     of_kept = {"doc_id": "kept_id", "source": "kept"}
-    if height_of(named) <= AT_ONCE * BLOCK_ROWS:
+    if (height := height_of(named)) == 0:
+        return
+    if len(counted) == 1:
+        yield pl.DataFrame({"source": [*counted], "kept": [*counted], "len": height})
+        return
+    if height <= AT_ONCE * BLOCK_ROWS:
         both = named.collect(engine="streaming")
         wanted = pl.concat([both["doc_id"], both["kept_id"]]).unique()
-        own = places.filter(pl.col("doc_id").is_in(wanted.implode())).collect()
-        yield both.join(own, on="doc_id").join(own.rename(of_kept), on="kept_id").group_by("source", "kept").len()
+        largest = max(counted, key=lambda name: counted[name])
+        others = places.filter(pl.col("source") != largest, pl.col("doc_id").is_in(wanted.implode())).collect()
+        sources = both.join(others, on="doc_id", how="left").join(others.rename(of_kept), on="kept_id", how="left")
+        yield sources.group_by(pl.col("source", "kept").fill_null(largest)).len()
         return
     places_of_kept = places.rename(of_kept)
     pairs = parts_of(named, BLOCK_ROWS)
@@ -105,21 +115,24 @@ def _between(places: pl.LazyFrame, duplicates: Frame) -> Iterator[pl.DataFrame]:
 def largest_groups(duplicates: Frame, most: int) -> pl.DataFrame:
     """The groups of which most is removed (kept_id, removed, near, least), the largest first."""
     pairs = duplicates.lazy().select("kept_id", "kind", "jaccard")
-    near = (pl.col("kind") == "near").sum()
+    if (height := height_of(pairs)) <= AT_ONCE * BLOCK_ROWS:
+        return _first(_groups(pairs.collect(engine="streaming")).cast(GROUPS), most)
     largest = [pl.DataFrame(schema=GROUPS)]
-    for pieces, _ in blocks(parts_of(pairs, BLOCK_ROWS), height_of(pairs), {}, "kept_id", BLOCK_ROWS):
-        some = [
-            piece.group_by("kept_id").agg(removed=pl.len(), near=near, least=pl.col("jaccard").min())
-            for piece in pieces()
-        ]
-        if some:
+    for pieces, _ in blocks(parts_of(pairs, BLOCK_ROWS), height, {}, "kept_id", BLOCK_ROWS):
+        if some := [_groups(piece) for piece in pieces()]:
             both = [pl.col("removed", "near").sum(), pl.col("least").min()]
             largest.append(_first(pl.concat(some).group_by("kept_id").agg(both).cast(GROUPS), most))
     return _first(pl.concat(largest), most)
 
 
+def _groups(pairs: pl.DataFrame) -> pl.DataFrame:
+    near = (pl.col("kind") == "near").sum()
+    return pairs.group_by("kept_id").agg(removed=pl.len(), near=near, least=pl.col("jaccard").min())
+
+
 def _first(groups: pl.DataFrame, most: int) -> pl.DataFrame:
-    return groups.sort("removed", "kept_id", descending=[True, False]).head(most)
+    order, falls = ["removed", "kept_id"], [True, False]
+    return groups.bottom_k(most, by=order, reverse=falls).sort(order, descending=falls)
 
 
 def _largest(

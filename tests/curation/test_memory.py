@@ -85,17 +85,21 @@ with pq.ParquetWriter(root / "verdicts", curation.verdicts.VERDICTS.to_frame().t
         writer.write_table(table.to_arrow())
 verdicts = pl.scan_parquet(root / "verdicts")
 found = report(
-    names.with_columns(source=pl.lit("web"), locator="doc_id", text="doc_id"),
+    names.with_columns(
+        source=pl.when(pl.col("doc_id").str.ends_with("1")).then(pl.lit("mail")).otherwise(pl.lit("web")),
+        locator="doc_id",
+        text="doc_id",
+    ),
     pl.DataFrame(schema=dict.fromkeys(("source", "locator", "error", "detail"), pl.String)),
     copies,
     verdicts,
     verdicts.filter(verdict="kept").select("doc_id"),
     {"quality": quality},
     rules_of(rules),
-    ["web"],
+    ["web", "mail"],
     FunnelSettings(examples=2),
 )
-assert found.table["documents"].max() == documents
+assert found.table.filter(step="reading", fate="in")["documents"].sum() == documents
 assert found.copies.between == {("web", "web"): documents // 2}
 """
 

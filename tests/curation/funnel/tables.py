@@ -15,7 +15,7 @@ from curation.rule_sets import RuleSet, rules_of
 from curation.rules import Rule
 from curation.spans import SPANS
 from curation.verdicts import decide
-from records import content_digest, digest, doc_id
+from records import content_digest, doc_id
 
 ORDER = ("web", "notes", "mail")
 RULES = (RuleSet(gopher=GopherRules()),)
@@ -108,14 +108,19 @@ def _marks(contents: list[Content]) -> pl.DataFrame:
 
 
 def _duplicates(contents: list[Content], documents: pl.DataFrame) -> pl.DataFrame:
-    """All places but the first are exact copies; a near copy has no place that stays."""
+    """All places but the first are exact copies; near copies are so of the first content that is none, if there is one."""
+    firsts = [
+        doc_id(min(content.places, key=ORDER.index), f"{at}.txt")
+        for at, content in enumerate(contents)
+        if not content.is_copy
+    ]
     rows = []
-    kept = doc_id("web", digest("elsewhere"))
     for at, content in enumerate(contents):
         places = sorted(content.places, key=ORDER.index)
         ids = [doc_id(source, f"{at}.txt") for source in places]
-        near = [(ids[0], kept, "near", 0.9)] if content.is_copy else []
-        rows += [*near, *((other, kept if content.is_copy else ids[0], "exact", 1.0) for other in ids[1:])]
+        kept = firsts[0] if content.is_copy and firsts else ids[0]
+        near = [(ids[0], kept, "near", 0.9)] if kept != ids[0] and content.is_copy else []
+        rows += [*near, *((other, kept, "exact", 1.0) for other in ids[1:])]
     return pl.DataFrame(rows, schema=COPIES, orient="row")
 
 
