@@ -113,7 +113,10 @@ def hash_sum(hashes: pl.Series) -> int:
     """The sum of row hashes modulo 2^128."""
     if not len(hashes):
         return 0
-    words = np.frombuffer(b"".join(hashes.to_list()), "<u4").reshape(-1, 4).sum(axis=0, dtype=np.uint64)
+    array = large_binary(hashes)
+    _, offsets, data = array.buffers()
+    first, last = np.frombuffer(offsets, np.int64)[[array.offset, array.offset + len(array)]].tolist()
+    words = np.frombuffer(data, np.uint8)[first:last].view("<u4").reshape(-1, 4).sum(axis=0, dtype=np.uint64)
     return sum(int(word) << (32 * place) for place, word in enumerate(words)) % MODULUS
 
 

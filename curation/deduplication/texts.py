@@ -90,11 +90,13 @@ def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
 
 
 def _as_bytes(array: pa.Array) -> pa.Array:
-    """The same bytes as large_binary: free for strings, a copy for views."""
+    """The same bytes as large_binary: free for strings, a copy for views. (A cast imports all of PyArrow's functions first.)"""
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), pa.large_binary())
     if pa.types.is_string_view(array.type):
         array = array.cast(pa.large_string())
+    if pa.types.is_large_string(array.type):
+        return pa.Array.from_buffers(pa.large_binary(), len(array), array.buffers(), offset=array.offset)
     return array.cast(pa.large_binary())
 
 

@@ -14,6 +14,7 @@ from curation.deduplication.shingles import shingle_sets
 from curation.deduplication.text_kernels import COMPOSES
 from curation.deduplication.texts import texts_of
 from curation.deduplication.unicode_tables import unicode_tables
+from records import content_digest
 from tests.curation.deduplication import reference
 from tests.curation.deduplication.reference import signed
 
@@ -78,6 +79,17 @@ def test_every_arrow_type_of_text_reads_alike(kind):
     texts = ["one two three", None, "", "e\u0301tat é"]
     values = [text if text is None or not pa.types.is_binary(kind) else text.encode() for text in texts]
     assert signatures(batch(values, kind), SMALL).to_pylist() == signatures(batch(texts), SMALL).to_pylist()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_every_arrow_type_of_digest_reads_alike(kind):
+    """Also where the rows are some of a larger batch."""
+    texts = ["one of them", "and another", "a third"]
+    names = pa.array([content_digest(text) for text in texts])
+    given_names = pa.RecordBatch.from_arrays([names.cast(kind), pa.array(texts)], ["content_digest", "text"])
+    for place in range(3):
+        found = signatures(given_names.slice(place, 2), SMALL)
+        assert found["content_digest"].to_pylist() == names.to_pylist()[place : place + 2]
 
 
 def test_bytes_that_are_no_utf8_end_a_word_and_harm_nothing():
