@@ -27,6 +27,9 @@ from numpy import generic, ndarray
 from curation import machine_code
 from curation.kernel_arguments import Kind, Parameters
 
+PATIENCE = 10.0
+"""Seconds that one waits for code that another process is compiling, before one compiles it too: most take 2, the longest 5, and a
+process that gives way to others may be held up by them."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -103,15 +106,17 @@ class Part:
 
 kernels: list[Kernel] = []
 _lock = RLock()
+is_forked = False
+"""Whether this process was forked from one that had this module."""
 
 
-def _renew_lock() -> None:
+def _forked() -> None:
     """A process that is forked has none of the threads that may have held the lock."""
-    global _lock
-    _lock = RLock()
+    global _lock, is_forked
+    _lock, is_forked = RLock(), True
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+os.register_at_fork(after_in_child=_forked)
 
 
 class Kernel(Part):
@@ -135,13 +140,35 @@ class Kernel(Part):
         return any(self.parameters.rows)
 
     @cached_property
-    def _kept(self) -> machine_code.Kept | None:
+    def _place(self) -> machine_code.Kept | None:
         files, values = made_from(self.py_func)
         return machine_code.kept(self.py_func, files, f"{values} {self.parameters.names}")
 
-    def has_code(self) -> bool:
-        """Whether machine code of the function as it stands is kept."""
-        return self._kept is not None and self._kept.has_any()
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether there are folders for its code, though none may take it."""
+        return self._place is not None
+
+    def kept(self, kinds: tuple[Kind, ...]) -> machine_code.Code | None:
+        """The code for these kinds of arguments, if it is kept."""
+        return self._place.read(kinds) if self._place else None
+
+    def make(self, kinds: tuple[Kind, ...], is_needed: bool) -> machine_code.Code | None:
+        """Compile for these kinds of arguments, and keep the code, once for all processes that want it at a time.
+
+        Where it is not needed, and another process is compiling it, or no locks can be had: None.
+        """
+        if not self._place:
+            return self._compiled(kinds) if is_needed else None
+        with self._place.alone(kinds, PATIENCE if is_needed else 0) as is_alone:
+            code = self._place.read(kinds)
+            if code is None and (is_alone or is_needed):
+                code = self._compiled(kinds)
+                self._place.write(kinds, code)
+            return code
+
+    def _compiled(self, kinds: tuple[Kind, ...]) -> machine_code.Code:
+        return cast(machine_code.Code, import_module("curation.compiler").native(self, kinds))
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         """Run it, without the interpreter lock.
@@ -163,11 +190,7 @@ class Kernel(Part):
     def _version(self, kinds: tuple[Kind, ...]) -> Callable[[tuple[Any, ...]], Any]:
         with _lock:
             if kinds not in self.versions:
-                code = self._kept.read(kinds) if self._kept else None
-                if code is None:
-                    code = import_module("curation.compiler").native(self, kinds)
-                    if self._kept:
-                        self._kept.write(kinds, code)
+                code = self.kept(kinds) or import_module("curation.ahead").made(self, kinds)
                 self.versions[kinds] = self._loaded(kinds, code)
             return self.versions[kinds]
 

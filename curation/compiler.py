@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import gc
 import struct
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -31,8 +27,7 @@ from numba.core.registry import CPUDispatcher, cpu_target
 from numba.np import numpy_support
 from numba.np.arrayobj import make_array, populate_array
 
-from curation.compilation import Kernel, kernels
-from curation.compiling import Compiling, is_told, tell
+from curation.compilation import Kernel
 from curation.kernel_arguments import Kind
 from curation.machine_code import ENTRY, Code
 
@@ -40,29 +35,6 @@ _LIBC = {b"memcpy", b"memmove", b"memset", b"memcmp", b"exp", b"expf", b"log"}
 """What kept code may call: what every process has at hand, for Python itself is linked with it."""
 _INT, _LONG, _DOUBLE = ir.IntType(32), ir.IntType(64), ir.DoubleType()
 _PLACES, _OBJECT = _LONG.as_pointer(), ir.IntType(8).as_pointer()
-
-
-@cache
-def _kernels() -> tuple[set[Kernel], set[Kernel]]:
-    """All kernels of this package, and those of which none was kept when this was first asked."""
-    folder = Path(__file__).parent
-    for file in sorted(folder.rglob("*.py")):
-        if "\n@kernel\n" in file.read_text(encoding="utf-8"):
-            import_module(".".join(file.relative_to(folder.parent).with_suffix("").parts))
-    own = {each for each in kernels if each.py_func.__module__.startswith(f"{__package__}.")}
-    return own, {each for each in own if not each.has_code()}
-
-
-@contextmanager
-def _told(kernel: Kernel) -> Iterator[None]:
-    """Who listens is told that a kernel is compiled within this block, and how long that took."""
-    own, missing = _kernels() if is_told() else (set(), set())
-    begun = time.monotonic()
-    if kernel in own:
-        tell(Compiling(kernel.py_func.__name__, len(own) - len(missing), len(own)))
-    yield
-    missing.discard(kernel)
-    tell(Compiling("", len(own) - len(missing), len(own), time.monotonic() - begun))
 
 
 @contextmanager
@@ -172,7 +144,7 @@ def type_of(made: Any) -> Any:
 
 def native(kernel: Kernel, kinds: Sequence[Kind]) -> Code:
     """Compile a kernel for arguments of these kinds; without an object where what it calls or returns is not for all processes."""
-    with _told(kernel), _uncollected():
+    with _uncollected():
         taken = _grouped(kernel, list(map(_type, kinds)), types.BaseTuple.from_types)
         kernel.made.compile(tuple(taken))
         made = kernel.made.overloads[tuple(taken)]

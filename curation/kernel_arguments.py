@@ -39,6 +39,10 @@ _GIVEN: dict[str, tuple[type, ...]] = {
 }
 
 
+def _array_kind(dtype: str, told: str) -> ArrayKind:
+    return ArrayKind(dtype, int(told[0]), "A" if "A" in told else "C", "r" in told, aligned=True)
+
+
 def _is_row(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
 
@@ -115,6 +119,13 @@ class Parameters:
         flags = value.flags.num
         layout = "C" if flags & _C else "F" if flags & _F else "A"
         return ArrayKind(declared.str, value.ndim, layout, not flags & _WRITEABLE, bool(flags & _ALIGNED))
+
+    def kinds_of(self, arrays: Sequence[str]) -> tuple[Kind, ...]:
+        """The kinds of arguments of which each array is as told: its dimensions, "A" where it is read by its strides, and "r"
+        where it is read-only, such as "1", "2r" or "1A". Raises ValueError for more arrays, or fewer, than are declared."""
+        declared = [kind for kind in self._declared.values() if not isinstance(kind, str)]
+        told = iter([_array_kind(kind.str, each) for kind, each in zip(declared, arrays, strict=True)])
+        return tuple([kind if isinstance(kind, str) else next(told) for kind in self._declared.values()])
 
     def for_call(self) -> list[tuple[int, Callable[[Any], Any]]]:
         """For each argument that is no array, its place and what makes it the number that a call is given."""

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from glob import escape
 from importlib.util import find_spec
@@ -97,7 +97,8 @@ def _machine() -> str:
     )
 
 
-def _folders(file: str) -> tuple[Path, ...]:
+def folders_of(file: str) -> tuple[Path, ...]:
+    """Where the code of a source's functions may be kept: in the first of them that takes it."""
     folder = Path(file).resolve().parent
     own = f"{folder.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}"
     if told := os.environ.get("NUMBA_CACHE_DIR"):
@@ -163,10 +164,11 @@ class Kept(NamedTuple):
         name = self._file(kinds)
         return next(filter(None, (self._code(folder / name) for folder in self.folders)), None)
 
-    def has_any(self) -> bool:
-        """Whether code for any arguments is kept."""
-        found = (file for folder in self.folders for file in folder.glob(f"{escape(self._name)}*.kernel"))
-        return any(self._code(file) is not None for file in found)
+    def alone(self, kinds: Sequence[Kind], patience: float) -> AbstractContextManager[bool]:
+        """Within this block no other process compiles for these kinds; see `curation.file_locks.alone`."""
+        from curation.file_locks import alone  # which is of use where something is compiled
+
+        return alone(self.folders, self._file(kinds), patience)
 
     def _code(self, file: Path) -> Code | None:
         try:
@@ -232,7 +234,7 @@ def kept(function: Any, files: Iterable[str], values: str) -> Kept | None:
         return None
     file = function.__code__.co_filename
     digest, name = digest_of(file) or "", f"{function.__qualname__}-{function.__code__.co_firstlineno}"
-    return Kept(_folders(file), Path(file), digest, name, f"{digests} {values}", _trusted(file))
+    return Kept(folders_of(file), Path(file), digest, name, f"{digests} {values}", _trusted(file))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import get_type_hints
 
 import polars as pl
@@ -20,8 +21,8 @@ def _loops() -> set[tuple[str, object]]:
     return {(each.py_func.__qualname__, kinds) for each in compilation.kernels for kinds in each.versions}
 
 
-def main() -> None:
-    """Print a line per measure: its name, whether nothing has loops, and those that a row needed more."""
+def measured_texts() -> Iterator[tuple[str, set[tuple[str, object]], set[tuple[str, object]]]]:
+    """Each measure, the loops that no rows need of it, and those that there are after a row."""
     rows = pl.DataFrame({"content_digest": ["0" * 32], "text": [TEXT]})
     words = words_of(rows["text"])
     items = pl.DataFrame({"set": ["s"], "item": [item_name(words[0])], "words": words})
@@ -31,7 +32,13 @@ def main() -> None:
         measured(stage.function, stage.name, stage.key, rows.head(0).to_arrow(), options)
         before = _loops()
         measured(stage.function, stage.name, stage.key, rows.to_arrow(), options)
-        print(stage.name, bool(before), *sorted(name for name, _ in _loops() - before))
+        yield stage.name, before, _loops()
+
+
+def main() -> None:
+    """Print a line per measure: its name, whether nothing has loops, and those that a row needed more."""
+    for name, before, after in measured_texts():
+        print(name, bool(before), *sorted(name for name, _ in after - before))
 
 
 if __name__ == "__main__":

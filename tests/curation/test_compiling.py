@@ -14,6 +14,8 @@ from tests.curation.measuring_nothing import MEASURES
 from tests.curation.worker_functions import halve, ready_after_compiling
 
 CALLED = """
+import os
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])  # there is no processor for a helper
 from curation.compiling import told_to
 import numpy as np
 from curation.deduplication.digest_index import fill_index

@@ -86,7 +86,7 @@ def test_where_machine_code_cannot_be_kept_a_function_still_runs() -> None:
     double = kernel(places["double"])
     assert isinstance(double, Kernel)
     assert double(21) == 42
-    assert double._kept is None
+    assert not double.can_be_kept
 
 
 def test_a_part_tells_that_it_is_none_to_call() -> None:

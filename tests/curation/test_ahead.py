@@ -1,0 +1,178 @@
+"""What is compiled ahead is what runs ask for, and who compiles it hurts nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import curation
+from curation import compilation
+from curation.ahead import MOST, Version, versions
+from curation.file_locks import alone
+from tests.curation.kernel_versions import RECORDED
+
+PACKAGE = Path(curation.__file__).parent
+FOR_TESTS = {"curation.privacy.number_kernel.may_be_entity"}
+"""What other kernels call, and Python in tests alone."""
+HOLDS = """
+import sys
+from pathlib import Path
+from curation.file_locks import alone
+with alone([Path(sys.argv[1])], "held") as is_alone:
+    print(is_alone, flush=True)
+    sys.stdin.read()
+"""
+FILLS = """
+import numpy as np
+from curation.deduplication.digest_index import fill_index
+def fill():
+    fill_index(np.zeros(2, np.uint64), np.full(16, -1, np.int32))
+"""
+CHILDREN = """
+from pathlib import Path
+def children():
+    return Path("/proc/thread-self/children").read_text().split()
+"""
+HELPED = f"import sys\n{FILLS}{CHILDREN}fill()\nprint(*children(), flush=True)\nsys.stdin.read()\n"
+FORKED = (
+    f"import os\n{FILLS}{CHILDREN}pid = os.fork()\nif pid: os.waitpid(pid, 0)\nelse: fill(); print(len(children()))\n"
+)
+AGAIN = f"import sys\n{FILLS}fill()\nprint('curation.ahead' in sys.modules, 'numba' in sys.modules)\n"
+ALL_ASKED = """
+import sys
+from tests.curation.kernel_versions import recorded
+sys.stdout.write(recorded())
+print("numba" in sys.modules, file=sys.stderr)
+"""
+ALONE = f"import sys\nsys.executable = '/nowhere'\n{FILLS}fill()\nprint('filled')\n"
+
+
+def begun(program: str, *words: str, **around: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    environment = {**os.environ, **around}
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *words], env=environment, stdin=pipe, stdout=pipe, text=True
+    )
+
+
+def said(program: str, **around: str) -> str:
+    with begun(program, **around) as process:
+        out, _ = process.communicate()
+    assert process.returncode == 0
+    return out.strip()
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds a lock in this folder."""
+    with begun(HOLDS, str(tmp_path)) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "True\n"
+        yield process
+        process.kill()
+
+
+def test_a_lock_is_of_one_name_and_ends_with_the_process_that_holds_it(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    with alone([tmp_path], "held") as is_alone:
+        assert not is_alone
+    with alone([tmp_path], "other") as is_alone:
+        assert is_alone
+    holder.kill()
+    holder.wait()
+    with alone([tmp_path], "held") as is_alone:
+        assert is_alone
+
+
+def test_where_no_folder_takes_a_lock_nobody_is_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with alone([tmp_path / "file"], "held", patience=60) as is_alone:
+        assert not is_alone
+    with alone([tmp_path / "file", tmp_path / "folder"], "held") as is_alone:
+        assert is_alone
+
+
+def test_each_kernel_of_the_package_is_compiled_ahead() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        if "\n@kernel\n" in file.read_text():
+            import_module(".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts))
+    functions = [each.py_func for each in compilation.kernels]
+    names = {
+        f"{each.__module__}.{each.__qualname__}" for each in functions if str(each.__module__).startswith("curation.")
+    }
+    assert names - FOR_TESTS == {f"{each.module}.{each.name}" for each in versions()}
+
+
+def test_what_is_compiled_ahead_is_what_runs_ask_for() -> None:
+    """Else record it anew: `python -m tests.curation.kernel_versions`."""
+    assert said(ALL_ASKED).splitlines() == RECORDED.read_text().splitlines()
+
+
+def test_a_helper_compiles_what_is_needed_later_and_ends_with_the_process_that_it_helps(tmp_path: Path) -> None:
+    with begun(HELPED, NUMBA_CACHE_DIR=str(tmp_path)) as process:
+        assert process.stdout
+        helpers = [Path("/proc", pid) for pid in process.stdout.readline().split()]
+        assert len(helpers) == min(MOST, len(os.sched_getaffinity(0)) - 1)
+        while helpers and not list(tmp_path.rglob("pair_kernels.*.elect-*.kernel")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    while any(is_running(helper) for helper in helpers):
+        time.sleep(0.01)
+    assert len(list(tmp_path.rglob("*.kernel"))) < len(versions())
+    assert said(AGAIN, NUMBA_CACHE_DIR=str(tmp_path)) == "False False"
+
+
+def is_running(process: Path) -> bool:
+    try:
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_process_that_was_forked_has_no_helpers(tmp_path: Path) -> None:
+    assert said(FORKED, NUMBA_CACHE_DIR=str(tmp_path)) == "0"
+
+
+def test_where_nobody_can_help_a_process_compiles_for_itself_and_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "filled\n"
+    assert ("no other process compiles ahead" in done.stderr) == (len(os.sched_getaffinity(0)) > 1)
+
+
+def test_a_record_that_is_out_of_date_hurts_the_helper_alone() -> None:
+    outdated = Version("curation.deduplication.digest_index", "fill_index", ("1",))
+    assert not outdated.is_kept
+    assert not outdated._replace(name="gone").is_kept
+    with pytest.raises(ValueError, match="zip"):
+        print(outdated.kinds)
+
+
+@pytest.mark.long
+def test_what_was_compiled_ahead_is_all_that_anybody_needs(tmp_path: Path) -> None:
+    helper = f"import os; from curation.ahead import help_with; help_with(os.getppid(), '{versions()[0].module}')"
+    assert said(helper, NUMBA_CACHE_DIR=str(tmp_path)) == ""
+    assert len(list(tmp_path.rglob("*.kernel"))) == len(versions())
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_ASKED],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.splitlines()[-1] == "False"
