@@ -179,13 +179,41 @@ def fixed(rows: Any) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), count, data)
 
 
+def series(column: pa.Array) -> pl.Series:
+    """An array as Polars has it: as a table of one column, for to take a bare array Polars imports all of PyArrow's functions."""
+    import pyarrow as pa
+
+    return pl.DataFrame(pl.from_arrow(pa.Table.from_arrays([column], [""]))).to_series()
+
+
+def taken(rows: Any, numbers: npt.NDArray[np.int64]) -> Any:
+    """Some rows of what Arrow has, by number; its own `take` imports all of PyArrow's functions."""
+    from pyarrow._compute import TakeOptions, call_function
+
+    return call_function("take", [rows, whole_numbers(numbers)], TakeOptions())
+
+
+def as_strings(values: pa.Array) -> pa.Array:
+    """Bytes (`large_binary`) as strings; its own `cast` imports all of PyArrow's functions. Raises ArrowInvalid unless they
+    are UTF-8."""
+    import pyarrow as pa
+    from pyarrow._compute import CastOptions, call_function
+
+    return call_function("cast", [values], CastOptions.safe(pa.large_string()))
+
+
 def concatenated(pieces: Sequence[bytes | pa.Array]) -> Iterator[memoryview]:
-    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column."""
+    """Row by row the bytes of all pieces, one after the other; `bytes` hold for all rows, and one piece is a column.
+
+    PyArrow's function is called by its name: `pyarrow.compute` writes a Python function with its documentation for each,
+    which takes a tenth of a second.
+    """
     import numpy as np
-    import pyarrow.compute as pc
+    from pyarrow._compute import JoinOptions, call_function
 
     columns = [_scalar(piece) if isinstance(piece, bytes) else piece for piece in pieces]
-    rows = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, _scalar(b""))
+    joined = [*columns, _scalar(b"")]
+    rows = columns[0] if len(columns) == 1 else call_function("binary_join_element_wise", joined, JoinOptions())
     _, offsets, data = rows.buffers()
     ends = np.frombuffer(offsets, np.int64)[rows.offset : rows.offset + len(rows) + 1].tolist()
     view = memoryview(data if data is not None else b"")

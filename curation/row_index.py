@@ -30,7 +30,7 @@ from curation import index_kernels
 from curation.deduplication.numbering import Digests, digests_of, names_of
 from curation.kernel_arguments import fixed
 from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
-from records import digest, large_binary, numbers_in, valid_in, whole_numbers
+from records import digest, large_binary, numbers_in, series, taken, valid_in
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -152,7 +152,9 @@ class RowIndex:
 
     def _frame(self, part: pa.RecordBatch) -> pl.DataFrame:
         columns = {
-            name: names_of(Digests(*numbers_in(array).T), valid_in(array)) if name in self._layout.digests else array
+            name: names_of(Digests(*numbers_in(array).T), valid_in(array))
+            if name in self._layout.digests
+            else series(array)
             for name, array in zip(part.schema.names, part.columns, strict=True)
         }
         return pl.DataFrame(columns).cast({name: self._schema[name] for name in columns})
@@ -220,7 +222,7 @@ class OpenFile:
         batch = self._batch if columns is None else self._batch.select(columns)
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
             return batch.slice(int(rows[0]), len(rows))
-        return batch.take(whole_numbers(rows))
+        return taken(batch, rows)
 
 
 def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:

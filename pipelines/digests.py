@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from records import canonical_json, concatenated, digest, fixed, is_plain, large_binary, slice_rows
+from records import canonical_json, concatenated, digest, fixed, is_plain, large_binary, series, slice_rows
 
 MODULUS = 1 << 128
 ROW_HASH = "row_hash"
@@ -58,7 +58,7 @@ def _floats(column: pl.Series) -> pl.Series:
 
 
 def _rows(rows: Any) -> pl.Series:
-    return pl.Series(pl.from_arrow(fixed(rows)))
+    return series(fixed(rows))
 
 
 def _each(column: pl.Series, encode: Callable[[Any], bytes]) -> pl.Series:

@@ -252,7 +252,9 @@ def sketch_keys(shingle_words: int, bins: int, seed: int) -> SketchKeys:
 
 def _narrow(names: pa.Array) -> pa.Array:
     """Digests as `string`: large ones as they lie, since a cast imports all of PyArrow's functions, for a tenth of a second."""
-    if not len(names) or not pa.types.is_large_string(names.type):
+    if not len(names):
+        return pa.nulls(0, pa.string())
+    if not pa.types.is_large_string(names.type):
         return names.cast(pa.string())
     there, offsets, data = names.buffers()
     ends = np.frombuffer(offsets, np.int64)[: names.offset + len(names) + 1].astype(np.int32)

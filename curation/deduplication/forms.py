@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from curation.deduplication import band_kernels, pair_kernels
 from curation.deduplication.digest_index import slots_for
 from curation.deduplication.numbering import Digests, Indices
+from records import large_binary
 
 
 class Forms(NamedTuple):
@@ -49,7 +49,7 @@ def numbered_forms(order: Indices, forms: Digests) -> tuple[Indices, Indices]:
 
 def band_matrix(column: pl.Series, bands: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
     """The band hashes of each row, and whether it has any."""
-    array = column.fill_null(b"").to_arrow().cast(pa.large_binary())
+    array = large_binary(column.fill_null(b""))
     has_bands = column.bin.size().fill_null(0).to_numpy() > 0
     hashes = np.zeros((len(column), bands), np.uint32)
     if not has_bands.any():

@@ -26,6 +26,7 @@ from curation.deduplication.signature_rows import (
     joined_signatures,
     no_signatures,
 )
+from records import series
 
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int32]
@@ -158,10 +159,10 @@ class Gatherer(NamedTuple):
         table = self.tables.places("content_digest", asked(contents), columns)
         at = numbered(contents).places_of(digests_in(table["content_digest"]))
         ranks = np.full(len(contents), _LAST)
-        np.minimum.at(ranks, at, source_ranks(pl.Series(table["source"]), self.source_order).to_numpy())
+        np.minimum.at(ranks, at, source_ranks(series(table["source"]), self.source_order).to_numpy())
         if not dated:
             return ranks, pl.Series(dtype=pl.String)
-        latest = pl.DataFrame({"at": at, "date": pl.Series(table["date"])}).group_by("at").agg(pl.col("date").max())
+        latest = pl.DataFrame({"at": at, "date": series(table["date"])}).group_by("at").agg(pl.col("date").max())
         return ranks, _scattered(latest["at"].to_numpy(), latest["date"], len(contents))
 
     def _evidence(self, name: str, contents: Digests) -> pl.Series:
@@ -170,7 +171,7 @@ class Gatherer(NamedTuple):
             raise ValueError(f"policy: {name!r} looks at the table {EVIDENCE[name]}, which is not measured here")
         table = found("content_digest", asked(contents), ("content_digest", column))
         at = numbered(contents).places_of(digests_in(table["content_digest"]))
-        return _scattered(at, pl.Series(table[column]), len(contents)).cast(_key(name).dtype)
+        return _scattered(at, series(table[column]), len(contents)).cast(_key(name).dtype)
 
 
 def _several(forms: Digests) -> Flags:

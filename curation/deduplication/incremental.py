@@ -27,7 +27,7 @@ from curation.deduplication.signature_rows import digests_in
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS, removed_documents
 from curation.deduplication.whole import decide_whole
 from curation.updates import TableChange
-from records import Progress, silent
+from records import Progress, series, silent
 
 WHOLE_SHARE = 0.2
 """When more of the contents than this moved, deciding on all of them anew costs less."""
@@ -191,7 +191,7 @@ def _duplicate_change(
     named = together(touched, standing.kept, fates.came.kept)
     table = tables.places("content_digest", asked(named), ("doc_id", "source", "locator", "content_digest"))
     at = digests_in(table["content_digest"])
-    columns = {name: pl.Series(table[name], dtype=pl.String) for name in ("doc_id", "source", "locator")}
+    columns = {name: series(table[name]).cast(pl.String) for name in ("doc_id", "source", "locator")}
     places = pl.DataFrame(columns | {"content_digest": names_of(at)})
     own = places.get_column("doc_id").filter(pl.Series(numbered(touched).places_of(at) >= 0))
     rows = removed_documents(places, survivors, source_order)

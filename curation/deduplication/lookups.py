@@ -19,7 +19,7 @@ from curation.deduplication.corpus import SIGNATURE, Fetch
 from curation.deduplication.neighbours import IndexedRows, Near, near_among
 from curation.deduplication.numbering import Digests, digests_of, distinct, joined, names_of, numbered
 from curation.deduplication.signature_rows import Signatures, digests_in, numbers_of, signatures_in
-from records import whole_numbers
+from records import series, taken
 
 Wanted = npt.NDArray[np.uint64]
 """Digests, two numbers each."""
@@ -85,7 +85,7 @@ def texts_of(documents: Found) -> Texts:
             at, first = np.unique(places, return_index=True)
             rows = np.sort(first[~is_there[at]])
             is_there[at] = True
-            yield wanted.at(places[rows]), texts if len(rows) == len(texts) else texts.take(whole_numbers(rows))
+            yield wanted.at(places[rows]), texts if len(rows) == len(texts) else taken(texts, rows)
 
     return fetch
 
@@ -165,7 +165,7 @@ def asked(digests: Digests) -> Wanted:
 def fates(rows: Rows, column: str, wanted: Digests) -> Fates:
     """The rows of `survivors` by either content."""
     table = rows(column, asked(wanted), ("content_digest", "kept_digest", "kind", "jaccard"))
-    exact = pl.Series(table["kind"]).eq("exact").to_numpy()
+    exact = series(table["kind"]).eq("exact").to_numpy()
     return Fates(*_named(table), exact, numbers_of(table["jaccard"], np.float64))
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from curation.deduplication import digest_index
 from curation.kernel_arguments import fixed
-from records import large_binary
+from records import large_binary, series
 
 Indices = npt.NDArray[np.int32]
 _HEXADECIMAL = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)
@@ -75,7 +75,7 @@ def names_of(digests: Digests, valid: npt.NDArray[np.bool_] | None = None) -> pl
     offsets = np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int64)
     there = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
     array = pa.Array.from_buffers(pa.large_string(), len(digests), [there, pa.py_buffer(offsets), pa.py_buffer(data)])
-    return pl.Series(array, dtype=pl.String)
+    return series(array).cast(pl.String)
 
 
 class Views(NamedTuple):
@@ -87,7 +87,7 @@ class Views(NamedTuple):
     def at(self, where: Indices) -> pl.Series:
         """A column of some of them, 16 bytes each beside the text that all columns share."""
         buffers = [None, pa.py_buffer(self.views[where]), *self.texts]
-        return pl.Series(pa.Array.from_buffers(pa.string_view(), len(where), buffers), dtype=pl.String)
+        return series(pa.Array.from_buffers(pa.string_view(), len(where), buffers)).cast(pl.String)
 
 
 TOGETHER = 1 << 25

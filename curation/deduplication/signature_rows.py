@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 
 from curation.deduplication.forms import band_matrix
 from curation.deduplication.numbering import NO_DIGESTS, Digests, digests_of, joined
 from curation.deduplication.sketch_kernels import ODD_WORDS
-from records import numbers_in, valid_in
+from records import numbers_in, series, valid_in
 
 
 class Signatures(NamedTuple):
@@ -87,13 +86,13 @@ def _hashes_in(column: pa.ChunkedArray, bands: int) -> tuple[npt.NDArray[np.uint
         if (np.diff(bounds) == 4 * bands).all():
             flat = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]].view("<u4")
             return flat.reshape(-1, bands), np.ones(len(array), np.bool_)
-    return band_matrix(pl.Series(array), bands)
+    return band_matrix(series(array), bands)
 
 
 def _where_there(column: pa.ChunkedArray, there: npt.NDArray[np.bool_]) -> Digests:
     if pa.types.is_fixed_size_binary(column.type):
         return digests_in(column).at(there)
-    return digests_of(pl.Series(column).drop_nulls())
+    return digests_of(series(column).drop_nulls())
 
 
 def digests_in(column: pa.Array | pa.ChunkedArray) -> Digests:
@@ -102,7 +101,7 @@ def digests_in(column: pa.Array | pa.ChunkedArray) -> Digests:
         return NO_DIGESTS
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_fixed_size_binary(array.type):
-        return digests_of(pl.Series(array))
+        return digests_of(series(array))
     return Digests(*np.ascontiguousarray(numbers_in(array).T))
 
 

@@ -21,7 +21,7 @@ from curation.deduplication.set_sources import WordSource, read_again
 from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.survivors import DUPLICATES, PAIRS, SURVIVORS
 from curation.deduplication.whole_corpus import PLACE, Rows, contents_of, rows_of
-from records import Progress
+from records import Progress, series
 
 
 def decide_whole(
@@ -116,7 +116,7 @@ def _pairs(digests: Digests, election: Election) -> pl.DataFrame:
     pairs[:], jaccard[:] = pairs[order], jaccard[order]
     del order
     measured = pa.Array.from_buffers(pa.float64(), len(jaccard), [None, pa.py_buffer(jaccard)])
-    columns = [*_named(digests, pairs.T), pl.Series(measured)]
+    columns = [*_named(digests, pairs.T), series(measured)]
     return pl.DataFrame(dict(zip(PAIRS.names(), columns, strict=True)), schema=PAIRS)
 
 

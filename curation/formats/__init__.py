@@ -115,7 +115,7 @@ def media_type(data: bytes, path: str) -> str:
 
 def ready(endings: frozenset[str]) -> None:
     """Import what files with these endings will need, so that not every process that reads does it for itself."""
-    import_module("pyarrow.compute")  # for the digests of rows
+    import_module("pyarrow._compute")  # for the digests of rows
     if ".parquet" in endings:
         import_module("pyarrow.parquet")
     for ending in endings & _ENDINGS.keys():

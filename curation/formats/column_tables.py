@@ -18,6 +18,7 @@ from curation.formats.parquet import Group, batches, first_rows, groups_of, lost
 from curation.formats.record_batches import Damaged, is_valid, unread, values_of
 from curation.formats.row_tables import EXTRACTS, GeneralWay, Layout, Table
 from curation.formats.rows import NO_TEXT, SAMPLE_ROWS, TOLD, facts_of, longest_column
+from records import series
 
 _BATCH = 4096
 _GROUP_BATCH = 512
@@ -218,4 +219,4 @@ class _Gathering:
 
 
 def _strings(batch: Any, name: str) -> pl.Series:
-    return pl.Series(pl.from_arrow(batch.column(name))).cast(pl.String)
+    return series(batch.column(name)).cast(pl.String)
