@@ -49,6 +49,7 @@ bench-gpu: $(READY)
 
 bench-dedup: $(READY)
 	$(BIN)/python -m benchmarks.deduplication
+	$(BIN)/python -m benchmarks.deduplication.additions
 
 bench-memory: $(READY)
 	$(BIN)/python -m benchmarks.deduplication.beyond_memory

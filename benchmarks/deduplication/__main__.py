@@ -3,46 +3,34 @@
     python -m benchmarks.deduplication --sizes 20000 --peers rensa gaoya daft
 
 Prints Markdown tables, and writes them to `benchmarks/results`, one for each size, and one of what grows from size to
-size and what new documents cost; and a picture of CPU seconds by size. What each is told stands in its file under `tools`.
+size; and a picture of CPU seconds by size. What new documents cost is measured apart (`additions`). What each is told stands in its file under `tools`.
 A run of a few seconds is repeated, and the cheapest counts, whoever's it is: what else a machine does only adds to it.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.deduplication.additions import additions
+from benchmarks.deduplication.contestants import OURS, PEERS, run
 from benchmarks.deduplication.corpus import Corpus, corpus
 from benchmarks.deduplication.judge import EDGES, Answer, Judgement, judge
 from benchmarks.deduplication.picture import cpu_by_size
 from benchmarks.deduplication.truth import truth
-from benchmarks.measuring import Cost, measure
-from benchmarks.peers import CACHE, Peer, environment
+from benchmarks.measuring import Cost
+from benchmarks.peers import CACHE
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-TOOLS = Path(__file__).parent / "tools"
 EMPTY = 10
 TIMES = 3
 SHORT_SECONDS = 15  # of all cores together: what takes longer runs once
 SIZES = (20_000, 100_000, 400_000)
-OURS = "headwater"
-PEERS = (
-    Peer("daft", ("daft==0.7.26", "polars==1.35.2", "numpy==2.3.5", "scipy==1.16.3")),
-    Peer("rensa", ("rensa==0.5.0", "pyarrow==24.0.0", "numpy==2.3.5")),
-    Peer("gaoya", ("gaoya==0.2.2", "pyarrow==24.0.0", "numpy==2.3.5")),
-    Peer("text-dedup", ("text-dedup==0.4.0",)),
-    Peer("datatrove", ("datatrove[io,processing]==0.10.1", "spacy==3.8.18")),
-)
 COLUMNS = "CPU s | wall s | beyond empty s | docs / core s | MB / core s | peak MB | bytes / doc beyond empty and batch | removed"
 SHARES = "recall at 0.8 | removals ≥ 0.8 | ≥ 0.7 | named kept one ≥ 0.8"
 NOTES = f"""
@@ -50,7 +38,7 @@ Each tool stands in a process of its own; of runs under {SHORT_SECONDS} CPU seco
 Headwater's goes from texts to duplicates in one call, which keeps words on disk where the stages of a workspace read the
 texts of candidates again. daft has 20 bands of 6, Headwater 18 of 7. No tool starts threads for matrices
 (OPENBLAS_NUM_THREADS=1); Headwater's scripts look for no garbage while they import, which saves them up to 0.1 CPU s.
-What the last hundredth costs is the difference of two runs of half a second, taken one after the other, in turns.
+What one hundredth of new documents costs: [deduplication-additions.md](deduplication-additions.md).
 """
 
 Costs = dict[str, dict[int, Cost]]
@@ -71,20 +59,6 @@ def cheapest(attempt: Callable[[Corpus], tuple[Cost, Answer]], given: Corpus) ->
     while len(attempts) < TIMES and attempts[0][0].cpu < SHORT_SECONDS:
         attempts.append(attempt(given))
     return min(attempts, key=lambda each: each[0].cpu)
-
-
-def run(name: str, given: Corpus) -> tuple[Cost, Answer]:
-    """Run one contestant on a corpus, in a fresh folder."""
-    peer = next((peer for peer in PEERS if peer.name == name), None)
-    python = environment(peer) if peer else Path(sys.executable)
-    tool = TOOLS / f"{name.replace('-', '_')}_run.py"
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        around = {"HF_HUB_OFFLINE": "1", "HF_HOME": folder, "PYTHONPATH": "" if peer else str(ROOT)}
-        around["OPENBLAS_NUM_THREADS"] = "1"  # nobody multiplies matrices, and idle threads spin
-        cost = measure([python, tool, given.path, place / "answer.npz"], place / "log", around, place)
-        with np.load(place / "answer.npz") as held:
-            return cost, Answer(held["removed"], held["kept"])
 
 
 def batch_bytes(given: Corpus) -> int:
@@ -136,14 +110,14 @@ def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
     return lines
 
 
-def write(found: Found, given: Sequence[Corpus], names: Sequence[str], added: Sequence[str]) -> list[str]:
+def write(found: Found, given: Sequence[Corpus], names: Sequence[str]) -> list[str]:
     """Write all files, with what is known so far; the lines that hold for all sizes."""
     for own in given:
         rows = [found.rows[own.documents][name] for name in names if name in found.rows[own.documents]]
         if rows:
             (RESULTS / f"deduplication-{own.documents}.md").write_text(table(own, rows))
     costs = {name: found.costs[name] for name in names if found.costs.get(name)}
-    lines = [*(growth(costs, found.empty) if OURS in costs else []), *added, *found.failures]
+    lines = [*(growth(costs, found.empty) if OURS in costs else []), *found.failures]
     told = "\n".join(lines) + "\n\n![CPU seconds by size](deduplication.svg)\n" + NOTES
     (RESULTS / "deduplication.md").write_text(told)
     (RESULTS / "deduplication.svg").write_bytes(cpu_by_size(costs))
@@ -177,7 +151,7 @@ def main() -> None:
     told = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     smallest, *given = (corpus(size, told.seed, CACHE / "deduplication") for size in (EMPTY, *told.sizes))
-    found, added = Found({}, {}, {size: {} for size in told.sizes}, []), list[str]()
+    found = Found({}, {}, {size: {} for size in told.sizes}, [])
     names, most = [OURS, *told.peers], {name: int(size) for name, size in (each.split("=") for each in told.most)}
     for own in (smallest, given[0]):
         run(OURS, own)  # compiles, once for ever
@@ -186,8 +160,7 @@ def main() -> None:
         contest(name, smallest, asked, found)
         if len(asked) < len(given):
             found.failures.append(f"\n{name} was not asked for more than {most[name]:,} documents.")
-        added = additions(partial(run, OURS), smallest, given[-1]) if name == OURS else added
-        lines = write(found, given, names, added)
+        lines = write(found, given, names)
     print("", *lines, sep="\n")
 
 

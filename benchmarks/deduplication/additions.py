@@ -1,15 +1,17 @@
 """What one hundredth of new documents costs Headwater, beside finding all duplicates at once.
 
-Either is the difference of two runs, and the speed of a machine moves by more than that from minute to minute. So the four
-take turns, the differences are taken within a turn, and the median of these is told, with where the median of more turns
-would lie: between the two that stand as far from the middle as chance puts it in 19 of 20 cases.
+    python -m benchmarks.deduplication.additions
+
+Either is the difference of two runs, and the speed of a machine moves by more than that from minute to minute. So runs take
+turns, differences are of neighbours, and the median of these is told, with where the median of more would lie: between the
+two that stand as far from the middle as chance puts it in 19 of 20 cases.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from math import ceil, floor, sqrt
 from pathlib import Path
 from statistics import median
@@ -17,13 +19,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.deduplication.corpus import Corpus
+from benchmarks.deduplication.contestants import OURS, ROOT, TOOLS, run
+from benchmarks.deduplication.corpus import Corpus, corpus
 from benchmarks.deduplication.judge import Answer
 from benchmarks.measuring import Cost, measure
+from benchmarks.peers import CACHE
 
-ROOT = Path(__file__).parent.parent.parent
-TOOL = Path(__file__).parent / "tools" / "headwater_update.py"
-TURNS = 40
+TOOL = TOOLS / "headwater_update.py"
+EMPTY, SIZE = 10, 400_000
+TURNS, UPDATES = 24, 5
+"""A run of all at once, and updates for each, which are short."""
 
 
 class Prepared(NamedTuple):
@@ -39,53 +44,71 @@ class Prepared(NamedTuple):
             [sys.executable, TOOL, name, self.given.path, self.place], self.place / "log", around, self.place
         )
 
-    def update(self) -> tuple[float, Answer]:
-        """The CPU seconds in which the last hundredth comes, and what the tables hold then; all is put back."""
-        before = set(self.place.iterdir())
-        cost = self.step("update")
+    def build(self) -> float:
+        """The CPU seconds in which the tables of the others are made, from nothing."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        self.step("part")
+        return self.step("build").cpu
+
+    def update(self) -> float:
+        """The CPU seconds in which the last hundredth comes, to the tables without it."""
+        for file in self._came():
+            file.unlink()
+        return self.step("update").cpu
+
+    def answer(self) -> Answer:
+        """The duplicates after an update."""
         self.step("answer")
         with np.load(self.place / "answer.npz") as held:
-            answer = Answer(held["removed"], held["kept"])
-        for file in set(self.place.iterdir()) - before:
-            file.unlink()
-        return cost.cpu, answer
+            return Answer(held["removed"], held["kept"])
+
+    def _came(self) -> list[Path]:
+        return [file for pattern in ("*-1.*", "*-removed.*", "texts-1") for file in self.place.glob(pattern)]
 
 
 class Turn(NamedTuple):
-    """CPU seconds of four runs, one after the other: of an update and of all at once, on a few documents and on many."""
+    """CPU seconds beyond those of the same on a few documents: of each of some updates, and of finding all at once; and of one
+    update with all that a process costs."""
 
-    few_added: float
-    few: float
-    many_added: float
-    many: float
+    beyond: list[float]
+    whole: float
+    update: float
 
 
-def additions(run: Callable[[Corpus], tuple[Cost, Answer]], few: Corpus, many: Corpus) -> list[str]:
-    """Lines that say it; `run` finds all duplicates at once. Raises RuntimeError where the two differ in them."""
-    turns: list[Turn] = []
+def additions(few: Corpus, many: Corpus) -> str:
+    """What one hundredth costs. Raises RuntimeError where added documents give other duplicates than all documents at once."""
     with tempfile.TemporaryDirectory(dir=many.path.parent) as folder:
         prepared = [Prepared(given, Path(folder, str(given.documents))) for given in (few, many)]
-        built = [_build(own) for own in prepared]
-        for _ in range(TURNS):
-            took: list[float] = []
-            for own in prepared:
-                cost, found = own.update()
-                all_at_once, expected = run(own.given)
-                if not (np.array_equal(found.removed, expected.removed) and np.array_equal(found.kept, expected.kept)):
-                    raise RuntimeError("the last hundredth, added, gives other duplicates than all documents at once")
-                took += [cost, all_at_once.cpu]
-            turns.append(Turn(*took))
-    beyond = [turn.many_added - turn.few_added for turn in turns]
-    whole = median(turn.many - turn.few for turn in turns)
-    low, middle, high = _median_of(beyond)
-    tables = built[1] - built[0]
-    return [
-        f"\nThe last hundredth of {many.documents:,} documents, added to the tables of the others on disk: "
-        f"{median(turn.many_added for turn in turns):.2f} CPU s, {middle:.3f} beyond one document added to nine (the median of "
-        f"{TURNS} turns; that of more would lie between {low:.3f} and {high:.3f}). That is {middle / tables:.1%} of the full run "
-        f"that makes these tables, with their indexes and a copy of the texts ({tables:.2f}), and {middle / whole:.1%} "
-        f"({low / whole:.1%} to {high / whole:.1%}) of finding all duplicates at once, which writes nothing ({whole:.2f})."
-    ]
+        for own in prepared:
+            run(OURS, own.given)
+            own.build()
+            own.update()  # compiles, once for ever
+        few_built, many_built = (own.build() for own in prepared)
+        turns = [_turn(*prepared) for _ in range(TURNS)]
+    beyond = [cost for turn in turns for cost in turn.beyond]
+    (low, middle, high), whole = _median_of(beyond), median(turn.whole for turn in turns)
+    tables = many_built - few_built
+    return (
+        f"The last hundredth of {many.documents:,} documents, added to the tables of the others on disk, takes "
+        f"{median(turn.update for turn in turns):.2f} CPU s, and {middle:.3f} beyond one document added to nine: the median of "
+        f"{len(beyond)} pairs of runs; that of more would lie between {low:.3f} and {high:.3f}.\n\nThat is {middle / tables:.1%} of the "
+        f"full run that makes these tables, with their indexes and a copy of the texts ({tables:.2f} CPU s beyond ten documents), and "
+        f"{middle / whole:.1%} ({low / whole:.1%} to {high / whole:.1%}) of finding all duplicates at once, which writes nothing "
+        f"({whole:.2f}, the median of {TURNS} pairs).\n"
+    )
+
+
+def _turn(few: Prepared, many: Prepared) -> Turn:
+    pairs = [(few.update(), many.update()) for _ in range(UPDATES)]
+    costs = []
+    for own in (few, many):
+        cost, expected = run(OURS, own.given)
+        found = own.answer()
+        if not (np.array_equal(found.removed, expected.removed) and np.array_equal(found.kept, expected.kept)):
+            raise RuntimeError("the last hundredth, added, gives other duplicates than all documents at once")
+        costs.append(cost.cpu)
+    return Turn([added - least for least, added in pairs], costs[1] - costs[0], pairs[-1][1])
 
 
 def _median_of(values: list[float]) -> tuple[float, float, float]:
@@ -95,7 +118,13 @@ def _median_of(values: list[float]) -> tuple[float, float, float]:
     return ranked[max(0, floor(n / 2 - away) - 1)], median(ranked), ranked[min(n - 1, ceil(n / 2 + away))]
 
 
-def _build(own: Prepared) -> float:
-    own.place.mkdir()
-    own.step("part")
-    return own.step("build").cpu
+def main() -> None:
+    """Measure, print and write."""
+    few, many = (corpus(size, 0, CACHE / "deduplication") for size in (EMPTY, SIZE))
+    told = additions(few, many)
+    print(told)
+    (ROOT / "benchmarks" / "results" / "deduplication-additions.md").write_text(told)
+
+
+if __name__ == "__main__":
+    main()
