@@ -193,13 +193,12 @@ def taken(rows: Any, numbers: npt.NDArray[np.int64]) -> Any:
     return call_function("take", [rows, whole_numbers(numbers)], TakeOptions())
 
 
-def as_strings(values: pa.Array) -> pa.Array:
-    """Bytes (`large_binary`) as strings; its own `cast` imports all of PyArrow's functions. Raises ArrowInvalid unless they
-    are UTF-8."""
-    import pyarrow as pa
+def as_type(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Values of another type; its own `cast` imports all of PyArrow's functions. Raises ArrowInvalid for what has no place in
+    it, as bytes have none in strings that are no UTF-8."""
     from pyarrow._compute import CastOptions, call_function
 
-    return call_function("cast", [values], CastOptions.safe(pa.large_string()))
+    return values if values.type == kind else call_function("cast", [values], CastOptions.safe(kind))
 
 
 def concatenated(pieces: Sequence[bytes | pa.Array]) -> Iterator[memoryview]:

@@ -35,7 +35,7 @@ from curation.kernel_arguments import Kind
 from curation.machine_code import Code, folders_of
 
 MOST = 3
-"""Helpers at most, whichever processes they help: each needs 0.3 GB, and more of them would wait for the longest loops."""
+"""Helpers at most, whichever processes they help: each needs 0.3 GB."""
 _NICE, _WATCH_SECONDS = 10, 0.1
 _PROGRAM = "import sys; from curation.ahead import help_with; help_with(*sys.argv[1:])"
 

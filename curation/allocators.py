@@ -6,8 +6,7 @@ process has: what held batches of texts, or columns that were sorted, lies in pi
 by itself.
 
 Arrow's own allocator keeps nothing for NumPy, and asks for huge pages where a system leaves that to the process: the kernel
-clears each as a whole, twenty times as much as is written to where few rows are read. So a process that works takes all of
-its memory from the C library.
+clears each as a whole, also where few rows are read. So a process that works takes all of its memory from the C library.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation import page_kernel
-from records import as_strings
+from records import as_type
 
 Pages = npt.NDArray[np.int64]
 """Of each page its first row, where it begins in the file, its size with its header, and how many rows it holds."""
@@ -125,7 +125,7 @@ def _strings(file: BinaryIO, pages: Pages, at: Rows, rows: Rows) -> pa.Array:
     if not page_kernel.take_strings(data, begins, of[:, 3].copy(), bounds, own, taken, offsets):
         raise ValueError("a page that holds something else")
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(taken[: offsets[-1]])]
-    return as_strings(pa.Array.from_buffers(pa.large_binary(), len(rows), buffers))
+    return as_type(pa.Array.from_buffers(pa.large_binary(), len(rows), buffers), pa.large_string())
 
 
 def _unpacked(page: bytes, count: int) -> bytes:

@@ -12,12 +12,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from benchmarks.deduplication.contestants import OURS, PEERS, run
+from benchmarks.deduplication.contestants import EMPTY, OURS, PEERS, RESULTS, run
 from benchmarks.deduplication.corpus import Corpus, corpus
 from benchmarks.deduplication.judge import EDGES, Answer, Judgement, judge
 from benchmarks.deduplication.picture import cpu_by_size
@@ -25,9 +24,6 @@ from benchmarks.deduplication.truth import truth
 from benchmarks.measuring import Cost
 from benchmarks.peers import CACHE
 
-ROOT = Path(__file__).parent.parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-EMPTY = 10
 TIMES = 3
 SHORT_SECONDS = 15  # of all cores together: what takes longer runs once
 SIZES = (20_000, 100_000, 400_000)

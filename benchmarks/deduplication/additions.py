@@ -19,14 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.deduplication.contestants import OURS, ROOT, TOOLS, run
+from benchmarks.deduplication.contestants import EMPTY, OURS, RESULTS, ROOT, TOOLS, run
 from benchmarks.deduplication.corpus import Corpus, corpus
 from benchmarks.deduplication.judge import Answer
 from benchmarks.measuring import Cost, measure
 from benchmarks.peers import CACHE
 
 TOOL = TOOLS / "headwater_update.py"
-EMPTY, SIZE = 10, 400_000
+SIZE = 400_000
 TURNS, UPDATES = 24, 5
 """A run of all at once, and updates for each, which are short."""
 
@@ -123,7 +123,7 @@ def main() -> None:
     few, many = (corpus(size, 0, CACHE / "deduplication") for size in (EMPTY, SIZE))
     told = additions(few, many)
     print(told)
-    (ROOT / "benchmarks" / "results" / "deduplication-additions.md").write_text(told)
+    (RESULTS / "deduplication-additions.md").write_text(told)
 
 
 if __name__ == "__main__":

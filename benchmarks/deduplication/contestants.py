@@ -14,8 +14,11 @@ from benchmarks.measuring import Cost, measure
 from benchmarks.peers import Peer, environment
 
 ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 TOOLS = Path(__file__).parent / "tools"
 OURS = "headwater"
+EMPTY = 10
+"""The documents of a run that is taken for empty."""
 PEERS = (
     Peer("daft", ("daft==0.7.26", "polars==1.35.2", "numpy==2.3.5", "scipy==1.16.3")),
     Peer("rensa", ("rensa==0.5.0", "pyarrow==24.0.0", "numpy==2.3.5")),

@@ -17,11 +17,11 @@ from statistics import median
 
 import polars as pl
 
+from benchmarks.deduplication.contestants import EMPTY, RESULTS, ROOT, TOOLS
 from benchmarks.deduplication.corpus import corpus
 from benchmarks.peers import CACHE
 
-ROOT = Path(__file__).parents[2]
-TOOL = Path(__file__).parent / "tools" / "workspace_run.py"
+TOOL = TOOLS / "workspace_run.py"
 STAGES = ("documents", "signatures", "duplicates", "all")
 
 TURNS = 5
@@ -69,12 +69,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=400_000)
     size = parser.parse_args().size
     stepped(WARMING)  # compiles, once for ever
-    turns = [(*stepped(size), *stepped(10)) for _ in range(TURNS)]
+    turns = [(*stepped(size), *stepped(EMPTY)) for _ in range(TURNS)]
     whole, added, *nothing = (
         {name: median(cost[name] for cost in costs) for name in STAGES} for costs in zip(*turns, strict=True)
     )
     found = table(size, whole, added, (nothing[0], nothing[1]))
-    (ROOT / "benchmarks" / "results" / "deduplication-workspace.md").write_text(found)
+    (RESULTS / "deduplication-workspace.md").write_text(found)
     print(found)
 
 

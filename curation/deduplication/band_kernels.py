@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import kernel, piece
-from curation.deduplication.digest_index import slots_for
+from curation.deduplication.digest_index import slot_of, slots_for
 
 Indices = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
@@ -18,7 +18,6 @@ Flags = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint32]
 _ONE, _6, _32, _63 = (np.uint64(n) for n in (1, 6, 32, 63))
 _LOW = np.uint64(0xFFFFFFFF)
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 NOWHERE = np.uint32(0xFFFFFFFF)
 """The number of no bucket; -1, if it has a sign."""
 
@@ -109,7 +108,7 @@ def number_equal(
         table[place] = 0
     for at in range(n):
         key = np.uint64(hashes[several[at]])
-        slot = np.int64(key * _SPREAD >> _32) & (size - 1)
+        slot = slot_of(key, size)
         while table[slot] != 0 and table[slot] >> _32 != key:
             slot = (slot + 1) & (size - 1)
         table[slot] = (key << _32) | ((table[slot] & _LOW) + _ONE)

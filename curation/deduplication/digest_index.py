@@ -10,6 +10,7 @@ from curation.deduplication.lanes import eight_bytes
 
 Hashes = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int32]
+_GOLDEN, _32 = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 _EACH, _NUMBER, _BEYOND = (np.uint64(byte * 0x0101010101010101) for byte in (0x01, 0x0F, 0xF0))
 
 
@@ -50,6 +51,13 @@ def read_hexadecimal(data: npt.NDArray[np.uint8], high: Hashes, low: Hashes) -> 
 def slots_for(n: int) -> int:
     """The slots of a table for n numbers: a power of two, at least half of them free."""
     return max(16, 1 << (2 * n - 1).bit_length())
+
+
+@piece
+def slot_of(key: np.uint64, size: int) -> int:
+    """Where a key goes in a table of that size, a power of two, or behind it: all of its bits count in the middle ones of
+    its product with the golden ratio (Knuth, TAOCP 3, 6.4)."""
+    return int(np.int64(key * _GOLDEN >> _32)) & (size - 1)
 
 
 @kernel

@@ -21,7 +21,7 @@ from curation.deduplication.scratch import aligned
 from curation.deduplication.settings import SignatureSettings
 from curation.deduplication.texts import Texts, composed, in_slices, texts_of
 from curation.deduplication.unicode_tables import unicode_tables
-from records import whole_numbers
+from records import as_type, whole_numbers
 
 Room = npt.NDArray[np.uint32]
 
@@ -59,7 +59,7 @@ def signatures(contents: pa.RecordBatch, settings: SignatureSettings) -> pa.Reco
     # Made before threads ask for them, each of which would make its own.
     unicode_tables(), _keys(settings)
     in_slices(texts, settings.threads, sign)
-    names = _narrow(contents.column("content_digest"))
+    names = as_type(contents.column("content_digest"), pa.string())
     numbers = whole_numbers(n_characters), whole_numbers(sketches.n_shingles)
     hashes = _binary(sketches.bands, has_words), _binary(sketches.odd.view(np.uint32), has_words)
     columns = [names, _hexadecimal(digests, texts.valid), *numbers, *hashes]
@@ -248,17 +248,6 @@ def sketch_keys(shingle_words: int, bins: int, seed: int) -> SketchKeys:
     rank = np.argsort(order, axis=1, kind="stable")
     asked = np.ascontiguousarray(order.T.astype(np.uint16))
     return SketchKeys(multipliers, drawn[0] | np.uint64(1), asked, rank.astype(np.uint16))
-
-
-def _narrow(names: pa.Array) -> pa.Array:
-    """Digests as `string`: large ones as they lie, since a cast imports all of PyArrow's functions, for a tenth of a second."""
-    if not len(names):
-        return pa.nulls(0, pa.string())
-    if not pa.types.is_large_string(names.type):
-        return names.cast(pa.string())
-    there, offsets, data = names.buffers()
-    ends = np.frombuffer(offsets, np.int64)[: names.offset + len(names) + 1].astype(np.int32)
-    return pa.Array.from_buffers(pa.string(), len(names), [there, pa.py_buffer(ends), data], offset=names.offset)
 
 
 def _hexadecimal(digests: npt.NDArray[np.uint64], valid: npt.NDArray[np.bool_]) -> pa.Array:

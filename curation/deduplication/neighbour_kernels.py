@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import kernel, piece
+from curation.deduplication.digest_index import slot_of
 from curation.deduplication.lanes import count_bits
 from curation.deduplication.pair_kernels import ROUNDED
 from curation.index_kernels import next_from, stride
@@ -17,8 +18,6 @@ MANY = 64
 """Contents in a bucket that are not looked at pair by pair."""
 NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
 _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
-"""The golden ratio in 64 bits: a product's upper half depends on all bits of the other factor (Knuth, TAOCP 3, 6.4)."""
 
 
 @piece
@@ -37,7 +36,7 @@ def list_sharing(
     row << 32 | content; how many there are then, with those that there was no room for.
 
     `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Where many are asked for in a bucket, all are
-    taken to be near, and marked. A pair shares four bands on average: `listed`, a power of two of places that begin as
+    taken to be near, and marked. A pair may share many bands: `listed`, a power of two of places that begin as
     `NO_PAIR`, holds those that were listed last, which are not listed again.
     """
     at, start, step = 0, 0, stride(keys, len(asked))
@@ -55,7 +54,7 @@ def list_sharing(
                     near[np.int64(content)], near_rows[np.int64(row)] = True, True
                     continue
                 pair = row << _32 | content
-                place = np.int64(pair * _SPREAD >> _32) & (len(listed) - 1)
+                place = slot_of(pair, len(listed))
                 if listed[place] == pair:
                     continue
                 listed[place] = pair

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from curation.compilation import kernel, piece
 from curation.deduplication.band_kernels import join, root
+from curation.deduplication.digest_index import slot_of
 from curation.deduplication.lanes import is_among_four
 
 Ints = npt.NDArray[np.int64]
@@ -43,7 +44,7 @@ def bucket_numbers(bands: npt.NDArray[np.uint32], has_bands: Flags, buckets: Ind
                 buckets[form, band] = -1
                 continue
             key = np.uint64(bands[form, band])
-            slot = int(np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32))) & (size - 1)
+            slot = slot_of(key, size)
             while table[slot] != 0 and table[slot] >> np.uint64(32) != key:
                 slot = (slot + 1) & (size - 1)
             table[slot] = (key << np.uint64(32)) | ((table[slot] & _LOW) + np.uint64(1))
@@ -326,7 +327,7 @@ def mark_sharing(
     for i in range(n):
         for band in range(width):
             key = np.uint64(band + 1) << np.uint64(32) | np.uint64(wanted[i, band])
-            slot = int((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+            slot = slot_of(key, size)
             while table[slot] != 0 and table[slot] != key:
                 slot = (slot + 1) & (size - 1)
             table[slot] = key
@@ -335,7 +336,7 @@ def mark_sharing(
             continue
         for band in range(width):
             key = np.uint64(band + 1) << np.uint64(32) | np.uint64(bands[row, band])
-            slot = int((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & (size - 1)
+            slot = slot_of(key, size)
             while table[slot] != 0 and table[slot] != key:
                 slot = (slot + 1) & (size - 1)
             if table[slot] == key:

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from records import as_type
+
 
 class Texts(NamedTuple):
     """Text i is data[offsets[i] : offsets[i + 1]]; a null is empty and not `valid`."""
@@ -90,14 +92,12 @@ def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
 
 
 def _as_bytes(array: pa.Array) -> pa.Array:
-    """The same bytes as large_binary: free for strings, a copy for views. (A cast imports all of PyArrow's functions first.)"""
+    """The same bytes as large_binary: free for strings, a copy for views."""
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), pa.large_binary())
     if pa.types.is_string_view(array.type):
-        array = array.cast(pa.large_string())
-    if pa.types.is_large_string(array.type):
-        return pa.Array.from_buffers(pa.large_binary(), len(array), array.buffers(), offset=array.offset)
-    return array.cast(pa.large_binary())
+        array = as_type(array, pa.large_string())
+    return as_type(array, pa.large_binary())
 
 
 def _buffers(array: pa.Array) -> Texts:

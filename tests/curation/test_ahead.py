@@ -63,11 +63,13 @@ def begun(program: str, *words: str, **around: str) -> subprocess.Popen[str]:
     )
 
 
+def ran(program: str, **around: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **around}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+
 def said(program: str, **around: str) -> str:
-    with begun(program, **around) as process:
-        out, _ = process.communicate()
-    assert process.returncode == 0
-    return out.strip()
+    return ran(program, **around).stdout.strip()
 
 
 @pytest.fixture
@@ -144,13 +146,7 @@ def test_a_process_that_was_forked_has_no_helpers(tmp_path: Path) -> None:
 
 
 def test_where_nobody_can_help_a_process_compiles_for_itself_and_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = ran(ALONE, NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stdout == "filled\n"
     assert ("no other process compiles ahead" in done.stderr) == (len(os.sched_getaffinity(0)) > 1)
 
@@ -168,11 +164,5 @@ def test_what_was_compiled_ahead_is_all_that_anybody_needs(tmp_path: Path) -> No
     helper = f"import os; from curation.ahead import help_with; help_with(os.getppid(), '{versions()[0].module}')"
     assert said(helper, NUMBA_CACHE_DIR=str(tmp_path)) == ""
     assert len(list(tmp_path.rglob("*.kernel"))) == len(versions())
-    done = subprocess.run(
-        [sys.executable, "-c", ALL_ASKED],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = ran(ALL_ASKED, NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stderr.splitlines()[-1] == "False"
