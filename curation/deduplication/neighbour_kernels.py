@@ -16,6 +16,8 @@ Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 MANY = 64
 """Contents in a bucket that are not looked at pair by pair."""
+MANY_PAIRS = MANY * MANY
+"""Pairs of a bucket that are not looked at, nor held."""
 NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
 _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
@@ -35,8 +37,8 @@ def list_sharing(
     """List, from `total` on, the pairs of a row and a content that is `asked` for which have the same hash of one band, as
     row << 32 | content; how many there are then, with those that there was no room for.
 
-    `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Where many are asked for in a bucket, all are
-    taken to be near, and marked. A pair may share many bands: `listed`, a power of two of places that begin as
+    `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Of a bucket of too many pairs, all are taken to
+    be near, and marked. A pair may share many bands: `listed`, a power of two of places that begin as
     `NO_PAIR`, holds those that were listed last, which are not listed again.
     """
     at, start, step = 0, 0, stride(keys, len(asked))
@@ -44,16 +46,20 @@ def list_sharing(
         key, stop = asked[start] >> _32 << _32, start
         while stop < len(asked) and asked[stop] >> _32 << _32 == key:
             stop += 1
-        at = next_from(keys, key, at, step)
-        while at < len(keys) and keys[at] >> _32 << _32 == key:
+        at = end = next_from(keys, key, at, step)
+        while end < len(keys) and keys[end] >> _32 << _32 == key:
+            end += 1
+        if (stop - start) * (end - at) > MANY_PAIRS:
+            for which in range(start, stop):
+                near[np.int64(asked[which] & _LOW)] = True
+            while at < end:
+                near_rows[np.int64(keys[at] & _LOW)] = True
+                at += 1
+        while at < end:
             row = keys[at] & _LOW
             at += 1
             for which in range(start, stop):
-                content = asked[which] & _LOW
-                if stop - start > MANY:
-                    near[np.int64(content)], near_rows[np.int64(row)] = True, True
-                    continue
-                pair = row << _32 | content
+                pair = row << _32 | asked[which] & _LOW
                 place = slot_of(pair, len(listed))
                 if listed[place] == pair:
                     continue

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.deduplication.corpus import SIGNATURE
-from curation.deduplication.neighbour_kernels import MANY
+from curation.deduplication.neighbour_kernels import MANY, MANY_PAIRS
 from curation.deduplication.neighbours import near_among, near_in
 from curation.deduplication.numbering import names_of
 from curation.deduplication.signature_rows import signatures_in
@@ -95,6 +95,14 @@ def test_where_many_of_a_bucket_are_asked_for_all_are_taken_to_be_near():
     assert flags.all() and len(others.contents) == 4
     few, flags = near_in(table.lazy())(own.at(np.arange(1)), THRESHOLD)
     assert 0 < len(few.contents) < MANY
+
+
+@pytest.mark.parametrize(("n", "found"), [(MANY_PAIRS, 0), (MANY_PAIRS + 1, MANY_PAIRS)])
+def test_of_a_bucket_of_too_many_pairs_all_are_taken_to_be_near(n, found):
+    rows = [([7, number, number], 40, [1, 2, 3] if number else list(range(200, 230))) for number in range(n)]
+    table = frame(rows)
+    others, flags = near_in(table.lazy())(signatures_in(table[:1].to_arrow(), BANDS), THRESHOLD)
+    assert (len(others.contents), flags.tolist()) == (found, [found > 0])
 
 
 def test_other_bands_than_the_settings_say_are_told():
