@@ -173,6 +173,18 @@ class _Workers:
             f"{gigabytes(memory_there_is())} in all: give it more, or exclude the document (`headwater explain {key}` shows it)"
         )
 
+    def _measure_nothing(self, batch: pl.DataFrame) -> None:
+        """Raises BrokenMeasure where a worker dies also without a content: of what it is sent, or as it starts."""
+        try:
+            self._submit(to_ipc(batch.clear())).result()
+        except BrokenProcessPool as error:
+            self._close()
+            raise BrokenMeasure(
+                f"measure {self._stage.name}: the processes that measure die before they have a content, of what they wrote to "
+                f"stderr; was the code of {self._stage.function.__module__} or of its settings changed meanwhile, then begin "
+                "the run again"
+            ) from error
+
     def _halved(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """A batch that has the workers for itself: what dies of it is in it, and of what was killed for want of memory less
         may have room."""
@@ -193,6 +205,7 @@ class _Workers:
             elif kills() > killed and self._was_killed():
                 raise self._starved(batch) from error
             else:
+                self._measure_nothing(batch)
                 yield batch.select(*self._stage.key, error=pl.lit("WorkerDied: the worker died on this content"))
         else:
             yield found

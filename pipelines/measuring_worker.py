@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -34,9 +35,24 @@ def ready(around: Mapping[str, str], options: Mapping[str, Any]) -> None:
 
 
 def in_worker(module: str, name: str, key: Sequence[str], data: bytes) -> bytes:
-    """The evidence of a batch by the measure of that name, which is a function or a stage that was made of one."""
-    named = getattr(importlib.import_module(module), name)
-    return to_ipc(measured(getattr(named, "function", named), name, key, _table(data), given))
+    """The evidence of a batch by the measure of that name. Raises BrokenMeasure where this process has no such measure."""
+    return to_ipc(measured(_function(module, name), name, key, _table(data), given))
+
+
+def _function(module: str, name: str) -> Callable[..., pa.RecordBatch]:
+    """The function of that name, of which a stage may have been made, and which takes what is given."""
+    try:
+        named = getattr(importlib.import_module(module), name)
+        function: Callable[..., pa.RecordBatch] = getattr(named, "function", named)
+        inspect.signature(function).bind(None, **given)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise BrokenMeasure(
+            f"measure {name}: a process that measures cannot call {name} of the module {module} as the run does "
+            f"({type(error).__name__}: {error}); was the code changed meanwhile, then begin the run again"
+        ) from error
+    return function
 
 
 def measured(

@@ -213,10 +213,16 @@ def measure(
 
     What the evidence depends on beside the text (a media type) belongs into `key`. It is made of a library's function as
     it stands, with what the evidence is `about`: the processes that measure import the module of the function, so of one
-    that stood among the assets they would import all of these.
+    that stood among the assets they would import all of these. Raises ValueError for a function that they would not find:
+    of a script or a notebook, or within another function or a class.
     """
 
     def decorate(function: Callable[..., Any]) -> Stage:
+        if function.__module__ == "__main__" or not function.__qualname__.isidentifier():
+            raise ValueError(
+                f"measure {function.__qualname__} of {function.__module__}: the processes that measure find a function by its "
+                "name in a module, and so not this one: put it at the top level of a module that can be imported"
+            )
         outputs = _outputs(function, key, (), about)
         return Stage(
             function.__name__,

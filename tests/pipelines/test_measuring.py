@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from assets.datasets import candidates
 from curation.memory_limits import OutOfMemory
 from curation.tasks import TaskSettings
 from pipelines.measuring import evidence
-from pipelines.stages import Stage
+from pipelines.measuring_worker import BrokenMeasure
+from pipelines.stages import Stage, measure
 from records import content_digest, silent
 from tests.pipelines import toy_stages
 from tests.pipelines.toy_stages import House, InProcess, ScaleSettings
@@ -279,6 +281,55 @@ def test_a_worker_imports_neither_the_assets_nor_its_callers_main(tmp_path: Path
         "pipelines",
         "pipelines.measuring_worker",
     ]
+
+
+CODE = """
+from dataclasses import dataclass
+import pyarrow as pa
+
+@dataclass
+class Factor:
+    value: int = 1
+
+def widths(contents: pa.RecordBatch, factor: Factor) -> pa.RecordBatch:
+    found = [len(text) * factor.value for text in contents["text"].to_pylist()]
+    return pa.record_batch({"content_digest": contents["content_digest"], "width": pa.array(found, pa.int64())})
+"""
+
+
+@pytest.mark.parametrize("renamed", ["widths", "factor", "Factor"])
+def test_code_that_changes_under_a_run_is_no_fault_of_the_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renamed: str
+) -> None:
+    """A function, a parameter or the type of a setting got another name since the run imported them: no content failed."""
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"measure_{renamed.lower()}_{renamed[0].isupper()}"
+    module = tmp_path / f"{name}.py"
+    module.write_text(CODE)
+    ours = import_module(name)
+    stage = measure(group="curation", code_version="1", of="lines")(ours.widths)
+    module.write_text(CODE.replace(renamed, "renamed_since"))
+    contents = pl.DataFrame({"content_digest": [content_digest("one"), content_digest("two")], "text": ["one", "two"]})
+    with pytest.raises(
+        BrokenMeasure, match=rf"measure widths: .* {name} .*changed meanwhile, then begin the run again"
+    ):
+        measured_at_once(stage, contents, None, {"factor": ours.Factor(2)})
+
+
+def test_a_measure_that_its_workers_would_not_find_is_refused(tmp_path: Path) -> None:
+    """Of a function within another one, or of a script."""
+
+    def inner(contents: pa.RecordBatch) -> pa.RecordBatch:
+        return contents
+
+    told = "the processes that measure find a function by its name in a module, and so not this one: put it at the top level"
+    with pytest.raises(ValueError, match=f"measure .*inner of {__name__}: {told}"):
+        measure(group="curation", code_version="1", of="lines")(inner)
+    script = tmp_path / "script.py"
+    made = "from pipelines.stages import measure\n@measure(group='curation', code_version='1', of='lines')\n"
+    script.write_text(f"{made}def widths(contents): ...\n")
+    ran = subprocess.run([sys.executable, script], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert f"ValueError: measure widths of __main__: {told}" in ran.stderr
 
 
 @pytest.mark.parametrize("wrong", ["fewer", "another order"])
