@@ -125,10 +125,11 @@ class RowIndex:
         return pa.Table.from_batches(parts or [self._nothing.select(columns)])
 
     def texts(self, column: str, wanted: Numbers, name: str) -> Iterator[tuple[Numbers, pa.Array]]:
-        """A column of texts of the rows where `column` holds one of these digests, which are distinct, and the digest of each
-        row: file by file, from those that hold any."""
+        """A column of texts where `column` holds one of these digests, which are distinct, and the digest of each text: file by
+        file, from those that hold any. Of the rows of a file that hold the same digest the first alone is read."""
         for file, rows in self._with_digests(column, wanted):
             if len(rows):
+                rows = _firsts(file.numbers(column), rows)
                 found = file.texts(name, rows)
                 yield (file.numbers(column)[rows], found) if found is not None else _filtered(file, column, rows, name)
 
@@ -234,10 +235,20 @@ def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
     return np.sort(rows[:total])
 
 
+def _firsts(held: Numbers, rows: Rows) -> Rows:
+    """The first of the rows that hold each digest, in order."""
+    high, low = held[rows].T
+    order = np.lexsort((low, high))
+    again = (high[order[1:]] == high[order[:-1]]) & (low[order[1:]] == low[order[:-1]])
+    first: Rows = rows[np.sort(order[np.concatenate([[True], ~again])])]
+    return first
+
+
 def _filtered(file: OpenFile, column: str, rows: Rows, name: str) -> tuple[Numbers, pa.Array]:
-    """Texts of the rows of a file that hold the same digests as these, looked for in all of it, and these."""
-    values = names_of(Digests(*file.numbers(column)[rows].T)).unique()
-    found = pl.scan_parquet(file.data).filter(pl.col(column).is_in(values.implode())).select(column, name).collect()
+    """A text for each digest that these rows of a file hold, looked for in all of it, and the digest of each."""
+    values = names_of(Digests(*file.numbers(column)[rows].T))
+    wanted = pl.scan_parquet(file.data).filter(pl.col(column).is_in(values.implode())).select(column, name)
+    found = wanted.unique(column).collect(engine="streaming")
     return numbers_of(found[column]), _plain(found[name])
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.deduplication.additions
 
 Either is the difference of two runs, and the speed of a machine moves by more than that from minute to minute. So runs take
-turns, differences are of neighbours, and the median of these is told, with where the median of more would lie: between the
-two that stand as far from the middle as chance puts it in 19 of 20 cases.
+turns, differences are of neighbours, each turn has its median, and the median of these is told, with where that of more turns
+would lie: between the two that stand as far from the middle as chance puts it in 19 of 20 cases.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from benchmarks.peers import CACHE
 
 TOOL = TOOLS / "headwater_update.py"
 SIZE = 400_000
-TURNS, UPDATES = 24, 5
-"""A run of all at once, and updates for each, which are short."""
+TURNS, UPDATES, BUILDS = 24, 5, 5
+"""A run of all at once, and updates for each, which are short; and runs that make the tables."""
 
 
 class Prepared(NamedTuple):
@@ -84,16 +84,16 @@ def additions(few: Corpus, many: Corpus) -> str:
             run(OURS, own.given)
             own.build()
             own.update()  # compiles, once for ever
-        few_built, many_built = (own.build() for own in prepared)
+        builds = [[own.build() for own in prepared] for _ in range(BUILDS)]
         turns = [_turn(*prepared) for _ in range(TURNS)]
-    beyond = [cost for turn in turns for cost in turn.beyond]
-    (low, middle, high), whole = _median_of(beyond), median(turn.whole for turn in turns)
-    tables = many_built - few_built
+    low, middle, high = _median_of([median(turn.beyond) for turn in turns])
+    whole, tables = median(turn.whole for turn in turns), median(built - least for least, built in builds)
     return (
         f"The last hundredth of {many.documents:,} documents, added to the tables of the others on disk, takes "
         f"{median(turn.update for turn in turns):.2f} CPU s, and {middle:.3f} beyond one document added to nine: the median of "
-        f"{len(beyond)} pairs of runs; that of more would lie between {low:.3f} and {high:.3f}.\n\nThat is {middle / tables:.1%} of the "
-        f"full run that makes these tables, with their indexes and a copy of the texts ({tables:.2f} CPU s beyond ten documents), and "
+        f"{TURNS} turns of {UPDATES} pairs of runs; that of more would lie between {low:.3f} and {high:.3f}.\n\nThat is "
+        f"{middle / tables:.1%} ({low / tables:.1%} to {high / tables:.1%}) of the full run that makes these tables, with their indexes "
+        f"and a copy of the texts ({tables:.2f} CPU s beyond ten documents, the median of {BUILDS} pairs), and "
         f"{middle / whole:.1%} ({low / whole:.1%} to {high / whole:.1%}) of finding all duplicates at once, which writes nothing "
         f"({whole:.2f}, the median of {TURNS} pairs).\n"
     )

@@ -55,7 +55,7 @@ def slots_for(n: int) -> int:
 
 @piece
 def slot_of(key: np.uint64, size: int) -> int:
-    """Where a key goes in a table of that size, a power of two, or behind it: all of its bits count in the middle ones of
+    """Where a key goes in a table of that size, a power of two, or behind it: its lower half counts whole in the middle bits of
     its product with the golden ratio (Knuth, TAOCP 3, 6.4)."""
     return int(np.int64(key * _GOLDEN >> _32)) & (size - 1)
 

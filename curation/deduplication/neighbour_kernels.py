@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import kernel, piece
-from curation.deduplication.digest_index import slot_of
 from curation.deduplication.lanes import count_bits
 from curation.deduplication.pair_kernels import ROUNDED
 from curation.index_kernels import next_from, stride
@@ -18,7 +17,6 @@ MANY = 64
 """Contents in a bucket that are not looked at pair by pair."""
 MANY_PAIRS = MANY * MANY
 """Pairs of a bucket that are not looked at, nor held."""
-NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
 _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
@@ -31,17 +29,14 @@ def can_reach(both: int, differing: int, threshold: float) -> bool:
 
 
 @kernel
-def list_sharing(
-    keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, listed: Hashes, pairs: Hashes, total: int
-) -> int:
-    """List, from `total` on, the pairs of a row and a content that is `asked` for which have the same hash of one band, as
-    row << 32 | content; how many there are then, with those that there was no room for.
+def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pairs: Hashes) -> int:
+    """List the pairs of a row and a content that is `asked` for which have the same hash of a band, as row << 32 | content, but
+    those of which both are marked; how many there are, with those that there was no room for.
 
     `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Of a bucket of too many pairs, all are taken to
-    be near, and marked. A pair may share many bands: `listed`, a power of two of places that begin as
-    `NO_PAIR`, holds those that were listed last, which are not listed again.
+    be near, and marked.
     """
-    at, start, step = 0, 0, stride(keys, len(asked))
+    at, start, total, step = 0, 0, 0, stride(keys, len(asked))
     while start < len(asked):
         key, stop = asked[start] >> _32 << _32, start
         while stop < len(asked) and asked[stop] >> _32 << _32 == key:
@@ -59,13 +54,11 @@ def list_sharing(
             row = keys[at] & _LOW
             at += 1
             for which in range(start, stop):
-                pair = row << _32 | asked[which] & _LOW
-                place = slot_of(pair, len(listed))
-                if listed[place] == pair:
+                content = asked[which] & _LOW
+                if near[np.int64(content)] and near_rows[np.int64(row)]:
                     continue
-                listed[place] = pair
                 if total < len(pairs):
-                    pairs[total] = pair
+                    pairs[total] = row << _32 | content
                 total += 1
         start = stop
     return total
@@ -87,7 +80,7 @@ def mark_near(
 ) -> None:
     """Mark the contents and the rows, of pairs as `list_sharing` lists them, that may be near to each other.
 
-    The pairs are sorted, so that rows are looked at as they lie; some may be there more than once.
+    The pairs are sorted, so that rows are looked at as they lie.
     A content is told by its digest (a row of two numbers), and is no neighbour of itself. Its odd sketch is a row of `odd`;
     that of a row is row_odd[odd_starts[row] // 8:]. What need not be looked at is not: each place costs a miss of the cache.
     """

@@ -84,22 +84,13 @@ def _near_rows(
     contents = fixed(np.stack(own.contents, axis=1)), fixed(own.odd), fixed(own.n_shingles)
     numbers, offsets = np.frombuffer(n_shingles.buffers()[1] or b"", np.int64), np.frombuffer(starts, np.int64)
     rows = fixed(_numbers(file)), np.frombuffer(sketches or b"", np.uint64), offsets[odd.offset :]
-    marked = np.zeros(len(odd), np.bool_)
-    pairs = _sharing_pairs(file.pieces, asked, near, marked)
-    neighbour_kernels.mark_near(pairs, *contents, *rows, numbers[n_shingles.offset :], threshold, near, marked)
+    marked, room = np.zeros(len(odd), np.bool_), np.empty(8 * len(near) + 1024, np.uint64)
+    for keys, wanted in zip(file.pieces, asked, strict=False):  # a file without a word has no keys
+        while (total := neighbour_kernels.list_sharing(fixed(keys), wanted, near, marked, room)) > len(room):
+            room = np.empty(total, np.uint64)
+        pairs = fixed(np.sort(room[:total]))
+        neighbour_kernels.mark_near(pairs, *contents, *rows, numbers[n_shingles.offset :], threshold, near, marked)
     return np.flatnonzero(marked)
-
-
-def _sharing_pairs(pieces: Sequence[Keys], asked: Sequence[Keys], near: Flags, near_rows: Flags) -> Keys:
-    """The pairs of a row and a content that share a band, sorted; some more than once."""
-    pairs, total = np.empty(64 * len(near) + 1024, np.uint64), 0
-    while True:
-        listed = np.full(slots_for(4 * len(near)), neighbour_kernels.NO_PAIR)
-        for keys, wanted in zip(pieces, asked, strict=False):  # a file without a word has no keys
-            total = neighbour_kernels.list_sharing(fixed(keys), wanted, near, near_rows, listed, pairs, total)
-        if total <= len(pairs):
-            return fixed(np.sort(pairs[:total]))
-        pairs, total = np.empty(total, np.uint64), 0
 
 
 def _numbers(file: IndexedRows) -> npt.NDArray[np.uint64]:

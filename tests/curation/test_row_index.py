@@ -113,6 +113,18 @@ def test_texts_come_with_the_digests_that_they_are_found_by(tmp_path, codec):
     assert not list(found.texts("of", numbers_of(pl.Series("of", [digest("x")])), "text"))
 
 
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_of_copies_one_text_is_read(tmp_path, codec):
+    names = [digest(str(number % 3)) for number in range(3_000)]
+    rows = pl.DataFrame({"of": names}).with_columns(text="text of " + pl.col("of"))
+    rows.write_parquet(tmp_path / "part.parquet", compression=codec)
+    layout = Layout(("of",), ("of",), digests=("of",), texts=("text",))
+    file = IndexedFile(tmp_path / "part.parquet", tmp_path / "index", layout)
+    file.write(lambda data: pl.read_parquet(data, columns=["of"]))
+    found = texts_in(RowIndex([file], layout, pl.Schema({"of": pl.String})), rows[1:3])
+    assert found.sort("of").equals(rows[1:3].sort("of"))
+
+
 def test_no_column_more_is_taken_than_asked_for(tmp_path):
     [file] = index(tmp_path, [frame([("a", None, None, 1, digest("x")), ("b", None, None, 2, digest("y"))])]).files
     for rows in ([0], [0, 1]):
