@@ -90,10 +90,11 @@ class IndexedFile:
 
     def write(self, read: Callable[[Path], pl.DataFrame]) -> None:
         """Write the index, unless it is there; `read` gives the narrow columns of the file. Its time says when it was last
-        asked for."""
+        asked for, by whom it belongs to: others may not set it."""
         with suppress(FileNotFoundError):
             for place in (self.keys, self.rows, *map(self.pages, self.layout.texts)):
-                os.utime(place)
+                with suppress(PermissionError):
+                    os.utime(place)
             return
         frame = read(self.data).select(self.layout.columns)
         self.folder.mkdir(parents=True, exist_ok=True)

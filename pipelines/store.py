@@ -117,9 +117,11 @@ class Store:
         for file in files:
             file.write(lambda place: pl.read_parquet(place, columns=list(layout.columns)).cast(schema))
         oldest = time.time() - RETENTION_HOURS * 3600
-        for other in folder.glob("*"):
+        asked = {file.rows.stem for file in files}
+        for other in (each for each in folder.glob("*") if each.stem not in asked):
             data = Path(self.location(table)) / other.name.rsplit(".", 2)[0]
-            with suppress(FileNotFoundError):  # another process has just put a draft in its place, or removed the same
+            # another process has just put a draft in its place, or removed the same; or its owner alone may remove it
+            with suppress(FileNotFoundError, PermissionError):
                 if not (data.exists() or other.name.startswith(".")) or other.stat().st_mtime < oldest:
                     other.unlink()
         return RowIndex(files, layout, schema)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -31,6 +33,7 @@ from pipelines.store import RETENTION_HOURS, Store
 from tests import forked_commands
 from tests.forked_commands import environment
 
+ROOT = Path(__file__).parents[2]
 KEY = ("id",)
 SCHEMA = {"id": pl.Int64, "text": pl.String}
 
@@ -515,6 +518,42 @@ def test_indexes_that_nobody_asks_for_any_more_go_and_those_in_use_stay(tmp_path
     assert len(names) == 5 and len(list(folder.iterdir())) == 2
     (folder / ".4567.draft").symlink_to("gone")  # as a draft that another process has put in its place meanwhile
     assert store.index("notes", head.number, used).among("name", pl.Series(["a"])).rows() == [("a",)]
+
+
+ANOTHER = """
+import os, sys
+from pathlib import Path
+import polars as pl
+from curation.row_index import Layout
+from pipelines.store import Store
+store = Store(Path(sys.argv[1]))
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+print(store.index("notes", int(sys.argv[2]), Layout(("name",), ("name",))).among("name", pl.Series(["b"])).rows())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("mode", [0o777, 0o1777], ids=["all may remove", "each removes its own"])
+def test_indexes_that_another_user_made_are_used(mode: int) -> None:
+    """Whoever shares a workspace may neither set their times nor, in a sticky folder, remove those that nobody asks for."""
+    with tempfile.TemporaryDirectory() as place:
+        root, folder = Path(place), Path(place) / "indexes" / "notes"
+        root.chmod(0o755)
+        store = Store(root)
+        head = store.replace(pl.DataFrame({"name": ["a", "b"], "text": ["one", "two"]}), draft(), None, ["name"])
+        for layout in (used := Layout(("name",), ("name",)), Layout(("name",), ("name", "text"))):
+            store.index("notes", head.number, layout)
+        for path in folder.iterdir():
+            os.utime(path, (1, 1))
+        folder.chmod(mode)
+        asked = [sys.executable, "-c", ANOTHER, root, str(head.number)]
+        ran = subprocess.run(asked, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        assert ran.stdout == "[('b',)]\n", ran.stderr
+        left = {path.name.split(".")[-2] for path in folder.iterdir()}
+        assert left == {used.name} if mode == 0o777 else len(left) == 2
 
 
 def test_a_log_is_read_once_and_again_when_anything_is_committed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
