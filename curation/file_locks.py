@@ -12,22 +12,23 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
+
+from curation.trusted_folders import Folder
 
 FILE = "kernels.lock"
 _LOOK_SECONDS = 0.02
 
 
 @cache
-def _opened(folder: Path) -> int | None:
-    with suppress(OSError):  # read-only, or not ours
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def _opened(folder: Folder) -> int | None:
+    with suppress(OSError):  # read-only, or others may write to it
+        folder.make()
+        return folder.file(FILE, os.O_RDWR | os.O_CREAT)
     return None
 
 
 @contextmanager
-def alone(folders: Iterable[Path], name: str, patience: float = 0) -> Iterator[bool]:
+def alone(folders: Iterable[Folder], name: str, patience: float = 0) -> Iterator[bool]:
     """Within this block no other process is in such a block of the same name; the lock lies in the first folder that takes it.
 
     False, and not so, where another process is in one for more than `patience` seconds, or there are no locks to be had.

@@ -2,10 +2,11 @@
 
 A file's name says of which function it is, of which text of its module, for which kinds of arguments, on which processor and
 by which versions. It begins with a digest of that, of the sources it was made from, and of itself; so one that is damaged, or
-of other sources, is none, and neither is one that another user could have written, for what is in it is run. Whoever writes
-one removes those that are of a module as it is no more; a process that reads one of them has it open, or makes its own. The code takes the tuple of all arguments
-as the interpreter has it, for the arrays in it, and then the numbers; what it returns or raises it leaves in a row of 64-bit
-places (`curation.compiler`).
+of other sources, is none, and neither is one that another user could have written (`curation.trusted_folders`). Whoever writes
+one removes those that are of a module as it is no more; a process that reads one of them has it open, or makes its own.
+
+The code takes the tuple of all arguments as the interpreter has it, for the arrays in it, and then the numbers; what it returns
+or raises it leaves in a row of 64-bit places (`curation.compiler`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import os
 import pickle
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -33,6 +33,7 @@ import numpy as np
 from llvmlite.binding import orcjit
 
 from curation.kernel_arguments import Kind
+from curation.trusted_folders import Folder
 
 ENTRY = "curation_entry"
 """The name of the function that is called."""
@@ -97,8 +98,13 @@ def _machine() -> str:
     )
 
 
-def folders_of(file: str) -> tuple[Path, ...]:
+def folders_of(file: str) -> tuple[Folder, ...]:
     """Where the code of a source's functions may be kept: in the first of them that takes it."""
+    owners = _owners(file)
+    return tuple([Folder(path, owners) for path in _places(file)])
+
+
+def _places(file: str) -> tuple[Path, ...]:
     folder = Path(file).resolve().parent
     own = f"{folder.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}"
     if told := os.environ.get("NUMBA_CACHE_DIR"):
@@ -121,8 +127,8 @@ def _newest(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=_changed, reverse=True)
 
 
-def _trusted(file: str) -> frozenset[int]:
-    """Who may write what is run: this user, root, and whoever owns the source, which is run too."""
+def _owners(file: str) -> frozenset[int]:
+    """Who may have written what is run: this user, root, and whoever owns the source, which is run too."""
     users = {0, os.geteuid()}
     with suppress(OSError):
         users.add(Path(file).stat().st_uid)
@@ -130,15 +136,13 @@ def _trusted(file: str) -> frozenset[int]:
 
 
 class Kept(NamedTuple):
-    """Where the machine code of a function is kept, the file and the digest of its module, what it is made from, and who may
-    have written it."""
+    """Where the machine code of a function is kept, the file and the digest of its module, and what it is made from."""
 
-    folders: tuple[Path, ...]
+    folders: tuple[Folder, ...]
     source: Path
     digest: str
     function: str
     made_from: str
-    trusted: frozenset[int]
 
     @property
     def _module(self) -> str:
@@ -155,14 +159,10 @@ class Kept(NamedTuple):
     def _digest(self, file: str, body: bytes) -> bytes:
         return hashlib.sha256(f"{file} {self.made_from} ".encode() + body).hexdigest().encode()
 
-    def _is_safe(self, opened: int) -> bool:
-        seen = os.fstat(opened)
-        return seen.st_uid in self.trusted and not seen.st_mode & 0o022
-
     def read(self, kinds: Sequence[Kind]) -> Code | None:
         """The code for these kinds of arguments, if it is kept."""
         name = self._file(kinds)
-        return next(filter(None, (self._code(folder / name) for folder in self.folders)), None)
+        return next(filter(None, (self._code(folder, name) for folder in self.folders)), None)
 
     def alone(self, kinds: Sequence[Kind], patience: float) -> AbstractContextManager[bool]:
         """Within this block no other process compiles for these kinds; see `curation.file_locks.alone`."""
@@ -170,21 +170,20 @@ class Kept(NamedTuple):
 
         return alone(self.folders, self._file(kinds), patience)
 
-    def _code(self, file: Path) -> Code | None:
+    def _code(self, folder: Folder, name: str) -> Code | None:
         try:
-            with file.open("rb") as opened:
+            with os.fdopen(folder.file(name), "rb") as opened:
                 digest, _, body = opened.read().partition(b"\n")
-                is_safe = self._is_safe(opened.fileno())
         except OSError:
             return None
-        return Code(*marshal.loads(body)) if is_safe and digest == self._digest(file.name, body) else None  # noqa: S302
+        return Code(*marshal.loads(body)) if digest == self._digest(name, body) else None  # noqa: S302
 
     def write(self, kinds: Sequence[Kind], code: Code) -> None:
         """Keep code in the first folder that takes it, as a whole file or none; where none does it is not kept."""
         name, body = self._file(kinds), marshal.dumps(tuple(code))
         whole = self._digest(name, body) + b"\n" + body
-        folder = next((folder for folder in self.folders if self._written(folder / name, whole)), None)
-        for file in self._outdated(folder) if folder and self._is_current() else ():
+        folder = next((folder for folder in self.folders if _is_written(folder, name, whole)), None)
+        for file in self._outdated(folder.path) if folder and self._is_current() else ():
             with suppress(OSError):  # another process removed it
                 file.unlink()
 
@@ -204,23 +203,23 @@ class Kept(NamedTuple):
         yield from _newest(folder.glob(f"{escape(self._name)}*.kernel"))[_MOST:]
         yield from (file for file in folder.glob(f"{_BEGUN}*") if _changed(file) < time.time() - _DAY)
 
-    def _written(self, file: Path, whole: bytes) -> bool:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            opened, name = tempfile.mkstemp(prefix=_BEGUN, dir=file.parent)
-        except OSError:  # read-only, or not ours
-            return False
-        begun = Path(name)
-        with suppress(OSError), os.fdopen(opened, "wb") as out:
-            out.write(whole)
-            out.flush()
-            os.fchmod(opened, 0o644)
-            if self._is_safe(opened):
-                begun.replace(file)
+
+def _is_written(folder: Folder, name: str, whole: bytes) -> bool:
+    """Whether a folder takes a file; what was begun there and did not become whole is removed."""
+    begun = f"{_BEGUN}{os.urandom(8).hex()}"
+    with suppress(OSError):  # read-only, full, or others may write to it
+        folder.make()
+        with folder.opened() as within:
+            try:
+                with os.fdopen(folder.file(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
+                    out.write(whole)
+                    os.fchmod(out.fileno(), 0o644)
+                os.replace(begun, name, src_dir_fd=within, dst_dir_fd=within)
                 return True
-        with suppress(OSError):  # full, or of a system that lets all write all
-            begun.unlink()
-        return False
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(begun, dir_fd=within)
+    return False
 
 
 def kept(function: Any, files: Iterable[str], values: str) -> Kept | None:
@@ -234,7 +233,7 @@ def kept(function: Any, files: Iterable[str], values: str) -> Kept | None:
         return None
     file = function.__code__.co_filename
     digest, name = digest_of(file) or "", f"{function.__qualname__}-{function.__code__.co_firstlineno}"
-    return Kept(folders_of(file), Path(file), digest, name, f"{digests} {values}", _trusted(file))
+    return Kept(folders_of(file), Path(file), digest, name, f"{digests} {values}")
 
 
 @cache

@@ -16,17 +16,20 @@ import pytest
 import curation
 from curation import compilation
 from curation.ahead import MOST, Version, versions
-from curation.file_locks import alone
+from curation.file_locks import FILE, alone
+from curation.trusted_folders import Folder
 from tests.curation.kernel_versions import RECORDED
 
 PACKAGE = Path(curation.__file__).parent
 FOR_TESTS = {"curation.privacy.number_kernel.may_be_entity"}
 """What other kernels call, and Python in tests alone."""
 HOLDS = """
+import os
 import sys
 from pathlib import Path
 from curation.file_locks import alone
-with alone([Path(sys.argv[1])], "held") as is_alone:
+from curation.trusted_folders import Folder
+with alone([Folder(Path(sys.argv[1]), frozenset([os.geteuid()]))], "held") as is_alone:
     print(is_alone, flush=True)
     sys.stdin.read()
 """
@@ -72,6 +75,10 @@ def said(program: str, **around: str) -> str:
     return ran(program, **around).stdout.strip()
 
 
+def folder_of_ours(path: Path) -> Folder:
+    return Folder(path, frozenset([os.geteuid()]))
+
+
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that holds a lock in this folder."""
@@ -85,21 +92,33 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_lock_is_of_one_name_and_ends_with_the_process_that_holds_it(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
-    with alone([tmp_path], "held") as is_alone:
+    with alone([folder_of_ours(tmp_path)], "held") as is_alone:
         assert not is_alone
-    with alone([tmp_path], "other") as is_alone:
+    with alone([folder_of_ours(tmp_path)], "other") as is_alone:
         assert is_alone
     holder.kill()
     holder.wait()
-    with alone([tmp_path], "held") as is_alone:
+    with alone([folder_of_ours(tmp_path)], "held") as is_alone:
         assert is_alone
 
 
 def test_where_no_folder_takes_a_lock_nobody_is_alone(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with alone([tmp_path / "file"], "held", patience=60) as is_alone:
+    first, second = folder_of_ours(tmp_path / "file"), folder_of_ours(tmp_path / "folder")
+    first.path.touch()
+    with alone([first], "held", patience=60) as is_alone:
         assert not is_alone
-    with alone([tmp_path / "file", tmp_path / "folder"], "held") as is_alone:
+    with alone([first, second], "held") as is_alone:
+        assert is_alone
+
+
+def test_no_lock_is_taken_where_another_user_could_hold_it(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    """Nobody waits for him."""
+    tmp_path.chmod(0o757)
+    with alone([folder_of_ours(tmp_path), folder_of_ours(tmp_path / "folder")], "held") as is_alone:
+        assert is_alone
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / FILE)
+    with alone([folder_of_ours(tmp_path / "pipe"), folder_of_ours(tmp_path / "folder")], "held") as is_alone:
         assert is_alone
 
 

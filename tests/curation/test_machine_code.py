@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from curation.compilation import Kernel, kernel
 from curation.kernel_arguments import Kind
 from curation.machine_code import Code, Kept
+from curation.trusted_folders import Folder, is_of_one
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -267,7 +268,7 @@ def begun(folder: Path, **around: str) -> subprocess.Popen[str]:
 
 def said(folder: Path, **around: str) -> str:
     process = begun(folder, **around)
-    out, _ = process.communicate()
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return out.strip()
 
@@ -345,7 +346,7 @@ def test_of_one_function_so_many_files_are_kept_at_most(code: tuple[Kept, tuple[
         keeping.write((*kinds, *["int64"] * n), made)
     keeping.write(kinds, made)
     assert keeping.read(kinds) == made
-    assert len(list(keeping.folders[0].glob("*.kernel"))) == 16
+    assert len(list(keeping.folders[0].path.glob("*.kernel"))) == 16
 
 
 def test_of_processes_that_need_it_at_once_one_compiles_it_and_the_other_waits(written: Path) -> None:
@@ -360,6 +361,18 @@ def test_where_the_source_is_read_only_the_users_own_folder_keeps_it(written: Pa
     (written / "__pycache__").write_text("")
     assert [said(written), said(written)] == ["10 True", "10 False"]
     assert [file.relative_to(written).parts[:2] for file in kept(written)] == [("cache", "headwater")]
+
+
+def test_who_lets_a_group_write_loses_nothing(written: Path) -> None:
+    """Debian's users have a group of their own each, and may let it write to what they make."""
+    before = os.umask(0o002)
+    try:
+        (written / "__pycache__").mkdir()
+        assert [said(written), said(written)] == ["10 True", "10 False"]
+    finally:
+        os.umask(before)
+    is_beside = is_of_one(os.getegid(), os.geteuid())
+    assert [file.relative_to(written).parts[0] for file in kept(written)] == ["__pycache__" if is_beside else "cache"]
 
 
 def test_a_full_disk_costs_what_would_be_kept_and_nothing_is_left_on_it(written: Path) -> None:
@@ -382,14 +395,16 @@ def code(tmp_path: Path) -> tuple[Kept, tuple[Kind, ...], Code]:
     assert quotient._place is not None
     found = quotient._place.read(kinds)
     assert found is not None
-    return quotient._place._replace(folders=(tmp_path / "no folder", tmp_path / "folder")), kinds, found
+    owners = frozenset([os.geteuid()])
+    folders = (Folder(tmp_path / "no folder", owners), Folder(tmp_path / "folder", owners))
+    return quotient._place._replace(folders=folders), kinds, found
 
 
 def test_a_damaged_file_is_none(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
     keeping, kinds, made = code
     keeping.write(kinds, made)
     assert keeping.read(kinds) == made
-    (file,) = keeping.folders[0].iterdir()
+    (file,) = keeping.folders[0].path.iterdir()
     whole = file.read_bytes()
     flipped = bytearray(whole)
     flipped[-200] ^= 1
@@ -414,22 +429,56 @@ def test_what_another_user_could_have_written_is_not_run(code: tuple[Kept, tuple
     finally:
         os.umask(before)
     assert keeping.read(kinds) == made
-    (file,) = keeping.folders[0].iterdir()
+    (file,) = keeping.folders[0].path.iterdir()
     for mode in (0o664, 0o646):
         file.chmod(mode)
         assert keeping.read(kinds) is None
     file.chmod(0o644)
-    stranger = keeping._replace(trusted=frozenset([os.geteuid() + 1]))
+    others = frozenset([os.geteuid() + 1])
+    stranger = keeping._replace(folders=tuple(folder._replace(owners=others) for folder in keeping.folders))
     assert stranger.read(kinds) is None
     stranger.write(kinds, made)
-    assert [each for folder in keeping.folders for each in folder.iterdir()] == [file]
+    assert [each for folder in keeping.folders for each in folder.path.iterdir()] == [file]
+
+
+def test_what_stands_in_the_place_of_a_file_is_neither_followed_nor_waited_for(
+    code: tuple[Kept, tuple[Kind, ...], Code],
+) -> None:
+    keeping, kinds, made = code
+    keeping.write(kinds, made)
+    (file,) = keeping.folders[0].path.iterdir()
+    chosen = file.parent.parent / "chosen"
+    for stand in (lambda: file.symlink_to(chosen), lambda: os.mkfifo(file)):
+        file.replace(chosen)
+        stand()
+        assert keeping.read(kinds) is None
+        keeping.write(kinds, made)
+        assert keeping.read(kinds) == made
+        assert not file.is_symlink()
+
+
+def test_from_a_folder_that_others_may_write_to_nothing_is_run_and_nothing_is_kept_there(
+    code: tuple[Kept, tuple[Kind, ...], Code],
+) -> None:
+    keeping, kinds, made = code
+    keeping.write(kinds, made)
+    first, second = (folder.path for folder in keeping.folders)
+    (file,) = first.iterdir()
+    first.chmod(0o777)
+    assert keeping.read(kinds) is None
+    keeping.write(kinds, made)
+    assert keeping.read(kinds) == made
+    assert [[each.name for each in folder.iterdir()] for folder in (first, second)] == [[file.name]] * 2
+    (second / file.name).unlink()
+    first.chmod(0o755)
+    assert keeping.read(kinds) == made
 
 
 def test_where_no_folder_takes_it_nothing_is_kept(code: tuple[Kept, tuple[Kind, ...], Code]) -> None:
     keeping, kinds, made = code
-    keeping.folders[0].write_text("")
+    keeping.folders[0].path.write_text("")
     keeping.write(kinds, made)
-    assert [file.parent for file in keeping.folders[1].iterdir()] == [keeping.folders[1]]
+    assert [file.parent for file in keeping.folders[1].path.iterdir()] == [keeping.folders[1].path]
     assert keeping.read(kinds) == made
     nowhere = keeping._replace(folders=keeping.folders[:1])
     nowhere.write(kinds, made)
