@@ -332,7 +332,7 @@ def corpus(
 
 @stage(
     group="curation",
-    code_version="6",
+    code_version="7",
     primary_key=("source", "step", "fate", "reason"),
     asks=_looked_at,
     checks=("adds_up",),

@@ -76,31 +76,25 @@ def copies_between(
     places = documents.lazy().select("doc_id", "source")
     counted = dict(places.group_by("source").len().collect(engine="streaming").iter_rows())
     between = Counter[tuple[str, str]]()
-    for both in _between(places, counted, duplicates):
+    for both in _between(places, duplicates):
         between.update({(source, kept): count for source, kept, count in both.iter_rows()})
     names = [*(name for name in order if name in counted), *sorted(set(counted) - set(order))]
     return {name: counted[name] for name in names}, dict(sorted(between.items()))
 
 
-def _between(places: pl.LazyFrame, counted: Mapping[str, int], duplicates: Frame) -> Iterator[pl.DataFrame]:
+def _between(places: pl.LazyFrame, duplicates: Frame) -> Iterator[pl.DataFrame]:
     """How many documents of one source are removed for one of another (source, kept, len): at once if few are, or by blocks.
 
-    Names are looked for in all sources but the largest: that of those which are in none of them.
+    Names of documents that are gone count nowhere. Among few, those that may be there are told by hashes of 64 bits: of 400,000
+    documents and 100,000 removed ones that costs half of what the names do.
     """
     named = duplicates.lazy().select("doc_id", "kept_id")
     of_kept = {"doc_id": "kept_id", "source": "kept"}
-    if (height := height_of(named)) == 0:
-        return
-    if len(counted) == 1:
-        yield pl.DataFrame({"source": [*counted], "kept": [*counted], "len": height})
-        return
-    if height <= AT_ONCE * BLOCK_ROWS:
+    if height_of(named) <= AT_ONCE * BLOCK_ROWS:
         both = named.collect(engine="streaming")
-        wanted = pl.concat([both["doc_id"], both["kept_id"]]).unique()
-        largest = max(counted, key=lambda name: counted[name])
-        others = places.filter(pl.col("source") != largest, pl.col("doc_id").is_in(wanted.implode())).collect()
-        sources = both.join(others, on="doc_id", how="left").join(others.rename(of_kept), on="kept_id", how="left")
-        yield sources.group_by(pl.col("source", "kept").fill_null(largest)).len()
+        wanted = pl.concat([both["doc_id"], both["kept_id"]]).hash()
+        own = places.filter(pl.col("doc_id").hash().is_in(wanted.implode())).collect()
+        yield both.join(own, on="doc_id").join(own.rename(of_kept), on="kept_id").group_by("source", "kept").len()
         return
     places_of_kept = places.rename(of_kept)
     pairs = parts_of(named, BLOCK_ROWS)
