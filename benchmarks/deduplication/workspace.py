@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -29,6 +30,8 @@ WARMING = 2_000
 """So many documents that some of the last hundredth are near to others."""
 
 Seconds = dict[str, float]
+Turn = tuple[Seconds, Seconds, Seconds, Seconds]
+"""By stage: what all but the last hundredth cost, what the last, and the same of ten documents."""
 
 
 def stepped(size: int) -> tuple[Seconds, Seconds]:
@@ -48,18 +51,22 @@ def stepped(size: int) -> tuple[Seconds, Seconds]:
         return costs[0], costs[1]
 
 
-def table(size: int, whole: Seconds, added: Seconds, nothing: tuple[Seconds, Seconds]) -> str:
+def table(size: int, turns: Sequence[Turn]) -> str:
     """A line for each stage."""
     lines = [
-        f"{size:,} documents in a workspace: all but the last hundredth, then these, in CPU seconds (medians of {TURNS} turns).",
+        f"{size:,} documents in a workspace: all but the last hundredth, then these, in CPU seconds. Medians of {TURNS} turns; of the "
+        "last column the least and the most, too.",
         "",
         "| stage | all but the last hundredth | the last hundredth | beyond ten documents: whole | added | added : whole |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name in STAGES:
-        beyond = [cost[name] - empty[name] for cost, empty in zip((whole, added), nothing, strict=True)]
-        costs = " | ".join(f"{cost:.2f}" for cost in (whole[name], added[name], *beyond))
-        lines.append(f"| {name} | {costs} | {beyond[1] / beyond[0]:.1%} |")
+        costs = [tuple(seconds[name] for seconds in turn) for turn in turns]
+        beyond = [(whole - least, added - least_added) for whole, added, least, least_added in costs]
+        told = [median(column) for column in (*list(zip(*costs, strict=True))[:2], *zip(*beyond, strict=True))]
+        shares = sorted(added / whole for whole, added in beyond)
+        spread = f"{median(shares):.1%} ({shares[0]:.1%} to {shares[-1]:.1%})"
+        lines.append(f"| {name} | {' | '.join(f'{cost:.2f}' for cost in told)} | {spread} |")
     return "\n".join(lines) + "\n"
 
 
@@ -69,11 +76,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=400_000)
     size = parser.parse_args().size
     stepped(WARMING)  # compiles, once for ever
-    turns = [(*stepped(size), *stepped(EMPTY)) for _ in range(TURNS)]
-    whole, added, *nothing = (
-        {name: median(cost[name] for cost in costs) for name in STAGES} for costs in zip(*turns, strict=True)
-    )
-    found = table(size, whole, added, (nothing[0], nothing[1]))
+    found = table(size, [(*stepped(size), *stepped(EMPTY)) for _ in range(TURNS)])
     (RESULTS / "deduplication-workspace.md").write_text(found)
     print(found)
 
