@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict
 
@@ -184,6 +185,11 @@ def series(column: pa.Array) -> pl.Series:
     import pyarrow as pa
 
     return pl.DataFrame(pl.from_arrow(pa.Table.from_arrays([column], [""]))).to_series()
+
+
+def ready_to_digest() -> None:
+    """Import what digests of columns need, before processes are forked."""
+    import_module("pyarrow._compute")
 
 
 def taken(rows: Any, numbers: npt.NDArray[np.int64]) -> Any:

@@ -17,10 +17,15 @@ from functools import cache
 
 import pyarrow as pa
 
+_OWN = pa.default_memory_pool()
+"""Arrow's own allocator, unless it was told of another one."""
+
 
 def give_back() -> None:
-    """Return what Arrow's pool and the C library hold and nobody uses; some milliseconds."""
-    pa.default_memory_pool().release_unused()
+    """Return what Arrow's own pool, the one that it uses now, and the C library hold and nobody uses; some milliseconds."""
+    for pool in (_OWN, pa.default_memory_pool()):
+        pa.set_memory_pool(pool)  # PyArrow releases what the default one holds, whichever is asked
+        pool.release_unused()
     _trim()(0)
 
 

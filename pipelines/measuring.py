@@ -244,8 +244,9 @@ def _bare() -> Iterator[None]:
 
 
 def _forking(needed: Sequence[str]) -> BaseContext:
-    """Workers are forked from one process that has imported what the measure needs, once for all measures of a run: each
-    would import half a second's worth. It does nothing else, so there are no threads whose locks a fork would keep."""
+    """Workers are forked from one process, begun once, that has imported what the first measure of a run needs: each would
+    import half a second's worth. What a later measure needs beside, its workers import themselves. The process does nothing
+    else, so there are no threads whose locks a fork would keep."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -32,6 +32,7 @@ from curation.formats.plain import SOURCE_CODE, read_markdown, read_plain
 from curation.formats.row_tables import GeneralWay, Table, delimited_table, json_line_table
 from curation.formats.rows import CHAT, RECORD, Row, Rows
 from curation.formats.warc import WARC, read_warc
+from records import ready_to_digest
 
 __all__ = [
     "FORMATS",
@@ -115,7 +116,7 @@ def media_type(data: bytes, path: str) -> str:
 
 def ready(endings: frozenset[str]) -> None:
     """Import what files with these endings will need, so that not every process that reads does it for itself."""
-    import_module("pyarrow._compute")  # for the digests of rows
+    ready_to_digest()  # rows
     if ".parquet" in endings:
         import_module("pyarrow.parquet")
     for ending in endings & _ENDINGS.keys():
