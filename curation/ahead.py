@@ -8,7 +8,7 @@ help in the middle, and do not run beside it in step. Who needs what another pro
 
 A helper is a process of its own, for Numba holds the interpreter lock. Once that part is done it gives way to other work; it
 dies before others when memory ends, and ends with the process that started it. Where it fails it says so, and whoever needs
-what it left compiles that, as all do where nothing can be kept.
+what it left compiles that, as all do where nothing can be kept. Help is optional: nothing of it fails a process that is helped.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from curation import compilation
 from curation.compilation import Kernel
@@ -48,28 +48,32 @@ class Version(NamedTuple):
     arrays: tuple[str, ...]
 
     @property
-    def kernel(self) -> Kernel:
-        """Its module is imported."""
-        return cast(Kernel, getattr(import_module(self.module), self.name))
-
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of its arguments."""
-        return self.kernel.parameters.kinds_of(self.arrays)
+    def known(self) -> tuple[Kernel, tuple[Kind, ...]] | None:
+        """The kernel, whose module is imported, and the kinds of its arguments; None where nobody has it, for it is another now,
+        or needs what is not installed."""
+        try:
+            kernel: Kernel = getattr(import_module(self.module), self.name)
+            return kernel, kernel.parameters.kinds_of(self.arrays)
+        except (ImportError, AttributeError, ValueError):
+            return None
 
     @property
     def is_kept(self) -> bool:
-        """Whether this machine has its code; nobody has that of a kernel which is another now, or needs what is not installed."""
-        try:
-            return self.kernel.kept(self.kinds) is not None
-        except (ImportError, AttributeError, ValueError):
-            return False
+        """Whether this machine has its code."""
+        return self.known is not None and _is_kept(*self.known)
+
+
+def _is_kept(kernel: Kernel, kinds: tuple[Kind, ...]) -> bool:
+    return kernel.kept(kinds) is not None
 
 
 @cache
 def versions() -> tuple[Version, ...]:
-    """All that runs need, in the order in which they do."""
-    lines = Path(__file__).with_name("kernel_versions.txt").read_text(encoding="utf-8").splitlines()
+    """All that runs need, in the order in which they do; nothing where no record can be read, so that nobody helps."""
+    try:
+        lines = Path(__file__).with_name("kernel_versions.txt").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
     return tuple(_version(*line.split()) for line in lines)
 
 
@@ -95,36 +99,58 @@ def _told(name: str, is_ours: bool) -> Iterator[None]:
     begun = time.monotonic()
     if is_ours and is_told():
         tell(Compiling(name, *_ready()))
-    yield
-    if is_told():
-        tell(Compiling("", *_ready(), time.monotonic() - begun))
+    try:
+        yield
+    finally:
+        if is_told():
+            tell(Compiling("", *_ready(), time.monotonic() - begun))
+
+
+_seen: set[Version] = set()
+"""What this machine was seen to have: that is read once."""
 
 
 def _ready() -> tuple[int, int]:
     """How many versions this machine has, and how many there are."""
-    return sum(each.is_kept for each in versions()), len(versions())
+    _seen.update([each for each in versions() if each not in _seen and each.is_kept])
+    return len(_seen), len(versions())
 
 
 _is_helped = False
 
 
 def _begin(module: str) -> None:
-    """Start helpers, once in a process, where there are processors for them; a process that was forked is one of many."""
+    """Start helpers, once in a process; a process that was forked is one of many. Where they cannot be started, that is told."""
     global _is_helped
     if _is_helped or compilation.is_forked:
         return
     _is_helped = True
     try:
-        for _ in range(min(MOST, len(os.sched_getaffinity(0)) - 1)):
+        for _ in range(_wanted()):
             atexit.register(_end, _helper(module))
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, work goes on without help)
         warnings.warn(f"no other process compiles ahead, all waits for this one: {error}", RuntimeWarning, stacklevel=2)
+
+
+def _wanted() -> int:
+    """How many helpers to start: where they can be, and for which there are processors, and places that no other helper has."""
+    if not sys.executable:
+        return 0
+    with ExitStack() as held:
+        free = sum([held.enter_context(_place(n)) for n in range(MOST)])
+    return min(free, len(os.sched_getaffinity(0)) - 1)
+
+
+def _place(n: int) -> AbstractContextManager[bool]:
+    """Within this block no other process is the helper of this number, if so many may be, and if there are locks."""
+    return alone(folders_of(__file__), f"helper {n}")
 
 
 def _helper(module: str) -> subprocess.Popen[bytes]:
     """Ctrl-C is for the group of the process that it helps."""
     command = [sys.executable, "-P", "-c", _PROGRAM, str(os.getpid()), module]
-    around = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    path = [each for each in sys.path if isinstance(each, str)]  # as the interpreter passes over what is no text
+    around = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     nothing = subprocess.DEVNULL
     return subprocess.Popen(command, env=around, stdin=nothing, stdout=nothing, process_group=0)
 
@@ -142,7 +168,7 @@ def help_with(parent: str, module: str) -> None:
     die_before_others()
     Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     with ExitStack() as held:
-        if any(held.enter_context(alone(folders_of(__file__), f"helper {n}")) for n in range(MOST)):
+        if any(held.enter_context(_place(n)) for n in range(MOST)):
             own, others = _in_turn(module)
             for each in own:
                 _compile(each)
@@ -171,5 +197,9 @@ def _part(module: str) -> str:
 
 
 def _compile(version: Version) -> None:
-    if not version.is_kept and version.kernel.make(version.kinds, is_needed=False) and not version.is_kept:
+    known = version.known
+    if known is None or _is_kept(*known):
+        return
+    kernel, kinds = known
+    if kernel.make(kinds, is_needed=False) and not _is_kept(kernel, kinds):
         sys.exit(f"{__name__}: no code can be kept; each process compiles for itself")

@@ -15,7 +15,7 @@ import pytest
 
 import curation
 from curation import compilation
-from curation.ahead import MOST, Version, versions
+from curation.ahead import MOST, versions
 from curation.file_locks import FILE, alone
 from curation.trusted_folders import Folder
 from tests.curation.kernel_versions import RECORDED
@@ -54,6 +54,22 @@ import sys
 from tests.curation.kernel_versions import recorded
 sys.stdout.write(recorded())
 print("numba" in sys.modules, file=sys.stderr)
+"""
+COUNTED = f"import sys, subprocess\nfrom pathlib import Path\n{FILLS}{CHILDREN}{{}}\nfill()\nprint(len(children()))\n"
+FAILS = """
+from curation import ahead
+def fails(module):
+    raise RuntimeError("it is late")
+ahead._helper = fails
+"""
+OUTDATED = """
+import os
+from curation import ahead
+kept = ahead.versions()[0]
+gone = [kept._replace(arrays=("9",)), kept._replace(name="gone"), kept._replace(module="curation.gone")]
+ahead.versions = lambda: (kept, *gone)
+ahead.help_with(os.getppid(), kept.module)
+print(kept.is_kept, *[each.is_kept for each in gone])
 """
 ALONE = f"import sys\nsys.executable = '/nowhere'\n{FILLS}fill()\nprint('filled')\n"
 
@@ -170,12 +186,36 @@ def test_where_nobody_can_help_a_process_compiles_for_itself_and_says_so(tmp_pat
     assert ("no other process compiles ahead" in done.stderr) == (len(os.sched_getaffinity(0)) > 1)
 
 
-def test_a_record_that_is_out_of_date_hurts_the_helper_alone() -> None:
-    outdated = Version("curation.deduplication.digest_index", "fill_index", ("1",))
-    assert not outdated.is_kept
-    assert not outdated._replace(name="gone").is_kept
-    with pytest.raises(ValueError, match="zip"):
-        print(outdated.kinds)
+@pytest.mark.parametrize(
+    ("change", "is_helped"),
+    [
+        ("sys.path.append(Path('/a'))", True),
+        ("sys.executable = None", False),
+        ("from curation import ahead\nahead.__file__ = '/nowhere/ahead.py'", False),
+    ],
+    ids=["path", "no interpreter", "no record"],
+)
+def test_whatever_helpers_lack_a_process_works_on(tmp_path: Path, change: str, is_helped: bool) -> None:
+    done = ran(COUNTED.format(change), NUMBA_CACHE_DIR=str(tmp_path))
+    assert int(done.stdout) == (min(MOST, len(os.sched_getaffinity(0)) - 1) if is_helped else 0)
+    assert done.stderr == ""
+
+
+def test_what_goes_wrong_in_starting_helpers_is_told_and_not_raised(tmp_path: Path) -> None:
+    done = ran(COUNTED.format(FAILS), NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.stdout == "0\n"
+    assert done.stderr.count("it is late") == (len(os.sched_getaffinity(0)) > 1)
+
+
+def test_nobody_is_started_who_could_take_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert said(COUNTED.format(""), NUMBA_CACHE_DIR=str(tmp_path / "file")) == "0"
+
+
+def test_what_a_record_names_that_nobody_has_is_passed_over(tmp_path: Path) -> None:
+    done = ran(OUTDATED, NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.stdout == "True False False False\n"
+    assert done.stderr == ""
 
 
 @pytest.mark.long

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 
+import pytest
+
+from curation import ahead
+from curation.compilation import Kernel
 from curation.compiling import Compiling, told_to
+from curation.deduplication.digest_index import fill_index
+from curation.kernel_arguments import Kind
 from curation.workers import Crew, results
 from tests.curation.measuring_nothing import MEASURES
 from tests.curation.worker_functions import halve, ready_after_compiling
@@ -47,6 +53,32 @@ def test_what_is_compiled_is_told_once_for_a_machine_with_what_that_has(tmp_path
     assert (begun, ended) == (["_fill", "0", parts, "False"], ["-", "1", parts, "True"])
     assert said("-c", one, NUMBA_CACHE_DIR=str(tmp_path)) == []
     assert said("-c", other, NUMBA_CACHE_DIR=str(tmp_path))[0] == ["fill_index", "1", parts, "False"]
+
+
+def test_what_cannot_be_compiled_is_no_more_waited_for_and_each_code_is_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError("no room")
+
+    reads: Counter[str] = Counter()
+    found = Kernel.kept
+
+    def kept(kernel: Kernel, kinds: tuple[Kind, ...]) -> object:
+        reads[f"{kernel.py_func.__qualname__} {kinds}"] += (code := found(kernel, kinds)) is not None
+        return code
+
+    monkeypatch.setattr(Kernel, "kept", kept)
+    monkeypatch.setattr(Kernel, "make", fails)
+    monkeypatch.setattr(ahead, "_begin", lambda module: None)
+    told: list[Compiling] = []
+    assert isinstance(fill_index, Kernel)
+    with told_to(told.append):
+        for _ in range(3):
+            with pytest.raises(MemoryError, match="no room"):
+                ahead.made(fill_index, ())
+    assert [each.part for each in told] == ["fill_index", ""] * 3
+    assert set(reads.values()) <= {0, 1}
 
 
 def test_measuring_nothing_compiles_what_measuring_needs() -> None:
