@@ -33,9 +33,12 @@ from curation.compiling import Compiling, is_told, tell
 from curation.file_locks import alone
 from curation.kernel_arguments import Kind
 from curation.machine_code import Code, folders_of
+from curation.memory_limits import die_before_others, memory_there_is, processors_there_are
 
 MOST = 3
-"""Helpers at most, whichever processes they help: each needs 0.3 GB."""
+"""Helpers at most, whichever processes they help."""
+_BYTES, _SHARE = 300_000_000, 4
+"""What a helper needs; together they take a quarter of all memory at most, for the rest is of those whom they help."""
 _NICE, _WATCH_SECONDS = 10, 0.1
 _PROGRAM = "import sys; from curation.ahead import help_with; help_with(*sys.argv[1:])"
 
@@ -133,12 +136,12 @@ def _begin(module: str) -> None:
 
 
 def _wanted() -> int:
-    """How many helpers to start: where they can be, and for which there are processors, and places that no other helper has."""
+    """How many helpers to start: where they can be, for which there are processors and memory, and places that no other has."""
     if not sys.executable:
         return 0
     with ExitStack() as held:
         free = sum([held.enter_context(_place(n)) for n in range(MOST)])
-    return min(free, len(os.sched_getaffinity(0)) - 1)
+    return max(0, min(free, processors_there_are() - 1, memory_there_is() // _SHARE // _BYTES))
 
 
 def _place(n: int) -> AbstractContextManager[bool]:
@@ -163,8 +166,6 @@ def _end(helper: subprocess.Popen[bytes]) -> None:
 
 def help_with(parent: str, module: str) -> None:
     """The life of a helper: to compile what nobody has or compiles, until there is no more, or nobody is helped any more."""
-    from curation.memory_limits import die_before_others
-
     die_before_others()
     Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     with ExitStack() as held:

@@ -1,4 +1,4 @@
-"""How much memory there is, and whether the system killed processes for want of it.
+"""How much memory there is, and processors, and whether the system killed processes for want of it.
 
 Linux ends a process by SIGKILL when the memory of the machine, or of the control group that a container or a job runs in,
 is used up; the process can say nothing, and its caller sees what any `kill -9` gives. But the kernel counts such kills,
@@ -30,6 +30,20 @@ def memory_there_is() -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = (_number(folder / name) for folder in _own_groups() for name in ("memory.max", "memory.limit_in_bytes"))
     return min([machine, *(limit for limit in limits if limit is not None)])
+
+
+def processors_there_are() -> int:
+    """How many processors' time this process may have, 1 at least: those that it may run on, or less where a control group
+    (`cpu.max` of cgroup v2) grants a smaller share."""
+    shares = [share for folder in _own_groups() if (share := _share(folder / "cpu.max")) is not None]
+    return max(1, int(min([len(os.sched_getaffinity(0)), *shares])))
+
+
+def _share(place: Path) -> float | None:
+    with suppress(OSError, ValueError):  # "max 100000" grants all
+        time, period = place.read_text().split()
+        return int(time) / int(period)
+    return None
 
 
 def kills() -> int:

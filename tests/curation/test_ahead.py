@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 import curation
-from curation import compilation
+from curation import ahead, compilation
 from curation.ahead import MOST, versions
 from curation.file_locks import FILE, alone
+from curation.memory_limits import processors_there_are
 from curation.trusted_folders import Folder
 from tests.curation.kernel_versions import RECORDED
 
@@ -158,7 +159,7 @@ def test_a_helper_compiles_what_is_needed_later_and_ends_with_the_process_that_i
     with begun(HELPED, NUMBA_CACHE_DIR=str(tmp_path)) as process:
         assert process.stdout
         helpers = [Path("/proc", pid) for pid in process.stdout.readline().split()]
-        assert len(helpers) == min(MOST, len(os.sched_getaffinity(0)) - 1)
+        assert len(helpers) == min(MOST, processors_there_are() - 1)
         while helpers and not list(tmp_path.rglob("pair_kernels.*.elect-*.kernel")):
             assert process.poll() is None
             time.sleep(0.01)
@@ -183,7 +184,7 @@ def test_a_process_that_was_forked_has_no_helpers(tmp_path: Path) -> None:
 def test_where_nobody_can_help_a_process_compiles_for_itself_and_says_so(tmp_path: Path) -> None:
     done = ran(ALONE, NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stdout == "filled\n"
-    assert ("no other process compiles ahead" in done.stderr) == (len(os.sched_getaffinity(0)) > 1)
+    assert ("no other process compiles ahead" in done.stderr) == (processors_there_are() > 1)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +198,24 @@ def test_where_nobody_can_help_a_process_compiles_for_itself_and_says_so(tmp_pat
 )
 def test_whatever_helpers_lack_a_process_works_on(tmp_path: Path, change: str, is_helped: bool) -> None:
     done = ran(COUNTED.format(change), NUMBA_CACHE_DIR=str(tmp_path))
-    assert int(done.stdout) == (min(MOST, len(os.sched_getaffinity(0)) - 1) if is_helped else 0)
+    assert int(done.stdout) == (min(MOST, processors_there_are() - 1) if is_helped else 0)
     assert done.stderr == ""
+
+
+def test_helpers_are_as_many_as_memory_and_processors_are_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wanted(memory: int, processors: int) -> int:
+        monkeypatch.setattr(ahead, "memory_there_is", lambda: memory)
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: range(processors))
+        return ahead._wanted()
+
+    assert [wanted(memory, 16) for memory in (1 << 29, 1 << 30, 1 << 31, 1 << 32)] == [0, 0, 1, 3]
+    assert [wanted(1 << 36, processors) for processors in (1, 2, 3, 4, 64)] == [0, 1, 2, 3, 3]
 
 
 def test_what_goes_wrong_in_starting_helpers_is_told_and_not_raised(tmp_path: Path) -> None:
     done = ran(COUNTED.format(FAILS), NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stdout == "0\n"
-    assert done.stderr.count("it is late") == (len(os.sched_getaffinity(0)) > 1)
+    assert done.stderr.count("it is late") == (processors_there_are() > 1)
 
 
 def test_nobody_is_started_who_could_take_no_lock(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 import curation.reading
 from benchmarks.control_groups import control_group
+from curation import memory_limits
 from curation.inventory import Source, take_inventory
 from curation.memory_limits import OutOfMemory, memory_there_is
 from curation.reading import ReadingSettings, read_files
@@ -114,3 +115,17 @@ def test_a_file_that_starved_where_nothing_would_be_different_is_tried_once(
 
 def test_there_is_no_more_memory_than_the_machine_has() -> None:
     assert 0 < memory_there_is() < 1 << 50
+
+
+@pytest.mark.parametrize(
+    ("told", "processors"),
+    [("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1), ("1600000 100000", 8), ("", 8), (None, 8)],
+)
+def test_a_control_group_may_grant_fewer_processors_than_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, processors: int
+) -> None:
+    if told is not None:
+        (tmp_path / "cpu.max").write_text(f"{told}\n")
+    monkeypatch.setattr(memory_limits, "_own_groups", lambda: iter([tmp_path, tmp_path / "none"]))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8))
+    assert memory_limits.processors_there_are() == processors
