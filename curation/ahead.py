@@ -33,7 +33,7 @@ from curation.compiling import Compiling, is_told, tell
 from curation.file_locks import alone
 from curation.kernel_arguments import Kind
 from curation.machine_code import Code, folders_of
-from curation.memory_limits import die_before_others, memory_there_is, processors_there_are
+from curation.resource_limits import die_before_others, memory_there_is, processors_there_are
 
 MOST = 3
 """Helpers at most, whichever processes they help."""

@@ -36,9 +36,9 @@ from curation.formats.record_batches import Damaged
 from curation.inventory import Root
 from curation.large_files import Found, Plan, groups_in, halves, is_large, plan, read_piece
 from curation.line_pieces import Piece
-from curation.memory_limits import OutOfMemory, gigabytes, memory_there_is
 from curation.reading_tasks import HELD_BYTES, Batch, Opened, PieceTask, Read, Task, Write, Written, failed, joined
-from curation.workers import Crew, Died, cores, results
+from curation.resource_limits import OutOfMemory, gigabytes, memory_there_is, processors_there_are
+from curation.workers import Crew, Died, results
 from records import Progress, silent
 
 __all__ = [
@@ -114,7 +114,7 @@ def _read(
 ) -> Iterator[tuple[int, Read]]:
     """What the files gave, some at a time, each time with the place of the first."""
     told = _Told(progress, len(files), sum(file.size for file in files))
-    workers = settings.workers or cores()
+    workers = settings.workers or processors_there_are()
     tasks: deque[Task] = deque()
     if told.size <= FEW_BYTES:
         yield from _read_here(files, settings, tasks, told)

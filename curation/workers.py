@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from curation.compiling import Compiling, tell, told_to
-from curation.memory_limits import die_before_others, gigabytes, kills, memory_there_is
+from curation.resource_limits import die_before_others, gigabytes, kills, memory_there_is
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -134,11 +134,6 @@ class _Worker(Generic[Task]):
         """Kill the process."""
         os.kill(self.pid, signal.SIGKILL)  # though dead it has its number until it is asked how it ended
         self.ended()
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ready_already() -> None:

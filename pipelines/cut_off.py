@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from curation.memory_limits import gigabytes, kills_of_the_machine, memory_there_is
+from curation.resource_limits import gigabytes, kills_of_the_machine, memory_there_is
 from pipelines.locks import lock
 
 

@@ -24,7 +24,7 @@ from typing import Any, cast
 import polars as pl
 
 from curation.blocks import parts_of
-from curation.memory_limits import OutOfMemory, gigabytes, kills, memory_there_is
+from curation.resource_limits import OutOfMemory, gigabytes, kills, memory_there_is, processors_there_are
 from pipelines import measuring_worker
 from pipelines.measuring_worker import BrokenMeasure, from_ipc, in_worker, measured, ready, to_ipc
 from pipelines.row_sets import Firsts
@@ -91,7 +91,7 @@ class _Workers:
 
     def __init__(self, stage: Stage, options: Mapping[str, Any], needed: Sequence[str]) -> None:
         self._stage, self._options, self._needed = stage, options, needed
-        self._cores = len(os.sched_getaffinity(0))
+        self._cores = processors_there_are()
         self._pool: ProcessPoolExecutor | None = None
         self._started: list[BaseProcess] = []
         self._killed = kills()

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from curation.allocators import share_with_arrow
-from curation.memory_limits import die_before_others
+from curation.resource_limits import die_before_others
 
 
 class BrokenMeasure(RuntimeError):

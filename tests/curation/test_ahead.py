@@ -17,7 +17,7 @@ import curation
 from curation import ahead, compilation
 from curation.ahead import MOST, versions
 from curation.file_locks import FILE, alone
-from curation.memory_limits import processors_there_are
+from curation.resource_limits import processors_there_are
 from curation.trusted_folders import Folder
 from tests.curation.kernel_versions import RECORDED
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import pipelines.measuring
 from assets.datasets import candidates
-from curation.memory_limits import OutOfMemory
+from curation.resource_limits import OutOfMemory
 from curation.tasks import TaskSettings
 from pipelines.measuring import evidence
 from pipelines.measuring_worker import BrokenMeasure
@@ -277,7 +277,7 @@ def test_a_worker_imports_neither_the_assets_nor_its_callers_main(tmp_path: Path
     assert done.stdout.decode().split() == [
         "curation",
         "curation.allocators",
-        "curation.memory_limits",
+        "curation.resource_limits",
         "pipelines",
         "pipelines.measuring_worker",
     ]

@@ -15,10 +15,10 @@ import pytest
 
 import curation.reading
 from benchmarks.control_groups import control_group
-from curation import memory_limits
+from curation import resource_limits
 from curation.inventory import Source, take_inventory
-from curation.memory_limits import OutOfMemory, memory_there_is
 from curation.reading import ReadingSettings, read_files
+from curation.resource_limits import OutOfMemory, memory_there_is
 from curation.workers import Crew, Died, results
 from tests.curation.worker_functions import halve
 
@@ -26,7 +26,7 @@ LIMIT = 160 << 20
 HUNGRY = f"""
 import sys
 from collections import deque
-from curation.memory_limits import memory_there_is
+from curation.resource_limits import memory_there_is
 from curation.workers import Crew, Died, results
 from tests.curation.worker_functions import halve
 
@@ -126,6 +126,6 @@ def test_a_control_group_may_grant_fewer_processors_than_there_are(
 ) -> None:
     if told is not None:
         (tmp_path / "cpu.max").write_text(f"{told}\n")
-    monkeypatch.setattr(memory_limits, "_own_groups", lambda: iter([tmp_path, tmp_path / "none"]))
+    monkeypatch.setattr(resource_limits, "_own_groups", lambda: iter([tmp_path, tmp_path / "none"]))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8))
-    assert memory_limits.processors_there_are() == processors
+    assert resource_limits.processors_there_are() == processors

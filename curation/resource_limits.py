@@ -35,8 +35,9 @@ def memory_there_is() -> int:
 def processors_there_are() -> int:
     """How many processors' time this process may have, 1 at least: those that it may run on, or less where a control group
     (`cpu.max` of cgroup v2) grants a smaller share."""
+    machine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares = [share for folder in _own_groups() if (share := _share(folder / "cpu.max")) is not None]
-    return max(1, int(min([len(os.sched_getaffinity(0)), *shares])))
+    return max(1, int(min([machine, *shares])))
 
 
 def _share(place: Path) -> float | None:
