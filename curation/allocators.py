@@ -31,11 +31,13 @@ def give_back() -> None:
 
 @cache
 def keep_for_the_next() -> None:
-    """Let the C library keep pieces of up to 32 MiB for those that come, as glibc does by itself after a first one as large."""
+    """Let the C library keep pieces of up to 32 MiB for those that come, as glibc does by itself after a first one as large; and
+    take what threads ask for from one store, for of the stores that it opens for others it returns no end that is free."""
     adjust: Callable[[int, int], int] | None = getattr(_library(), "mallopt", None)
     if adjust:
         adjust(_MMAP_THRESHOLD, LARGEST)
         adjust(_TRIM_THRESHOLD, 2 * LARGEST)
+        adjust(_ARENA_MAX, 1)
 
 
 def share_with_arrow() -> None:
@@ -45,7 +47,7 @@ def share_with_arrow() -> None:
 
 LARGEST = 32 << 20
 """Bytes; glibc takes no more."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Names of settings: mallopt(3)."""
 
 

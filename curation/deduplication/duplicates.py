@@ -26,6 +26,7 @@ from curation.deduplication.settings import DeduplicationSettings
 from curation.deduplication.texts import texts_of
 from curation.deduplication.whole import decide_whole
 from curation.deduplication.whole_corpus import PLACE, PlaceRows, Rows, SignatureRows, ranks_and_dates
+from curation.pipelining import made_ahead
 from records import Outcome, Progress, silent
 
 FETCH_ROWS = 4_096
@@ -65,8 +66,8 @@ def find_duplicates_in(
     """What `find_duplicates` finds, from texts alone, each of which is read once: no table of signatures is needed or left.
 
     The batches hold doc_id, source, locator, content_digest and text, and date if the policy asks for the newest. One is
-    held at a time, and some 150 bytes a document; places and words wait in temporary files, some 60 bytes a document and
-    4 a word.
+    held at a time, the next is made by a thread meanwhile, and some 150 bytes a document are held; places and words wait in
+    temporary files, some 60 bytes a document and 4 a word.
     """
     with TemporaryDirectory() as name, scratch() as file:
         words, path = KeptWords(file), Path(name) / "places.arrow"
@@ -91,7 +92,7 @@ def _keep(
     keep_for_the_next()
     with ExitStack() as stack:
         file: pa.ipc.RecordBatchFileWriter | None = None
-        for batch in batches:
+        for batch in made_ahead(batches):
             texts, place = texts_of(batch["text"]), batch.select(PLACE)
             found = signed(texts, settings.signature, room)
             room = found.words.hashes

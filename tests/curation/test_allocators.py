@@ -42,3 +42,33 @@ def test_what_arrow_held_goes_back_whichever_allocator_it_came_from(shared: str)
     ran = subprocess.run([sys.executable, "-c", PROGRAM, shared], env={"PYTHONPATH": str(ROOT)}, capture_output=True)
     assert ran.returncode == 0, ran.stderr.decode()
     assert int(ran.stdout) < 40e6
+
+
+THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from curation.allocators import give_back, keep_for_the_next
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+def held():
+    return [np.ones(1 << 20) for _ in range(3)]
+
+keep_for_the_next()
+with ThreadPoolExecutor(1) as thread:
+    thread.submit(held).result()
+    before = resident()
+    for _ in range(20):
+        thread.submit(held).result()
+    give_back()
+    print(before - resident())
+"""
+
+
+def test_what_a_thread_held_goes_back_too() -> None:
+    """24 MB, which a store of the thread's own would keep, for it ends with them."""
+    ran = subprocess.run([sys.executable, "-c", THREADS], env={"PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert int(ran.stdout) > 20e6

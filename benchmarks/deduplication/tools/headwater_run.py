@@ -22,10 +22,12 @@ NAME = "content_digest"
 
 
 def rows_of(corpus):
-    """The rows of a corpus, a row group at a time, with their places; none is held when the next is read."""
+    """The rows of a corpus, a row group at a time, with their places; none is held when the next is read. A group is decoded in
+    pieces, for Arrow doubles the room of a column of texts until all fit, and the machine has to clear it."""
     file = pq.ParquetFile(corpus)
     for group in range(file.num_row_groups):
-        yield with_places(file.read_row_group(group, use_threads=False).combine_chunks())
+        pieces = file.iter_batches(batch_size=1_000, row_groups=[group], use_threads=False)
+        yield with_places(pa.Table.from_batches(pieces).combine_chunks())
 
 
 def with_places(rows):
