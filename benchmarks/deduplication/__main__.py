@@ -4,34 +4,36 @@
 
 Prints Markdown tables, and writes them to `benchmarks/results`, one for each size, and one of what grows from size to
 size; and a picture of CPU seconds by size. What new documents cost is measured apart (`additions`). What each is told stands in its file under `tools`.
-A run of a few seconds is repeated, and the cheapest counts, whoever's it is: what else a machine does only adds to it.
+The speed of a machine moves by a fifth from minute to minute. So tools and sizes take turns, several rounds of them, short runs
+more often, and medians count, whoever's they are; tools that take minutes run once, when the others are done.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
 
 import pyarrow.parquet as pq
 
 from benchmarks.deduplication.contestants import EMPTY, OURS, PEERS, RESULTS, run
 from benchmarks.deduplication.corpus import Corpus, corpus
-from benchmarks.deduplication.judge import EDGES, Answer, Judgement, judge
+from benchmarks.deduplication.judge import EDGES, Judgement, judge
 from benchmarks.deduplication.picture import cpu_by_size
 from benchmarks.deduplication.truth import truth
 from benchmarks.measuring import Cost
 from benchmarks.peers import CACHE
 
-TIMES = 3
-SHORT_SECONDS = 15  # of all cores together: what takes longer runs once
+ROUNDS = 5
+SHORT_SECONDS = 2  # of all cores together: what takes less is repeated in its round until it took as long
+SLOW = ("text-dedup", "datatrove")
 SIZES = (20_000, 100_000, 400_000)
 COLUMNS = "CPU s | wall s | beyond empty s | docs / core s | MB / core s | peak MB | bytes / doc beyond empty and batch | removed"
 SHARES = "recall at 0.8 | removals ≥ 0.8 | ≥ 0.7 | named kept one ≥ 0.8"
 NOTES = f"""
-Each tool stands in a process of its own. Runs under {SHORT_SECONDS} CPU seconds are repeated, {TIMES} times at least and until they took as
-long together, and the cheapest counts, whoever's it is.
+Each tool stands in a process of its own. Tools and sizes took turns, {ROUNDS} rounds of them, runs under {SHORT_SECONDS} CPU seconds more than once in
+each, and these are medians; {" and ".join(SLOW)} ran once, when the others were done.
 Headwater's goes from texts to duplicates in one call, which keeps words on disk where the stages of a workspace read the
 texts of candidates again. daft has 20 bands of 6, Headwater 18 of 7. No tool starts threads for matrices
 (OPENBLAS_NUM_THREADS=1); Headwater's scripts look for no garbage while they import, which saves them up to 0.1 CPU s.
@@ -41,25 +43,19 @@ What one hundredth of new documents costs: [deduplication-additions.md](deduplic
 Costs = dict[str, dict[int, Cost]]
 
 
-class Found(NamedTuple):
-    """What was measured: by tool, an empty run and a run of each size; by size and tool, a line of the table; what failed."""
+@dataclass
+class Contestant:
+    """What was measured of one: by size (`EMPTY`, too) what each run cost, and by size how its answer was judged; and at which
+    size it failed, and how, if it did."""
 
-    empty: dict[str, Cost]
-    costs: Costs
-    rows: dict[int, dict[str, str]]
-    failures: list[str]
+    runs: dict[int, list[Cost]] = field(default_factory=dict)
+    judged: dict[int, Judgement] = field(default_factory=dict)
+    failure: str = ""
 
-
-def cheapest(attempt: Callable[[Corpus], tuple[Cost, Answer]], given: Corpus) -> tuple[Cost, Answer]:
-    """The run that took the least CPU seconds, of several where they are short."""
-    attempts = [attempt(given)]
-    while attempts[0][0].cpu < SHORT_SECONDS and (len(attempts) < TIMES or _spent(attempts) < SHORT_SECONDS):
-        attempts.append(attempt(given))
-    return min(attempts, key=lambda each: each[0].cpu)
-
-
-def _spent(attempts: Sequence[tuple[Cost, Answer]]) -> float:
-    return sum(cost.cpu for cost, _ in attempts)
+    def cost(self, size: int) -> Cost:
+        """What a run costs by the medians of all."""
+        walls, seconds, peaks = zip(*((run.wall, run.cpu, run.peak) for run in self.runs[size]), strict=True)
+        return Cost(median(walls), median(seconds), int(median(peaks)))
 
 
 def batch_bytes(given: Corpus) -> int:
@@ -111,40 +107,45 @@ def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
     return lines
 
 
-def write(found: Found, given: Sequence[Corpus], names: Sequence[str]) -> list[str]:
+def write(found: Mapping[str, Contestant], given: Sequence[Corpus], notes: Sequence[str]) -> list[str]:
     """Write all files, with what is known so far; the lines that hold for all sizes."""
     for own in given:
-        rows = [found.rows[own.documents][name] for name in names if name in found.rows[own.documents]]
+        known = [(name, each) for name, each in found.items() if own.documents in each.judged]
+        rows = [
+            row(name, own, each.cost(own.documents), each.cost(EMPTY), each.judged[own.documents])
+            for name, each in known
+        ]
         if rows:
             (RESULTS / f"deduplication-{own.documents}.md").write_text(table(own, rows))
-    costs = {name: found.costs[name] for name in names if found.costs.get(name)}
-    lines = [*(growth(costs, found.empty) if OURS in costs else []), *found.failures]
+    costs = {name: {size: each.cost(size) for size in each.judged} for name, each in found.items() if each.judged}
+    empty = {name: each.cost(EMPTY) for name, each in found.items() if each.judged}
+    failures = [each.failure for each in found.values() if each.failure]
+    lines = [*(growth(costs, empty) if OURS in costs else []), *failures, *notes]
     told = "\n".join(lines) + "\n\n![CPU seconds by size](deduplication.svg)\n" + NOTES
     (RESULTS / "deduplication.md").write_text(told)
     (RESULTS / "deduplication.svg").write_bytes(cpu_by_size(costs))
     return lines
 
 
-def contest(name: str, smallest: Corpus, given: Sequence[Corpus], found: Found) -> Iterator[None]:
-    """Run one contestant on all corpora, one after the other; where it fails, say so, and leave the larger ones."""
-    attempt = partial(run, name)
-    found.empty[name], found.costs[name] = cheapest(attempt, smallest)[0], {}
+def take_turn(name: str, given: Sequence[Corpus], found: Contestant) -> Iterator[str]:
+    """Run a contestant on all corpora, the least first, and say what each took; where it fails, leave the larger ones."""
     for own in given:
+        size = own.documents
         try:
-            cost, answer = cheapest(attempt, own)
+            runs = [run(name, own)]
+            while sum(cost.cpu for cost, _ in runs) < SHORT_SECONDS and name not in SLOW:
+                runs.append(run(name, own))
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1]
-            found.failures.append(f"\n{name} did not end at {own.documents:,} documents: {reason}")
+            found.failure = f"\n{name} did not end at {size:,} documents: {str(error).splitlines()[-1]}"
             return
-        found.costs[name][own.documents] = cost
-        line = row(name, own, cost, found.empty[name], judge(own.documents, truth(own.path), answer))
-        found.rows[own.documents][name] = line
-        print(f"{own.documents:,}: {line}", flush=True)
-        yield
+        found.runs[size] = [*found.runs.get(size, []), *(cost for cost, _ in runs)]
+        if size not in found.judged and size != EMPTY:
+            found.judged[size] = judge(size, truth(own.path), runs[0][1])
+        yield f"{size:,} {name}: " + ", ".join(f"{cost.cpu:.2f}" for cost, _ in runs)
 
 
 def main() -> None:
-    """Measure, print and write: tool by tool, the quickest first, and all files after each run, for the slowest take long."""
+    """Measure, print and write: all files after each run, for the slowest take long."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--peers", nargs="*", default=[peer.name for peer in PEERS])
@@ -153,18 +154,21 @@ def main() -> None:
     told = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     smallest, *given = (corpus(size, told.seed, CACHE / "deduplication") for size in (EMPTY, *told.sizes))
-    found = Found({}, {}, {size: {} for size in told.sizes}, [])
     names, most = [OURS, *told.peers], {name: int(size) for name, size in (each.split("=") for each in told.most)}
+    for own in given:
+        truth(own.path)  # known before anybody is measured
     for own in (smallest, given[0]):
         run(OURS, own)  # compiles, once for ever
-    for name in names:
+    notes = [f"\n{name} was not asked for more than {size:,} documents." for name, size in most.items()]
+    found = {name: Contestant() for name in names}
+    quick, slow = ([name for name in names if (name in SLOW) == is_slow] for is_slow in (False, True))
+    for name in [*ROUNDS * quick, *slow]:
         asked = [own for own in given if own.documents <= most.get(name, own.documents)]
-        for _ in contest(name, smallest, asked, found):
-            write(found, given, names)
-        if len(asked) < len(given):
-            found.failures.append(f"\n{name} was not asked for more than {most[name]:,} documents.")
-        lines = write(found, given, names)
-    print("", *lines, sep="\n")
+        for line in () if found[name].failure else take_turn(name, [smallest, *asked], found[name]):
+            print(line, flush=True)
+            if found[name].judged:
+                write(found, given, notes)
+    print("", *write(found, given, notes), sep="\n")
 
 
 if __name__ == "__main__":
