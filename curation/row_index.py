@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,8 @@ class RowIndex:
 
         Columns of digests come as 16 bytes each, the two numbers one behind the other.
         """
-        parts = [file.take(rows, columns) for file, rows in self._with_digests(column, wanted) if len(rows)]
+        found = self._with_digests(column, wanted) if len(wanted) else ()
+        parts = [file.take(rows, columns) for file, rows in found if len(rows)]
         return pa.Table.from_batches(parts or [self._nothing.select(columns)])
 
     def texts(self, column: str, wanted: Numbers, name: str) -> Iterator[tuple[Numbers, pa.Array]]:
@@ -188,18 +190,24 @@ class OpenFile:
         return pa.ipc.open_file(pa.memory_map(str(self._file.rows))).get_batch(0)
 
     @cached_property
-    def keys(self) -> list[Keys]:
-        """The sorted keys of each column that rows are found by, then of each place of a piece: 32 bits of hash, or the piece,
-        above 32 of the row's number."""
+    def _families(self) -> tuple[Keys, Rows]:
+        """All sorted keys: of each column that rows are found by, then of each place of a piece; and where those of each begin,
+        and the last ones end. A key is 32 bits of hash, or the piece, above 32 of the row's number."""
         held: Keys = np.memmap(self._file.keys, np.uint64, "r").view(np.ndarray)
-        ends = held[1 : 1 + int(held[0])].astype(np.int64) + 1 + int(held[0])
-        starts = [1 + int(held[0]), *ends[:-1].tolist()]
-        return [held[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
+        first = 1 + int(held[0])
+        return held[first:], np.append(0, held[1:first].astype(np.int64))
+
+    @cached_property
+    def keys(self) -> list[Keys]:
+        """The sorted keys of each column that rows are found by."""
+        held, bounds = self._families
+        return [held[start:end] for start, end in pairwise(bounds[: len(self._file.layout.found_by) + 1].tolist())]
 
     @property
-    def pieces(self) -> list[Keys]:
-        """The sorted keys of each place of a piece."""
-        return self.keys[len(self._file.layout.found_by) :]
+    def pieces(self) -> tuple[Keys, Rows]:
+        """The sorted keys of all places of a piece, and where those of each begin, and the last ones end."""
+        held, bounds = self._families
+        return held, bounds[len(self._file.layout.found_by) :]
 
     def column(self, name: str) -> pa.Array:
         """A column as it lies on disk, digests as 16 bytes each."""

@@ -16,7 +16,7 @@ import polars as pl
 from curation.deduplication import lookups
 from curation.deduplication.forms import numbered_forms
 from curation.deduplication.lookups import Fates, Lookups, Pairs, asked, together, without
-from curation.deduplication.numbering import NO_DIGESTS, Digests, joined, numbered, ordered
+from curation.deduplication.numbering import NO_DIGESTS, Digests, distinct, joined, numbered, ordered
 from curation.deduplication.ranking import RankKey, rank_keys, source_ranks
 from curation.deduplication.settings import EVIDENCE, DeduplicationSettings
 from curation.deduplication.signature_rows import (
@@ -90,10 +90,9 @@ class Gatherer(NamedTuple):
         kept = without(without(around.contents, fates.contents), known.fates.contents)
         followers = lookups.fates(self.tables.survivors, "kept_digest", kept)
         found = [lookups.pairs(self.tables.pairs, "content_digest", together(fresh, followers.contents))]
-        others = together(fates.kept, followers.contents, found[0].kept)
-        came = self._placed(
-            joined_signatures(new, self._signed(without(without(others, new.contents), known.contents)))
-        )
+        others = joined([fates.kept, followers.contents, found[0].kept])
+        others = distinct(without(without(others, new.contents), known.contents))
+        came = self._placed(joined_signatures(new, self._signed(others)))
         if len(moved):
             found.append(lookups.pairs(self.tables.pairs, "kept_digest", without(moved, alone)))
         complete, paired, followed = (

@@ -29,44 +29,10 @@ def can_reach(both: int, differing: int, threshold: float) -> bool:
 
 
 @kernel
-def list_sharing(keys: Hashes, asked: Hashes, near: Flags, near_rows: Flags, pairs: Hashes) -> int:
-    """List the pairs of a row and a content that is `asked` for which have the same hash of a band, as row << 32 | content, but
-    those of which both are marked; how many there are, with those that there was no room for.
-
-    `asked` holds hash << 32 | content, `keys` hash << 32 | row, both sorted. Of a bucket of too many pairs, all are taken to
-    be near, and marked.
-    """
-    at, start, total, step = 0, 0, 0, stride(keys, len(asked))
-    while start < len(asked):
-        key, stop = asked[start] >> _32 << _32, start
-        while stop < len(asked) and asked[stop] >> _32 << _32 == key:
-            stop += 1
-        at = end = next_from(keys, key, at, step)
-        while end < len(keys) and keys[end] >> _32 << _32 == key:
-            end += 1
-        if (stop - start) * (end - at) > MANY_PAIRS:
-            for which in range(start, stop):
-                near[np.int64(asked[which] & _LOW)] = True
-            while at < end:
-                near_rows[np.int64(keys[at] & _LOW)] = True
-                at += 1
-        while at < end:
-            row = keys[at] & _LOW
-            at += 1
-            for which in range(start, stop):
-                content = asked[which] & _LOW
-                if near[np.int64(content)] and near_rows[np.int64(row)]:
-                    continue
-                if total < len(pairs):
-                    pairs[total] = row << _32 | content
-                total += 1
-        start = stop
-    return total
-
-
-@kernel
 def mark_near(
-    pairs: Hashes,
+    keys: Hashes,
+    bounds: Ints,
+    asked: Hashes,
     digests: Hashes,
     odd: Hashes,
     n_shingles: Ints,
@@ -78,23 +44,45 @@ def mark_near(
     near: Flags,
     near_rows: Flags,
 ) -> None:
-    """Mark the contents and the rows, of pairs as `list_sharing` lists them, that may be near to each other.
+    """Mark the contents that are asked for and the rows that have the same hash of a band, and may be near to each other.
 
-    The pairs are sorted, so that rows are looked at as they lie.
-    A content is told by its digest (a row of two numbers), and is no neighbour of itself. Its odd sketch is a row of `odd`;
-    that of a row is row_odd[odd_starts[row] // 8:]. What need not be looked at is not: each place costs a miss of the cache.
+    Of band b, asked[b] holds hash << 32 | content, and keys[bounds[b] : bounds[b + 1]] hash << 32 | row, both sorted. A
+    content is told by its digest (a row of two numbers), and is no neighbour of itself. Its odd sketch is a row of `odd`; that
+    of a row is row_odd[odd_starts[row] // 8:]. What is marked already is not looked at: each place costs a miss of the cache.
+    Of a bucket of too many pairs, all are taken to be near.
     """
-    if len(pairs) == 0:
+    if len(near_rows) == 0:
         return
     width, first = odd.shape[1], odd_starts[0] // 8
     is_full = odd_starts[len(near_rows)] // 8 - first == len(near_rows) * width
-    for pair in pairs:
-        row, i = np.int64(pair >> _32), np.int64(pair & _LOW)
-        if near[i] and near_rows[row]:
-            continue
-        begin, differing = first + row * width if is_full else odd_starts[row] // 8, 0
-        for k in range(width):
-            differing += count_bits(odd[i, k] ^ row_odd[begin + k])
-        if can_reach(n_shingles[i] + row_shingles[row], differing, threshold):
-            is_own = digests[i, 0] == row_digests[row, 0] and digests[i, 1] == row_digests[row, 1]
-            near[i], near_rows[row] = near[i] or not is_own, near_rows[row] or not is_own
+    for band in range(min(len(asked), len(bounds) - 1)):
+        wanted, held = asked[band], keys[bounds[band] : bounds[band + 1]]
+        at, start, step = 0, 0, stride(held, len(wanted))
+        while start < len(wanted):
+            key, stop = wanted[start] >> _32 << _32, start
+            while stop < len(wanted) and wanted[stop] >> _32 << _32 == key:
+                stop += 1
+            at = end = next_from(held, key, at, step)
+            while end < len(held) and held[end] >> _32 << _32 == key:
+                end += 1
+            are_many = (stop - start) * (end - at) > MANY_PAIRS
+            if are_many:
+                for which in range(start, stop):
+                    near[np.int64(wanted[which] & _LOW)] = True
+            while at < end:
+                row = np.int64(held[at] & _LOW)
+                at += 1
+                if are_many:
+                    near_rows[row] = True
+                    continue
+                begin = first + row * width if is_full else odd_starts[row] // 8
+                for which in range(start, stop):
+                    i, differing = np.int64(wanted[which] & _LOW), 0
+                    if near[i] and near_rows[row]:
+                        continue
+                    for k in range(width):
+                        differing += count_bits(odd[i, k] ^ row_odd[begin + k])
+                    if can_reach(n_shingles[i] + row_shingles[row], differing, threshold):
+                        is_own = digests[i, 0] == row_digests[row, 0] and digests[i, 1] == row_digests[row, 1]
+                        near[i], near_rows[row] = near[i] or not is_own, near_rows[row] or not is_own
+            start = stop

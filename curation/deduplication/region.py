@@ -230,20 +230,28 @@ def _with_known(region: _Region, gathered: Gathered, measured: _Measured) -> _Re
     contents = place[np.concatenate([own[here], measured.contents])]
     kept = place[np.concatenate([theirs[here], measured.kept])]
     jaccard = np.concatenate([gathered.pairs.jaccard[here], measured.jaccard])
-    return _knowing(region._replace(known=_NO_KEYS, known_similarity=np.empty(0)), _keys(contents, kept), jaccard)
+    known, similarity = _each_once(_keys(contents, kept), jaccard)
+    return region._replace(known=known, known_similarity=similarity)
 
 
 def _knowing(region: _Region, keys: Keys, jaccard: Floats) -> _Region:
-    """With these pairs, too, some of which may be known, or come more than once, each time as similar."""
-    order = np.argsort(keys)
-    keys, jaccard = keys[order], jaccard[order]
+    """With these pairs, too, some of which may be known."""
+    keys, jaccard = _each_once(keys, jaccard)
     at = np.searchsorted(region.known, keys)
-    fresh = np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]
+    fresh = np.ones(len(keys), np.bool_)
     inside = at < len(region.known)
-    fresh[inside] &= region.known[at[inside]] != keys[inside]
+    fresh[inside] = region.known[at[inside]] != keys[inside]
     at, keys, jaccard = at[fresh], keys[fresh], jaccard[fresh]
     known, similarity = np.insert(region.known, at, keys), np.insert(region.known_similarity, at, jaccard)
     return region._replace(known=known, known_similarity=similarity)
+
+
+def _each_once(keys: Keys, jaccard: Floats) -> tuple[Keys, Floats]:
+    """Pairs in order, some of which may come more than once, each time as similar."""
+    order = np.argsort(keys)
+    keys, jaccard = keys[order], jaccard[order]
+    fresh = np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]
+    return keys[fresh], jaccard[fresh]
 
 
 def _keys(contents: Indices, kept: Indices) -> Keys:
