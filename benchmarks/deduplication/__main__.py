@@ -108,7 +108,8 @@ def growth(costs: Costs, empty: Mapping[str, Cost]) -> list[str]:
 
 
 def write(found: Mapping[str, Contestant], given: Sequence[Corpus], notes: Sequence[str]) -> list[str]:
-    """Write all files, with what is known so far; the lines that hold for all sizes."""
+    """Write all files, with what is known so far; the table of each size, and the lines that hold for all."""
+    tables = []
     for own in given:
         known = [(name, each) for name, each in found.items() if own.documents in each.judged]
         rows = [
@@ -116,7 +117,8 @@ def write(found: Mapping[str, Contestant], given: Sequence[Corpus], notes: Seque
             for name, each in known
         ]
         if rows:
-            (RESULTS / f"deduplication-{own.documents}.md").write_text(table(own, rows))
+            tables.append(table(own, rows))
+            (RESULTS / f"deduplication-{own.documents}.md").write_text(tables[-1])
     costs = {name: {size: each.cost(size) for size in each.judged} for name, each in found.items() if each.judged}
     empty = {name: each.cost(EMPTY) for name, each in found.items() if each.judged}
     failures = [each.failure for each in found.values() if each.failure]
@@ -124,7 +126,7 @@ def write(found: Mapping[str, Contestant], given: Sequence[Corpus], notes: Seque
     told = "\n".join(lines) + "\n\n![CPU seconds by size](deduplication.svg)\n" + NOTES
     (RESULTS / "deduplication.md").write_text(told)
     (RESULTS / "deduplication.svg").write_bytes(cpu_by_size(costs))
-    return lines
+    return [*tables, *lines]
 
 
 def take_turn(name: str, given: Sequence[Corpus], found: Contestant) -> Iterator[str]:
