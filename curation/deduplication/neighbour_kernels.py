@@ -28,6 +28,30 @@ def can_reach(both: int, differing: int, threshold: float) -> bool:
     return bool(both - differing >= threshold * ROUNDED * (both + differing))
 
 
+@piece
+def differing_bits(odd: Hashes, i: np.int64, row_odd: Hashes, begin: int) -> int:
+    """In how many bits the odd sketch odd[i] and the one that begins at row_odd[begin] differ."""
+    differing = 0
+    for k in range(odd.shape[1]):
+        differing += count_bits(odd[i, k] ^ row_odd[begin + k])
+    return differing
+
+
+@piece
+def end_of_bucket(keys: Hashes, start: int, key: np.uint64) -> int:
+    """Where the keys from `start` on no longer have the upper half of this one."""
+    while start < len(keys) and keys[start] >> _32 << _32 == key:
+        start += 1
+    return start
+
+
+@piece
+def mark_all(keys: Hashes, flags: Flags) -> None:
+    """Mark those whose numbers are the lower halves of the keys."""
+    for key in keys:
+        flags[np.int64(key & _LOW)] = True
+
+
 @kernel
 def mark_near(
     keys: Hashes,
@@ -57,32 +81,23 @@ def mark_near(
     is_full = odd_starts[len(near_rows)] // 8 - first == len(near_rows) * width
     for band in range(min(len(asked), len(bounds) - 1)):
         wanted, held = asked[band], keys[bounds[band] : bounds[band + 1]]
-        at, start, step = 0, 0, stride(held, len(wanted))
-        while start < len(wanted):
-            key, stop = wanted[start] >> _32 << _32, start
-            while stop < len(wanted) and wanted[stop] >> _32 << _32 == key:
-                stop += 1
-            at = end = next_from(held, key, at, step)
-            while end < len(held) and held[end] >> _32 << _32 == key:
-                end += 1
-            are_many = (stop - start) * (end - at) > MANY_PAIRS
-            if are_many:
-                for which in range(start, stop):
-                    near[np.int64(wanted[which] & _LOW)] = True
-            while at < end:
-                row = np.int64(held[at] & _LOW)
-                at += 1
-                if are_many:
-                    near_rows[row] = True
-                    continue
+        at, stop, step = 0, 0, stride(held, len(wanted))
+        while stop < len(wanted):
+            start, key = stop, wanted[stop] >> _32 << _32
+            stop, at = end_of_bucket(wanted, start, key), next_from(held, key, at, step)
+            end = end_of_bucket(held, at, key)
+            if (stop - start) * (end - at) > MANY_PAIRS:
+                mark_all(wanted[start:stop], near)
+                mark_all(held[at:end], near_rows)
+                continue
+            for other in held[at:end]:
+                row = np.int64(other & _LOW)
                 begin = first + row * width if is_full else odd_starts[row] // 8
-                for which in range(start, stop):
-                    i, differing = np.int64(wanted[which] & _LOW), 0
+                for one in wanted[start:stop]:
+                    i = np.int64(one & _LOW)
                     if near[i] and near_rows[row]:
                         continue
-                    for k in range(width):
-                        differing += count_bits(odd[i, k] ^ row_odd[begin + k])
+                    differing = differing_bits(odd, i, row_odd, begin)
                     if can_reach(n_shingles[i] + row_shingles[row], differing, threshold):
                         is_own = digests[i, 0] == row_digests[row, 0] and digests[i, 1] == row_digests[row, 1]
                         near[i], near_rows[row] = near[i] or not is_own, near_rows[row] or not is_own
-            start = stop
