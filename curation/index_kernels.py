@@ -1,4 +1,4 @@
-"""The inner loops over the sorted keys of an index: a walk beside what is asked for, in strides.
+"""The inner loops over the sorted keys of an index: how they are sorted, and a walk beside what is asked for, in strides.
 
 Of many keys each stride costs a miss of the processor's cache, and of few that are asked for each is far from the next: the
 stride is an eighth of that distance.
@@ -11,12 +11,18 @@ import numpy.typing as npt
 
 from curation.compilation import kernel, piece
 
-Hashes = npt.NDArray[np.uint64]
-_32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+Hashes = npt.NDArray[np.uint32]
+Rows = npt.NDArray[np.uint32]
+Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.uint64]
+_32 = np.uint64(32)
+DIGITS = 1 << 11
+"""Eleven bits at a time: a hash has three of these, and their counts stay in the processor's cache."""
+_DIGIT, _LAST = np.uint32(11), np.uint32(DIGITS - 1)
 
 
 @piece
-def first_in(keys: Hashes, key: np.uint64, low: int, high: int) -> int:
+def first_in(keys: Hashes, key: np.uint32, low: int, high: int) -> int:
     """The place of the first of the sorted keys[low:high] that is no less; NumPy's own search costs a process SciPy's
     import."""
     while low < high:
@@ -35,28 +41,66 @@ def stride(keys: Hashes, n_asked: int) -> int:
 
 
 @piece
-def next_from(keys: Hashes, key: np.uint64, at: int, step: int) -> int:
+def next_from(keys: Hashes, key: np.uint32, at: int, step: int) -> int:
     """The place of the first of the sorted keys[at:] that is no less."""
     while at + step < len(keys) and keys[at + step] < key:
         at += step
     return int(first_in(keys, key, at, min(at + step, len(keys))))
 
 
+@piece
+def end_of_bucket(keys: Hashes, start: int, key: np.uint32) -> int:
+    """Where the sorted keys from `start` on are no longer this one."""
+    while start < len(keys) and keys[start] == key:
+        start += 1
+    return start
+
+
+@piece
+def count_digits(hashes: Hashes, ends: Ints) -> None:
+    """Of each of three digits, how many hashes have a lower one there: ends[digit, value]; zeros before."""
+    for value in hashes:
+        for k in range(3):
+            ends[k, 1 + (value >> np.uint32(k) * _DIGIT & _LAST)] += 1
+    for k in range(3):
+        for digit in range(DIGITS):
+            ends[k, digit + 1] += ends[k, digit]
+
+
+@piece
+def spread(hashes: Hashes, rows: Rows, k: int, ends: Ints, to: Hashes, to_rows: Rows) -> None:
+    """Put each hash, and its row, behind those of which digit k is lower, or the same and they came before it."""
+    for i in range(len(hashes)):
+        digit = hashes[i] >> np.uint32(k) * _DIGIT & _LAST
+        place = ends[k, digit]
+        to[place], to_rows[place] = hashes[i], rows[i]
+        ends[k, digit] = place + 1
+
+
 @kernel
-def list_matching(keys: Hashes, wanted: Hashes, held: Hashes, rows: npt.NDArray[np.int64]) -> int:
-    """List the rows that have the upper 32 bits of one of the numbers wanted[:, 0], sorted, in their key (hash << 32 | row);
-    and which hold just that pair of numbers, unless `held` is empty. How many there are, with those that there was no room
-    for."""
-    at, total, step = 0, 0, stride(keys, len(wanted))
+def sort_by_hash(
+    hashes: Hashes, rows: Rows, by_hash: Hashes, rows_by_hash: Rows, between: Hashes, rows_between: Rows, ends: Ints
+) -> None:
+    """Hashes in order, and the row of each; those of one hash as they came (a radix sort: Knuth, The Art of Computer
+    Programming 3, 5.2.5). `between` is room for as many, and `ends` 3 x (DIGITS + 1) zeros."""
+    count_digits(hashes, ends)
+    spread(hashes, rows, 0, ends, by_hash, rows_by_hash)
+    spread(by_hash, rows_by_hash, 1, ends, between, rows_between)
+    spread(between, rows_between, 2, ends, by_hash, rows_by_hash)
+
+
+@kernel
+def list_matching(hashes: Hashes, rows: Rows, wanted: Numbers, held: Numbers, found: Ints) -> int:
+    """List the rows whose hash, which are sorted, is the upper half of one of the numbers wanted[:, 0], sorted; and which hold
+    just that pair of numbers, unless `held` is empty. How many there are, with those that there was no room for."""
+    at, total, step = 0, 0, stride(hashes, len(wanted))
     for i in range(len(wanted)):
-        key = wanted[i, 0] >> _32 << _32
-        at = next_from(keys, key, at, step)
-        place = at
-        while place < len(keys) and keys[place] >> _32 << _32 == key:
-            row = np.int64(keys[place] & _LOW)
-            place += 1
+        key = np.uint32(wanted[i, 0] >> _32)
+        at = next_from(hashes, key, at, step)
+        for place in range(at, end_of_bucket(hashes, at, key)):
+            row = np.int64(rows[place])
             if len(held) == 0 or (held[row, 0] == wanted[i, 0] and held[row, 1] == wanted[i, 1]):
-                if total < len(rows):
-                    rows[total] = row
+                if total < len(found):
+                    found[total] = row
                 total += 1
     return total

@@ -3,7 +3,7 @@
 A file of a table never changes, so its index is written once and holds for ever; a table is a set of files, so what is
 appended brings its own small index, and where small files are joined theirs are too (a log-structured merge; O'Neil et
 al., 1996). An index is two files that are mapped into memory, of which a search touches a few pages: the narrow columns as
-an Arrow file, and for each column that rows are found by the sorted keys, 32 bits of hash above 32 bits of row number.
+an Arrow file, and for each column that rows are found by the sorted keys (`sorted_keys.py`).
 Two values may share a key, so what is found is compared with what was asked for. Digests are kept as the two numbers that
 they are, a third of a string's bytes: whoever computes with them asks by numbers and gets numbers. Of a wide column that is
 read by the numbers of rows it is kept where each page lies (`parquet_pages.py`). All of it can be made again from the table,
@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +30,14 @@ from curation import index_kernels
 from curation.deduplication.numbering import Digests, digests_of, names_of
 from curation.kernel_arguments import fixed
 from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
+from curation.sorted_keys import OfOneKind, SortedKeys, in_order, mapped_keys, write_keys
 from records import digest, large_binary, numbers_in, series, taken, valid_in
 
-Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
 """Digests, a row each: the number that their first 16 hexadecimal digits are, and that of the others."""
 
-FORMAT = "3"
+FORMAT = "4"
 """Of the files; another one is looked for under other names."""
 WIDTH = 32
 """Bytes of a digest in hexadecimal, and the most of a value that is hashed without becoming an object."""
@@ -102,7 +101,7 @@ class IndexedFile:
         for column in self.layout.texts:
             _put(self.pages(column), lambda place, column=column: pages_of(self.data, column).tofile(place))  # type: ignore[misc]
         _put(self.rows, lambda place: _write_rows(place, frame, self.layout))
-        _put(self.keys, lambda place: _write_keys(place, frame, self.layout))
+        _put(self.keys, lambda place: write_keys(place, list(_keys_of(frame, self.layout))))
 
 
 class RowIndex:
@@ -140,19 +139,19 @@ class RowIndex:
         """For each file the numbers of the rows that may hold one of these values, in order."""
         if column in self._layout.digests:
             return self._with_digests(column, numbers_of(values.alias(column).drop_nulls().unique()))
-        return self._with_hashes(column, np.unique(hashes_of(values.drop_nulls())))
+        return self._with_hashes(column, np.unique(hashes_of(values.drop_nulls())).astype(np.uint64))
 
     def _with_digests(self, column: str, wanted: Numbers) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows that hold one of these digests, in order."""
         high, first = wanted[:, 0], self._layout.found_by.index(column)
         wanted = wanted if (high[1:] >= high[:-1]).all() else wanted[np.argsort(high)]
         for file in self.files:
-            yield file, _matching(file.keys[first], wanted, file.numbers(column))
+            yield file, _matching(file.keys.kind(first), wanted, file.numbers(column))
 
-    def _with_hashes(self, column: str, hashes: Keys) -> Iterator[tuple[OpenFile, Rows]]:
+    def _with_hashes(self, column: str, hashes: Numbers) -> Iterator[tuple[OpenFile, Rows]]:
         """For each file the numbers of the rows whose value has one of these sorted hashes, in order."""
         wanted, first = np.stack([hashes << _HALF, hashes], axis=1), self._layout.found_by.index(column)
-        return ((file, _matching(file.keys[first], wanted, _NO_NUMBERS)) for file in self.files)
+        return ((file, _matching(file.keys.kind(first), wanted, _NO_NUMBERS)) for file in self.files)
 
     def _frame(self, part: pa.RecordBatch) -> pl.DataFrame:
         columns = {
@@ -190,24 +189,14 @@ class OpenFile:
         return pa.ipc.open_file(pa.memory_map(str(self._file.rows))).get_batch(0)
 
     @cached_property
-    def _families(self) -> tuple[Keys, Rows]:
-        """All sorted keys: of each column that rows are found by, then of each place of a piece; and where those of each begin,
-        and the last ones end. A key is 32 bits of hash, or the piece, above 32 of the row's number."""
-        held: Keys = np.memmap(self._file.keys, np.uint64, "r").view(np.ndarray)
-        first = 1 + int(held[0])
-        return held[first:], np.append(0, held[1:first].astype(np.int64))
-
-    @cached_property
-    def keys(self) -> list[Keys]:
-        """The sorted keys of each column that rows are found by."""
-        held, bounds = self._families
-        return [held[start:end] for start, end in pairwise(bounds[: len(self._file.layout.found_by) + 1].tolist())]
+    def keys(self) -> SortedKeys:
+        """The keys of each column that rows are found by, then of each place of a piece."""
+        return mapped_keys(self._file.keys)
 
     @property
-    def pieces(self) -> tuple[Keys, Rows]:
-        """The sorted keys of all places of a piece, and where those of each begin, and the last ones end."""
-        held, bounds = self._families
-        return held, bounds[len(self._file.layout.found_by) :]
+    def pieces(self) -> SortedKeys:
+        """The keys of each place of a piece."""
+        return self.keys._replace(bounds=self.keys.bounds[len(self._file.layout.found_by) :])
 
     def column(self, name: str) -> pa.Array:
         """A column as it lies on disk, digests as 16 bytes each."""
@@ -235,11 +224,11 @@ class OpenFile:
         return taken(batch, rows)
 
 
-def _matching(keys: Keys, wanted: Numbers, held: Numbers) -> Rows:
-    """The numbers of the rows, in order, whose key has the upper half of one of the sorted numbers that are wanted, and which
+def _matching(keys: OfOneKind, wanted: Numbers, held: Numbers) -> Rows:
+    """The numbers of the rows, in order, whose hash is the upper half of one of the sorted numbers that are wanted, and which
     hold just that, if it is known what each holds."""
-    rows, total = np.empty(len(wanted) + 64, np.int64), 0
-    while (total := index_kernels.list_matching(fixed(keys), fixed(wanted), fixed(held), rows)) > len(rows):
+    (hashes, row_of), rows, total = map(fixed, keys), np.empty(len(wanted) + 64, np.int64), 0
+    while (total := index_kernels.list_matching(hashes, row_of, fixed(wanted), fixed(held), rows)) > len(rows):
         rows = np.empty(total, np.int64)
     return np.sort(rows[:total])
 
@@ -269,11 +258,11 @@ def numbers_of(values: pl.Series) -> Numbers:
     return np.stack(digests_of(values), axis=1)
 
 
-def hashes_of(values: pl.Series) -> Keys:
+def hashes_of(values: pl.Series) -> npt.NDArray[np.uint32]:
     """A hash of 32 bits for each value, which depends on its bytes alone; short ones of one size are hashed together."""
     ends, data = _bytes_of(values)
     sizes = np.diff(ends)
-    hashes: Keys = np.empty(len(values), np.uint64)
+    hashes = np.empty(len(values), np.uint32)
     for size in np.unique(sizes).tolist():
         own = np.flatnonzero(sizes == size)
         if size <= WIDTH:
@@ -294,11 +283,11 @@ def _bytes_of(values: pl.Series) -> tuple[Rows, npt.NDArray[np.uint8]]:
     return ends, np.frombuffer(data or b"", np.uint8)
 
 
-def _mixed(rows: npt.NDArray[np.uint8], size: int) -> Keys:
+def _mixed(rows: npt.NDArray[np.uint8], size: int) -> Numbers:
     words = np.zeros((len(rows), WIDTH // 8), np.uint64)
     words.view(np.uint8)[:, :size] = rows
     words[:, -1] += np.uint64(size)
-    mixed: Keys = np.bitwise_xor.reduce((words ^ (words >> _HALF)) * _MIX, axis=1)
+    mixed: Numbers = np.bitwise_xor.reduce((words ^ (words >> _HALF)) * _MIX, axis=1)
     return mixed >> _HALF
 
 
@@ -337,28 +326,19 @@ def _write_rows(place: Path, frame: pl.DataFrame, layout: Layout) -> None:
         file.write_batch(batch)
 
 
-def _write_keys(place: Path, frame: pl.DataFrame, layout: Layout) -> None:
-    families: list[Keys] = []
+def _keys_of(frame: pl.DataFrame, layout: Layout) -> Iterator[OfOneKind]:
+    """The keys of each column that rows are found by, then of each place of a piece."""
     for column in layout.found_by:
         there = frame.get_column(column).is_not_null().arg_true().to_numpy()
         values = frame.get_column(column).drop_nulls()
-        hashes = numbers_of(values)[:, 0] >> _HALF if column in layout.digests else hashes_of(values)
-        families.append(_sorted_keys(hashes, there))
+        hashes = (
+            (numbers_of(values)[:, 0] >> _HALF).astype(np.uint32) if column in layout.digests else hashes_of(values)
+        )
+        yield in_order(hashes, there)
     for column in layout.pieces:
         there = (frame.get_column(column).bin.size() > 0).fill_null(False).arg_true().to_numpy()
-        matrix = pieces_of(frame.get_column(column))
-        families += [_sorted_keys(matrix[:, number].astype(np.uint64), there) for number in range(matrix.shape[1])]
-    ends = np.cumsum([len(keys) for keys in families])
-    with place.open("wb") as file:
-        file.write(np.array([len(families), *ends], np.uint64).tobytes())
-        for keys in families:
-            file.write(keys.data)
-
-
-def _sorted_keys(hashes: Keys, rows: npt.NDArray[np.uint32]) -> Keys:
-    keys = (hashes << _HALF) | rows.astype(np.uint64)
-    keys.sort()
-    return keys
+        for place in pieces_of(frame.get_column(column)).T:
+            yield in_order(np.ascontiguousarray(place), there)
 
 
 def _put(place: Path, write: Callable[[Path], object]) -> None:

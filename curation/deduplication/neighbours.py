@@ -29,26 +29,23 @@ from curation.deduplication.signature_rows import (
     signatures_in,
 )
 from curation.kernel_arguments import fixed
+from curation.sorted_keys import SortedKeys, in_order, together
 from records import large_binary, numbers_in
 
 Flags = npt.NDArray[np.bool_]
-Keys = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
 Near = Callable[[Signatures, float], tuple[Signatures, Flags]]
 """From some contents and a threshold to the others that share a band with one of them and may be that near to it; and which
 of the contents may be near to any, of them or of the others. Those without bands are near to none."""
 CHUNK = 1 << 16
 """Signatures that are decoded at a time."""
-_HALF = np.uint64(32)
 
 
 class IndexedRows(Protocol):
     """Rows of `signatures` that are found by their bands."""
 
     @property
-    def pieces(self) -> tuple[Keys, Ints]:
-        """The sorted hashes of the rows that have any, 32 bits above the 32 of the row's number, band by band; and where those of
-        each begin, and the last ones end."""
+    def pieces(self) -> SortedKeys:
+        """The hashes of the rows that have any, band by band."""
         ...
 
     def column(self, name: str) -> pa.Array:
@@ -77,16 +74,18 @@ def near_among(files: Sequence[IndexedRows]) -> Near:
     return near
 
 
-def _near_rows(file: IndexedRows, asked: Keys, own: Signatures, threshold: float, near: Flags) -> npt.NDArray[np.int64]:
+def _near_rows(
+    file: IndexedRows, asked: SortedKeys, own: Signatures, threshold: float, near: Flags
+) -> npt.NDArray[np.int64]:
     """The rows that may be near to one of the contents, which are marked."""
     n_shingles, odd = file.column("n_shingles"), file.column("odd_sketch")
     _, starts, sketches = odd.buffers()
     contents = fixed(np.stack(own.contents, axis=1)), fixed(own.odd), fixed(own.n_shingles)
     numbers, offsets = np.frombuffer(n_shingles.buffers()[1] or b"", np.int64), np.frombuffer(starts, np.int64)
     rows = fixed(_numbers(file)), np.frombuffer(sketches or b"", np.uint64), offsets[odd.offset :]
-    marked, (keys, bounds) = np.zeros(len(odd), np.bool_), file.pieces
+    marked = np.zeros(len(odd), np.bool_)
     neighbour_kernels.mark_near(
-        fixed(keys), bounds, asked, *contents, *rows, numbers[n_shingles.offset :], threshold, near, marked
+        file.pieces, asked, *contents, *rows, numbers[n_shingles.offset :], threshold, near, marked
     )
     return np.flatnonzero(marked)
 
@@ -97,10 +96,10 @@ def _numbers(file: IndexedRows) -> npt.NDArray[np.uint64]:
     return numbers_in(column) if pa.types.is_fixed_size_binary(column.type) else np.stack(digests_in(column), axis=1)
 
 
-def _keys(bands: npt.NDArray[np.uint32], has_bands: Flags) -> Keys:
-    """For each band, a row each, the sorted hashes of those that have any, above their numbers."""
-    rows = np.flatnonzero(has_bands).astype(np.uint64)
-    return fixed(np.sort(bands[has_bands].T.astype(np.uint64, order="C") << _HALF | rows))
+def _keys(bands: npt.NDArray[np.uint32], has_bands: Flags) -> SortedKeys:
+    """The hashes of those that have any, band by band."""
+    rows = np.flatnonzero(has_bands).astype(np.uint32)
+    return together(in_order(band, rows) for band in np.ascontiguousarray(bands[has_bands].T))
 
 
 def near_in(signatures: pl.LazyFrame) -> Near:
@@ -109,8 +108,7 @@ def near_in(signatures: pl.LazyFrame) -> Near:
     def near(own: Signatures, threshold: float) -> tuple[Signatures, Flags]:
         rows = _sharing(signatures, own.bands[own.has_bands])
         keys = _keys(*band_matrix(rows.get_column("bands"), own.bands.shape[1]))
-        held = _Held(rows, (keys.reshape(-1), np.arange(len(keys) + 1) * keys.shape[1]))
-        return near_among([held])(own, threshold)
+        return near_among([_Held(rows, keys)])(own, threshold)
 
     return near
 
@@ -119,7 +117,7 @@ class _Held(NamedTuple):
     """Rows in memory."""
 
     rows: pl.DataFrame
-    pieces: tuple[Keys, Ints]
+    pieces: SortedKeys
 
     def column(self, name: str) -> pa.Array:
         values = self.rows.get_column(name)

@@ -18,6 +18,7 @@ from curation.deduplication.digest_index import slots_for
 from curation.deduplication.gathering import Gathered, Gatherer, forms_in, in_order, nothing_gathered
 from curation.deduplication.lookups import Fates, Lookups, Pairs, Texts, together
 from curation.deduplication.numbering import NO_DIGESTS, Digests, names_of, numbered
+from curation.deduplication.region_kernels import Known
 from curation.deduplication.settings import DeduplicationSettings, SignatureSettings
 from curation.deduplication.shingles import GrowingSets, ShingleSets
 from curation.deduplication.spilling import missing_text
@@ -70,8 +71,7 @@ class _Region(NamedTuple):
     kept: Indices
     similarity: Floats
     compared: Flags
-    known: Keys
-    known_similarity: Floats
+    known: Known
 
 
 class _Measured(NamedTuple):
@@ -188,8 +188,7 @@ def _region(gathered: Gathered, before: _Before, settings: DeduplicationSettings
         kept,
         similarity,
         compared,
-        _NO_KEYS,
-        np.empty(0),
+        _known(_NO_KEYS, np.empty(0)),
     )
 
 
@@ -230,28 +229,14 @@ def _with_known(region: _Region, gathered: Gathered, measured: _Measured) -> _Re
     contents = place[np.concatenate([own[here], measured.contents])]
     kept = place[np.concatenate([theirs[here], measured.kept])]
     jaccard = np.concatenate([gathered.pairs.jaccard[here], measured.jaccard])
-    known, similarity = _each_once(_keys(contents, kept), jaccard)
-    return region._replace(known=known, known_similarity=similarity)
+    return region._replace(known=_known(_keys(contents, kept), jaccard))
 
 
-def _knowing(region: _Region, keys: Keys, jaccard: Floats) -> _Region:
-    """With these pairs, too, some of which may be known."""
-    keys, jaccard = _each_once(keys, jaccard)
-    at = np.searchsorted(region.known, keys)
-    fresh = np.ones(len(keys), np.bool_)
-    inside = at < len(region.known)
-    fresh[inside] = region.known[at[inside]] != keys[inside]
-    at, keys, jaccard = at[fresh], keys[fresh], jaccard[fresh]
-    known, similarity = np.insert(region.known, at, keys), np.insert(region.known_similarity, at, jaccard)
-    return region._replace(known=known, known_similarity=similarity)
-
-
-def _each_once(keys: Keys, jaccard: Floats) -> tuple[Keys, Floats]:
-    """Pairs in order, some of which may come more than once, each time as similar."""
-    order = np.argsort(keys)
-    keys, jaccard = keys[order], jaccard[order]
-    fresh = np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]
-    return keys[fresh], jaccard[fresh]
+def _known(pairs: Keys, similarity: Floats) -> Known:
+    """Pairs, some of which may come more than once, each time as similar."""
+    known = Known(pairs, similarity, np.full(slots_for(len(pairs)), -1, np.int32))
+    region_kernels.fill_known(known)
+    return known
 
 
 def _keys(contents: Indices, kept: Indices) -> Keys:
@@ -283,7 +268,9 @@ def _decided(
         wanted = outcome.unread & (set_of < 0)
         if not wanted.any():
             return region, outcome
-        region = _knowing(region, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1]), outcome.jaccard)
+        pairs = np.concatenate([region.known.pairs, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1])])
+        similarity = np.concatenate([region.known.similarity, outcome.jaccard])
+        region = region._replace(known=_known(pairs, similarity))
 
 
 def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float, room: int = 0) -> _Pass:
@@ -291,7 +278,7 @@ def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float,
     dirty, kept, similarity = region.dirty.copy(), region.kept.copy(), region.similarity.copy()
     touched = np.zeros(n, np.bool_)
     unread, unmet = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-    room, n_buckets = room or len(region.known) + 4 * n, len(region.bucket_starts) - 1
+    room, n_buckets = room or len(region.known.pairs) + 4 * n, len(region.bucket_starts) - 1
     pairs, jaccard = np.empty((room, 2), np.int32), np.empty(room)
     total = region_kernels.repair(
         region.buckets,
@@ -301,7 +288,6 @@ def _pass(region: _Region, sets: ShingleSets, set_of: Indices, threshold: float,
         region.paired,
         region.followed,
         region.known,
-        region.known_similarity,
         set_of,
         sets.starts,
         sets.sizes,

@@ -6,13 +6,15 @@ is a bucket too, in the last column.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from curation.compilation import kernel, piece
+from curation.deduplication.digest_index import slot_of
 from curation.deduplication.lanes import count_bits
 from curation.deduplication.neighbour_kernels import MANY, can_reach
-from curation.index_kernels import first_in
 
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
@@ -110,6 +112,33 @@ def mark_compared(
                     wanted[i], wanted[j] = True, True
 
 
+class Known(NamedTuple):
+    """Pairs of contents, the higher number << 32 | that of a kept one; how similar they are; and a table of `slots_for` their
+    places, -1 elsewhere."""
+
+    pairs: Hashes
+    similarity: Floats
+    table: Indices
+
+
+@piece
+def slot_of_pair(pair: np.uint64, known: Known) -> int:
+    """The slot of the table that holds the place of a pair, or would."""
+    slot = slot_of(pair, len(known.table))
+    while known.table[slot] >= 0 and known.pairs[known.table[slot]] != pair:
+        slot = (slot + 1) & (len(known.table) - 1)
+    return slot
+
+
+@kernel
+def fill_known(known: Known) -> None:
+    """Fill a table of -1; of a pair that comes more than once, each time as similar, the first counts."""
+    for at in range(len(known.pairs)):
+        slot = slot_of_pair(known.pairs[at], known)
+        if known.table[slot] < 0:
+            known.table[slot] = at
+
+
 @piece
 def jaccard_at(hashes: Hashes, i: int, n: int, j: int, m: int) -> float:
     """The Jaccard similarity of the sorted sets hashes[i : i + n] and hashes[j : j + m]; 0 for two empty ones."""
@@ -127,8 +156,7 @@ def jaccard_at(hashes: Hashes, i: int, n: int, j: int, m: int) -> float:
 def similarity_of(
     i: int,
     j: int,
-    known: Hashes,
-    known_similarity: Floats,
+    known: Known,
     apart: bool,
     odd: Hashes,
     n_shingles: Ints,
@@ -140,10 +168,9 @@ def similarity_of(
 ) -> float:
     """How similar i is to a kept j before it: known, or measured; 0 where it is below the threshold, as of those known to be
     `apart` if it is not known otherwise, and UNREAD where a text is missing."""
-    key = np.uint64(i) << np.uint64(32) | np.uint64(j)
-    at = first_in(known, key, 0, len(known))
-    if at < len(known) and known[at] == key:
-        return float(known_similarity[at])
+    at = known.table[slot_of_pair(np.uint64(i) << np.uint64(32) | np.uint64(j), known)]
+    if at >= 0:
+        return float(known.similarity[at])
     if apart or not may_be_near(odd, n_shingles, i, j, threshold):
         return 0.0
     a, b = set_of[i], set_of[j]
@@ -192,8 +219,7 @@ def repair(
     complete: Flags,
     paired: Flags,
     followed: Flags,
-    known: Hashes,
-    known_similarity: Floats,
+    known: Known,
     set_of: Indices,
     starts: Ints,
     sizes: Ints,
@@ -224,9 +250,8 @@ def repair(
     One before which another is newly kept is touched: it need be compared with that one alone.
 
     Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not
-    read; pairs of content and kept content are `known` by content << 32 | kept content, sorted. Those that were `compared`
-    before are not near to any other that was kept then, nor are those to each other whose odd sketches say so. A content that cannot be
-    decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that matter: to decide,
+    read; some pairs of content and kept content are `known`. Those that were `compared` before are not near to any other that was
+    kept then, nor are those to each other whose odd sketches say so. A content that cannot be decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that matter: to decide,
     those that share a bucket with it (it is `complete`), or the pairs of one that was compared (`paired`), for all that are newly
     kept are complete; to stay, those behind it; to stay no longer, those for which it stood (`followed`). What lies behind it is
     then a guess; fill the gap and begin again.
@@ -264,7 +289,6 @@ def repair(
                         row,
                         other,
                         known,
-                        known_similarity,
                         apart,
                         odd,
                         n_shingles,

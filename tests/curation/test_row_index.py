@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from curation import row_index
 from curation.deduplication.numbering import Digests, names_of
 from curation.row_index import IndexedFile, Layout, RowIndex, hashes_of, numbers_of
+from curation.sorted_keys import in_order
 from pipelines.part_writer import PartWriter
 from records import digest
 
@@ -63,11 +64,10 @@ def test_an_index_finds_what_a_filter_finds(tmp_path_factory, parts, asked):
 def test_each_place_of_a_piece_has_the_sorted_keys_of_its_rows(tmp_path_factory, rows):
     [file] = index(tmp_path_factory.mktemp("index"), [frame(rows)]).files
     pieces = {row: np.frombuffer(bands, "<u4").tolist() for row, (_, _, bands, _, _) in enumerate(rows) if bands}
-    keys, bounds = file.pieces
-    assert len(bounds) == (4 if pieces else 1)
-    for place in range(len(bounds) - 1):
-        held = keys[bounds[place] : bounds[place + 1]].tolist()
-        assert held == sorted(own[place] << 32 | row for row, own in pieces.items())
+    assert len(file.pieces.bounds) == (4 if pieces else 1)
+    for place in range(len(file.pieces.bounds) - 1):
+        held = list(zip(*(part.tolist() for part in file.pieces.kind(place)), strict=True))
+        assert held == sorted((own[place], row) for row, own in pieces.items())
 
 
 @settings(max_examples=60, deadline=None)
@@ -135,7 +135,7 @@ def test_no_column_more_is_taken_than_asked_for(tmp_path):
 
 
 def test_values_of_one_hash_are_told_apart(tmp_path, monkeypatch):
-    monkeypatch.setattr(row_index, "hashes_of", lambda values: np.zeros(len(values), np.uint64))
+    monkeypatch.setattr(row_index, "hashes_of", lambda values: np.zeros(len(values), np.uint32))
     found = index(tmp_path, [frame([("a", None, None, 1, None), ("b", None, None, 2, None)])])
     assert found.among("name", pl.Series(["b"])).get_column("size").to_list() == [2]
 
@@ -149,7 +149,7 @@ def test_the_keys_are_written_last_and_whole_and_once(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(row_index, "_write_keys", cut_off)
+        broken.setattr(row_index, "write_keys", cut_off)
         with pytest.raises(OSError, match="no space"):
             file.write(lambda _: rows)
     assert [path.name for path in tmp_path.iterdir()] == [file.rows.name], "no half file is left"
@@ -190,7 +190,7 @@ HASHES = st.one_of(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(HASHES, max_size=300), st.lists(HASHES, max_size=40), st.integers(0, 3))
 def test_a_walk_through_the_keys_finds_what_a_look_at_each_does(hashes, others, every):
-    keys = np.sort((np.array(hashes, np.uint64) << np.uint64(32)) | np.arange(len(hashes), dtype=np.uint64))
+    keys = in_order(np.array(hashes, np.uint32), np.arange(len(hashes), dtype=np.uint32))
     wanted = sorted({*others, *(hashes[::every] if every else [])})
     asked = np.stack([np.array(wanted, np.uint64) << np.uint64(32), np.array(wanted, np.uint64)], axis=1)
     expected = [row for row, own in enumerate(hashes) if own in wanted]

@@ -78,8 +78,15 @@ def scanned(state, name, parts):
 
 def written(batches, state, part):
     """Sign the documents of a part, and write their texts and the rows of their tables, of signatures the new ones; all rows."""
-    signed = pl.concat([pl.DataFrame(pl.from_arrow(signatures(batch, SETTINGS.signature))) for batch in batches])
-    places = pl.concat([pl.DataFrame(pl.from_arrow(batch.drop_columns("text"))) for batch in batches])
+    parts, sizes = [], []
+    with texts_file(state, part).open("wb") as file:
+        for batch in batches:
+            texts = buffers_of(batch["text"])
+            file.write(texts.data[texts.offsets[0] : texts.offsets[-1]])
+            sizes.append(np.diff(texts.offsets))
+            parts.append((signatures(batch, SETTINGS.signature), batch.drop_columns("text")))
+    np.save(bounds_file(state, part), np.concatenate([[0], *sizes]).cumsum())
+    signed, places = (pl.DataFrame(pl.from_arrow(pa.Table.from_batches(column))) for column in zip(*parts, strict=True))
     first = sum(file.height for file in found(state, "documents", range(part)).files) if part else 0
     fresh = signed["content_digest"].is_first_distinct()
     if part:
@@ -92,13 +99,6 @@ def written(batches, state, part):
     }
     for name, rows in tables.items():
         write(state, name, part, rows)
-    sizes = []
-    with texts_file(state, part).open("wb") as file:
-        for batch in batches:
-            texts = buffers_of(batch["text"])
-            file.write(texts.data[texts.offsets[0] : texts.offsets[-1]])
-            sizes.append(np.diff(texts.offsets))
-    np.save(bounds_file(state, part), np.concatenate([[0], *sizes]).cumsum())
     return tables
 
 
@@ -163,7 +163,7 @@ def update(state):
     """What the documents that came change."""
     share_with_arrow()
     keep_for_the_next()
-    came = written(list(rows_of(state / "new.parquet")), state, 1)["documents"]["content_digest"].unique()
+    came = written(rows_of(state / "new.parquet"), state, 1)["documents"]["content_digest"].unique()
     tables = {name: found(state, name, [0]) for name in State._fields}
     tables |= {name: found(state, name, [0, 1]) for name in CORPUS}
     documents, signed = (scanned(state, name, [0, 1]) for name in ("documents", "signatures"))
