@@ -229,7 +229,7 @@ FOUND = {
     ),
     "rule_failures": Layout(("content_digest",), ("content_digest", "failing"), digests=("content_digest",)),
     "contamination": Layout(("content_digest",), ("content_digest", "share"), digests=("content_digest",)),
-    "duplicates": Layout(("doc_id",), ("doc_id", "kept_id", "kind", "jaccard")),
+    "duplicates": Layout(("doc_id",), ("doc_id", "source", "kept_id", "kept_source", "kind", "jaccard")),
     "survivors": Layout(_PAIR, (*_PAIR, "kind", "jaccard"), digests=_PAIR),
     "pairs": Layout(_PAIR, (*_PAIR, "jaccard"), digests=_PAIR),
 }
@@ -238,7 +238,7 @@ FOUND = {
 
 @fold(
     group="curation",
-    code_version="3",
+    code_version="4",
     outputs=(
         Output("duplicates", ("doc_id",)),
         Output(

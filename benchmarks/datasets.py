@@ -28,6 +28,7 @@ from typing import Any
 import polars as pl
 
 from curation.corpus import CORPUS
+from curation.deduplication.survivors import DUPLICATES
 from curation.document_rows import DOCUMENTS
 from curation.tasks import CANDIDATE
 from curation.verdicts import VERDICTS
@@ -120,9 +121,10 @@ def make(root: Path, n_documents: int, n_samples: int, start: int = 0) -> None:
     add(store, "documents", documents, ("doc_id",))
     is_copy = pl.int_range(pl.len()) % 50 == 49
     kept_id, kept = pl.col("doc_id").shift(1), pl.col("content_digest").shift(1)
-    marked = documents.select("doc_id", "content_digest", kept_id=kept_id, kept_digest=kept, copy=is_copy)
+    stays = {"kept_id": kept_id, "kept_source": pl.col("source").shift(1)}
+    marked = documents.select("doc_id", "source", "content_digest", **stays, kept_digest=kept, copy=is_copy)
     copies = marked.filter("copy").with_columns(kind=pl.lit("near"), jaccard=pl.lit(0.9))
-    add(store, "duplicates", copies.select("doc_id", "kept_id", "kind", "jaccard"), ("doc_id",))
+    add(store, "duplicates", copies.select(DUPLICATES.names()), ("doc_id",))
     add(store, "survivors", copies.select("content_digest", "kept_digest", "kind", "jaccard"), ("content_digest",))
     pairs = copies.select("content_digest", "kept_digest", "jaccard")
     add(store, "pairs", pairs, ("content_digest", "kept_digest"))

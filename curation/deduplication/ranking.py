@@ -51,11 +51,10 @@ def ranked(contents: pl.DataFrame, policy: Sequence[str]) -> pl.DataFrame:
 def ranked_places(places: pl.DataFrame, source_order: Sequence[str]) -> pl.DataFrame:
     """The places (doc_id, source, locator, content_digest) in the order of their sources, then of their locators.
 
-    The column source takes the form of `source_rank`. Raises ValueError for a source that is not in the order.
+    Raises ValueError for a source that is not in the order.
     """
     ranks = source_ranks(places.get_column("source"), source_order)
-    ordered = places.with_columns(source_rank=ranks).sort("source_rank", "locator", "doc_id")
-    return ordered.drop("source", "locator")
+    return places.sort(ranks, "locator", "doc_id")
 
 
 def source_ranks(sources: pl.Series, source_order: Sequence[str]) -> pl.Series:

@@ -16,8 +16,10 @@ PAIRS = pl.Schema({"content_digest": pl.String, "kept_digest": pl.String, "jacca
 """The kept neighbours of each content: a kept one before it that shares a band with it, and their true similarity, where
 that reaches the threshold. A content whose normalised text is kept already is compared with no other."""
 
-DUPLICATES = pl.Schema({"doc_id": pl.String, "kept_id": pl.String, "kind": pl.String, "jaccard": pl.Float64})
-"""One row per removed document. kept_id: the first place of the content that stays; kind: exact or near."""
+DUPLICATES = pl.Schema(
+    dict.fromkeys(("doc_id", "source", "kept_id", "kept_source", "kind"), pl.String) | {"jaccard": pl.Float64}
+)
+"""One row per removed document, and its source. kept_id: the first place of the content that stays; kind: exact or near."""
 
 
 def shown_similarity(jaccard: float, digits: int = 4) -> str:
@@ -36,7 +38,9 @@ def removed_documents(places: pl.DataFrame, survivors: pl.DataFrame, source_orde
     several |= content.is_in(survivors.get_column("kept_digest").implode())
     touched = places.filter(several).select("doc_id", "source", "locator", "content_digest")
     standing = ranked_places(touched, source_order)
-    firsts = standing.group_by("content_digest").agg(kept_id=pl.col("doc_id").first())
+    firsts = standing.group_by("content_digest").agg(
+        kept_id=pl.col("doc_id").first(), kept_source=pl.col("source").first()
+    )
     fates = standing.join(survivors, on="content_digest", how="left").with_columns(
         pl.coalesce("kept_digest", "content_digest").alias("stays"),
         pl.col("kind").fill_null("exact"),

@@ -80,8 +80,8 @@ def _removed(
     dropped = fates.filter(pl.col("kind") == "near")
     near[dropped.get_column("content_digest").to_numpy()] = True
     similarity[dropped.get_column("content_digest").to_numpy()] = dropped.get_column("jaccard").to_numpy()
-    names, own = touched.get_column("doc_id"), own[gone]
-    columns = [names[gone], names[kept[gone]], _kinds(near[own]), pl.Series(similarity[own])]
+    named, own = touched.select("doc_id", "source"), own[gone]
+    columns = [*named[gone], *named[kept[gone]], _kinds(near[own]), pl.Series(similarity[own])]
     return pl.DataFrame(dict(zip(DUPLICATES.names(), columns, strict=True)), schema=DUPLICATES).sort("doc_id")
 
 

@@ -6,14 +6,13 @@ stands a thousand times.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
 
-from curation.blocks import BLOCK_ROWS, blocks, height_of, joinable, parts_of
+from curation.blocks import BLOCK_ROWS, blocks, height_of, parts_of
 from curation.funnel.examples import Frame, beginnings
 
 SAMPLES = 2
@@ -71,39 +70,18 @@ def copies_between(
 ) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
     """The documents of each source, and how many of one are removed for one of another: `Copies.documents`, `Copies.between`.
 
-    Names and sources alone are read, no text.
+    Sources alone are read.
     """
-    places = documents.lazy().select("doc_id", "source")
-    counted = dict(places.group_by("source").len().collect(engine="streaming").iter_rows())
-    between = Counter[tuple[str, str]]()
-    for both in _between(places, duplicates):
-        between.update({(source, kept): count for source, kept, count in both.iter_rows()})
+    counted = dict(_counted(documents, "source").iter_rows())
+    between = {
+        (source, kept): count for source, kept, count in _counted(duplicates, "source", "kept_source").iter_rows()
+    }
     names = [*(name for name in order if name in counted), *sorted(set(counted) - set(order))]
     return {name: counted[name] for name in names}, dict(sorted(between.items()))
 
 
-def _between(places: pl.LazyFrame, duplicates: Frame) -> Iterator[pl.DataFrame]:
-    """How many documents of one source are removed for one of another (source, kept, len): at once if few are, or by blocks.
-
-    Names of documents that are gone count nowhere. Among few, those that may be there are told by hashes of 64 bits: of 400,000
-    documents and 100,000 removed ones that costs half of what the names do.
-    """
-    named = duplicates.lazy().select("doc_id", "kept_id")
-    of_kept = {"doc_id": "kept_id", "source": "kept"}
-    if height_of(named) <= AT_ONCE * BLOCK_ROWS:
-        both = named.collect(engine="streaming")
-        wanted = pl.concat([both["doc_id"], both["kept_id"]]).hash()
-        own = places.filter(pl.col("doc_id").hash().is_in(wanted.implode())).collect()
-        yield both.join(own, on="doc_id").join(own.rename(of_kept), on="kept_id").group_by("source", "kept").len()
-        return
-    places_of_kept = places.rename(of_kept)
-    pairs = parts_of(named, BLOCK_ROWS)
-    removed = (
-        some.join(tables["places"], on="doc_id")
-        for some, tables in joinable(pairs, {"places": places}, "doc_id", BLOCK_ROWS)
-    )
-    for some, tables in joinable(removed, {"places": places_of_kept}, "kept_id", BLOCK_ROWS):
-        yield some.join(tables["places"], on="kept_id").group_by("source", "kept").len()
+def _counted(rows: Frame, *columns: str) -> pl.DataFrame:
+    return rows.lazy().group_by(columns).len().collect(engine="streaming")
 
 
 def largest_groups(duplicates: Frame, most: int) -> pl.DataFrame:

@@ -125,12 +125,12 @@ def test_the_pictures_say_what_the_tables_hold():
     (drawn,) = of_verdicts({"verdicts": verdicts})
     counts = {"kept": 1, "dropped: empty": 2, "dropped: gopher.min_words": 1}
     assert drawn.svg == bars(counts, "documents by the rule that decided", "documents")
-    removed = pl.LazyFrame({"doc_id": ["c", "d", "e"], "kept_id": ["a", "a", "b"]})
-    sources = {"a": "web", "b": "mail", "c": "web", "d": "mail", "e": "mail"}
+    of, kept = ["web", "mail", "mail"], ["web", "web", "mail"]
+    removed = pl.LazyFrame({"source": of, "kept_id": ["a", "a", "b"], "kept_source": kept})
     tables = {
         "pairs": pl.LazyFrame({"jaccard": [0.4, 0.9]}),
         "duplicates": removed,
-        "documents": pl.LazyFrame({"doc_id": list(sources), "source": list(sources.values())}),
+        "documents": pl.LazyFrame({"source": ["web", "mail", *of]}),
         "source_order": pl.LazyFrame({"rank": [1, 0], "source": ["mail", "web"]}),
     }
     sizes, between, similar = of_duplicates(tables)

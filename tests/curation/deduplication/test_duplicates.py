@@ -50,13 +50,13 @@ def tables(places):
 
 
 def expected(places, evidence, settings):
-    """{doc_id: (kept_id, kind, jaccard)} by the words of the design."""
+    """{doc_id: (source, kept_id, kept_source, kind, jaccard)} by the words of the design."""
     order = sorted(range(len(places)), key=lambda i: (SOURCES.index(places[i][0]), i))
     bands = dict(evidence.select("content_digest", "bands").iter_rows())
     first, rank = {}, {}
     for i in order:
         digest = records.content_digest(places[i][1])
-        first.setdefault(digest, records.doc_id(places[i][0], f"{i:03}"))
+        first.setdefault(digest, (records.doc_id(places[i][0], f"{i:03}"), places[i][0]))
         keys = {"source": SOURCES.index(places[i][0]), "longest": -len(places[i][1])}
         rank.setdefault(digest, (*(keys[key] for key in settings.policy), digest))
     texts = {records.content_digest(text): text for _, text in places}
@@ -65,8 +65,8 @@ def expected(places, evidence, settings):
     for i in order:
         digest, name = records.content_digest(places[i][1]), records.doc_id(places[i][0], f"{i:03}")
         kept, kind, similarity = dropped.get(digest, (digest, "exact", 1.0))
-        if name != first[kept]:
-            removed[name] = (first[kept], kind, similarity)
+        if name != first[kept][0]:
+            removed[name] = (places[i][0], *first[kept], kind, similarity)
     return removed
 
 
@@ -300,7 +300,8 @@ def test_no_text_is_too_bad_to_be_compared(bad, size):
         first = names[digests.index(kept)]
         if name != first:
             expected[name] = (first, kind, similarity)
-    assert {doc: tuple(rest) for doc, *rest in found.table.iter_rows()} == expected
+    told = found.table.select("doc_id", "kept_id", "kind", "jaccard")
+    assert {doc: tuple(rest) for doc, *rest in told.iter_rows()} == expected
     assert expected.keys() >= {*names[6:12]} and expected[names[6]][1] == "exact"
     assert found.kept + sum(found.dropped.values()) == len(texts)
 

@@ -222,13 +222,14 @@ def test_another_copy_is_a_duplicate_of_the_first_place_and_reads_nothing():
     state = whole(files)
     update, fetched = updated(files, state, {("third", "new"): PLAIN[7]})
     kept = records.doc_id("second", "0007")
-    assert update.duplicates.added.rows() == [(records.doc_id("third", "new"), kept, "exact", 1.0)]
+    assert update.duplicates.added.rows() == [(records.doc_id("third", "new"), "third", kept, "second", "exact", 1.0)]
     assert (len(update.survivors.added), fetched) == (0, [])
     state = applied(state, update)
     update, fetched = updated(files, state, {("first", "a"): PLAIN[7]})
     first = records.doc_id("first", "a")
     assert sorted(update.duplicates.added.rows()) == sorted(
-        (doc, first, "exact", 1.0) for doc in (kept, records.doc_id("third", "new"))
+        (doc, source, first, "first", "exact", 1.0)
+        for doc, source in ((kept, "second"), (records.doc_id("third", "new"), "third"))
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from curation.corpus import build_corpus
+from curation.deduplication.survivors import DUPLICATES
 from curation.gopher import GopherRules
 from curation.quality import SIGNALS
 from curation.reading import DOCUMENTS, FAILURES
@@ -19,7 +20,6 @@ from records import content_digest, doc_id
 
 ORDER = ("web", "notes", "mail")
 RULES = (RuleSet(gopher=GopherRules()),)
-COPIES = pl.Schema({"doc_id": pl.String, "kept_id": pl.String, "kind": pl.String, "jaccard": pl.Float64})
 PASSING = {"mean_word_length": 5.0, "alpha_word_share": 1.0, "stop_words": 8}
 
 
@@ -110,18 +110,18 @@ def _marks(contents: list[Content]) -> pl.DataFrame:
 def _duplicates(contents: list[Content], documents: pl.DataFrame) -> pl.DataFrame:
     """All places but the first are exact copies; near copies are so of the first content that is none, if there is one."""
     firsts = [
-        doc_id(min(content.places, key=ORDER.index), f"{at}.txt")
+        (doc_id(source := min(content.places, key=ORDER.index), f"{at}.txt"), source)
         for at, content in enumerate(contents)
         if not content.is_copy
     ]
     rows = []
     for at, content in enumerate(contents):
         places = sorted(content.places, key=ORDER.index)
-        ids = [doc_id(source, f"{at}.txt") for source in places]
-        kept = firsts[0] if content.is_copy and firsts else ids[0]
-        near = [(ids[0], kept, "near", 0.9)] if kept != ids[0] and content.is_copy else []
-        rows += [*near, *((other, kept, "exact", 1.0) for other in ids[1:])]
-    return pl.DataFrame(rows, schema=COPIES, orient="row")
+        own = [(doc_id(source, f"{at}.txt"), source) for source in places]
+        kept = firsts[0] if content.is_copy and firsts else own[0]
+        near = [(*own[0], *kept, "near", 0.9)] if kept != own[0] and content.is_copy else []
+        rows += [*near, *((*other, *kept, "exact", 1.0) for other in own[1:])]
+    return pl.DataFrame(rows, schema=DUPLICATES, orient="row")
 
 
 @st.composite

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.funnel import FunnelSettings, Report, faults, funnel, report
-from curation.funnel.copies import Copies, copies, copies_between
+from curation.funnel.copies import Copies, copies
 from curation.funnel.examples import examples
 from curation.funnel.overlaps import Overlaps
 from curation.funnel.page import curation_page
@@ -88,26 +88,6 @@ def copies_are_those_of(tables: Tables, found: Copies) -> None:
     assert Counter(dict(found.documents)) == Counter(places.values())
     sizes = [group.removed for group in found.largest]
     assert sizes == sorted(sizes, reverse=True) and len(sizes) <= EXAMPLES.examples
-
-
-@given(contents(), st.sets(st.sampled_from(ORDER)), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
-def test_copies_of_documents_that_are_gone_count_nowhere(
-    found: list[Content], sources: set[str], random: object
-) -> None:
-    """However many there are, and also where one source is left."""
-    tables = made(found, [])
-    there = tables.documents.filter(pl.col("source").is_in(sources)).sample(fraction=0.7, seed=random.randint(0, 99))  # type: ignore[attr-defined]
-    places = dict(there.select("doc_id", "source").iter_rows())
-    pairs = Counter(
-        (places[one], places[kept])
-        for one, kept in tables.duplicates.select("doc_id", "kept_id").iter_rows()
-        if one in places and kept in places
-    )
-    assert copies_between(there, tables.duplicates, ORDER)[1] == pairs
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("curation.funnel.copies.BLOCK_ROWS", 1)
-        assert copies_between(there, tables.duplicates, ORDER)[1] == pairs
 
 
 BLOCKS = ("copies", "examples", "overlaps", "report", "steps")
@@ -220,7 +200,14 @@ def test_of_a_large_group_the_least_similar_are_shown_and_all_with_their_persona
     found = [Content(f"text {at}", ("web",), 60, 0.0) for at in range(5)]
     tables = made(found, [])
     kept, *others = tables.documents["doc_id"]
-    near = {"doc_id": others, "kept_id": [kept] * 4, "kind": ["near"] * 4, "jaccard": [0.9, 0.81, 0.95, 0.85]}
+    near = {
+        "doc_id": others,
+        "source": "web",
+        "kept_id": [kept] * 4,
+        "kept_source": "web",
+        "kind": ["near"] * 4,
+        "jaccard": [0.9, 0.81, 0.95, 0.85],
+    }
     (group,) = copies(tables.documents, pl.DataFrame(near), None, ORDER, 10, 99).largest
     assert (group.removed, group.near, group.least, group.kept.text) == (4, 4, 0.81, "text 0")
     assert [(sample.text, sample.jaccard) for sample in group.samples] == [("text 2", 0.81), ("text 4", 0.85)]
