@@ -21,6 +21,8 @@ INK, SOFT, MARK = "#1f3a5f", "#9db4d0", "#c2410c"
 BARS = 12
 """The bars of a picture; what is beyond is one bar more."""
 _BINS, _SIZE, _LINE, _ROW = 40, 11, 28, 22
+_SOME = 1_000
+"""Numbers among which mostly as many differ as there are bins."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 616, 32, 40
 """Pixels: of the first and the last number of an axis, of a title, and of what stands below a picture's axis."""
 _NAME = 6.4
@@ -243,7 +245,8 @@ def dot(x: float, y: float, radius: float, colour: str = INK) -> str:
 def _counted(numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """How many numbers lie in each bin, and the edges of these; one bin for numbers too near for more."""
     low, high = float(numbers.min()), float(numbers.max())
-    bins = min(_BINS, len(np.unique(numbers)))
+    some = len(np.unique(numbers[:_SOME]))
+    bins = _BINS if some >= _BINS else min(_BINS, len(np.unique(numbers)))
     is_fine = high - low > 4 * bins * np.spacing(max(abs(low), abs(high)))
     return np.histogram(numbers, bins if is_fine else 1, (low, high) if low < high else _about(low))
 

@@ -153,12 +153,16 @@ def without(files: Iterable[str], going: pl.DataFrame, came: pl.DataFrame, write
     parts: list[Part] = []
     held = [came]
     for file in files:
-        rows = pl.read_parquet(file)
-        held.append(rows.join(going, on=ROW_HASH, how="anti").select(came.columns).cast(came.schema))
+        held.append(remaining(pl.read_parquet(file), going, came))
         if sum(frame.estimated_size() for frame in held) > PART_BYTES:
             parts += write.whole(pl.concat(held))
             held = []
     return parts + list(write.whole(pl.concat(held)) if held else ())
+
+
+def remaining(rows: pl.DataFrame, going: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+    """The rows (with hashes) that do not go, with the columns and types of others."""
+    return rows.join(going, on=ROW_HASH, how="anti").select(like.columns).cast(like.schema)
 
 
 def _now() -> int:

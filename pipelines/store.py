@@ -34,11 +34,13 @@ from pipelines.commits import (
 from pipelines.delta_tables import files_of, open_table, opened_before, scan_of, schema_of
 from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
-from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, removal, without
+from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, remaining, removal, without
 from pipelines.row_sets import Numbers, absent, having, numbers_of, repeated
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
+HELD_BYTES = 8 << 20
+"""Of a table's only file, while the table is changed; in memory it is some three times as much."""
 COMPACT_FILES = 24
 """A table of more small files than this is compacted after a commit."""
 SMALL_BYTES = 4 << 20
@@ -211,8 +213,12 @@ class Store:
         return some.done(rows.schema)
 
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
-        """Commit rows that come and rows that go; only files that hold rows which go are written anew."""
-        present = scan_of(self._as_of(head))
+        """Commit rows that come and rows that go; only files that hold rows which go are written anew. A table of one small file is
+        held meanwhile, so that it is read once."""
+        opened = self._as_of(head)
+        present, files = scan_of(opened), files_of(opened)
+        held = present.collect() if [file.stat().st_size <= HELD_BYTES for file in files] == [True] else None
+        present = present if held is None else held.lazy()
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
         _check_unique(commit.table, names.lazy(), primary_key)
@@ -228,11 +234,10 @@ class Store:
                 f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
             )
         if isinstance(came, Parts):
-            return self._change(came, going, commit, head)
+            return self._change(came, going, commit, head, held)
         came = came.with_columns(row_hashes(came))
-        return self._change(
-            came.join(going, on=ROW_HASH, how="anti"), going.join(came, on=ROW_HASH, how="anti"), commit, head
-        )
+        fresh, gone = came.join(going, on=ROW_HASH, how="anti"), going.join(came, on=ROW_HASH, how="anti")
+        return self._change(fresh, gone, commit, head, held)
 
     def _pinned(self, table: str, head: Commit, *, newest: bool = False) -> DeltaTable:
         opened = self._open(table, None if newest else head.number)
@@ -273,8 +278,16 @@ class Store:
             ),
         )
 
-    def _change(self, came: pl.DataFrame | Parts, went: pl.DataFrame, commit: Commit, head: Commit) -> Commit:
-        """Rows that come, beside those that do not go; `came` and `went` bring their hashes."""
+    def _change(
+        self,
+        came: pl.DataFrame | Parts,
+        went: pl.DataFrame,
+        commit: Commit,
+        head: Commit,
+        held: pl.DataFrame | None = None,
+    ) -> Commit:
+        """Rows that come, beside those that do not go; `came` and `went` bring their hashes, and so do the rows of a table of one
+        file, if they are `held`."""
         total = int(head.total, 16) - hash_sum(went[ROW_HASH])
         total += came.total if isinstance(came, Parts) else hash_sum(came[ROW_HASH])
         rows = head.rows + came.height - went.height
@@ -287,12 +300,16 @@ class Store:
                     table, came.to_arrow(), mode="append", writer_properties=WRITER, commit_properties=properties
                 ),
             )
-        touched = holding([str(file) for file in files_of(table)], went)
+        files, write = [str(file) for file in files_of(table)], self.writer(commit.table)
         own = came.parts if isinstance(came, Parts) else ()
         typed = schema_of(table).to_frame()
         others = typed if isinstance(came, Parts) else came.select(typed.columns).cast(typed.schema)
-        parts = [*own, *without(touched, went, others, self.writer(commit.table))]
-        return self._committed(commit, head, parts, "append", None, touched)
+        if held is not None and went.height:
+            touched, rest = files, list(write.whole(pl.concat([others, remaining(held, went, others)])))
+        else:
+            touched = holding(files, went)
+            rest = without(touched, went, others, write)
+        return self._committed(commit, head, [*own, *rest], "append", None, touched)
 
     def _committed(
         self,
