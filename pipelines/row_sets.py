@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipelines.commits import PrimaryKeyError
 from pipelines.digests import ROW_HASH
 
 Numbers = npt.NDArray[np.uint64]
@@ -63,6 +64,23 @@ def repeated(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.DataFrame:
         return rows.select(keys).head(0).collect()
     some = rows.select(keys).filter(hashed.is_in(pl.Series(twice).implode())).collect(engine="streaming")
     return some.filter(some.is_duplicated())
+
+
+def having_keys(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
+    """The keys and hashes of the rows that have one of these keys; by a filter, if it is one column, for then no others unpack."""
+    keys, both = names.columns, rows.select(*names.columns, ROW_HASH)
+    if len(keys) == 1:
+        return both.filter(pl.col(keys[0]).is_in(names.to_series().implode(), nulls_equal=True))
+    return both.join(names.lazy(), on=keys, how="semi", nulls_equal=True)
+
+
+def check_unique(table: str, rows: pl.LazyFrame, primary_key: Sequence[str]) -> None:
+    """Raises PrimaryKeyError where rows of a table share a primary key."""
+    same = repeated(rows, primary_key)
+    if same.height:
+        raise PrimaryKeyError(
+            f"table {table}: {same.height} rows share a primary key {tuple(primary_key)}, for instance {same.row(0)}"
+        )
 
 
 def numbers_of(rows: pl.LazyFrame) -> Numbers:

@@ -35,7 +35,7 @@ from pipelines.delta_tables import files_of, open_table, opened_before, scan_of,
 from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
 from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, remaining, removal, without
-from pipelines.row_sets import Numbers, absent, having, numbers_of, repeated
+from pipelines.row_sets import Numbers, absent, check_unique, having, having_keys, numbers_of
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
@@ -159,7 +159,7 @@ class Store:
         Nothing is committed when neither the rows nor what is said of them differ from the head. What was written as
         parts is taken as it is.
         """
-        _check_unique(commit.table, rows.lazy(), primary_key)
+        check_unique(commit.table, rows.lazy(), primary_key)
         if isinstance(rows, Parts):
             return self._replaced_by(rows, commit, head, outside)
         hashed = rows.with_columns(row_hashes(rows, outside))
@@ -213,22 +213,23 @@ class Store:
         return some.done(rows.schema)
 
     def change(self, change: Change, commit: Commit, head: Commit, primary_key: Sequence[str]) -> Commit:
-        """Commit rows that come and rows that go; only files that hold rows which go are written anew. A table of one small file is
-        held meanwhile, so that it is read once."""
+        """Commit rows that come and rows that go; only files that hold rows which go are written anew. Of a table of one small file
+        all rows are held where some go, so that it is read once."""
         opened = self._as_of(head)
-        present, files = scan_of(opened), files_of(opened)
-        held = present.collect() if [file.stat().st_size <= HELD_BYTES for file in files] == [True] else None
+        present, goes = scan_of(opened), change.removed is not None and change.removed.height > 0
+        is_held = goes and [file.stat().st_size <= HELD_BYTES for file in files_of(opened)] == [True]
+        held = present.collect() if is_held else None
         present = present if held is None else held.lazy()
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
-        _check_unique(commit.table, names.lazy(), primary_key)
+        check_unique(commit.table, names.lazy(), primary_key)
         keys = list(primary_key)
-        removed = change.removed.unique() if change.removed is not None and change.removed.height else names.head(0)
+        removed = change.removed.unique() if change.removed is not None and goes else names.head(0)
         if set(removed.columns) == set(keys):  # one look at the table serves both
             named = pl.concat([removed.select(keys), names], how="vertical_relaxed").unique()
-            present = _named(present, named).collect().lazy()
-        going = _named(present, removed).select(ROW_HASH).collect()
-        alike = _named(present, names)
+            present = having_keys(present, named).collect().lazy()
+        going = having_keys(present, removed).select(ROW_HASH).collect()
+        alike = having_keys(present, names)
         if alike.join(going.lazy(), on=ROW_HASH, how="anti").head(1).collect().height:
             raise PrimaryKeyError(
                 f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
@@ -394,19 +395,3 @@ class Store:
             except CommitFailedError as error:
                 raise CommitConflict(f"table {commit.table} was changed by another run") from error
         return self.head(commit.table) or commit
-
-
-def _named(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
-    """The keys and hashes of the rows that have one of these keys; by a filter, if it is one column, for then no others unpack."""
-    keys, both = names.columns, rows.select(*names.columns, ROW_HASH)
-    if len(keys) == 1:
-        return both.filter(pl.col(keys[0]).is_in(names.to_series().implode(), nulls_equal=True))
-    return both.join(names.lazy(), on=keys, how="semi", nulls_equal=True)
-
-
-def _check_unique(table: str, rows: pl.LazyFrame, primary_key: Sequence[str]) -> None:
-    same = repeated(rows, primary_key)
-    if same.height:
-        raise PrimaryKeyError(
-            f"table {table}: {same.height} rows share a primary key {tuple(primary_key)}, for instance {same.row(0)}"
-        )
