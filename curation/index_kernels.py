@@ -57,36 +57,36 @@ def end_of_bucket(keys: Hashes, start: int, key: np.uint32) -> int:
 
 
 @piece
-def count_digits(hashes: Hashes, ends: Ints) -> None:
-    """Of each of three digits, how many hashes have a lower one there: ends[digit, value]; zeros before."""
+def count_digits(hashes: Hashes, places: Ints) -> None:
+    """Of each of three digits k, how many hashes have a lower one there: places[k, digit]; zeros before."""
     for value in hashes:
         for k in range(3):
-            ends[k, 1 + (value >> np.uint32(k) * _DIGIT & _LAST)] += 1
+            places[k, 1 + (value >> np.uint32(k) * _DIGIT & _LAST)] += 1
     for k in range(3):
         for digit in range(DIGITS):
-            ends[k, digit + 1] += ends[k, digit]
+            places[k, digit + 1] += places[k, digit]
 
 
 @piece
-def spread(hashes: Hashes, rows: Rows, k: int, ends: Ints, to: Hashes, to_rows: Rows) -> None:
+def spread(hashes: Hashes, rows: Rows, k: int, places: Ints, to: Hashes, to_rows: Rows) -> None:
     """Put each hash, and its row, behind those of which digit k is lower, or the same and they came before it."""
     for i in range(len(hashes)):
         digit = hashes[i] >> np.uint32(k) * _DIGIT & _LAST
-        place = ends[k, digit]
+        place = places[k, digit]
         to[place], to_rows[place] = hashes[i], rows[i]
-        ends[k, digit] = place + 1
+        places[k, digit] = place + 1
 
 
 @kernel
 def sort_by_hash(
-    hashes: Hashes, rows: Rows, by_hash: Hashes, rows_by_hash: Rows, between: Hashes, rows_between: Rows, ends: Ints
+    hashes: Hashes, rows: Rows, by_hash: Hashes, rows_by_hash: Rows, room: Hashes, rows_room: Rows, places: Ints
 ) -> None:
     """Hashes in order, and the row of each; those of one hash as they came (a radix sort: Knuth, The Art of Computer
-    Programming 3, 5.2.5). `between` is room for as many, and `ends` 3 x (DIGITS + 1) zeros."""
-    count_digits(hashes, ends)
-    spread(hashes, rows, 0, ends, by_hash, rows_by_hash)
-    spread(by_hash, rows_by_hash, 1, ends, between, rows_between)
-    spread(between, rows_between, 2, ends, by_hash, rows_by_hash)
+    Programming 3, 5.2.5). `room` and `rows_room` are for as many, and `places` are 3 x (DIGITS + 1) zeros."""
+    count_digits(hashes, places)
+    spread(hashes, rows, 0, places, by_hash, rows_by_hash)
+    spread(by_hash, rows_by_hash, 1, places, room, rows_room)
+    spread(room, rows_room, 2, places, by_hash, rows_by_hash)
 
 
 @kernel

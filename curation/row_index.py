@@ -30,7 +30,7 @@ from curation import index_kernels
 from curation.deduplication.numbering import Digests, digests_of, names_of
 from curation.kernel_arguments import fixed
 from curation.parquet_pages import NO_PAGES, Pages, pages_of, strings
-from curation.sorted_keys import OfOneKind, SortedKeys, in_order, mapped_keys, write_keys
+from curation.sorted_keys import OfOneKind, SortedKeys, mapped_keys, sorted_by_hash, write_keys
 from records import digest, large_binary, numbers_in, series, taken, valid_in
 
 Rows = npt.NDArray[np.int64]
@@ -334,11 +334,11 @@ def _keys_of(frame: pl.DataFrame, layout: Layout) -> Iterator[OfOneKind]:
         hashes = (
             (numbers_of(values)[:, 0] >> _HALF).astype(np.uint32) if column in layout.digests else hashes_of(values)
         )
-        yield in_order(hashes, there)
+        yield sorted_by_hash(hashes, there)
     for column in layout.pieces:
         there = (frame.get_column(column).bin.size() > 0).fill_null(False).arg_true().to_numpy()
         for place in pieces_of(frame.get_column(column)).T:
-            yield in_order(np.ascontiguousarray(place), there)
+            yield sorted_by_hash(np.ascontiguousarray(place), there)
 
 
 def _put(place: Path, write: Callable[[Path], object]) -> None:

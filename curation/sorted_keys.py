@@ -1,7 +1,6 @@
 """Keys that rows are found by: hashes of 32 bits in order, and beside them the numbers of their rows; in memory or in a file.
 
-A search reads hashes alone, so these stand by themselves: half as much memory is read, and mapped, as if each had its row
-beside it.
+A search reads hashes alone, so these stand by themselves: half as much memory is read as if each had its row beside it.
 """
 
 from __future__ import annotations
@@ -37,15 +36,16 @@ class SortedKeys(NamedTuple):
         return self.hashes[own], self.rows[own]
 
 
-def in_order(hashes: Hashes, rows: Rows) -> OfOneKind:
+def sorted_by_hash(hashes: Hashes, rows: Rows) -> OfOneKind:
     """Hashes in order, and their rows; those of one hash stay in theirs."""
-    ordered, their_rows, between, rows_between = np.empty((4, len(hashes)), np.uint32)
-    ends = np.zeros((3, index_kernels.DIGITS + 1), np.int64)
-    index_kernels.sort_by_hash(fixed(hashes), fixed(rows), ordered, their_rows, between, rows_between, ends)
+    ordered, their_rows = np.empty((2, len(hashes)), np.uint32)
+    room, their_room = np.empty((2, len(hashes)), np.uint32)
+    places = np.zeros((3, index_kernels.DIGITS + 1), np.int64)
+    index_kernels.sort_by_hash(fixed(hashes), fixed(rows), ordered, their_rows, room, their_room, places)
     return ordered, their_rows
 
 
-def together(kinds: Iterable[OfOneKind]) -> SortedKeys:
+def joined(kinds: Iterable[OfOneKind]) -> SortedKeys:
     """Kinds that are in order, one behind the other."""
     hashes, rows = zip((_NONE, _NONE), *kinds, strict=True)
     return SortedKeys(*map(fixed, (np.concatenate(hashes), np.concatenate(rows), _bounds(hashes[1:]))))

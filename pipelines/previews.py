@@ -52,6 +52,7 @@ PLAIN = frozenset(
         "jaccard",
         "kept_digest",
         "kept_id",
+        "kept_source",
         "kind",
         "language",
         "line",

@@ -1,4 +1,4 @@
-"""Which rows of a large table are new, gone or named twice, told from eight bytes a row.
+"""Which rows of a large table are new, gone or named twice, told from eight bytes a row; and which have some keys.
 
 Rows are known by 64 bits of a hash here, which are sorted as numbers: a table of strings with as many rows would be many
 times larger. Where two different rows could be taken for one, what they are is looked at, or the sum of all hashes is.
@@ -66,7 +66,7 @@ def repeated(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.DataFrame:
     return some.filter(some.is_duplicated())
 
 
-def having_keys(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
+def rows_with_keys(rows: pl.LazyFrame, names: pl.DataFrame) -> pl.LazyFrame:
     """The keys and hashes of the rows that have one of these keys; by a filter, if it is one column, for then no others unpack."""
     keys, both = names.columns, rows.select(*names.columns, ROW_HASH)
     if len(keys) == 1:

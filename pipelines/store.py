@@ -35,7 +35,7 @@ from pipelines.delta_tables import files_of, open_table, opened_before, scan_of,
 from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
 from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, remaining, removal, without
-from pipelines.row_sets import Numbers, absent, check_unique, having, having_keys, numbers_of
+from pipelines.row_sets import Numbers, absent, check_unique, having, numbers_of, rows_with_keys
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
@@ -216,28 +216,28 @@ class Store:
         """Commit rows that come and rows that go; only files that hold rows which go are written anew. Of a table of one small file
         all rows are held where some go, so that it is read once."""
         opened = self._as_of(head)
-        present, goes = scan_of(opened), change.removed is not None and change.removed.height > 0
-        is_held = goes and [file.stat().st_size <= HELD_BYTES for file in files_of(opened)] == [True]
+        present, files, going = scan_of(opened), files_of(opened), change.removed
+        is_held = going is not None and going.height and len(files) == 1 and files[0].stat().st_size <= HELD_BYTES
         held = present.collect() if is_held else None
         present = present if held is None else held.lazy()
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
         names = came.lazy().select(primary_key).collect()
         check_unique(commit.table, names.lazy(), primary_key)
         keys = list(primary_key)
-        removed = change.removed.unique() if change.removed is not None and goes else names.head(0)
+        removed = going.unique() if going is not None and going.height else names.head(0)
         if set(removed.columns) == set(keys):  # one look at the table serves both
             named = pl.concat([removed.select(keys), names], how="vertical_relaxed").unique()
-            present = having_keys(present, named).collect().lazy()
-        going = having_keys(present, removed).select(ROW_HASH).collect()
-        alike = having_keys(present, names)
-        if alike.join(going.lazy(), on=ROW_HASH, how="anti").head(1).collect().height:
+            present = rows_with_keys(present, named).collect().lazy()
+        went = rows_with_keys(present, removed).select(ROW_HASH).collect()
+        alike = rows_with_keys(present, names)
+        if alike.join(went.lazy(), on=ROW_HASH, how="anti").head(1).collect().height:
             raise PrimaryKeyError(
                 f"table {commit.table}: a row that comes has the primary key {tuple(primary_key)} of one that stays"
             )
         if isinstance(came, Parts):
-            return self._change(came, going, commit, head, held)
+            return self._change(came, went, commit, head, held)
         came = came.with_columns(row_hashes(came))
-        fresh, gone = came.join(going, on=ROW_HASH, how="anti"), going.join(came, on=ROW_HASH, how="anti")
+        fresh, gone = came.join(went, on=ROW_HASH, how="anti"), went.join(came, on=ROW_HASH, how="anti")
         return self._change(fresh, gone, commit, head, held)
 
     def _pinned(self, table: str, head: Commit, *, newest: bool = False) -> DeltaTable:

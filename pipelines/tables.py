@@ -29,8 +29,8 @@ NARROW = 8
 """With fewer signs than this a column cannot be read; where columns would get fewer, the table is turned."""
 ACROSS = 24
 """The signs that a row of a turned table gets at least, if it has so many."""
-PLACES = {"doc_id": "place", "kept_id": "place that stays"}
-"""Columns that name a document, and what is printed beside each."""
+PLACES = {"doc_id": ("place", "source"), "kept_id": ("place that stays", "kept_source")}
+"""Columns that name a document; what is printed beside each, and the column that is left out where this says the same."""
 AT_FIRST = {
     "tombstones": "nothing was taken back yet; `headwater forget` does",
     "purges": "nothing was purged yet; `headwater forget --purge` does",
@@ -119,7 +119,11 @@ def _with_places(store: Store, rows: pl.DataFrame) -> pl.DataFrame:
     known = store.scan("documents").filter(pl.col("doc_id").is_in(wanted.implode())).select("doc_id", place).collect()
     for name in named:
         found = rows[[name]].join(known, left_on=name, right_on="doc_id", how="left", maintain_order="left")["place"]
-        rows = rows.insert_column(rows.get_column_index(name) + 1, found.alias(PLACES[name]))
+        told, source = PLACES[name]
+        rows = rows.insert_column(rows.get_column_index(name) + 1, found.alias(told))
+        if source in rows.columns:
+            is_told = pl.col(told).str.starts_with(pl.col(source) + ":").fill_null(False).all()
+            rows = rows.drop(source) if rows.select(is_told).item() else rows
     return rows
 
 

@@ -30,7 +30,7 @@ def can_reach(both: int, differing: int, threshold: float) -> bool:
 
 
 @piece
-def differing_bits(odd: Numbers, i: np.int64, row_odd: Numbers, begin: int) -> int:
+def differing_bits(odd: Numbers, i: int, row_odd: Numbers, begin: int) -> int:
     """In how many bits the odd sketch odd[i] and the one that begins at row_odd[begin] differ."""
     differing = 0
     for k in range(odd.shape[1]):

@@ -29,7 +29,7 @@ from curation.deduplication.signature_rows import (
     signatures_in,
 )
 from curation.kernel_arguments import fixed
-from curation.sorted_keys import SortedKeys, in_order, together
+from curation.sorted_keys import SortedKeys, joined, sorted_by_hash
 from records import large_binary, numbers_in
 
 Flags = npt.NDArray[np.bool_]
@@ -99,7 +99,7 @@ def _numbers(file: IndexedRows) -> npt.NDArray[np.uint64]:
 def _keys(bands: npt.NDArray[np.uint32], has_bands: Flags) -> SortedKeys:
     """The hashes of those that have any, band by band."""
     rows = np.flatnonzero(has_bands).astype(np.uint32)
-    return together(in_order(band, rows) for band in np.ascontiguousarray(bands[has_bands].T))
+    return joined(sorted_by_hash(band, rows) for band in np.ascontiguousarray(bands[has_bands].T))
 
 
 def near_in(signatures: pl.LazyFrame) -> Near:

@@ -261,6 +261,7 @@ def _decided(
         settings.threshold,
         wanted,
     )
+    known = region.known
     while True:
         reading.read(gathered, region.order[wanted], texts, settings.signature)
         set_of = reading.set_of[region.order]
@@ -268,8 +269,8 @@ def _decided(
         wanted = outcome.unread & (set_of < 0)
         if not wanted.any():
             return region, outcome
-        pairs = np.concatenate([region.known.pairs, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1])])
-        similarity = np.concatenate([region.known.similarity, outcome.jaccard])
+        pairs = np.concatenate([known.pairs, _keys(outcome.pairs[:, 0], outcome.pairs[:, 1])])
+        similarity = np.concatenate([known.similarity, outcome.jaccard])
         region = region._replace(known=_known(pairs, similarity))
 
 

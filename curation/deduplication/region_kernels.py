@@ -249,12 +249,13 @@ def repair(
     A content whose kept one is kept no longer becomes dirty: it is compared with all kept ones that it shares a band with.
     One before which another is newly kept is touched: it need be compared with that one alone.
 
-    Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not
-    read; some pairs of content and kept content are `known`. Those that were `compared` before are not near to any other that was
-    kept then, nor are those to each other whose odd sketches say so. A content that cannot be decided is marked: `unread` where a text is missing (on both sides), `unmet` where not all are at hand that matter: to decide,
-    those that share a bucket with it (it is `complete`), or the pairs of one that was compared (`paired`), for all that are newly
-    kept are complete; to stay, those behind it; to stay no longer, those for which it stood (`followed`). What lies behind it is
-    then a guess; fill the gap and begin again.
+    Each form is a bucket too (the last column). Content i has the shingle set `set_of[i]`, or -1 where its text was not read; some
+    pairs of content and kept content are `known`. Those that were `compared` before are not near to any other that was kept
+    then, nor are those to each other whose odd sketches say so. A content that cannot be decided is marked: `unread` where a text
+    is missing (on both sides), `unmet` where not all are at hand that matter: to decide, those that share a bucket with it (it
+    is `complete`), or the pairs of one that was compared (`paired`), for all that are newly kept are complete; to stay, those
+    behind it; to stay no longer, those for which it stood (`followed`). What lies behind it is then a guess; fill the gap and
+    begin again.
 
     Work is done in `members` and `following` (twice as many as `buckets`), `heads` (for each bucket, of all that are kept
     and of those that newly are) and `looked_at` (one for each content), the latter two filled with -1.

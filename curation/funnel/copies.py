@@ -70,7 +70,7 @@ def copies_between(
 ) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
     """The documents of each source, and how many of one are removed for one of another: `Copies.documents`, `Copies.between`.
 
-    Sources alone are read.
+    Sources alone are read. What is removed is as `duplicates` tells it, also of documents that are gone since.
     """
     counted = dict(_counted(documents, "source").iter_rows())
     between = {

@@ -40,7 +40,8 @@ for start in range(0, documents, 10_000):
     name = number.cast(pl.String).str.zfill(32)
     signals = {signal: (number * place % 7).cast(pl.Float64) for place, signal in enumerate(SIGNALS)}
     pl.DataFrame({"content_digest": name, **signals}).write_parquet(root / f"{start}.parquet")
-    of = pl.DataFrame({"doc_id": name, "kept_id": name[0], "kind": "near", "jaccard": 0.5})
+    place, kept = {"doc_id": name, "source": "web"}, {"kept_id": name[0], "kept_source": "web"}
+    of = pl.DataFrame({**place, **kept, "kind": "near", "jaccard": 0.5})
     of[::2].write_parquet(root / f"{start}.copies")
 quality = pl.scan_parquet(root / "*.parquet")
 rules = (RuleSet(gopher=GopherRules()), RuleSet(c4=C4Rules()), RuleSet(fineweb=FineWebRules()))

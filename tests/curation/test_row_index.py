@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from curation import row_index
 from curation.deduplication.numbering import Digests, names_of
 from curation.row_index import IndexedFile, Layout, RowIndex, hashes_of, numbers_of
-from curation.sorted_keys import in_order
+from curation.sorted_keys import sorted_by_hash
 from pipelines.part_writer import PartWriter
 from records import digest
 
@@ -190,7 +190,7 @@ HASHES = st.one_of(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(HASHES, max_size=300), st.lists(HASHES, max_size=40), st.integers(0, 3))
 def test_a_walk_through_the_keys_finds_what_a_look_at_each_does(hashes, others, every):
-    keys = in_order(np.array(hashes, np.uint32), np.arange(len(hashes), dtype=np.uint32))
+    keys = sorted_by_hash(np.array(hashes, np.uint32), np.arange(len(hashes), dtype=np.uint32))
     wanted = sorted({*others, *(hashes[::every] if every else [])})
     asked = np.stack([np.array(wanted, np.uint64) << np.uint64(32), np.array(wanted, np.uint64)], axis=1)
     expected = [row for row, own in enumerate(hashes) if own in wanted]

@@ -14,7 +14,7 @@ from tests.end_to_end.workspaces import computed, edit, heads, headwater
 COLUMNS = {
     "documents": "doc_id source locator media_type title text content_digest",
     "failures": "stage source locator error detail",
-    "duplicates": "doc_id kept_id kind jaccard",
+    "duplicates": "doc_id source kept_id kept_source kind jaccard",
     "quality": "content_digest",
     "verdicts": "doc_id verdict stage rule detail rules",
     "corpus": "doc_id source locator text content_digest",

@@ -30,12 +30,16 @@ def test_a_document_stands_with_its_place_and_a_digest_with_the_digits_that_comm
     names = [digit * 32 for digit in "abc"]
     documents = pl.DataFrame({"doc_id": names, "source": "docs", "locator": ["1.md", "2.md", "3.md"]})
     store.replace(documents, replace(draft(), table="documents"), None, ("doc_id",))
-    copies = pl.DataFrame({"doc_id": names[:2], "kept_id": [names[2], None], "jaccard": [1.0, 0.9]})
+    of = {"doc_id": names[:2], "source": "docs", "kept_id": [names[2], None], "kept_source": ["docs", "else"]}
+    copies = pl.DataFrame(of | {"jaccard": [1.0, 0.9]})
     store.replace(copies, replace(draft(), table="duplicates"), None, ("doc_id",))
     screen = io.StringIO()
     print_table(Console(file=screen, width=200), store, "duplicates", None, 5)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in screen.getvalue().splitlines() if "│" in line]
-    assert rows == [["a" * 12, "docs:1.md", "c" * 12, "docs:3.md", "1"], ["b" * 12, "docs:2.md", "", "", "0.9"]]
+    assert rows == [
+        ["a" * 12, "docs:1.md", "c" * 12, "docs:3.md", "docs", "1"],
+        ["b" * 12, "docs:2.md", "", "", "else", "0.9"],
+    ], "a source is told once, and where no place tells it"
 
 
 def test_a_table_that_is_too_wide_has_a_line_for_each_column_and_no_figure_is_broken(tmp_path: Path) -> None:
