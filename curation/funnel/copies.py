@@ -17,10 +17,8 @@ from curation.funnel.examples import Frame, beginnings
 
 SAMPLES = 2
 """Removed documents that are shown of a group, the least similar first."""
-
-
 AT_ONCE = 4
-"""Blocks of removed documents that are looked at without files between: of 400,000 documents that costs a third."""
+"""Blocks of removed documents that are looked at without files between."""
 
 
 class Member(NamedTuple):
