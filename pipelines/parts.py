@@ -145,24 +145,19 @@ def delta_schema(schema: pl.Schema) -> Schema:
     return Schema.from_arrow(pl.DataFrame(schema={**schema, ROW_HASH: pl.Binary}).to_arrow().schema)
 
 
-def without(files: Iterable[str], going: pl.DataFrame, came: pl.DataFrame, write: PartWriter) -> list[Part]:
-    """What stays of some files of a table, and `came` (with hashes), as new parts; `going` names hashes of rows.
+def without(files: Iterable[pl.DataFrame], going: pl.DataFrame, came: pl.DataFrame, write: PartWriter) -> list[Part]:
+    """What stays of the rows in some files of a table, and `came` (all with hashes), as new parts; `going` names hashes of rows.
 
-    One file after the other is held in memory, and at most a part's bytes beside it.
+    One file after the other is asked for, and at most a part's bytes are held beside it.
     """
     parts: list[Part] = []
     held = [came]
-    for file in files:
-        held.append(remaining(pl.read_parquet(file), going, came))
+    for rows in files:
+        held.append(rows.join(going, on=ROW_HASH, how="anti").select(came.columns).cast(came.schema))
         if sum(frame.estimated_size() for frame in held) > PART_BYTES:
             parts += write.whole(pl.concat(held))
             held = []
     return parts + list(write.whole(pl.concat(held)) if held else ())
-
-
-def remaining(rows: pl.DataFrame, going: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
-    """The rows (with hashes) that do not go, with the columns and types of others."""
-    return rows.join(going, on=ROW_HASH, how="anti").select(like.columns).cast(like.schema)
 
 
 def _now() -> int:

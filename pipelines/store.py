@@ -34,17 +34,15 @@ from pipelines.commits import (
 from pipelines.delta_tables import files_of, open_table, opened_before, scan_of, schema_of
 from pipelines.digests import MODULUS, ROW_HASH, hash_sum, row_hashes, schema_digest
 from pipelines.part_writer import Part, PartWriter
-from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, remaining, removal, without
+from pipelines.parts import WRITER, Gathering, Parts, addition, delta_schema, holding, removal, without
 from pipelines.row_sets import Numbers, absent, check_unique, having, numbers_of, rows_with_keys
 
 MERGE_SHARE = 0.2
 """Below this share of changed rows a change touches the files of these rows; above it the table is written anew."""
-HELD_BYTES = 8 << 20
-"""Of a table's only file, while the table is changed; in memory it is some three times as much."""
 COMPACT_FILES = 24
 """A table of more small files than this is compacted after a commit."""
 SMALL_BYTES = 4 << 20
-"""Bytes of a file that is small."""
+"""Bytes of a file that is small; in memory it is some three times as much."""
 RETENTION_HOURS = 24 * 7
 """Old versions can be read for this long after they were replaced; what nothing names any more is kept as long."""
 _LOG_RETENTION = "delta.logRetentionDuration"
@@ -217,7 +215,7 @@ class Store:
         all rows are held where some go, so that it is read once."""
         opened = self._as_of(head)
         present, files, going = scan_of(opened), files_of(opened), change.removed
-        is_held = going is not None and going.height and len(files) == 1 and files[0].stat().st_size <= HELD_BYTES
+        is_held = going is not None and going.height and len(files) == 1 and files[0].stat().st_size <= SMALL_BYTES
         held = present.collect() if is_held else None
         present = present if held is None else held.lazy()
         came = change.added if change.added is not None else present.drop(ROW_HASH).head(0).collect()
@@ -301,16 +299,14 @@ class Store:
                     table, came.to_arrow(), mode="append", writer_properties=WRITER, commit_properties=properties
                 ),
             )
-        files, write = [str(file) for file in files_of(table)], self.writer(commit.table)
+        files = [str(file) for file in files_of(table)]
         own = came.parts if isinstance(came, Parts) else ()
         typed = schema_of(table).to_frame()
         others = typed if isinstance(came, Parts) else came.select(typed.columns).cast(typed.schema)
-        if held is not None and went.height:
-            touched, rest = files, list(write.whole(pl.concat([others, remaining(held, went, others)])))
-        else:
-            touched = holding(files, went)
-            rest = without(touched, went, others, write)
-        return self._committed(commit, head, [*own, *rest], "append", None, touched)
+        touched = holding(files, went) if held is None or not went.height else files
+        before = map(pl.read_parquet, touched) if held is None else [held] * len(touched)
+        parts = [*own, *without(before, went, others, self.writer(commit.table))]
+        return self._committed(commit, head, parts, "append", None, touched)
 
     def _committed(
         self,

@@ -125,18 +125,18 @@ def test_the_same_said_of_the_same_rows_is_no_commit(store: Store) -> None:
 
 
 TEXTS = st.sampled_from(["", "a", "b", None])
-HELD = st.sampled_from([0, pipelines.store.HELD_BYTES])
+SMALL = st.sampled_from([0, pipelines.store.SMALL_BYTES])
 STATES = st.lists(st.dictionaries(st.integers(0, 7), TEXTS, max_size=8), min_size=1, max_size=4)
 
 
 @settings(max_examples=40)
-@given(STATES, st.booleans(), HELD)
+@given(STATES, st.booleans(), SMALL)
 def test_any_schedule_gives_what_one_commit_gives(
-    states: list[dict[int, str | None]], by_changes: bool, held: int
+    states: list[dict[int, str | None]], by_changes: bool, small: int
 ) -> None:
     """Whatever comes and goes, and comes back as it was within one change, the table is what it should be."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipelines.store, "HELD_BYTES", held)
+        patch.setattr(pipelines.store, "SMALL_BYTES", small)
         store = Store(Path(folder))
         head = store.replace(rows(*states[0].items()), draft(), None, KEY)
         for before, now in pairwise(states):
@@ -155,10 +155,10 @@ def parts(store: Store, *frames: pl.DataFrame) -> Parts:
 
 
 @settings(max_examples=25)
-@given(STATES, HELD)
-def test_rows_written_ahead_as_parts_are_the_same_table(states: list[dict[int, str | None]], held: int) -> None:
+@given(STATES, SMALL)
+def test_rows_written_ahead_as_parts_are_the_same_table(states: list[dict[int, str | None]], small: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipelines.store, "HELD_BYTES", held)
+        patch.setattr(pipelines.store, "SMALL_BYTES", small)
         store = Store(Path(folder))
         first = rows(*states[0].items())
         head = store.replace(parts(store, first.head(1), first.slice(1)), draft(), None, KEY)
