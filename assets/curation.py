@@ -105,7 +105,7 @@ def evaluation_set(entry: EvaluationSet, workspace: Workspace) -> Observation:
 
 @stage(
     group="curation",
-    code_version="6",
+    code_version="7",
     primary_key=("set", "item"),
     unit="texts",
     uses=("python",),

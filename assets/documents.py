@@ -56,7 +56,7 @@ def _books(tables: Mapping[str, pl.LazyFrame], files: int) -> Books:
 
 @fold(
     group="documents",
-    code_version="18",
+    code_version="19",
     of="source",
     key=FILE,
     follows=("tombstones", "record_columns"),

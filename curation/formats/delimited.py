@@ -21,7 +21,7 @@ from curation.formats.rows import PASSED, Row, extracts
 
 TSV = "text/tab-separated-values"
 _DELIMITERS = ",;\t|"
-_QUOTED = re.compile(r'(?:[^"]++|"")*+')
+_QUOTED = re.compile(r'(?>(?:[^"]++|"")*)')
 """A field from after its quote to before the quote that ends it."""
 _NOT_UTF8 = "a file of this size is read as UTF-8: write the row anew, or the file"
 

@@ -21,8 +21,8 @@ _LONGEST = 300
 
 _BLANK = r"[\t\n\f\r ]"
 _ATTRIBUTE = re.compile(
-    rf"""(?:{_BLANK}|/)*+([^\t\n\f\r />][^\t\n\f\r />=]*+)"""
-    rf"""(?:{_BLANK}*+={_BLANK}*+(?:"([^"]*+)"|'([^']*+)'|([^\t\n\f\r >]++)))?+"""
+    rf"""(?>(?:{_BLANK}|/)*)([^\t\n\f\r />][^\t\n\f\r />=]*+)"""
+    rf"""(?>(?:{_BLANK}*+={_BLANK}*+(?:"([^"]*+)"|'([^']*+)'|([^\t\n\f\r >]++)))?)"""
 )
 _TAG = re.compile("</?[A-Za-z][^>]*+>")
 _REFERENCE = re.compile("&([A-Za-z0-9#]++;?+)")

@@ -34,22 +34,23 @@ _CHUNK = 1 << 20
 _ENDS = (",", "]", " ", "\t", "\n", "\r")
 _BLANK = re.compile(r"[ \t\n\r]*")
 _ARRAY = re.compile(r"[ \t\n\r]*\[[ \t\n\r]*")
-_REST = r'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+'
+# What repeats a group is atomic, never possessive: Python 3.11.2, which Debian 12 has, goes on behind where the last try failed.
+_REST = r'(?>(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)'
 _STRING = re.compile(_REST + '(")?')
 """What is left of a string, and whether it ends there."""
 _ESCAPE = re.compile(r"(?:\\(?:u[0-9a-fA-F]{0,3})?)?")
 """What may stand behind that where what is held ends."""
 _BARE = re.compile(r'[^ \t\n\r"\[\]{},:]*')
-_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_NUMBER = r"-?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][+-]?[0-9]++)?)"
 _SCALAR = re.compile(rf"{_NUMBER}|-?Infinity|NaN|true|false|null")
 _GAP = r"[ \t\n\r]*+"
 _SIMPLE = rf'{_GAP}(?:"{_REST}"|{_SCALAR.pattern}){_GAP}'
 _KEY = rf'{_GAP}"{_REST}"{_GAP}:'
-_LIST = rf"\[{_SIMPLE}(?:,{_SIMPLE})*+\]"
-_OBJECT = rf"\{{{_KEY}{_SIMPLE}(?:,{_KEY}{_SIMPLE})*+\}}"
+_LIST = rf"\[{_SIMPLE}(?>(?:,{_SIMPLE})*)\]"
+_OBJECT = rf"\{{{_KEY}{_SIMPLE}(?>(?:,{_KEY}{_SIMPLE})*)\}}"
 _FLAT = rf"(?:{_SIMPLE}|{_GAP}(?:{_LIST}|{_OBJECT}){_GAP})"
-_FLAT_VALUES = re.compile(rf"(?:{_FLAT},)++")
-_FLAT_MEMBERS = re.compile(rf"(?:{_KEY}{_FLAT},)++")
+_FLAT_VALUES = re.compile(rf"(?>(?:{_FLAT},)+)")
+_FLAT_MEMBERS = re.compile(rf"(?>(?:{_KEY}{_FLAT},)+)")
 """As many as are held whole, to be passed over at once."""
 _CLOSERS = {"[": "]", "{": "}"}
 _MOST_PASSED = 1 << 20
